@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Python sees of the core. Read by the C compiler and by cffi, which takes
+ * plain declarations only: lines that start with # (but for `#define NAME number`)
+ * are skipped by the generator.
+ *
+ * One rn_run is one traced command: a tracer thread, a consumer thread, and queues
+ * of blocks that Python takes from. All functions but rn_block_take(),
+ * rn_run_wait() and rn_run_free() return at once.
+ */
+#ifndef RENACER_API_H
+#define RENACER_API_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RN_API_VERSION 1
+
+typedef struct rn_run rn_run;
+
+/* Which blocks a run makes; bits of rn_config.outputs, and the queue to take from. */
+#define RN_OUT_OTLP 1   /* `spans` entries of ScopeSpans: protobuf */
+#define RN_OUT_JSON 2   /* comma-separated span objects: OTLP/JSON */
+#define RN_OUT_RECORD 4 /* records as they came */
+#define RN_OUT_TEXT 8   /* written by the core to text_fd; never taken */
+
+#define RN_CPU_AUTO 0
+#define RN_CPU_SHARE 1
+#define RN_CPU_FREE 2
+
+#define RN_ON_FULL_BLOCK 0
+#define RN_ON_FULL_DROP 1
+
+/* rn_config.disable: fallbacks forced, for tests and odd kernels */
+#define RN_NO_GET_SYSCALL_INFO 1
+#define RN_NO_PROCESS_VM_READV 2
+#define RN_NO_MEMFD_SEAL 4
+
+typedef struct {
+	const char *const *argv;
+	const char *const *envp;
+	uint32_t outputs;
+	int text_fd;
+	uint32_t text_flags;
+	uint32_t string_limit;
+	int follow;         /* 0 = --no-follow */
+	int cpu;            /* RN_CPU_* */
+	int on_full;        /* RN_ON_FULL_* */
+	uint64_t block_limit_ns;
+	uint64_t ring_bytes;
+	uint64_t batch_bytes;  /* soft limit of an OTLP or JSON block; a block is cut before it
+	                          would grow past 3.5 MiB */
+	uint64_t queue_bytes;  /* blocks waiting for the network; more are dropped, counted */
+	uint32_t disable;
+	int propagate;         /* write TRACEPARENT at exec */
+	uint8_t trace_id[16];
+	uint64_t parent_span_id; /* 0 = a new trace */
+	int parent_is_remote;
+	uint8_t trace_flags;
+	uint64_t id_key[2];
+	uint64_t lamport_seed;  /* greatest Lamport time heard of, from tracestate */
+	const char *tracestate; /* for spans; "" = none */
+	const char *options;    /* for the root span */
+	uint64_t realtime_anchor;
+	uint64_t monotonic_anchor;
+	int sampled;            /* 0: export nothing (text and TRACE still) */
+	const uint64_t *wanted; /* bitmaps of call numbers, 8 words of 64 an ABI (RN_ABI_COUNT
+	                           of them), or NULL = all */
+} rn_config;
+
+#define RN_FAIL_NONE 0
+#define RN_FAIL_NOT_FOUND 1      /* no such command */
+#define RN_FAIL_NOT_EXECUTABLE 2
+#define RN_FAIL_PTRACE 3         /* ptrace refused */
+#define RN_FAIL_MEMORY 4         /* no memory for the ring */
+#define RN_FAIL_KERNEL 5         /* kernel too old */
+#define RN_FAIL_SYSTEM 6         /* fork, pipe, thread */
+
+typedef struct {
+	int code;      /* RN_FAIL_* */
+	int err;       /* errno */
+	char what[64]; /* the system call that failed */
+} rn_failure;
+
+typedef struct {
+	const void *data;
+	uint64_t len;
+	uint64_t spans;     /* spans (RN_OUT_RECORD: records) in it */
+	uint64_t first_seq; /* RN_OUT_RECORD: seq of the first record */
+	void *owner;        /* for rn_block_release() */
+} rn_block;
+
+typedef struct {
+	uint64_t events;
+	uint64_t calls;
+	uint64_t errors;
+	uint64_t signals;
+	uint64_t processes;
+	uint64_t threads;
+	uint64_t unfinished;
+	uint64_t lost_calls;    /* the ring was full */
+	uint64_t lost_events;
+	uint64_t dropped_spans; /* the queue to the network was full */
+	uint64_t spans;         /* spans made, dropped ones included */
+	uint64_t text_lost;     /* lines that could not be written */
+	int text_errno;         /* why */
+	uint64_t tracer_ns;
+	uint64_t wall_ns;
+	uint64_t stops;
+	uint64_t ring_peak;
+	int cpu_shared;         /* 1 while tracer and tracees share a CPU */
+} rn_stats;
+
+typedef struct {
+	int wait_status; /* of the command */
+	int ended;
+} rn_result;
+
+int rn_api_version(void);
+
+/* NULL on failure, with *fail filled. Strings and arrays are copied. */
+rn_run *rn_run_new(const rn_config *config, rn_failure *fail);
+/* Starts threads and command; returns when the command's exec has succeeded (0) or not (-1). */
+int rn_run_start(rn_run *run, rn_failure *fail);
+/* Waits until every tracee is gone and the consumer is done. 1 = done, 0 = timeout. */
+int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
+/* Passes a signal on to the command. 0, or -errno. */
+int rn_run_signal(rn_run *run, int sig);
+void rn_run_stats(rn_run *run, rn_stats *stats);
+/* Span id of the root and of the command's process span. */
+uint64_t rn_run_root_span_id(const rn_run *run);
+uint64_t rn_run_first_process_span_id(const rn_run *run);
+void rn_run_free(rn_run *run);
+
+/* 1 = a block, 0 = timeout, -1 = no more will come. Blocks stay valid until released. */
+int rn_block_take(rn_run *run, int out, int timeout_ms, rn_block *block);
+void rn_block_release(rn_run *run, int out, rn_block *block);
+
+/* Span id of counter value n under a key; never 0 for the counters that are used. */
+uint64_t rn_span_id(uint64_t key0, uint64_t key1, uint64_t n);
+
+/* Tables. */
+int rn_table_number(int abi, const char *name); /* -1: no such call */
+const char *rn_table_name(int abi, int nr);     /* NULL: no such call */
+int rn_table_limit(int abi);
+int rn_native_abi(void);
+const char *rn_table_arg_name(int abi, int nr, int arg); /* NULL: no such argument */
+const char *rn_table_errno(int err);
+const char *rn_table_signal(int sig);
+
+/* Offsets of the records in `data`; returns how many (at most `cap`), and in *used how
+   many bytes whole, well-formed records take from the start. */
+uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,
+			  uint64_t *used);
+
+/*
+ * For benchmarks: a thread fills the ring from memory with `calls` synthetic calls as
+ * fast as the policy allows; the rest of the data path is the real one. Used in place
+ * of rn_run_start().
+ */
+int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail);
+
+#endif

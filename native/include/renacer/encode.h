@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Encoders: from interpreted calls and processes to bytes. Pure functions over a
+ * growing buffer; no I/O, no allocation but the buffer's own growth.
+ */
+#ifndef RENACER_ENCODE_H
+#define RENACER_ENCODE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "renacer/span.h"
+
+/* A growing byte buffer. `failed` is sticky: memory ran out, content is unusable. */
+struct rn_buf {
+	uint8_t *data;
+	size_t len, cap;
+	bool failed;
+};
+
+void rn_buf_init(struct rn_buf *buf);
+void rn_buf_deinit(struct rn_buf *buf);
+/* Makes room for `more` bytes after len; false and `failed` if there is no memory. */
+bool rn_buf_reserve(struct rn_buf *buf, size_t more);
+void rn_buf_put(struct rn_buf *buf, const void *data, size_t len);
+void rn_buf_printf(struct rn_buf *buf, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * OTLP protobuf: each function appends one `spans` entry of ScopeSpans (field 2,
+ * length-delimited), tag included. A request is made around such entries by the
+ * exporter. No attribute value is longer than RN_ATTR_MAX bytes; strings are
+ * valid UTF-8 (see rn_utf8_escape()).
+ */
+#define RN_ATTR_MAX 16384u
+void rn_otlp_call(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call);
+void rn_otlp_process(struct rn_buf *buf, const struct rn_trace *trace,
+		     const struct rn_process *process);
+void rn_otlp_run(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_run_span *run);
+
+/* The same spans as OTLP/JSON objects (proto3 JSON with OTLP's changes), no newline. */
+void rn_json_call(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call);
+void rn_json_process(struct rn_buf *buf, const struct rn_trace *trace,
+		     const struct rn_process *process);
+void rn_json_run(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_run_span *run);
+
+/*
+ * Text, as strace writes it. `rn_text_state` remembers which call each thread has
+ * open on paper, so that `<unfinished ...>` and `<... resumed>` pair up.
+ */
+struct rn_text;
+enum {
+	RN_TEXT_PID_ALWAYS = 1u << 0,  /* "123  " before each line (strace -f -o) */
+	RN_TEXT_PID_BRACKET = 1u << 1, /* "[pid   123] " once there are several tasks (stderr) */
+	RN_TEXT_TIME = 1u << 2,        /* -t, -tt, -ttt: reserved */
+	RN_TEXT_DURATION = 1u << 3     /* -T */
+};
+struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit);
+void rn_text_destroy(struct rn_text *text);
+/* A call was entered and something else happened before its exit. */
+void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call);
+/* A call finished (after an rn_text_enter of the same tid: its second half only), or
+   never will (RN_FLAG_UNFINISHED). */
+void rn_text_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call);
+/* --- SIGCHLD {…} --- and --- stopped by SIGSTOP --- */
+void rn_text_signal(struct rn_text *text, struct rn_buf *buf, const struct rn_signal_event *sig);
+/* +++ exited with 0 +++, +++ killed by SIGKILL +++; live = tasks left after it */
+void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev, uint32_t live);
+/* How many tasks are traced now (for RN_TEXT_PID_BRACKET). */
+void rn_text_live(struct rn_text *text, uint32_t live);
+/* N events lost here. */
+void rn_text_gap(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev);
+
+/*
+ * Appends `len` hostile bytes as valid UTF-8 with no control character: invalid
+ * bytes and controls become \xHH, a backslash becomes two. Reversible. Cut at
+ * `limit` input bytes, never within a code point.
+ */
+void rn_utf8_escape(struct rn_buf *buf, const void *data, size_t len, size_t limit);
+
+/* "SIGUSR1", "SIGRT_3", or the number. */
+void rn_format_signal(struct rn_buf *buf, int sig);
+/* One argument as text, strace's way, without strace's depth of flags. */
+void rn_format_arg(struct rn_buf *buf, const struct rn_call *call, unsigned arg,
+		   uint32_t string_limit);
+
+#endif

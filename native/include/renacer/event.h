@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record: what every engine writes and every interpreter reads (version 1).
+ *
+ * Every record starts with the same fixed header of 104 bytes and goes on with
+ * typed pieces of captured data. Little-endian, 8-byte aligned, no pointers into
+ * this process: a record means the same in the ring, in a TRACE file and on
+ * another machine.
+ *
+ *   byte 0        4      5     6        8      12     16      24      32
+ *        +--------+------+-----+--------+------+------+-------+-------+
+ *        | size   | kind | abi | flags  | tid  | pid  | seq   | t0    |
+ *        +--------+------+-----+--------+------+------+-------+-------+
+ *   byte 32       40     44        48               96       104
+ *        +--------+------+---------+----------------+--------+---------
+ *        | t1     | nr   | pieces  | args[6]        | result | pieces …
+ *        +--------+------+---------+----------------+--------+---------
+ *
+ * A call is two events, its entry and its exit. It travels as one RN_SYSCALL
+ * record only if nothing else was recorded between the two; otherwise an
+ * RN_SYSCALL_ENTER record goes first and an RN_SYSCALL_EXIT follows later. The
+ * order of records therefore extends causality, and a call that blocks is
+ * visible while it blocks.
+ */
+#ifndef RENACER_EVENT_H
+#define RENACER_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RN_EVENT_VERSION 1
+
+/* No record is longer than this; a reader refuses one that claims to be. */
+#define RN_EVENT_MAX (256u * 1024u)
+
+enum rn_kind {
+	RN_SYSCALL_ENTER = 1, /* entry: nr, args, entry pieces; t0 = t1 = time of entry */
+	RN_SYSCALL_EXIT = 2,  /* exit: nr, args, result, exit pieces; t0 = entry, t1 = exit */
+	RN_SYSCALL = 3,       /* both, back to back: the exit's seq is seq + 1 */
+	RN_PROCESS_START = 4, /* a process (tid == pid) or a thread came to be */
+	RN_EXEC = 5,          /* a process runs a new program */
+	RN_EXIT = 6,          /* a thread ended */
+	RN_SIGNAL = 7,        /* a signal is about to be delivered to tid */
+	RN_GROUP_STOP = 8,    /* tid stopped by job control; nr = signal, 0 = continued */
+	RN_CONTEXT = 9,       /* context marker (reserved for in-band trace context) */
+	RN_GAP = 10,          /* events were lost here; see below */
+	RN_KIND_COUNT = 11
+};
+
+/* rn_event.flags */
+enum {
+	RN_FLAG_FAILED = 1u << 0,      /* the call returned an error (result = -errno) */
+	RN_FLAG_INTERRUPTED = 1u << 1, /* the kernel returned ERESTART*: a signal cut it short */
+	RN_FLAG_RESTARTED = 1u << 2,   /* this entry continues an interrupted call */
+	RN_FLAG_UNFINISHED = 1u << 3,  /* there is no exit: the thread ended inside the call */
+	RN_FLAG_TRUNCATED = 1u << 4,   /* some piece was cut at its limit */
+	RN_FLAG_NO_ENTRY = 1u << 5     /* the entry was not seen (attach, lost) */
+};
+
+/* rn_event.abi: which table `nr` belongs to. */
+enum rn_abi {
+	RN_ABI_UNKNOWN = 0,
+	RN_ABI_X86_64 = 1,
+	RN_ABI_I386 = 2, /* int 0x80 and 32-bit code */
+	RN_ABI_X32 = 3,
+	RN_ABI_AARCH64 = 4,
+	RN_ABI_ARM = 5,
+	RN_ABI_COUNT = 6
+};
+
+struct rn_event {
+	uint32_t size;    /* bytes of the whole record, pieces included; multiple of 8 */
+	uint8_t kind;     /* enum rn_kind */
+	uint8_t abi;      /* enum rn_abi; 0 where no call is concerned */
+	uint16_t flags;   /* RN_FLAG_* */
+	int32_t tid;      /* kernel thread id, in the tracer's PID namespace */
+	int32_t pid;      /* thread-group id */
+	uint64_t seq;     /* number of the (first) event in this record, from 1, without holes
+	                     but for those that an RN_GAP counts */
+	uint64_t t0;      /* CLOCK_MONOTONIC, ns */
+	uint64_t t1;      /* CLOCK_MONOTONIC, ns */
+	int32_t nr;       /* system call number, or the kind's own (signal number) */
+	uint32_t pieces;  /* how many pieces follow */
+	uint64_t args[6]; /* the call's arguments, or the kind's own, listed below */
+	int64_t result;   /* the call's result: -errno on error */
+};
+
+#define RN_EVENT_HEADER ((uint32_t)sizeof(struct rn_event))
+_Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes");
+
+/*
+ * args[] of the kinds that are not calls.
+ *
+ * RN_PROCESS_START  [0] process ordinal (from 1; a thread carries its process's)
+ *                   [1] tid of the maker, 0 = unknown   [2] pid of the maker
+ *                   [3] clone flags (0 where unknown)   [4] enum rn_birth
+ * RN_EXEC           [0] process ordinal   [1] tid before the exec
+ *                   [2] enum rn_context   pieces: EXE, and CONTEXT if foreign
+ * RN_EXIT           [0] process ordinal   [1] wait status (wait(2))
+ *                   [2] 1 if the process is gone with it, else 0
+ * RN_SIGNAL         nr = signal  [0] si_code  [1] si_pid  [2] si_uid  [3] si_addr/si_value
+ *                   [4] si_status
+ * RN_GAP            [0] events lost  [1] calls lost whole (no record of them anywhere)
+ *                   [2] exits lost of calls whose entry is recorded  [3] signals
+ *                   [4] other events  [5] bytes that they would have taken
+ */
+enum rn_birth {
+	RN_BIRTH_LAUNCH = 0,
+	RN_BIRTH_FORK = 1,
+	RN_BIRTH_VFORK = 2,
+	RN_BIRTH_CLONE = 3,
+	RN_BIRTH_ATTACH = 4,
+	RN_BIRTH_UNKNOWN = 5 /* its maker died before it could tell */
+};
+
+/* What an exec found in the environment's TRACEPARENT. */
+enum rn_context {
+	RN_CONTEXT_NONE = 0,       /* propagation is off */
+	RN_CONTEXT_ABSENT = 1,     /* no TRACEPARENT */
+	RN_CONTEXT_OURS = 2,       /* named a span of this run: now names this process's */
+	RN_CONTEXT_FOREIGN = 3,    /* named another's span: the process span's parent */
+	RN_CONTEXT_UNREADABLE = 4, /* the stack could not be read or written */
+	RN_CONTEXT_UNSAMPLED = 5,  /* another's, not sampled: nothing written */
+	RN_CONTEXT_INVALID = 6     /* not a valid traceparent: nothing written */
+};
+
+/* Types of captured data. */
+enum rn_piece_type {
+	RN_PIECE_PATH = 1,    /* bytes of a path, no NUL */
+	RN_PIECE_STRING = 2,  /* bytes of a C string, no NUL */
+	RN_PIECE_BUFFER = 3,  /* head of a buffer; `total` is its whole length */
+	RN_PIECE_ARGV = 4,    /* strings, each ended by NUL; `total` is how many there are */
+	RN_PIECE_STRUCT = 5,  /* raw bytes of a fixed-size structure or integer */
+	RN_PIECE_EXE = 6,     /* path of the executable (RN_EXEC, RN_PROCESS_START) */
+	RN_PIECE_CONTEXT = 7, /* the traceparent text as found */
+	RN_PIECE_ENVC = 8,    /* u64: number of environment strings */
+	RN_PIECE_TRACESTATE = 9
+};
+
+enum {
+	RN_PIECE_CUT = 1u << 0,    /* longer than what is here */
+	RN_PIECE_UNREAD = 1u << 1, /* the memory could not be read; len = 0 */
+	RN_PIECE_AT_EXIT = 1u << 2 /* captured at the call's exit, else at its entry */
+};
+
+#define RN_PIECE_NO_ARG 0xff
+
+struct rn_piece {
+	uint8_t type;   /* enum rn_piece_type */
+	uint8_t arg;    /* index of the argument, or RN_PIECE_NO_ARG */
+	uint16_t flags; /* RN_PIECE_* */
+	uint32_t len;   /* bytes of data that follow, before padding to 8 */
+	uint64_t total; /* whole length of what was captured, in bytes (ARGV: in strings) */
+	                /* data[len], padded with zeros to a multiple of 8 */
+};
+_Static_assert(sizeof(struct rn_piece) == 16, "the piece header is 16 bytes");
+
+static inline uint32_t rn_pad8(uint32_t n)
+{
+	return (n + 7u) & ~7u;
+}
+
+/* The first piece, or NULL. Only for records that rn_event_check() accepted. */
+const struct rn_piece *rn_piece_first(const struct rn_event *ev);
+
+/* The piece after `piece`, or NULL. */
+const struct rn_piece *rn_piece_next(const struct rn_event *ev, const struct rn_piece *piece);
+
+/* The data of a piece. */
+static inline const uint8_t *rn_piece_data(const struct rn_piece *piece)
+{
+	return (const uint8_t *)(piece + 1);
+}
+
+/*
+ * Whether `len` bytes at `data` (8-byte aligned) start with one whole, well-formed
+ * record: size, kind, and every piece within bounds. Returns its size, or 0.
+ * Never reads outside data[0..len).
+ */
+uint32_t rn_event_check(const void *data, size_t len);
+
+#endif

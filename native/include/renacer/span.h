@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the interpreter (spans/) hands to the encoders (encode/): finished calls,
+ * processes and the run, with ids, clocks and parents settled. Everything here is
+ * borrowed: valid only during the callback that carries it.
+ */
+#ifndef RENACER_SPAN_H
+#define RENACER_SPAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "renacer/event.h"
+#include "renacer/syscalls.h"
+
+#define RN_SCOPE_NAME "renacer_otel"
+
+struct rn_trace_context {
+	uint8_t trace_id[16];
+	uint64_t span_id;  /* big-endian on the wire; 0 = none */
+	uint8_t flags;     /* W3C trace-flags, bits 0 and 1 only */
+	bool is_remote;    /* the parent lives in another process */
+	char *tracestate;  /* NUL-terminated, "" = none */
+};
+
+struct rn_link {
+	uint8_t trace_id[16];
+	uint64_t span_id;
+	uint8_t flags;
+	const char *edge; /* value of the link attribute renacer.edge */
+};
+
+#define RN_PROCESS_LINKS 4
+
+/* A process span (and its threads). */
+struct rn_process {
+	uint64_t ordinal;
+	int32_t pid, parent_pid;
+	struct rn_trace_context ctx; /* its own trace id and span id */
+	uint64_t parent_span_id;     /* in ctx.trace_id; 0 = none */
+	bool parent_is_remote;
+	uint64_t t_start, t_end; /* CLOCK_MONOTONIC ns */
+	uint64_t lamport_start, lamport_end;
+	char *exe;           /* path; "" = unknown */
+	char *name;          /* base name; "" = unknown */
+	uint32_t execs;      /* how often it ran a new program */
+	uint32_t context;    /* enum rn_context of the last exec */
+	int wait_status;     /* wait(2); valid if `ended` */
+	bool ended;          /* else: unfinished */
+	bool superseded;     /* ended by an exec that moved it into a foreign trace */
+	uint64_t calls, errors;
+	struct rn_link links[RN_PROCESS_LINKS];
+	uint32_t nlinks;
+};
+
+/* A call, finished or not. */
+struct rn_call {
+	const struct rn_process *process;
+	const struct rn_syscall_desc *desc;
+	uint8_t abi;
+	uint16_t flags; /* RN_FLAG_* */
+	int32_t tid, pid, nr;
+	uint64_t span_id, parent_span_id;
+	const uint8_t *trace_id; /* 16 bytes */
+	uint8_t trace_flags;
+	uint64_t seq;    /* of the entry */
+	uint64_t t0, t1; /* CLOCK_MONOTONIC ns */
+	uint64_t lamport_start, lamport_end;
+	uint64_t args[6];
+	int64_t result;
+	/* Pieces: those of the entry, then those of the exit. `entry` and `exit` are the
+	   records that carry them; they are the same record for RN_SYSCALL, and either
+	   may be NULL. Use rn_call_piece(). */
+	const struct rn_event *entry;
+	const struct rn_event *exit;
+};
+
+/* The piece that was captured for argument `arg` (exit's first, then entry's), or NULL. */
+const struct rn_piece *rn_call_piece(const struct rn_call *call, unsigned arg);
+
+struct rn_signal_event {
+	const struct rn_process *process;
+	const struct rn_event *ev; /* RN_SIGNAL or RN_GROUP_STOP */
+};
+
+struct rn_totals {
+	uint64_t events;    /* in the ring, gaps not counted */
+	uint64_t calls;     /* entries seen by the tracer, the lost ones included */
+	uint64_t errors;    /* calls that failed */
+	uint64_t signals;
+	uint64_t processes, threads;
+	uint64_t unfinished;
+	uint64_t lost_calls;  /* calls of which no span can be made */
+	uint64_t lost_events; /* all events that the ring could not take */
+	uint64_t spans;       /* spans made (calls + processes + root) */
+	uint64_t tracer_ns;   /* CPU time of the tracer thread */
+	uint64_t wall_ns;     /* from launch to the last exit */
+	uint64_t stops;       /* ptrace stops */
+};
+
+/* The root span. */
+struct rn_run_span {
+	struct rn_trace_context ctx;
+	uint64_t parent_span_id;
+	uint64_t t_start, t_end;
+	uint64_t lamport_start, lamport_end;
+	const char *engine;       /* "ptrace" */
+	const char *command;      /* argv[0] */
+	const char *options;      /* how the run was asked for, one line */
+	int exit_code;            /* of the command; -signal where a signal ended it */
+	struct rn_totals totals;
+};
+
+/* What every encoder knows of the trace. */
+struct rn_trace {
+	uint64_t realtime_anchor;  /* CLOCK_REALTIME ns at… */
+	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
+	const char *tracestate;    /* of spans in the first trace, "" = none */
+	uint32_t string_limit;     /* -s */
+};
+
+static inline uint64_t rn_unix_ns(const struct rn_trace *trace, uint64_t monotonic)
+{
+	return trace->realtime_anchor + (monotonic - trace->monotonic_anchor);
+}
+
+#endif

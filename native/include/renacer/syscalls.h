@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known of the system calls, errno values and signals: data, made by
+ * scripts/generate_tables.py from the kernel's own metadata. A new call is a line
+ * of data; nothing here or in decode/ names a call in code.
+ */
+#ifndef RENACER_SYSCALLS_H
+#define RENACER_SYSCALLS_H
+
+#include <stdint.h>
+
+#include "renacer/event.h"
+
+/* How an argument is captured and shown. */
+enum rn_arg_kind {
+	RN_ARG_RAW = 0,      /* unsigned, shown in hex (0 as 0) */
+	RN_ARG_INT = 1,      /* signed 32-bit, decimal */
+	RN_ARG_LONG = 2,     /* signed 64-bit, decimal (off_t, ssize_t) */
+	RN_ARG_UINT = 3,     /* unsigned 32-bit, decimal */
+	RN_ARG_ULONG = 4,    /* unsigned 64-bit, decimal (size_t) */
+	RN_ARG_PTR = 5,      /* address: hex, NULL for 0 */
+	RN_ARG_FD = 6,       /* file descriptor, decimal */
+	RN_ARG_DIRFD = 7,    /* file descriptor or AT_FDCWD */
+	RN_ARG_PATH = 8,     /* const char *: a path, captured at entry */
+	RN_ARG_STRING = 9,   /* const char *: another C string, captured at entry */
+	RN_ARG_ARGV = 10,    /* char *const[]: captured at entry */
+	RN_ARG_ENVP = 11,    /* char *const[]: counted at entry */
+	RN_ARG_BUF_IN = 12,  /* bytes the call reads: captured at entry, length in args[aux] */
+	RN_ARG_BUF_OUT = 13, /* bytes the call fills: captured at exit, length = result */
+	RN_ARG_PATH_OUT = 14,/* C string the call fills (getcwd): captured at exit, length = result */
+	RN_ARG_SIGNAL = 15,  /* signal number, shown by name */
+	RN_ARG_MODE = 16,    /* octal permission bits */
+	RN_ARG_PID = 17,     /* pid_t, decimal */
+	RN_ARG_FLAGS = 18,   /* bit set, hex */
+	RN_ARG_STRUCT_IN = 19,  /* fixed-size structure read by the call; aux = bytes */
+	RN_ARG_STRUCT_OUT = 20, /* fixed-size structure filled by the call; aux = bytes */
+	RN_ARG_WAIT_STATUS = 21,/* int *: wait status, filled by the call */
+	RN_ARG_FD_PAIR_OUT = 22,/* int[2] filled by the call (pipe, socketpair) */
+	RN_ARG_KIND_COUNT = 23
+};
+
+struct rn_arg_desc {
+	const char *name; /* the kernel's own name of the parameter */
+	uint8_t kind;     /* enum rn_arg_kind */
+	uint16_t aux;     /* BUF_IN: index of the length argument; STRUCT_*: bytes */
+};
+
+enum {
+	RN_CALL_NO_RETURN = 1u << 0,  /* exit, exit_group */
+	RN_CALL_RESULT_PTR = 1u << 1, /* result is an address (mmap, brk, mremap, shmat) */
+	RN_CALL_EXEC = 1u << 2,       /* execve, execveat */
+	RN_CALL_FORK = 1u << 3,       /* fork, vfork, clone, clone3 */
+	RN_CALL_WAIT = 1u << 4,       /* wait4, waitid, waitpid */
+	RN_CALL_AFFINITY = 1u << 5    /* sched_getaffinity, sched_setaffinity, sched_setattr,
+	                                 sched_setscheduler, unshare, setns */
+};
+
+struct rn_syscall_desc {
+	const char *name; /* NULL: no call has this number */
+	uint8_t nargs;
+	uint16_t flags; /* RN_CALL_* */
+	const struct rn_arg_desc *args;
+};
+
+/*
+ * The description of call `nr` of `abi`; never NULL. An unknown number gives a
+ * description with name NULL and six RAW arguments named a0 to a5 (or arg0…).
+ */
+const struct rn_syscall_desc *rn_syscall(enum rn_abi abi, int64_t nr);
+
+/* One more than the greatest known number of `abi`; 0 where there is no table. */
+int rn_syscall_limit(enum rn_abi abi);
+
+/* The number of the call called `name` in `abi`, or -1. */
+int rn_syscall_number(enum rn_abi abi, const char *name);
+
+/* "ENOENT" and "No such file or directory" of errno 2; NULL where unknown. */
+const char *rn_errno_name(int err);
+const char *rn_errno_text(int err);
+
+/* "SIGINT" of 2; NULL where unknown. Real-time signals: see rn_format_signal(). */
+const char *rn_signal_name(int sig);
+
+/*
+ * Whether a call that failed with `err` failed in a routine way (a search that
+ * found nothing, a retry): span status stays UNSET, error.type is still set.
+ */
+int rn_errno_is_routine(int err);
+
+#endif
