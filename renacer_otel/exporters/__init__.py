@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Finished blocks to where they go."""

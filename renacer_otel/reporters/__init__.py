@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""One output each, for people."""

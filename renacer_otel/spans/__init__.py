@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""From records to spans: contexts, resources."""
