@@ -1,0 +1,136 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Builds and runs the C tests: run.sh [KIND [NAME...]], without Python.
+#
+# KIND is plain, asan, ubsan, tsan, or several joined by commas. Every native/tests/test_*.c and
+# stress_*.c is a program, linked with all sources of the core and with the other
+# native/tests/*.c. Exit 0 = passed, 77 = skipped. $CC (cc), $CFLAGS and RENACER_TEST_SCALE are
+# honoured. With NAMEs (test_ring), only those run.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
+cd "$root"
+kind=${1:-plain}
+[ $# -eq 0 ] || shift
+: "${CC:=cc}"
+
+sanitize=''
+runner=''
+for part in $(printf '%s' "$kind" | tr ',' ' '); do
+    case $part in
+    plain) ;;
+    asan) sanitize="$sanitize -fsanitize=address" ;;
+    ubsan) sanitize="$sanitize -fsanitize=undefined -fno-sanitize-recover=all" ;;
+    tsan)
+        sanitize="$sanitize -fsanitize=thread"
+        # Older ThreadSanitizer runtimes cannot start where the kernel randomises many bits.
+        if setarch -R true 2>/dev/null; then runner='setarch -R'; fi
+        ;;
+    *)
+        printf 'run.sh: no such kind: %s (plain, asan, ubsan, tsan)\n' "$part" >&2
+        exit 125
+        ;;
+    esac
+done
+
+made=build/native-tests/$kind
+flags="-std=c11 -D_GNU_SOURCE= -O1 -g -fno-omit-frame-pointer -pthread $sanitize
+ -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes
+ -Inative/include -Inative -Inative/tests ${CFLAGS:-}"
+mkdir -p "$made"
+
+if [ -n "$sanitize" ]; then
+    printf 'int main(void) { return 0; }\n' >"$made/probe.c"
+    # shellcheck disable=SC2086 # words
+    if ! { $CC $flags -o "$made/probe" "$made/probe.c" && $runner "$made/probe"; } \
+        >"$made/probe.log" 2>&1; then
+        cat "$made/probe.log" >&2
+        printf 'run.sh: %s has no runtime for %s: install gcc, or clang with compiler-rt\n' \
+            "$CC" "$kind" >&2
+        exit 1
+    fi
+fi
+
+# Objects of another compiler, other flags or older headers are made anew.
+key=$({
+    printf '%s\n' "$CC $flags"
+    find native -name '*.h' | LC_ALL=C sort | xargs cat
+} | cksum)
+if [ "$key" != "$(cat "$made/key" 2>/dev/null)" ]; then
+    rm -f "$made"/*.o "$made"/test_* "$made"/stress_*
+    printf '%s\n' "$key" >"$made/key"
+fi
+
+stale() { # OUTPUT INPUT...: whether an input is newer, or there is no output
+    output=$1
+    shift
+    [ -f "$output" ] || return 0
+    [ -n "$(find "$@" -newer "$output")" ]
+}
+
+object() { # SOURCE: name of its object
+    printf '%s/%s.o' "$made" "$(printf '%s' "${1%.c}" | tr '/' '-')"
+}
+
+core=$(find native -name '*.c' ! -path 'native/tests/*' ! -path 'native/build/*' | LC_ALL=C sort)
+common=''
+programs=''
+for file in native/tests/*.c; do
+    case $file in
+    'native/tests/*.c') ;;
+    native/tests/test_*.c | native/tests/stress_*.c) programs="$programs $file" ;;
+    *) common="$common $file" ;;
+    esac
+done
+
+todo=''
+for file in $core $common $programs; do
+    if stale "$(object "$file")" "$file"; then
+        todo="$todo $file $(object "$file")"
+    fi
+done
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+if [ -n "$todo" ]; then
+    # shellcheck disable=SC2016,SC2086 # the inner shell expands; words
+    printf '%s %s\n' $todo | CC=$CC flags=$flags xargs -P "$jobs" -n 2 sh -c \
+        '$CC $flags -c -o "$1.part" "$0" && mv "$1.part" "$1" || exit 255' || exit 1
+fi
+
+linked=''
+for file in $core $common; do
+    linked="$linked $(object "$file")"
+done
+
+passed=0
+failed=0
+skipped=0
+for file in $programs; do
+    name=$(basename "$file" .c)
+    if [ $# -gt 0 ]; then
+        case " $* " in *" $name "*) ;; *) continue ;; esac
+    fi
+    program=$made/$name
+    # shellcheck disable=SC2086 # words
+    if stale "$program" "$(object "$file")" $linked; then
+        $CC $flags -o "$program" "$(object "$file")" $linked
+    fi
+    status=0
+    # shellcheck disable=SC2086 # words
+    ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+        TSAN_OPTIONS=halt_on_error=1 \
+        $runner "$program" >"$program.log" 2>&1 </dev/null || status=$?
+    case $status in
+    0) passed=$((passed + 1)) ;;
+    77)
+        skipped=$((skipped + 1))
+        printf 'run.sh: %s skipped: %s\n' "$name" "$(tail -n 1 "$program.log")" >&2
+        ;;
+    *)
+        failed=$((failed + 1))
+        printf 'run.sh: %s (%s) FAILED, exit %s:\n' "$name" "$kind" "$status" >&2
+        cat "$program.log" >&2
+        ;;
+    esac
+done
+printf 'C tests (%s): %d passed, %d failed, %d skipped\n' "$kind" $passed $failed $skipped
+[ $failed -eq 0 ]
