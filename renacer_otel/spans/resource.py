@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""The resource that all spans of a run carry.
+
+From the OpenTelemetry SDK's detectors for host and operating system, OTEL_RESOURCE_ATTRIBUTES,
+and what we know of the run. The SDK's process detector is left out on purpose: it would
+describe the tracer. The SDK is imported when the resource is made, not with this module.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from renacer_otel._version import __version__
+from renacer_otel.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renacer_otel.exporters.envelope import AttributeValue
+
+DISTRO = "renacer-otel"
+
+# Generous bounds: the resource is repeated in every request, next to a block of up to 3.5 MiB.
+_MAX_ATTRIBUTES_TEXT = 65_536
+_MAX_ATTRIBUTES = 128
+_MAX_NAME = 1024
+
+# host.arch has a list of values in the semantic conventions; uname has others.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "x86", "armv7l": "arm32"}
+
+_KEY = re.compile(r"[\x21-\x2b\x2d-\x3c\x3e-\x7e]{1,255}")
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True)
+class ResourceChoice:
+    """Attributes of the resource, and what to tell the user about the environment."""
+
+    attributes: dict[str, AttributeValue]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def service_name(self) -> str:
+        """service.name of the run."""
+        return str(self.attributes["service.name"])
+
+
+def new_run_id() -> str:
+    """A random UUID, for `renacer.run.id`."""
+    return str(uuid.uuid4())
+
+
+def parse_resource_attributes(text: str) -> dict[str, str] | None:
+    """Parses OTEL_RESOURCE_ATTRIBUTES (k=v,k=v, values percent-encoded).
+
+    None = malformed; the whole value is then to be discarded (resource SDK specification,
+    "Specifying resource information via an environment variable").
+    """
+    attributes: dict[str, str] = {}
+    if len(text) > _MAX_ATTRIBUTES_TEXT:
+        return None
+    for item in text.split(","):
+        key, equals, raw = item.partition("=")
+        key, raw = key.strip(), raw.strip()
+        if not equals or "=" in raw or _BAD_PERCENT.search(key + raw):
+            return None
+        try:
+            key = unquote_to_bytes(key).decode("utf-8")
+            value = unquote_to_bytes(raw).decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        if not _KEY.fullmatch(key):
+            return None
+        attributes[key] = value
+    return attributes if len(attributes) <= _MAX_ATTRIBUTES else None
+
+
+def make_resource(
+    command: str,
+    environ: Mapping[str, str],
+    service_name: str | None = None,
+    run_id: str | None = None,
+) -> ResourceChoice:
+    """Makes the resource of one run.
+
+    `command`: argv[0]. `service_name`: --otlp-service-name. The service's name is that, else
+    OTEL_SERVICE_NAME, else service.name of OTEL_RESOURCE_ATTRIBUTES, else the command's base
+    name. `run_id`: as new_run_id(), one of its own if not given.
+    """
+    run_id = run_id or new_run_id()
+    warnings: list[str] = []
+    given: dict[str, str] = {}
+    text = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").strip()
+    if text:
+        parsed = parse_resource_attributes(text)
+        if parsed is None:
+            warnings.append(
+                "OTEL_RESOURCE_ATTRIBUTES is malformed and ignored;"
+                " write key=value,key=value with ',' '=' and '%' in values percent-encoded"
+            )
+        given = parsed or {}
+    attributes: dict[str, AttributeValue] = {
+        "service.name": default_service_name(command),
+        "service.instance.id": run_id,
+        **_detected(),
+        **given,
+        **_sdk(),
+        "renacer.run.id": run_id,
+    }
+    name = service_name or environ.get("OTEL_SERVICE_NAME", "").strip()
+    if name:
+        attributes["service.name"] = name[:_MAX_NAME]
+    if not attributes["service.name"]:
+        attributes["service.name"] = default_service_name(command)
+    return ResourceChoice(attributes, tuple(warnings))
+
+
+def default_service_name(command: str) -> str:
+    """The command's base name, on one line of printable characters."""
+    return one_line(command.rstrip("/").rpartition("/")[2]) or "unknown_service"
+
+
+def _sdk() -> dict[str, AttributeValue]:
+    from opentelemetry.sdk.version import __version__ as sdk_version
+
+    return {
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.version": sdk_version,
+        "telemetry.distro.name": DISTRO,
+        "telemetry.distro.version": __version__,
+    }
+
+
+def _detected() -> dict[str, AttributeValue]:
+    """What the SDK's detectors say of host and operating system."""
+    from opentelemetry.sdk import resources
+
+    # The host detector has no public name yet, and older versions of the SDK have neither.
+    names = ("OsResourceDetector", "_HostResourceDetector")
+    detectors = [getattr(resources, name)() for name in names if hasattr(resources, name)]
+    found = resources.get_aggregated_resources(detectors, resources.Resource.get_empty())
+    attributes = {
+        key: value
+        for key, value in found.attributes.items()
+        if isinstance(value, (str, bool, int, float))
+    }
+    architecture = attributes.get("host.arch")
+    if isinstance(architecture, str):
+        attributes["host.arch"] = _ARCHITECTURES.get(architecture, architecture)
+    return dict(attributes)
