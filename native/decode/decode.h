@@ -3,7 +3,10 @@
 #ifndef RENACER_DECODE_H
 #define RENACER_DECODE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "renacer/encode.h"
 
@@ -11,24 +14,36 @@
 const char *rn_si_code_name(int sig, int code);
 
 /*
- * Room that rn_write_*() may take. A writer is handed a pointer into a buffer with
- * at least this much room and returns the end of what it wrote.
+ * Writers. Each is handed a pointer into a buffer that has room enough and returns
+ * the end of what it wrote; none of them ends it with a NUL.
  */
-#define RN_NUMBER_MAX 24u /* any integer, in any base, with sign and prefix */
+#define RN_NUMBER_MAX 32u /* any integer, in any base, with sign and prefix */
 
 char *rn_write_u64(char *out, uint64_t value);   /* decimal */
 char *rn_write_i64(char *out, int64_t value);    /* decimal */
 char *rn_write_hex(char *out, uint64_t value);   /* 0x1f; 0 as 0 */
-char *rn_write_octal(char *out, uint64_t value); /* like printf's %#03o: 000, 0644 */
+char *rn_write_octal(char *out, uint64_t value); /* 000, 0644: printf's %#03o */
+char *rn_write_signal(char *out, int sig);       /* at most RN_NUMBER_MAX bytes */
 
-/* How much room rn_write_arg() may take for one argument of this call. */
-size_t rn_arg_room(const struct rn_call *call, unsigned arg, uint32_t string_limit);
+/* "…" with strace's escapes, and "..." if `cut`: at most 4 * len + 5 bytes. */
+char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut);
+
+static inline char *rn_write_text(char *out, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(out, text, len);
+	return out + len;
+}
+
+/* The most that rn_write_arg() takes for all arguments of this call together. */
+size_t rn_call_room(const struct rn_call *call);
 
 /* Writes one argument as text; see rn_format_arg(). */
 char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg, uint32_t string_limit);
 
-/* "SIGINT", "SIGRT_3", or the number; at most RN_NUMBER_MAX bytes. */
-char *rn_write_signal(char *out, int sig);
+/* Whether the argument means nothing in this call: the mode of an open() that makes no file. */
+bool rn_arg_is_void(const struct rn_call *call, unsigned arg);
 
 /* Whether the call fills what this kind of argument points to: it is shown at the exit. */
 static inline bool rn_kind_is_out(unsigned kind)

@@ -40,7 +40,7 @@ struct call_table {
 	uint32_t names;
 };
 
-#define TABLE(abi) { abi##_calls, COUNT(abi##_calls), abi##_by_name, COUNT(abi##_by_name) }
+#define TABLE(abi) {abi##_calls, COUNT(abi##_calls), abi##_by_name, COUNT(abi##_by_name)}
 
 static const struct call_table tables[RN_ABI_COUNT] = {
 	[RN_ABI_X86_64] = TABLE(x86_64),

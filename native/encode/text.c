@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines of text, as strace 6.1 writes them. Each function appends whole lines: where
+ * strace would leave a line open and break it off later, the caller tells that by
+ * rn_text_enter(), so that a call which nothing interrupts is one line.
+ */
+#include <stdlib.h>
+
+#include "text_line.h"
+
+/* The result of a call starts at this column, or after the call if that is longer. */
+#define RESULT_COLUMN 40
+
+struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit)
+{
+	struct rn_text *text = calloc(1, sizeof(*text));
+
+	if (text) {
+		text->flags = flags;
+		text->string_limit = string_limit;
+		text->live = 1;
+	}
+	return text;
+}
+
+void rn_text_destroy(struct rn_text *text)
+{
+	if (!text)
+		return;
+	rn_text_threads_deinit(&text->threads);
+	free(text);
+}
+
+void rn_text_live(struct rn_text *text, uint32_t live)
+{
+	text->live = live;
+}
+
+static void put_pid(struct rn_text *text, struct line *line, int32_t tid)
+{
+	char digits[RN_NUMBER_MAX];
+	size_t len;
+
+	if (text->flags & RN_TEXT_PID_ALWAYS) {
+		char *start = line->end;
+
+		line->end = rn_write_i64(line->end, tid);
+		while (line->end - start < 5)
+			*line->end++ = ' ';
+		*line->end++ = ' ';
+	} else if ((text->flags & RN_TEXT_PID_BRACKET) && text->live > 1) {
+		len = (size_t)(rn_write_i64(digits, tid) - digits);
+		PUT(line, "[pid ");
+		for (size_t i = len; i < 5; i++)
+			*line->end++ = ' ';
+		memcpy(line->end, digits, len);
+		line->end += len;
+		PUT(line, "] ");
+	}
+}
+
+bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
+		   size_t room)
+{
+	if (!rn_buf_reserve(buf, LINE_ROOM + room))
+		return false;
+	line->start = line->end = (char *)buf->data + buf->len;
+	put_pid(text, line, tid);
+	return true;
+}
+
+void rn_text_finish(struct rn_buf *buf, struct line *line)
+{
+	*line->end++ = '\n';
+	buf->len += (size_t)(line->end - line->start);
+}
+
+static void put_name(struct line *line, const struct rn_call *call)
+{
+	if (call->desc->name) {
+		put(line, call->desc->name);
+		return;
+	}
+	PUT(line, "syscall_");
+	line->end = rn_write_hex(line->end, (uint64_t)(int64_t)call->nr);
+}
+
+/*
+ * Arguments from `first` on; with `entry` up to the first one that only the exit
+ * tells, the comma before it included. Returns the argument that comes next.
+ */
+static unsigned put_args(struct rn_text *text, struct line *line, const struct rn_call *call,
+			 unsigned first, bool entry)
+{
+	const struct rn_syscall_desc *desc = call->desc;
+	unsigned arg;
+
+	for (arg = first; arg < desc->nargs; arg++) {
+		if (rn_arg_is_void(call, arg))
+			continue;
+		if (arg > first)
+			PUT(line, ", ");
+		if (entry && rn_kind_is_out(desc->args[arg].kind))
+			return arg;
+		line->end = rn_write_arg(line->end, call, arg, text->string_limit);
+	}
+	return arg;
+}
+
+static void put_result(struct line *line, const struct rn_call *call)
+{
+	int err = call->result < 0 && call->result >= -4095 ? (int)-call->result : 0;
+	const char *name = rn_errno_name(err);
+
+	if ((call->flags & RN_FLAG_INTERRUPTED) && name) {
+		PUT(line, "? ");
+		put(line, name);
+	} else if ((call->flags & RN_FLAG_FAILED) && err) {
+		PUT(line, "-1 ");
+		if (!name) {
+			PUT(line, "(errno ");
+			line->end = rn_write_u64(line->end, (uint64_t)err);
+			PUT(line, ")");
+			return;
+		}
+		put(line, name);
+	} else if (call->desc->flags & RN_CALL_RESULT_PTR) {
+		line->end = rn_write_hex(line->end, (uint64_t)call->result);
+		return;
+	} else {
+		line->end = rn_write_i64(line->end, call->result);
+		return;
+	}
+	PUT(line, " (");
+	put(line, rn_errno_text(err));
+	PUT(line, ")");
+}
+
+static void put_duration(struct line *line, const struct rn_call *call)
+{
+	uint64_t us = call->t1 > call->t0 ? (call->t1 - call->t0) / 1000 : 0;
+	uint64_t rest = us % 1000000;
+	char *digit;
+
+	PUT(line, " <");
+	line->end = rn_write_u64(line->end, us / 1000000);
+	PUT(line, ".000000>");
+	digit = line->end - 1;
+	for (; rest; rest /= 10)
+		*--digit = (char)('0' + rest % 10);
+}
+
+/*
+ * The call up to its arguments. A call that takes none and goes on with another one,
+ * which a signal had cut short (restart_syscall), names that one.
+ */
+static void put_head(struct line *line, const struct rn_call *call,
+		     const struct text_thread *thread)
+{
+	put_name(line, call);
+	*line->end++ = '(';
+	if ((call->flags & RN_FLAG_RESTARTED) && call->desc->nargs == 0 && thread &&
+	    thread->paused && thread->paused != call->desc->name) {
+		PUT(line, "<... resuming interrupted ");
+		put(line, thread->paused);
+		PUT(line, " ...>");
+	}
+}
+
+void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
+{
+	struct text_thread *thread = rn_text_threads_add(&text->threads, call->tid);
+	struct line line;
+
+	/* Without memory to remember it by, the call is printed whole when it is over. */
+	if (!thread || !rn_text_begin(text, buf, &line, call->tid, rn_call_room(call)))
+		return;
+	put_head(&line, call, thread);
+	thread->next_arg = (uint8_t)put_args(text, &line, call, 0, true);
+	thread->open = true;
+	thread->seq = call->seq;
+	PUT(&line, " <unfinished ...>");
+	rn_text_finish(buf, &line);
+}
+
+void rn_text_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
+{
+	struct text_thread *thread = rn_text_threads_find(&text->threads, call->tid);
+	bool unfinished =
+		(call->flags & RN_FLAG_UNFINISHED) || (call->desc->flags & RN_CALL_NO_RETURN);
+	unsigned arg = 0;
+	struct line line;
+
+	if (!rn_text_begin(text, buf, &line, call->tid, rn_call_room(call)))
+		return;
+	if (thread && thread->open && thread->seq == call->seq) {
+		PUT(&line, "<... ");
+		put_name(&line, call);
+		PUT(&line, " resumed>");
+		arg = thread->next_arg;
+	} else {
+		put_head(&line, call, thread);
+	}
+	arg = put_args(text, &line, call, arg, unfinished);
+	if (unfinished && arg < call->desc->nargs)
+		PUT(&line, " <unfinished ...>");
+	PUT(&line, ") ");
+	while (line.end - line.start < RESULT_COLUMN)
+		*line.end++ = ' ';
+	PUT(&line, "= ");
+	if (unfinished)
+		*line.end++ = '?';
+	else
+		put_result(&line, call);
+	if ((text->flags & RN_TEXT_DURATION) && !unfinished)
+		put_duration(&line, call);
+	rn_text_finish(buf, &line);
+
+	if (thread)
+		rn_text_threads_remove(&text->threads, thread);
+	if (call->flags & RN_FLAG_INTERRUPTED) {
+		thread = rn_text_threads_add(&text->threads, call->tid);
+		if (thread)
+			thread->paused = call->desc->name;
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a line of text: inner part of encode/. */
+#ifndef RENACER_TEXT_LINE_H
+#define RENACER_TEXT_LINE_H
+
+#include "../decode/decode.h"
+#include "text_state.h"
+
+/* What a line takes beside arguments: prefix, name, padding, result, errno's text. */
+#define LINE_ROOM 512u
+
+struct rn_text {
+	unsigned flags;
+	uint32_t string_limit;
+	uint32_t live;
+	struct text_threads threads;
+};
+
+/* A line in the making. */
+struct line {
+	char *start;
+	char *end;
+};
+
+/* Starts a line of `tid` with room for LINE_ROOM + `room` bytes; false without memory. */
+bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
+		   size_t room);
+/* Ends the line and makes it part of the buffer. */
+void rn_text_finish(struct rn_buf *buf, struct line *line);
+
+static inline void put(struct line *line, const char *string)
+{
+	line->end = rn_write_text(line->end, string);
+}
+
+/* Literals only: the length is known to the compiler. */
+#define PUT(line, literal)                                         \
+	do {                                                       \
+		memcpy((line)->end, literal, sizeof(literal) - 1); \
+		(line)->end += sizeof(literal) - 1;                \
+	} while (0)
+
+#endif
