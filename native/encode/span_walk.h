@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which attributes a span has: the one place that knows. Included once by each back
+ * end (otlp.c, json.c) after it defined `struct writer` and the operations
+ *
+ *   span_open span_close attrs_close list_open list_close
+ *   event_open event_close link_open link_close
+ *   attr_int attr_true attr_seconds attr_text attr_bytes
+ *   array_open array_item array_more array_close
+ *
+ * so that both yield the same content and each is compiled as straight code.
+ *
+ * Attributes. "escaped" is rn_utf8_escape(); process.*, file.* and error.type are
+ * OpenTelemetry's semantic conventions, the rest has no standard and is ours.
+ *
+ * Every span
+ *   renacer.lamport.start  int     Lamport time of its first event
+ *   renacer.lamport.end    int     and of its last
+ *   error.type             string  what failed (below); absent on success
+ *   renacer.unfinished     true    it had not ended when the trace ended; else absent
+ *   renacer.truncated      true    a string is cut; else absent
+ *
+ * Call, named by the call
+ *   syscall.name           string  "openat"; "syscall_<number>" where unknown
+ *   syscall.number         int     in the table of the call's ABI
+ *   syscall.tid            int     thread that made it
+ *   syscall.result         int     -errno on failure; absent while unfinished
+ *   syscall.args.<name>    by the kind of the argument, <name> is the kernel's:
+ *       numbers, flags, raw  int; hex string "0x…" above 2^63 - 1
+ *       addresses, buffers,
+ *       structures           hex string; what is there does not leave the process
+ *       paths, strings       escaped; hex string where it could not be read
+ *       argv                 list of escaped strings, "…" at the end of a cut one
+ *       envp                 int: how many; never what is in it
+ *       signals              string "SIGINT"
+ *       nothing              absent: the mode of an open() that makes no file
+ *   file.path              string  the first path among the arguments, as given
+ *   error.type             string  "ENOENT", or the number
+ *   renacer.restarted      true    continues a call that a signal interrupted; else absent
+ *   Status is ERROR if the call failed in no routine way (rn_errno_is_routine()).
+ *
+ * Process, named by its executable
+ *   process.pid, process.parent_pid                     int
+ *   process.executable.name, process.executable.path    string, escaped; absent if unknown
+ *   process.creation.time  string  ISO 8601, UTC, ns
+ *   process.exit.code      int     if it exited
+ *   renacer.process.signal string  "SIGKILL", if a signal ended it
+ *   error.type             string  the signal, or the exit code if not 0; status is ERROR
+ *   renacer.context        string  none absent ours foreign unreadable unsampled invalid:
+ *                                  what its last exec found in TRACEPARENT
+ *   renacer.calls, renacer.errors                       int
+ *   renacer.superseded     true    an exec moved it into another trace; else absent
+ *   Links: renacer.edge    string  why the two belong together
+ *
+ * Run, the root
+ *   renacer.engine, renacer.command, renacer.options    string
+ *   process.exit.code | renacer.process.signal, error.type   of the command
+ *   renacer.events .calls .errors .signals .processes .threads .unfinished_calls
+ *   renacer.lost_calls .lost_events .stops              int
+ *   renacer.tracer.cpu_time                             double, seconds
+ *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
+ *   renacer.lost_events, renacer.lost_calls
+ */
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "../decode/decode.h"
+#include "attributes.h"
+
+static const char *walk_or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+/* Counts and clocks are unsigned 64-bit, attribute integers signed. */
+RN_INLINE int64_t walk_count(uint64_t value)
+{
+	return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+/* A tracestate goes out as it is or not at all: to cut or to escape one makes another. */
+static const char *walk_tracestate(const char *text)
+{
+	size_t i;
+
+	if (!text)
+		return "";
+	for (i = 0; text[i]; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e || i == RN_TRACESTATE_MAX)
+			return "";
+	return text;
+}
+
+RN_INLINE void walk_lamport(struct writer *w, uint64_t start, uint64_t end)
+{
+	attr_int(w, RN_KEY("renacer.lamport.start"), walk_count(start));
+	attr_int(w, RN_KEY("renacer.lamport.end"), walk_count(end));
+}
+
+static void walk_signal(struct writer *w, const char *key, size_t key_len, int sig)
+{
+	char text[RN_NUMBER_MAX];
+
+	attr_text(w, key, key_len, text, (size_t)(rn_write_signal(text, sig) - text));
+}
+
+static void walk_hex(struct writer *w, const char *key, size_t key_len, uint64_t value)
+{
+	char text[RN_NUMBER_MAX];
+	const char *end = value ? rn_write_hex(text, value) : rn_write_text(text, "0x0");
+
+	attr_text(w, key, key_len, text, (size_t)(end - text));
+}
+
+static void walk_decimal_text(struct writer *w, const char *key, size_t key_len, uint64_t value)
+{
+	char text[RN_NUMBER_MAX];
+
+	attr_text(w, key, key_len, text, (size_t)(rn_write_u64(text, value) - text));
+}
+
+RN_INLINE void walk_unsigned(struct writer *w, const char *key, size_t key_len, uint64_t value)
+{
+	if (value > INT64_MAX)
+		walk_hex(w, key, key_len, value);
+	else
+		attr_int(w, key, key_len, (int64_t)value);
+}
+
+/* The captured data of an argument, or NULL if there is none that can be used. */
+static const struct rn_piece *walk_piece(const struct rn_call *call, unsigned arg, unsigned type,
+					 unsigned other)
+{
+	const struct rn_piece *piece = rn_call_piece(call, arg);
+
+	if (!piece || piece->flags & RN_PIECE_UNREAD ||
+	    (piece->type != type && piece->type != other))
+		return NULL;
+	return piece;
+}
+
+static void walk_argv(struct writer *w, const char *key, size_t key_len,
+		      const struct rn_piece *piece)
+{
+	const uint8_t *data = rn_piece_data(piece), *end = data + piece->len;
+	struct rn_budget *budget = &w->budget;
+	const struct rn_budget before = *budget;
+	size_t start = before.left < RN_ARRAY_MAX ? before.left : RN_ARRAY_MAX;
+	uint64_t count = 0;
+	size_t used;
+
+	/* The sign of the cut is kept back. */
+	start -= start < RN_MORE_COST ? start : RN_MORE_COST;
+	*budget = (struct rn_budget){.left = start, .cut = false};
+	array_open(w, key, key_len);
+	while (data < end && budget->left >= RN_ITEM_COST && !budget->cut) {
+		const uint8_t *nul = memchr(data, 0, (size_t)(end - data));
+		size_t len = (size_t)((nul ? nul : end) - data);
+
+		budget->left -= RN_ITEM_COST;
+		array_item(w, data, len);
+		count++;
+		data += len + (nul != NULL);
+	}
+	used = start - budget->left;
+	if (data < end || count < piece->total || piece->flags & RN_PIECE_CUT)
+		budget->cut = true;
+	if (budget->cut) {
+		array_more(w);
+		used += RN_MORE_COST;
+	}
+	array_close(w);
+	budget->left = before.left > used ? before.left - used : 0;
+	budget->cut |= before.cut;
+}
+
+static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
+{
+	const struct rn_arg_desc *desc = &call->desc->args[arg];
+	size_t name_len = strnlen(desc->name, RN_KEY_MAX - 13);
+	uint64_t value = call->args[arg];
+	const struct rn_piece *piece;
+	char key[RN_KEY_MAX];
+	size_t len = 13 + name_len;
+	bool narrow = call->abi == RN_ABI_I386 || call->abi == RN_ABI_ARM;
+	uint64_t count;
+
+	if (rn_arg_is_void(call, arg))
+		return;
+	memcpy(key, "syscall.args.", 13);
+	memcpy(key + 13, desc->name, name_len);
+	switch (desc->kind) {
+	case RN_ARG_INT:
+	case RN_ARG_FD:
+	case RN_ARG_DIRFD:
+	case RN_ARG_PID:
+		attr_int(w, key, len, (int32_t)value);
+		return;
+	case RN_ARG_LONG:
+		attr_int(w, key, len, narrow ? (int32_t)value : (int64_t)value);
+		return;
+	case RN_ARG_UINT:
+	case RN_ARG_MODE:
+		attr_int(w, key, len, (uint32_t)value);
+		return;
+	case RN_ARG_RAW:
+	case RN_ARG_ULONG:
+	case RN_ARG_FLAGS:
+		walk_unsigned(w, key, len, value);
+		return;
+	case RN_ARG_SIGNAL:
+		walk_signal(w, key, len, (int32_t)value);
+		return;
+	case RN_ARG_PATH:
+	case RN_ARG_STRING:
+	case RN_ARG_PATH_OUT:
+		piece = walk_piece(call, arg, RN_PIECE_PATH, RN_PIECE_STRING);
+		if (!piece)
+			break;
+		attr_bytes(w, key, len, rn_piece_data(piece), piece->len);
+		return;
+	case RN_ARG_ARGV:
+		piece = walk_piece(call, arg, RN_PIECE_ARGV, RN_PIECE_ARGV);
+		if (!piece)
+			break;
+		walk_argv(w, key, len, piece);
+		return;
+	case RN_ARG_ENVP:
+		piece = walk_piece(call, arg, RN_PIECE_ENVC, RN_PIECE_ENVC);
+		if (!piece || piece->len < sizeof(count))
+			break;
+		memcpy(&count, rn_piece_data(piece), sizeof(count));
+		attr_int(w, key, len, walk_count(count));
+		return;
+	default:
+		break;
+	}
+	walk_hex(w, key, len, value);
+}
+
+static void walk_file_path(struct writer *w, const struct rn_call *call)
+{
+	const struct rn_piece *piece;
+	unsigned arg;
+
+	for (arg = 0; arg < call->desc->nargs && arg < 6; arg++) {
+		if (call->desc->args[arg].kind != RN_ARG_PATH)
+			continue;
+		piece = walk_piece(call, arg, RN_PIECE_PATH, RN_PIECE_STRING);
+		if (piece)
+			attr_bytes(w, RN_KEY("file.path"), rn_piece_data(piece), piece->len);
+		return;
+	}
+}
+
+static void walk_errno(struct writer *w, uint64_t err)
+{
+	const char *name = err <= INT32_MAX ? rn_errno_name((int)err) : NULL;
+
+	if (name)
+		attr_text(w, RN_KEY("error.type"), name, strlen(name));
+	else
+		walk_decimal_text(w, RN_KEY("error.type"), err);
+}
+
+RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace,
+			 const struct rn_call *call)
+{
+	const struct rn_process *process = call->process;
+	struct rn_span_head head = {
+		.trace_id = call->trace_id,
+		.span_id = call->span_id,
+		.parent_span_id = call->parent_span_id,
+		.tracestate = "",
+		.name = call->desc->name,
+		.start = rn_unix_ns(trace, call->t0),
+		.end = rn_unix_ns(trace, call->t1 > call->t0 ? call->t1 : call->t0),
+		.flags = call->trace_flags | RN_FLAG_HAS_IS_REMOTE,
+	};
+	bool failed = call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED);
+	bool unfinished = call->flags & RN_FLAG_UNFINISHED;
+	uint64_t err = 0 - (uint64_t)call->result;
+	bool error = false;
+	char unknown[32];
+	unsigned arg;
+
+	if (head.name) {
+		head.name_len = strnlen(head.name, RN_NAME_MAX);
+	} else {
+		head.name = unknown;
+		head.name_len = (size_t)snprintf(unknown, sizeof(unknown), "syscall_%d", call->nr);
+	}
+	/* A tracestate belongs to its trace: not to a call under another one's span. */
+	if (process && !memcmp(process->ctx.trace_id, call->trace_id, 16))
+		head.tracestate = walk_tracestate(process->ctx.tracestate);
+
+	span_open(w, &head);
+	attr_text(w, RN_KEY("syscall.name"), head.name, head.name_len);
+	attr_int(w, RN_KEY("syscall.number"), call->nr);
+	attr_int(w, RN_KEY("syscall.tid"), call->tid);
+	if (!unfinished) {
+		attr_int(w, RN_KEY("syscall.result"), call->result);
+		if (failed) {
+			walk_errno(w, err);
+			error = !(call->flags & RN_FLAG_INTERRUPTED) &&
+				!(err <= INT32_MAX && rn_errno_is_routine((int)err));
+		}
+	}
+	walk_lamport(w, call->lamport_start, call->lamport_end);
+	for (arg = 0; arg < call->desc->nargs && arg < 6; arg++)
+		walk_arg(w, call, arg);
+	walk_file_path(w, call);
+	if (unfinished)
+		attr_true(w, RN_KEY("renacer.unfinished"));
+	if (w->budget.cut || call->flags & RN_FLAG_TRUNCATED)
+		attr_true(w, RN_KEY("renacer.truncated"));
+	if (call->flags & RN_FLAG_RESTARTED)
+		attr_true(w, RN_KEY("renacer.restarted"));
+	attrs_close(w);
+	span_close(w, &head, error);
+}
+
+/* How a process ended, by wait(2)'s word. Returns whether that is an error. */
+static bool walk_ending(struct writer *w, int wait_status)
+{
+	if (WIFSIGNALED(wait_status)) {
+		walk_signal(w, RN_KEY("renacer.process.signal"), WTERMSIG(wait_status));
+		walk_signal(w, RN_KEY("error.type"), WTERMSIG(wait_status));
+		return true;
+	}
+	if (!WIFEXITED(wait_status))
+		return false;
+	attr_int(w, RN_KEY("process.exit.code"), WEXITSTATUS(wait_status));
+	if (!WEXITSTATUS(wait_status))
+		return false;
+	walk_decimal_text(w, RN_KEY("error.type"), (uint64_t)WEXITSTATUS(wait_status));
+	return true;
+}
+
+static void walk_creation_time(struct writer *w, uint64_t unix_ns)
+{
+	time_t seconds = (time_t)(unix_ns / 1000000000u);
+	char text[64];
+	struct tm tm;
+	size_t len;
+
+	if (!gmtime_r(&seconds, &tm))
+		return;
+	len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	len += (size_t)snprintf(text + len, sizeof(text) - len, ".%09uZ",
+				(unsigned)(unix_ns % 1000000000u));
+	attr_text(w, RN_KEY("process.creation.time"), text, len);
+}
+
+static void walk_string(struct writer *w, const char *key, size_t key_len, const char *text)
+{
+	if (text && *text)
+		attr_bytes(w, key, key_len, text, strnlen(text, RN_EVENT_MAX));
+}
+
+static void walk_process(struct writer *w, const struct rn_trace *trace,
+			 const struct rn_process *process)
+{
+	static const char *const contexts[] = {
+		[RN_CONTEXT_NONE] = "none",
+		[RN_CONTEXT_ABSENT] = "absent",
+		[RN_CONTEXT_OURS] = "ours",
+		[RN_CONTEXT_FOREIGN] = "foreign",
+		[RN_CONTEXT_UNREADABLE] = "unreadable",
+		[RN_CONTEXT_UNSAMPLED] = "unsampled",
+		[RN_CONTEXT_INVALID] = "invalid",
+	};
+	const char *name = walk_or_empty(process->name);
+	uint64_t t_end = process->t_end > process->t_start ? process->t_end : process->t_start;
+	uint8_t safe_name[RN_NAME_MAX];
+	struct rn_span_head head = {
+		.trace_id = process->ctx.trace_id,
+		.span_id = process->ctx.span_id,
+		.parent_span_id = process->parent_span_id,
+		.tracestate = walk_tracestate(process->ctx.tracestate),
+		.name = (const char *)safe_name,
+		.start = rn_unix_ns(trace, process->t_start),
+		.end = rn_unix_ns(trace, t_end),
+		.flags = process->ctx.flags | RN_FLAG_HAS_IS_REMOTE |
+			 (process->parent_is_remote ? RN_FLAG_IS_REMOTE : 0),
+	};
+	const char *context = "none";
+	bool error = false;
+	uint32_t i;
+
+	if (!*name)
+		name = "process";
+	head.name_len = rn_utf8_escape_to(safe_name, sizeof(safe_name), name,
+					  strnlen(name, RN_EVENT_MAX), RN_EVENT_MAX, NULL);
+	if (process->context < sizeof(contexts) / sizeof(contexts[0]))
+		context = contexts[process->context];
+
+	span_open(w, &head);
+	attr_int(w, RN_KEY("process.pid"), process->pid);
+	attr_int(w, RN_KEY("process.parent_pid"), process->parent_pid);
+	walk_string(w, RN_KEY("process.executable.name"), process->name);
+	walk_string(w, RN_KEY("process.executable.path"), process->exe);
+	walk_creation_time(w, head.start);
+	if (process->ended)
+		error = walk_ending(w, process->wait_status);
+	attr_text(w, RN_KEY("renacer.context"), context, strlen(context));
+	attr_int(w, RN_KEY("renacer.calls"), walk_count(process->calls));
+	attr_int(w, RN_KEY("renacer.errors"), walk_count(process->errors));
+	walk_lamport(w, process->lamport_start, process->lamport_end);
+	if (process->superseded)
+		attr_true(w, RN_KEY("renacer.superseded"));
+	else if (!process->ended)
+		attr_true(w, RN_KEY("renacer.unfinished"));
+	if (w->budget.cut)
+		attr_true(w, RN_KEY("renacer.truncated"));
+	attrs_close(w);
+	if (process->nlinks) {
+		list_open(w, RN_LIST_LINKS);
+		for (i = 0; i < process->nlinks && i < RN_PROCESS_LINKS; i++) {
+			const struct rn_link *link = &process->links[i];
+
+			link_open(w, link);
+			walk_string(w, RN_KEY("renacer.edge"), link->edge);
+			attrs_close(w);
+			link_close(w, link->flags | RN_FLAG_HAS_IS_REMOTE);
+		}
+		list_close(w);
+	}
+	span_close(w, &head, error);
+}
+
+static void walk_totals(struct writer *w, const struct rn_totals *totals)
+{
+	attr_int(w, RN_KEY("renacer.events"), walk_count(totals->events));
+	attr_int(w, RN_KEY("renacer.calls"), walk_count(totals->calls));
+	attr_int(w, RN_KEY("renacer.errors"), walk_count(totals->errors));
+	attr_int(w, RN_KEY("renacer.signals"), walk_count(totals->signals));
+	attr_int(w, RN_KEY("renacer.processes"), walk_count(totals->processes));
+	attr_int(w, RN_KEY("renacer.threads"), walk_count(totals->threads));
+	attr_int(w, RN_KEY("renacer.unfinished_calls"), walk_count(totals->unfinished));
+	attr_int(w, RN_KEY("renacer.lost_calls"), walk_count(totals->lost_calls));
+	attr_int(w, RN_KEY("renacer.lost_events"), walk_count(totals->lost_events));
+	attr_int(w, RN_KEY("renacer.stops"), walk_count(totals->stops));
+	attr_seconds(w, RN_KEY("renacer.tracer.cpu_time"), totals->tracer_ns);
+}
+
+static void walk_run(struct writer *w, const struct rn_trace *trace, const struct rn_run_span *run)
+{
+	uint64_t t_end = run->t_end > run->t_start ? run->t_end : run->t_start;
+	struct rn_span_head head = {
+		.trace_id = run->ctx.trace_id,
+		.span_id = run->ctx.span_id,
+		.parent_span_id = run->parent_span_id,
+		.tracestate = walk_tracestate(run->ctx.tracestate),
+		.name = "renacer-otel run",
+		.name_len = sizeof("renacer-otel run") - 1,
+		.start = rn_unix_ns(trace, run->t_start),
+		.end = rn_unix_ns(trace, t_end),
+		.flags = run->ctx.flags | RN_FLAG_HAS_IS_REMOTE |
+			 (run->ctx.is_remote ? RN_FLAG_IS_REMOTE : 0),
+	};
+	int code = run->exit_code;
+	/* Back to wait(2)'s word, so that a run and a process end alike. */
+	int wait_status = code < 0 ? -code & 0x7f : (code & 0xff) << 8;
+	bool error;
+
+	span_open(w, &head);
+	walk_string(w, RN_KEY("renacer.engine"), run->engine);
+	walk_string(w, RN_KEY("renacer.command"), run->command);
+	walk_string(w, RN_KEY("renacer.options"), run->options);
+	error = walk_ending(w, wait_status);
+	walk_totals(w, &run->totals);
+	walk_lamport(w, run->lamport_start, run->lamport_end);
+	if (w->budget.cut)
+		attr_true(w, RN_KEY("renacer.truncated"));
+	attrs_close(w);
+	if (run->totals.lost_events) {
+		list_open(w, RN_LIST_EVENTS);
+		event_open(w, "renacer.lost", head.end);
+		attr_text(w, RN_KEY("renacer.lost.reason"), "ring_full", 9);
+		attr_int(w, RN_KEY("renacer.lost_events"), walk_count(run->totals.lost_events));
+		attr_int(w, RN_KEY("renacer.lost_calls"), walk_count(run->totals.lost_calls));
+		attrs_close(w);
+		event_close(w);
+		list_close(w);
+	}
+	span_close(w, &head, error);
+}
