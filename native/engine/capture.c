@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arguments of a call into pieces, by the kinds of the table. At most one read of
+ * the tracee's memory a stop, but for argv, which is a list of addresses.
+ */
+#include <string.h>
+
+#include "engine_private.h"
+
+#define PATH_LIMIT 4096u
+#define ARGV_BYTES (32u * 1024u)
+#define ARGV_COUNT 1024u
+#define WANT_MAX 4u
+
+struct want {
+	enum rn_piece_type type;
+	unsigned arg;
+	uint64_t total; /* whole length, where it is known before */
+	bool string;
+};
+
+struct rn_piece *rn_piece_add(struct record *rec, enum rn_piece_type type, unsigned arg,
+			      const void *data, size_t len, uint64_t total, unsigned flags)
+{
+	uint32_t room = RN_EVENT_MAX - rec->ev.size;
+	struct rn_piece *piece = (struct rn_piece *)((uint8_t *)rec + rec->ev.size);
+	uint32_t padded;
+
+	if (room < sizeof(*piece))
+		return NULL;
+	room -= (uint32_t)sizeof(*piece);
+	if (len > room) {
+		len = room;
+		flags |= RN_PIECE_CUT;
+	}
+	padded = rn_pad8((uint32_t)len);
+	piece->type = (uint8_t)type;
+	piece->arg = (uint8_t)arg;
+	piece->flags = (uint16_t)flags;
+	piece->len = (uint32_t)len;
+	piece->total = total;
+	memset((uint8_t *)(piece + 1) + (padded >= 8 ? padded - 8 : 0), 0, padded ? 8 : 0);
+	memcpy(piece + 1, data, len);
+	rec->ev.size += (uint32_t)sizeof(*piece) + padded;
+	rec->ev.pieces++;
+	if (flags & RN_PIECE_CUT)
+		rec->ev.flags |= RN_FLAG_TRUNCATED;
+	return piece;
+}
+
+static void add_read(struct record *rec, const struct want *want, const uint8_t *data,
+		     const struct rn_span_of_memory *span, unsigned flags)
+{
+	size_t len = span->got;
+	uint64_t total = want->total;
+
+	if (span->got == 0 && span->len != 0) {
+		rn_piece_add(rec, want->type, want->arg, NULL, 0, total, flags | RN_PIECE_UNREAD);
+		return;
+	}
+	if (want->string) {
+		const uint8_t *end = memchr(data, 0, len);
+
+		if (end)
+			len = (size_t)(end - data);
+		else
+			flags |= RN_PIECE_CUT;
+		total = len;
+	} else if (len < total) {
+		flags |= RN_PIECE_CUT;
+	}
+	rn_piece_add(rec, want->type, want->arg, data, len, total, flags);
+}
+
+static size_t at_most(uint64_t n, uint64_t limit)
+{
+	return (size_t)(n < limit ? n : limit);
+}
+
+/* The addresses of a NULL-ended list; how many, at most `cap`. *more: the list goes on. */
+static unsigned read_pointers(struct rn_engine *e, const struct task *task, uint64_t addr,
+			      uint64_t *to, unsigned cap, bool *more)
+{
+	size_t width = task->abi == RN_ABI_I386 || task->abi == RN_ABI_ARM ? 4 : 8;
+	unsigned n = 0;
+
+	*more = false;
+	while (n < cap) {
+		uint8_t chunk[512];
+		size_t got = rn_memory_read_one(e, task->tid, addr, chunk, sizeof(chunk));
+
+		for (size_t at = 0; at + width <= got; at += width) {
+			uint64_t pointer = 0;
+
+			memcpy(&pointer, chunk + at, width);
+			if (!pointer)
+				return n;
+			if (n == cap)
+				break;
+			to[n++] = pointer;
+		}
+		if (got < sizeof(chunk))
+			return n;
+		addr += sizeof(chunk);
+	}
+	*more = true;
+	return n;
+}
+
+static void capture_argv(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
+{
+	static uint64_t pointers[ARGV_COUNT]; /* one tracer thread in a process */
+	uint8_t text[ARGV_BYTES];
+	size_t used = 0;
+	bool cut;
+	unsigned n;
+
+	n = read_pointers(e, task, task->args[arg], pointers, ARGV_COUNT, &cut);
+	if (n == 0 && task->args[arg] != 0) {
+		uint64_t probe;
+
+		if (rn_memory_read_one(e, task->tid, task->args[arg], &probe, 4) == 0) {
+			rn_piece_add(rec, RN_PIECE_ARGV, arg, NULL, 0, 0, RN_PIECE_UNREAD);
+			return;
+		}
+	}
+	for (unsigned i = 0; i < n && !cut; i++) {
+		size_t room = sizeof(text) - used;
+		struct rn_span_of_memory span = {
+			.addr = pointers[i],
+			.to = text + used,
+			.len = at_most(room, PATH_LIMIT),
+			.string = true,
+		};
+		const uint8_t *end;
+
+		if (room < 2) {
+			cut = true;
+			break;
+		}
+		rn_memory_read(e, task->tid, &span, 1);
+		end = memchr(text + used, 0, span.got);
+		if (end) {
+			used = (size_t)(end - text) + 1;
+		} else if (span.got) {
+			used += span.got;
+			text[used - 1] = 0;
+			cut = true;
+		} else {
+			text[used++] = 0;
+			cut = true;
+		}
+	}
+	rn_piece_add(rec, RN_PIECE_ARGV, arg, text, used, n, cut ? RN_PIECE_CUT : 0);
+}
+
+static void capture_envc(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
+{
+	static uint64_t pointers[16 * ARGV_COUNT];
+	bool more;
+	uint64_t n = read_pointers(e, task, task->args[arg], pointers, 16 * ARGV_COUNT, &more);
+
+	rn_piece_add(rec, RN_PIECE_ENVC, arg, &n, sizeof(n), n, more ? RN_PIECE_CUT : 0);
+}
+
+void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec)
+{
+	struct want wants[WANT_MAX];
+	struct rn_span_of_memory spans[WANT_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < task->desc->nargs && n < WANT_MAX; i++) {
+		const struct rn_arg_desc *arg = &task->desc->args[i];
+		struct want *want = &wants[n];
+		struct rn_span_of_memory *span = &spans[n];
+
+		*want = (struct want){.arg = i};
+		*span = (struct rn_span_of_memory){.addr = task->args[i], .to = e->scratch[n]};
+		switch (arg->kind) {
+		case RN_ARG_PATH:
+		case RN_ARG_STRING:
+			want->type = arg->kind == RN_ARG_PATH ? RN_PIECE_PATH : RN_PIECE_STRING;
+			want->string = span->string = true;
+			span->len = PATH_LIMIT;
+			break;
+		case RN_ARG_BUF_IN:
+			want->type = RN_PIECE_BUFFER;
+			want->total = task->args[arg->aux];
+			span->len = at_most(want->total, e->config.string_limit);
+			break;
+		case RN_ARG_STRUCT_IN:
+			want->type = RN_PIECE_STRUCT;
+			want->total = arg->aux;
+			span->len = at_most(arg->aux, PATH_LIMIT);
+			break;
+		case RN_ARG_ARGV:
+			capture_argv(e, task, rec, i);
+			continue;
+		case RN_ARG_ENVP:
+			capture_envc(e, task, rec, i);
+			continue;
+		default:
+			continue;
+		}
+		if (span->addr == 0)
+			continue;
+		n++;
+	}
+	if (n == 0)
+		return;
+	rn_memory_read(e, task->tid, spans, n);
+	for (unsigned i = 0; i < n; i++)
+		add_read(rec, &wants[i], e->scratch[i], &spans[i], 0);
+}
+
+void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, struct record *rec)
+{
+	struct want wants[WANT_MAX];
+	struct rn_span_of_memory spans[WANT_MAX];
+	unsigned n = 0;
+
+	if (result < 0)
+		return;
+	for (unsigned i = 0; i < task->desc->nargs && n < WANT_MAX; i++) {
+		const struct rn_arg_desc *arg = &task->desc->args[i];
+		struct want *want = &wants[n];
+		struct rn_span_of_memory *span = &spans[n];
+
+		*want = (struct want){.type = RN_PIECE_STRUCT, .arg = i};
+		*span = (struct rn_span_of_memory){.addr = task->args[i], .to = e->scratch[n]};
+		switch (arg->kind) {
+		case RN_ARG_BUF_OUT:
+			want->type = RN_PIECE_BUFFER;
+			want->total = (uint64_t)result;
+			span->len = at_most(want->total, e->config.string_limit);
+			break;
+		case RN_ARG_PATH_OUT:
+			want->type = RN_PIECE_PATH;
+			want->total = (uint64_t)result;
+			span->len = at_most(want->total, PATH_LIMIT);
+			break;
+		case RN_ARG_WAIT_STATUS:
+			want->total = span->len = sizeof(int32_t);
+			break;
+		case RN_ARG_FD_PAIR_OUT:
+			want->total = span->len = 2 * sizeof(int32_t);
+			break;
+		case RN_ARG_STRUCT_OUT:
+			want->total = arg->aux;
+			span->len = at_most(arg->aux, PATH_LIMIT);
+			break;
+		default:
+			continue;
+		}
+		if (span->addr == 0)
+			continue;
+		n++;
+	}
+	if (n == 0)
+		return;
+	rn_memory_read(e, task->tid, spans, n);
+	for (unsigned i = 0; i < n; i++)
+		add_read(rec, &wants[i], e->scratch[i], &spans[i], RN_PIECE_AT_EXIT);
+}

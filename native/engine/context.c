@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TRACEPARENT at exec. At the exec stop the new stack is as the kernel laid it:
+ * argc, argv, NULL, envp, NULL, …, with the strings above. The span id in the
+ * first TRACEPARENT is replaced in place by that of the process; nothing moves,
+ * nothing else is touched. (W3C Trace Context level 2, section 3.2;
+ * OpenTelemetry environment carriers.)
+ */
+#include <string.h>
+#include <sys/uio.h>
+#if defined(__x86_64__)
+#include <sys/user.h>
+#endif
+
+#include "engine_private.h"
+
+#define NAME "TRACEPARENT="
+#define NAME_LEN (sizeof(NAME) - 1)
+#define VALUE_LEN 55u
+#define SPAN_AT 36u /* of the span id in a value */
+#define ENV_LIMIT (2u * 1024u * 1024u)
+#define POINTER_LIMIT 65536u
+
+struct parent {
+	uint8_t trace_id[16];
+	uint64_t span_id;
+	uint8_t flags;
+};
+
+static bool stack_of(struct rn_engine *e, const struct task *task, uint64_t *sp, size_t *width)
+{
+	struct rn_syscall_info info;
+
+	*width = task->abi == RN_ABI_I386 || task->abi == RN_ABI_ARM ? 4 : 8;
+	if (e->use_syscall_info &&
+	    rn_ptrace(RN_PTRACE_GET_SYSCALL_INFO, task->tid, sizeof(info), (uintptr_t)&info) > 0) {
+		*sp = info.sp;
+		*width = info.arch & 0x80000000u ? 8 : 4; /* __AUDIT_ARCH_64BIT */
+		return true;
+	}
+#if defined(__x86_64__)
+	struct user_regs_struct regs;
+	struct iovec iov = {&regs, sizeof(regs)};
+
+	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, 1 /* NT_PRSTATUS */, (uintptr_t)&iov) < 0)
+		return false;
+	*sp = regs.rsp;
+	*width = regs.cs == 0x23 ? 4 : 8;
+	return true;
+#elif defined(__aarch64__)
+	struct {
+		uint64_t regs[31], sp, pc, pstate;
+	} regs;
+	struct iovec iov = {&regs, sizeof(regs)};
+
+	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, 1, (uintptr_t)&iov) < 0)
+		return false;
+	*sp = regs.sp;
+	return true;
+#endif
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool hex_bytes(const char *text, uint8_t *to, size_t n)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int high = hex(text[2 * i]), low = hex(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		to[i] = (uint8_t)(high << 4 | low);
+		any |= to[i];
+	}
+	return any != 0 || n == 1;
+}
+
+static bool parse(const char *value, size_t len, struct parent *parent)
+{
+	uint8_t version, span[8];
+
+	if (len < VALUE_LEN || value[2] != '-' || value[35] != '-' || value[52] != '-')
+		return false;
+	if (!hex_bytes(value, &version, 1) || version == 0xff ||
+	    !hex_bytes(value + 3, parent->trace_id, 16) || !hex_bytes(value + SPAN_AT, span, 8) ||
+	    !hex_bytes(value + 53, &parent->flags, 1))
+		return false;
+	if (len > VALUE_LEN && (version == 0 || value[VALUE_LEN] != '-'))
+		return false;
+	parent->span_id = 0;
+	for (unsigned i = 0; i < 8; i++)
+		parent->span_id = parent->span_id << 8 | span[i];
+	return true;
+}
+
+static bool is_ours(const struct rn_engine *e, const struct parent *parent)
+{
+	uint64_t counter = rn_id_counter(&e->config.key, parent->span_id);
+
+	if (!(counter & RN_ID_RUN))
+		return false;
+	if ((counter & RN_ID_IMAGE) == RN_ID_IMAGE)
+		return (counter & ~RN_ID_IMAGE) <= e->seq;
+	return (counter & ~RN_ID_RUN) <= e->ordinals;
+}
+
+/*
+ * Where the value of TRACEPARENT is, and its first bytes. 1 = found, 0 = absent,
+ * -1 = unreadable.
+ */
+static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char *value,
+		size_t *value_len)
+{
+	static uint8_t chunk[65536]; /* one tracer thread in a process */
+	uint64_t sp, first = 0, pointer;
+	size_t width, fill = 0;
+	unsigned pointers = 0, nulls = 0;
+	bool again = true;
+
+	if (!stack_of(e, task, &sp, &width))
+		return -1;
+	sp += width; /* argc */
+	/* Skip argv, take the first of envp. */
+	while (nulls < 1 || again) {
+		size_t got = rn_memory_read_one(e, task->tid, sp, chunk, 4096);
+
+		if (got < width)
+			return -1;
+		for (size_t i = 0; i + width <= got; i += width) {
+			pointer = 0;
+			memcpy(&pointer, chunk + i, width);
+			if (nulls == 1) {
+				first = pointer;
+				again = false;
+				break;
+			}
+			nulls += pointer == 0;
+			if (++pointers > POINTER_LIMIT)
+				return 0;
+		}
+		sp += got / width * width;
+	}
+	if (first == 0)
+		return 0;
+	/* The strings stand one behind the other, in the order of the list. */
+	for (uint64_t from = first; from - first < ENV_LIMIT;) {
+		size_t got = rn_memory_read_one(e, task->tid, from + fill, chunk + fill,
+						sizeof(chunk) - fill);
+		size_t have = fill + got, line = 0;
+
+		if (have == 0)
+			return from == first ? -1 : 0;
+		while (line < have) {
+			const uint8_t *end = memchr(chunk + line, 0, have - line);
+			size_t len = end ? (size_t)(end - (chunk + line)) : have - line;
+
+			if (!end && line > 0 && got)
+				break; /* cut: read on from its beginning */
+			if (len >= NAME_LEN && memcmp(chunk + line, NAME, NAME_LEN) == 0) {
+				len -= NAME_LEN;
+				*at = from + line + NAME_LEN;
+				*value_len = len < 255 ? len : 255;
+				memcpy(value, chunk + line + NAME_LEN, *value_len);
+				return 1;
+			}
+			/* The list ends with the platform's strings and the file's name:
+			   nothing there has the shape NAME=value at worst. */
+			line += len + 1;
+			if (!end)
+				break;
+		}
+		if (got == 0)
+			return 0;
+		if (line > have)
+			line = have;
+		from += line;
+		fill = have - line;
+		memmove(chunk, chunk + line, fill);
+	}
+	return 0;
+}
+
+static bool write_span_id(int tid, uint64_t at, uint64_t id)
+{
+	char text[16];
+
+	for (unsigned i = 0; i < 16; i++)
+		text[i] = "0123456789abcdef"[id >> (60 - 4 * i) & 15];
+	return rn_memory_write(tid, at + SPAN_AT, text, sizeof(text));
+}
+
+enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap)
+{
+	struct parent parent;
+	uint64_t at, counter = task->span_counter;
+	char value[256];
+	size_t len;
+	bool ours;
+	int there;
+
+	if (!e->config.propagate)
+		return RN_CONTEXT_NONE;
+	there = find(e, task, &at, value, &len);
+	if (there <= 0)
+		return there < 0 ? RN_CONTEXT_UNREADABLE : RN_CONTEXT_ABSENT;
+	if (!parse(value, len, &parent))
+		return RN_CONTEXT_INVALID;
+	ours = is_ours(e, &parent);
+	if (!ours && !(parent.flags & 1))
+		return RN_CONTEXT_UNSAMPLED;
+	if (!ours)
+		counter = RN_ID_IMAGE | (e->seq + 1); /* the exec record that follows */
+	if (!write_span_id(task->tid, at, rn_id_of(&e->config.key, counter)))
+		return RN_CONTEXT_UNREADABLE;
+	task->span_counter = counter;
+	if (ours)
+		return RN_CONTEXT_OURS;
+	if (len >= cap)
+		len = cap - 1;
+	memcpy(found, value, len);
+	found[len] = 0;
+	return RN_CONTEXT_FOREIGN;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* The ptrace engine from inside; one file per concern. */
+#ifndef RENACER_ENGINE_PRIVATE_H
+#define RENACER_ENGINE_PRIVATE_H
+
+#include <sched.h>
+#include <time.h>
+
+#include "ptrace_abi.h"
+#include "renacer/engine.h"
+#include "renacer/syscalls.h"
+
+/* A traced thread. */
+struct task {
+	struct task *next; /* hash chain, or free list */
+	int32_t tid, pid;
+	uint64_t ordinal; /* of its process */
+	bool known;       /* its start is recorded; else it is held, or expected */
+	bool started;     /* its first stop was seen */
+	bool in_call;     /* between entry stop and exit stop */
+	bool wanted;      /* the call it is in is recorded */
+	bool entry_in_ring;
+	bool entry_lost;
+	bool held;          /* stopped until its maker tells of it */
+	bool hidden;        /* not yet at its first exec: nothing is recorded */
+	bool group_stopped; /* listening */
+	bool pinned;        /* we changed its CPU mask */
+	bool own_mask;      /* it has a CPU mask or class of its own: never pinned */
+	bool repin;         /* unpinned for the length of the call that it is in */
+	uint8_t abi;
+	int32_t nr;
+	int32_t repin_target; /* whose mask was given back, if not its own */
+	const struct rn_syscall_desc *desc;
+	uint64_t args[6];
+	uint64_t t_entry;
+	uint64_t clone_flags;
+	int64_t last_result;
+	uint64_t held_since;
+	uint64_t span_counter; /* of its process's current span, see ids.h */
+	bool dead;             /* it died before its maker told of it… */
+	int status;            /* …with this */
+};
+
+#define TASK_BUCKETS 4096u /* a power of two */
+
+struct task_table {
+	struct task *bucket[TASK_BUCKETS];
+	struct task *free;
+	struct task_slab *slabs;
+	uint32_t count;
+	uint32_t held;
+};
+
+struct task_slab {
+	struct task_slab *next;
+	struct task tasks[64];
+};
+
+/* Losses since the last record that went in. */
+struct gap {
+	uint64_t events, calls, exits, signals, others, bytes;
+	uint64_t t0, t1, first_seq;
+};
+
+/* A record being built, with room for its pieces. */
+struct record {
+	struct rn_event ev;
+	uint8_t pieces[RN_EVENT_MAX - sizeof(struct rn_event)];
+};
+
+struct cpu_share {
+	bool possible;       /* more than one CPU, and the policy allows it */
+	bool shared;         /* now */
+	bool may_set_others; /* CAP_SYS_NICE */
+	int cpu;
+	cpu_set_t undo;     /* what tracees get back */
+	cpu_set_t tracer;   /* what the tracer had */
+	int cpus;
+	uint64_t window_start, window_stops;
+	uint64_t last_switch;
+	unsigned parallel_ticks; /* in a row that asked for the other mode */
+};
+
+struct rn_engine {
+	struct rn_engine_config config;
+	struct rn_engine_counters counters;
+	struct task_table tasks;
+	struct task *pending; /* whose entry waits in `entry` for its exit */
+	bool use_syscall_info;
+	bool use_vm_readv;
+	bool stalled; /* the consumer made no progress for the whole block limit */
+	bool timer_on;
+	timer_t timer;
+	bool have_timer;
+	uint64_t seq; /* of the last event */
+	uint64_t ordinals;
+	uint64_t ticked_stops; /* stops at the last tick */
+	uint64_t now;          /* CLOCK_MONOTONIC of the stop being handled */
+	int command_pid;
+	int command_status;
+	bool command_execed, command_gone;
+	struct gap gap;
+	struct cpu_share cpu;
+	struct record entry; /* the pending call's */
+	struct record work;  /* any other record */
+	uint8_t scratch[4][4096];
+};
+
+/* task.c */
+struct task *rn_task_find(struct rn_engine *e, int tid);
+struct task *rn_task_add(struct rn_engine *e, int tid); /* NULL: no memory */
+void rn_task_remove(struct rn_engine *e, struct task *task);
+void rn_task_rename(struct rn_engine *e, struct task *task, int tid);
+void rn_tasks_free(struct rn_engine *e);
+
+/* memory.c: the tracee's memory */
+struct rn_span_of_memory {
+	uint64_t addr;
+	void *to;
+	size_t len;
+	bool string; /* a reader that goes word by word may stop at a NUL */
+	size_t got;  /* out */
+};
+/* Reads several pieces by one call; each `got` may be short. */
+void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n);
+/* Reads one; returns bytes read. */
+size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len);
+/* Overwrites `len` bytes; false if it could not, then nothing or all of it is written. */
+bool rn_memory_write(int tid, uint64_t addr, const void *from, size_t len);
+
+/* capture.c: arguments of a call into pieces */
+struct rn_piece *rn_piece_add(struct record *rec, enum rn_piece_type type, unsigned arg,
+			      const void *data, size_t len, uint64_t total, unsigned flags);
+void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec);
+void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, struct record *rec);
+
+/* emit.c: records into the ring, losses counted */
+void rn_record_begin(struct rn_engine *e, struct record *rec, enum rn_kind kind,
+		     const struct task *task);
+void rn_emit_entry(struct rn_engine *e, struct task *task); /* makes it the pending one */
+void rn_emit_exit(struct rn_engine *e, struct task *task, int64_t result, uint16_t flags);
+void rn_emit_work(struct rn_engine *e, bool structural); /* e->work */
+void rn_emit_flush_pending(struct rn_engine *e);
+void rn_emit_end(struct rn_engine *e);
+/* Takes a task with an unfinished call out of the books. */
+void rn_emit_forget(struct rn_engine *e, struct task *task);
+
+/* syscall_stop.c */
+void rn_on_syscall_stop(struct rn_engine *e, struct task *task);
+
+/* lifecycle.c: births, execs, deaths, signals */
+void rn_on_birth(struct rn_engine *e, struct task *maker, int event);
+void rn_on_unknown_stop(struct rn_engine *e, int tid);
+void rn_on_exec(struct rn_engine *e, int tid);
+void rn_on_death(struct rn_engine *e, struct task *task, int status);
+void rn_on_signal(struct rn_engine *e, struct task *task, int sig);
+void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig);
+void rn_release_held(struct rn_engine *e);
+uint64_t rn_clone_flags(struct rn_engine *e, struct task *task);
+void rn_resume(struct rn_engine *e, struct task *task, int sig);
+
+/* context.c: TRACEPARENT in the new program's environment */
+enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found,
+				   size_t cap);
+
+/* launch.c */
+void rn_loop_step(struct rn_engine *e, bool *none_left);
+
+/* affinity.c */
+void rn_cpu_init(struct rn_engine *e);
+void rn_cpu_adopt(struct rn_engine *e, struct task *task, const struct task *maker);
+void rn_cpu_before_call(struct rn_engine *e, struct task *task);
+void rn_cpu_after_call(struct rn_engine *e, struct task *task);
+void rn_cpu_tick(struct rn_engine *e);
+void rn_cpu_end(struct rn_engine *e);
+
+/* timer.c */
+void rn_timer_init(struct rn_engine *e);
+void rn_timer_arm(struct rn_engine *e);
+void rn_timer_disarm(struct rn_engine *e);
+void rn_timer_end(struct rn_engine *e);
+
+static inline uint64_t rn_monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting the command: forked, seized before it execs, and told apart from its failures. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "engine_private.h"
+
+#define OPTIONS                                                                                    \
+	(RN_PTRACE_O_TRACESYSGOOD | RN_PTRACE_O_TRACEEXEC | RN_PTRACE_O_EXITKILL)
+#define FOLLOW (RN_PTRACE_O_TRACEFORK | RN_PTRACE_O_TRACEVFORK | RN_PTRACE_O_TRACECLONE)
+
+static struct rn_launch_result failed(enum rn_launch_error error, int err, const char *what)
+{
+	return (struct rn_launch_result){error, err, what};
+}
+
+static bool is_program(const char *path, int *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			*why = errno;
+		return false;
+	}
+	if (S_ISDIR(st.st_mode) || access(path, X_OK) < 0) {
+		*why = EACCES;
+		return false;
+	}
+	return true;
+}
+
+static const char *search_path(char *const *envp)
+{
+	for (; *envp; envp++)
+		if (strncmp(*envp, "PATH=", 5) == 0)
+			return *envp + 5;
+	return "/bin:/usr/bin";
+}
+
+/* As a shell looks for it; *why = ENOENT or what hindered the only candidates. */
+static bool resolve(const char *name, char *const *envp, char *path, size_t cap, int *why)
+{
+	*why = ENOENT;
+	if (strchr(name, '/')) {
+		if (strlen(name) >= cap) {
+			*why = ENAMETOOLONG;
+			return false;
+		}
+		strcpy(path, name);
+		return is_program(path, why);
+	}
+	for (const char *dir = search_path(envp); *name; dir++) {
+		size_t len = strcspn(dir, ":");
+		const char *from = len ? dir : ".";
+		size_t from_len = len ? len : 1;
+
+		if (from_len + strlen(name) + 2 <= cap) {
+			memcpy(path, from, from_len);
+			path[from_len] = '/';
+			strcpy(path + from_len + 1, name);
+			if (is_program(path, why))
+				return true;
+		}
+		dir += len;
+		if (!*dir)
+			break;
+	}
+	return false;
+}
+
+/* In the child: only async-signal-safe calls from here to exec. */
+static void become_command(const struct rn_engine_config *config, const char *path, int go, int bad)
+{
+	struct sigaction default_action;
+	char token;
+	int err;
+
+	memset(&default_action, 0, sizeof(default_action));
+	default_action.sa_handler = SIG_DFL;
+	/* Python ignores these two for itself; a command must not inherit that. */
+	sigaction(SIGPIPE, &default_action, NULL);
+	sigaction(SIGXFSZ, &default_action, NULL);
+	while (read(go, &token, 1) < 0 && errno == EINTR)
+		;
+	close(go);
+	sigprocmask(SIG_SETMASK, &config->mask, NULL);
+	execve(path, config->argv, config->envp);
+	if (errno == ENOEXEC) {
+		/* A script without #!: sh runs it, as execvp(3) does. */
+		size_t n = 0;
+
+		while (config->argv[n])
+			n++;
+		if (n < 1000) {
+			char *shell[1024];
+
+			shell[0] = (char *)(uintptr_t)"/bin/sh";
+			shell[1] = (char *)(uintptr_t)path;
+			for (size_t i = 1; i <= n; i++)
+				shell[i + 1] = config->argv[i];
+			execve("/bin/sh", shell, config->envp);
+			errno = ENOEXEC;
+		}
+	}
+	err = errno;
+	while (write(bad, &err, sizeof(err)) < 0 && errno == EINTR)
+		;
+	_exit(127);
+}
+
+static void kill_and_reap(int pid)
+{
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}
+
+static struct rn_launch_result exec_failure(int err)
+{
+	switch (err) {
+	case ENOENT: /* the interpreter of #! */
+	case ENOTDIR:
+		return failed(RN_LAUNCH_NOT_FOUND, err, "execve");
+	default:
+		return failed(RN_LAUNCH_NOT_EXECUTABLE, err, "execve");
+	}
+}
+
+static void add_command(struct rn_engine *e, struct task *task)
+{
+	task->known = true;
+	task->hidden = true;
+	task->ordinal = ++e->ordinals;
+	task->span_counter = RN_ID_RUN | task->ordinal;
+	e->now = rn_monotonic();
+	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
+	e->work.ev.args[0] = task->ordinal;
+	e->work.ev.args[2] = (uint64_t)getpid();
+	e->work.ev.args[4] = RN_BIRTH_LAUNCH;
+	rn_emit_work(e, true);
+}
+
+static struct rn_launch_result seize(struct rn_engine *e, int pid)
+{
+	long options = OPTIONS | (e->config.follow ? FOLLOW : 0);
+	struct task *task;
+	int status;
+
+	if (rn_ptrace(RN_PTRACE_SEIZE, pid, 0, (uintptr_t)options) < 0)
+		return failed(RN_LAUNCH_PTRACE, errno, "PTRACE_SEIZE");
+	if (rn_ptrace(RN_PTRACE_INTERRUPT, pid, 0, 0) < 0)
+		return failed(RN_LAUNCH_PTRACE, errno, "PTRACE_INTERRUPT");
+	while (waitpid(pid, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return failed(RN_LAUNCH_SYSTEM, errno, "waitpid");
+	if (!WIFSTOPPED(status))
+		return failed(RN_LAUNCH_SYSTEM, ECHILD, "fork");
+	task = rn_task_add(e, pid);
+	if (!task)
+		return failed(RN_LAUNCH_MEMORY, ENOMEM, "malloc");
+	task->started = true;
+	e->command_pid = pid;
+	add_command(e, task);
+	rn_cpu_init(e);
+	rn_resume(e, task, 0);
+	return failed(RN_LAUNCH_OK, 0, "");
+}
+
+struct rn_launch_result rn_engine_launch(struct rn_engine *e)
+{
+	struct rn_launch_result result;
+	int go[2], bad[2], err = 0, why;
+	char path[4096];
+	bool none_left = false;
+	int pid;
+
+	if (!resolve(e->config.argv[0], e->config.envp, path, sizeof(path), &why))
+		return failed(why == ENOENT ? RN_LAUNCH_NOT_FOUND : RN_LAUNCH_NOT_EXECUTABLE, why,
+			      "execve");
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return failed(RN_LAUNCH_SYSTEM, errno, "pipe");
+	if (pipe2(bad, O_CLOEXEC) < 0) {
+		result = failed(RN_LAUNCH_SYSTEM, errno, "pipe");
+		close(go[0]);
+		close(go[1]);
+		return result;
+	}
+	rn_timer_init(e);
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		become_command(&e->config, path, go[0], bad[1]);
+	}
+	result = pid < 0 ? failed(RN_LAUNCH_SYSTEM, errno, "fork") : seize(e, pid);
+	close(go[0]);
+	close(bad[1]);
+	if (result.error != RN_LAUNCH_OK) {
+		if (pid > 0)
+			kill_and_reap(pid);
+		goto out;
+	}
+	if (write(go[1], "", 1) != 1)
+		kill(pid, SIGKILL);
+	/* Its first exec closes its end of the pipe; a failed one writes errno first. */
+	while (!none_left && !e->command_execed && !e->command_gone)
+		rn_loop_step(e, &none_left);
+	if (read(bad[0], &err, sizeof(err)) == sizeof(err)) {
+		while (!none_left)
+			rn_loop_step(e, &none_left);
+		result = exec_failure(err);
+	} else {
+		atomic_store(&e->counters.command_pid, pid);
+	}
+out:
+	close(go[1]);
+	close(bad[0]);
+	if (result.error != RN_LAUNCH_OK) {
+		rn_cpu_end(e);
+		rn_timer_end(e);
+	}
+	return result;
+}

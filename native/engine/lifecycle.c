@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* Births, execs, deaths, signals and group-stops: all that is not a call. */
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "engine_private.h"
+
+#define HELD_LIMIT_NS 20000000u /* how long a birth may go unexplained */
+
+void rn_resume(struct rn_engine *e, struct task *task, int sig)
+{
+	(void)e;
+	/* ESRCH: it was killed meanwhile; its death is reported on its own. */
+	rn_ptrace(RN_PTRACE_SYSCALL, task->tid, 0, (uintptr_t)sig);
+}
+
+uint64_t rn_clone_flags(struct rn_engine *e, struct task *task)
+{
+	uint64_t flags = 0;
+
+	if (task->desc->nargs == 0)
+		return 0; /* fork, vfork */
+	if (task->desc->args[0].kind == RN_ARG_STRUCT_IN) /* clone3: the first member */
+		rn_memory_read_one(e, task->tid, task->args[0], &flags, sizeof(flags));
+	else
+		flags = task->args[0];
+	return flags;
+}
+
+static enum rn_birth birth_of(int event)
+{
+	switch (event) {
+	case RN_PTRACE_EVENT_FORK:
+		return RN_BIRTH_FORK;
+	case RN_PTRACE_EVENT_VFORK:
+		return RN_BIRTH_VFORK;
+	default:
+		return RN_BIRTH_CLONE;
+	}
+}
+
+static void unhold(struct rn_engine *e, struct task *task)
+{
+	if (task->held)
+		e->tasks.held--;
+	task->held = false;
+}
+
+static void emit_start(struct rn_engine *e, struct task *task, const struct task *maker,
+		       enum rn_birth birth)
+{
+	task->known = true;
+	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
+	e->work.ev.args[0] = task->ordinal;
+	if (maker) {
+		e->work.ev.args[1] = (uint64_t)maker->tid;
+		e->work.ev.args[2] = (uint64_t)maker->pid;
+		e->work.ev.args[3] = maker->clone_flags;
+	}
+	e->work.ev.args[4] = birth;
+	rn_emit_work(e, true);
+}
+
+static void start(struct rn_engine *e, struct task *task, const struct task *maker,
+		  enum rn_birth birth)
+{
+	emit_start(e, task, maker, birth);
+	if (task->dead) {
+		rn_on_death(e, task, task->status);
+		return;
+	}
+	rn_cpu_adopt(e, task, maker);
+	if (task->held) {
+		unhold(e, task);
+		rn_resume(e, task, 0);
+	}
+}
+
+static void be_process(struct rn_engine *e, struct task *task)
+{
+	task->pid = task->tid;
+	task->ordinal = ++e->ordinals;
+	task->span_counter = RN_ID_RUN | task->ordinal;
+}
+
+static void be_thread_of(struct task *task, const struct task *maker)
+{
+	task->pid = maker->pid;
+	task->ordinal = maker->ordinal;
+	task->span_counter = maker->span_counter;
+}
+
+void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
+{
+	unsigned long tid;
+	struct task *task;
+
+	if (rn_ptrace(RN_PTRACE_GETEVENTMSG, maker->tid, 0, (uintptr_t)&tid) < 0)
+		return;
+	task = rn_task_find(e, (int)tid);
+	if (task && task->known)
+		return; /* it was given up on and let go before */
+	if (!task)
+		task = rn_task_add(e, (int)tid);
+	if (!task)
+		return; /* no memory: let go at its first stop */
+	if (event == RN_PTRACE_EVENT_CLONE && (maker->clone_flags & CLONE_THREAD))
+		be_thread_of(task, maker);
+	else
+		be_process(e, task);
+	start(e, task, maker, birth_of(event));
+}
+
+void rn_on_unknown_stop(struct rn_engine *e, int tid)
+{
+	struct task *task = rn_task_add(e, tid);
+
+	if (!task) {
+		rn_ptrace(RN_PTRACE_DETACH, tid, 0, 0);
+		return;
+	}
+	task->started = true;
+	task->held = true;
+	task->held_since = e->now;
+	e->tasks.held++;
+	rn_timer_arm(e);
+}
+
+static int tgid_of(int tid)
+{
+	char path[64], line[128];
+	int tgid = tid;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return tid;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	fclose(file);
+	return tgid;
+}
+
+static void adopt_orphan(struct rn_engine *e, struct task *task)
+{
+	int tgid = tgid_of(task->tid);
+	const struct task *leader = tgid == task->tid ? NULL : rn_task_find(e, tgid);
+
+	if (leader)
+		be_thread_of(task, leader);
+	else
+		be_process(e, task);
+	start(e, task, NULL, RN_BIRTH_UNKNOWN);
+}
+
+/* Those whose maker was killed before it could tell of them. */
+void rn_release_held(struct rn_engine *e)
+{
+	for (unsigned i = 0; i < TASK_BUCKETS && e->tasks.held; i++) {
+		struct task *next;
+
+		for (struct task *task = e->tasks.bucket[i]; task; task = next) {
+			next = task->next;
+			if (task->held && e->now - task->held_since > HELD_LIMIT_NS)
+				adopt_orphan(e, task);
+		}
+	}
+}
+
+void rn_on_exec(struct rn_engine *e, int tid)
+{
+	unsigned long former = (unsigned long)tid;
+	struct task *task, *leader;
+	char path[64], exe[4096], found[256];
+	enum rn_context context;
+	ssize_t len;
+
+	rn_ptrace(RN_PTRACE_GETEVENTMSG, tid, 0, (uintptr_t)&former);
+	rn_emit_flush_pending(e);
+	task = rn_task_find(e, (int)former);
+	if ((int)former != tid && task) {
+		/* The thread takes over its leader's id; the leader is gone without a word. */
+		leader = rn_task_find(e, tid);
+		if (leader) {
+			rn_emit_forget(e, leader);
+			rn_task_remove(e, leader);
+		}
+		rn_task_rename(e, task, tid);
+	}
+	if (!task)
+		task = rn_task_find(e, tid);
+	if (!task)
+		return;
+	found[0] = 0;
+	context = rn_context_at_exec(e, task, found, sizeof(found));
+	rn_record_begin(e, &e->work, RN_EXEC, task);
+	e->work.ev.abi = task->abi;
+	e->work.ev.args[0] = task->ordinal;
+	e->work.ev.args[1] = former;
+	e->work.ev.args[2] = context;
+	snprintf(path, sizeof(path), "/proc/%d/exe", tid);
+	len = readlink(path, exe, sizeof(exe));
+	if (len > 0)
+		rn_piece_add(&e->work, RN_PIECE_EXE, RN_PIECE_NO_ARG, exe, (size_t)len,
+			     (uint64_t)len, 0);
+	if (context == RN_CONTEXT_FOREIGN)
+		rn_piece_add(&e->work, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, found, strlen(found),
+			     strlen(found), 0);
+	rn_emit_work(e, true);
+	e->command_execed |= tid == e->command_pid;
+}
+
+void rn_on_death(struct rn_engine *e, struct task *task, int status)
+{
+	if (!task->known) {
+		/* Its maker may yet tell of it. */
+		unhold(e, task);
+		task->dead = true;
+		task->status = status;
+		return;
+	}
+	rn_emit_forget(e, task);
+	if (!task->hidden) {
+		rn_record_begin(e, &e->work, RN_EXIT, task);
+		e->work.ev.args[0] = task->ordinal;
+		e->work.ev.args[1] = (uint64_t)(uint32_t)status;
+		/* A leader's death is reported only when all its threads are gone. */
+		e->work.ev.args[2] = task->tid == task->pid;
+		e->work.ev.result = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+		rn_emit_work(e, true);
+	}
+	if (task->tid == e->command_pid) {
+		e->command_gone = true;
+		e->command_status = status;
+	}
+	rn_task_remove(e, task);
+}
+
+void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
+{
+	siginfo_t info;
+
+	if (task->hidden ||
+	    rn_ptrace(RN_PTRACE_GETSIGINFO, task->tid, 0, (uintptr_t)&info) < 0)
+		return;
+	rn_record_begin(e, &e->work, RN_SIGNAL, task);
+	e->work.ev.nr = sig;
+	e->work.ev.args[0] = (uint64_t)(int64_t)info.si_code;
+	if (info.si_code > 0 && (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
+				 sig == SIGFPE || sig == SIGTRAP)) {
+		e->work.ev.args[3] = (uint64_t)(uintptr_t)info.si_addr;
+	} else {
+		e->work.ev.args[1] = (uint64_t)(int64_t)info.si_pid;
+		e->work.ev.args[2] = info.si_uid;
+		if (sig == SIGCHLD)
+			e->work.ev.args[4] = (uint64_t)(int64_t)info.si_status;
+		else
+			e->work.ev.args[3] = (uint64_t)(uintptr_t)info.si_value.sival_ptr;
+	}
+	rn_emit_work(e, false);
+}
+
+void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig)
+{
+	task->group_stopped = sig != 0;
+	if (task->hidden || !task->known)
+		return;
+	rn_record_begin(e, &e->work, RN_GROUP_STOP, task);
+	e->work.ev.nr = sig;
+	rn_emit_work(e, false);
+}

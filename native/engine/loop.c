@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* The wait loop: what each stop is, and who deals with it. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "engine_private.h"
+
+#ifndef __WNOTHREAD
+#define __WNOTHREAD 0x20000000
+#endif
+
+#define BATCH 64
+
+struct happened {
+	int tid, status;
+	uint64_t at;
+};
+
+static bool is_stopping_signal(int sig)
+{
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+static void on_event_stop(struct rn_engine *e, struct task *task, int sig)
+{
+	task->started = true;
+	if (is_stopping_signal(sig)) {
+		rn_on_group_stop(e, task, sig);
+		/* It stays stopped, and hears SIGCONT. */
+		rn_ptrace(RN_PTRACE_LISTEN, task->tid, 0, 0);
+		return;
+	}
+	if (task->group_stopped)
+		rn_on_group_stop(e, task, 0);
+	rn_resume(e, task, 0);
+}
+
+static void on_stop(struct rn_engine *e, struct task *task, int status)
+{
+	int sig = WSTOPSIG(status);
+	int event = status >> 16;
+
+	switch (event) {
+	case 0:
+		if (sig == (SIGTRAP | 0x80)) {
+			rn_on_syscall_stop(e, task);
+			rn_resume(e, task, 0);
+		} else {
+			rn_on_signal(e, task, sig);
+			rn_resume(e, task, sig);
+		}
+		return;
+	case RN_PTRACE_EVENT_STOP:
+		on_event_stop(e, task, sig);
+		return;
+	case RN_PTRACE_EVENT_FORK:
+	case RN_PTRACE_EVENT_VFORK:
+	case RN_PTRACE_EVENT_CLONE:
+		rn_on_birth(e, task, event);
+		break;
+	default:
+		break;
+	}
+	rn_resume(e, task, 0);
+}
+
+static void handle(struct rn_engine *e, const struct happened *h)
+{
+	struct task *task = rn_task_find(e, h->tid);
+
+	e->now = h->at;
+	if (WIFSTOPPED(h->status)) {
+		atomic_fetch_add_explicit(&e->counters.stops, 1, memory_order_relaxed);
+		if (h->status >> 16 == RN_PTRACE_EVENT_EXEC) {
+			/* Its id may have changed with it. */
+			rn_on_exec(e, h->tid);
+			task = rn_task_find(e, h->tid);
+			if (task)
+				rn_resume(e, task, 0);
+		} else if (!task || !task->known) {
+			if (!task)
+				rn_on_unknown_stop(e, h->tid);
+		} else {
+			on_stop(e, task, h->status);
+		}
+	} else if (WIFEXITED(h->status) || WIFSIGNALED(h->status)) {
+		if (!task)
+			task = rn_task_add(e, h->tid);
+		if (task)
+			rn_on_death(e, task, h->status);
+	}
+}
+
+static void tick(struct rn_engine *e)
+{
+	uint64_t stops = atomic_load_explicit(&e->counters.stops, memory_order_relaxed);
+	bool idle = stops == e->ticked_stops;
+
+	e->now = rn_monotonic();
+	e->ticked_stops = stops;
+	rn_cpu_tick(e);
+	if (e->tasks.held)
+		rn_release_held(e);
+	if (!idle)
+		return;
+	/* Nothing came for a whole tick: what is held back blocks, so tell of it. */
+	rn_emit_flush_pending(e);
+	if (!e->tasks.held && (!e->cpu.shared || e->cpu.parallel_ticks == 0))
+		rn_timer_disarm(e);
+}
+
+void rn_loop_step(struct rn_engine *e, bool *none_left)
+{
+	struct happened batch[BATCH];
+	unsigned n = 0;
+	int flags = __WALL | __WNOTHREAD;
+
+	*none_left = false;
+	/* Take all that wait, so that nobody starves behind a thread that stops often. */
+	do {
+		struct happened *h = &batch[n];
+
+		h->tid = wait4(-1, &h->status, flags, NULL);
+		if (h->tid <= 0)
+			break;
+		h->at = rn_monotonic();
+		n++;
+		flags |= WNOHANG;
+	} while (n < BATCH && e->tasks.count > 1);
+	if (n == 0) {
+		if (errno == ECHILD)
+			*none_left = true;
+		else
+			tick(e);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		handle(e, &batch[i]);
+	rn_timer_arm(e);
+}
+
+int rn_engine_run(struct rn_engine *e)
+{
+	struct timespec cpu;
+	bool none_left = false;
+
+	while (!none_left)
+		rn_loop_step(e, &none_left);
+	rn_cpu_end(e);
+	rn_timer_end(e);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	atomic_store_explicit(&e->counters.cpu_ns,
+			      (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec,
+			      memory_order_relaxed);
+	rn_emit_end(e);
+	return e->command_status;
+}
+
+struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
+{
+	struct rn_engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->config = *config;
+	e->use_syscall_info = !(config->disable & RN_ENGINE_NO_SYSCALL_INFO);
+	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
+	return e;
+}
+
+void rn_engine_destroy(struct rn_engine *e)
+{
+	if (!e)
+		return;
+	rn_tasks_free(e);
+	free(e);
+}
+
+const struct rn_engine_counters *rn_engine_counters(const struct rn_engine *e)
+{
+	return &e->counters;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The tracee's memory: process_vm_readv(2), word by word where that is not to be had. */
+#include <string.h>
+#include <sys/uio.h>
+
+#include "engine_private.h"
+
+#define PAGE 4096u /* the smallest page of any machine; larger ones only split more */
+
+static size_t peek(int tid, const struct rn_span_of_memory *span)
+{
+	uint8_t *to = span->to;
+	size_t got = 0;
+
+	while (got < span->len) {
+		uint64_t at = span->addr + got;
+		uint64_t aligned = at & ~(uint64_t)(sizeof(long) - 1);
+		size_t skip = (size_t)(at - aligned);
+		size_t take = sizeof(long) - skip;
+		long word;
+
+		if (rn_ptrace(RN_PTRACE_PEEKDATA, tid, (uintptr_t)aligned, (uintptr_t)&word) < 0)
+			break;
+		if (take > span->len - got)
+			take = span->len - got;
+		memcpy(to + got, (uint8_t *)&word + skip, take);
+		got += take;
+		if (span->string && memchr(to + got - take, 0, take))
+			break;
+	}
+	return got;
+}
+
+static size_t vm_read(struct rn_engine *e, int tid, const struct iovec *local,
+		      const struct iovec *remote, unsigned n)
+{
+	ssize_t got = process_vm_readv(tid, local, n, remote, n, 0);
+
+	if (got >= 0)
+		return (size_t)got;
+	/* Not there, or not allowed for this kind of tracee: PEEKDATA may still be. */
+	if (errno == ENOSYS || errno == EPERM)
+		e->use_vm_readv = false;
+	return 0;
+}
+
+#define PARTS 16
+
+void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n)
+{
+	struct iovec local[PARTS], remote[PARTS];
+	unsigned owner[PARTS], parts = 0, bad = PARTS;
+	size_t got;
+
+	for (unsigned i = 0; i < n; i++)
+		spans[i].got = 0;
+	if (!e->use_vm_readv)
+		goto fallback;
+	/*
+	 * The kernel stops at the first part that it cannot read. So first the part of
+	 * each that lies in its first page, then what goes over into later pages.
+	 */
+	for (int second = 0; second < 2; second++) {
+		for (unsigned i = 0; i < n && parts < PARTS; i++) {
+			size_t head = PAGE - (size_t)(spans[i].addr % PAGE);
+
+			if (head > spans[i].len)
+				head = spans[i].len;
+			if (second && head == spans[i].len)
+				continue;
+			owner[parts] = i;
+			local[parts].iov_base = (uint8_t *)spans[i].to + (second ? head : 0);
+			local[parts].iov_len = second ? spans[i].len - head : head;
+			remote[parts].iov_base =
+				(void *)(uintptr_t)(spans[i].addr + (second ? head : 0));
+			remote[parts].iov_len = local[parts].iov_len;
+			parts++;
+		}
+	}
+	got = vm_read(e, tid, local, remote, parts);
+	if (!e->use_vm_readv)
+		goto fallback;
+	for (unsigned i = 0; i < parts; i++) {
+		size_t take = local[i].iov_len < got ? local[i].iov_len : got;
+
+		spans[owner[i]].got += take;
+		got -= take;
+		if (take < local[i].iov_len && bad == PARTS)
+			bad = i;
+		else if (bad < i && owner[i] != owner[bad])
+			/* One bad address must not hide the others. */
+			spans[owner[i]].got += vm_read(e, tid, &local[i], &remote[i], 1);
+	}
+	return;
+fallback:
+	for (unsigned i = 0; i < n; i++)
+		spans[i].got = peek(tid, &spans[i]);
+}
+
+size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len)
+{
+	struct rn_span_of_memory span = {.addr = addr, .to = to, .len = len};
+
+	rn_memory_read(e, tid, &span, 1);
+	return span.got;
+}
+
+bool rn_memory_write(int tid, uint64_t addr, const void *from, size_t len)
+{
+	struct iovec local = {(void *)(uintptr_t)from, len};
+	struct iovec remote = {(void *)(uintptr_t)addr, len};
+
+	return process_vm_writev(tid, &local, 1, &remote, 1, 0) == (ssize_t)len;
+}

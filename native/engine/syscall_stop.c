@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The hot path: a syscall stop, from registers to a record. */
+#include <elf.h>
+#include <string.h>
+#include <sys/uio.h>
+#if defined(__x86_64__)
+#include <sys/reg.h>
+#include <sys/user.h>
+#endif
+
+#include "engine_private.h"
+
+#define AUDIT_ARCH_X86_64 0xc000003eu
+#define AUDIT_ARCH_I386 0x40000003u
+#define AUDIT_ARCH_AARCH64 0xc00000b7u
+#define AUDIT_ARCH_ARM 0x40000028u
+#define X32_BIT 0x40000000u
+
+/* Results with which the kernel asks for a restart; they never reach user space. */
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+
+struct stop {
+	bool entry;
+	bool is_error;
+	uint8_t abi;
+	int32_t nr;
+	uint64_t args[6];
+	int64_t result;
+};
+
+static uint8_t abi_of(uint32_t arch, uint64_t *nr)
+{
+	switch (arch) {
+	case AUDIT_ARCH_X86_64:
+		if ((int32_t)*nr >= 0 && (*nr & X32_BIT)) {
+			*nr &= ~(uint64_t)X32_BIT;
+			return RN_ABI_X32;
+		}
+		return RN_ABI_X86_64;
+	case AUDIT_ARCH_I386:
+		return RN_ABI_I386;
+	case AUDIT_ARCH_AARCH64:
+		return RN_ABI_AARCH64;
+	case AUDIT_ARCH_ARM:
+		return RN_ABI_ARM;
+	default:
+		return RN_ABI_UNKNOWN;
+	}
+}
+
+static bool looks_like_error(int64_t result)
+{
+	return result < 0 && result >= -4095;
+}
+
+#if defined(__x86_64__)
+static void from_registers(const struct task *task, const struct user_regs_struct *regs,
+			   struct stop *stop)
+{
+	uint64_t nr = regs->orig_rax;
+	/* CS tells 32-bit code; a 64-bit program's int 0x80 cannot be told from here. */
+	bool compat = regs->cs == 0x23;
+
+	(void)task;
+	stop->abi = abi_of(compat ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64, &nr);
+	stop->nr = (int32_t)nr;
+	stop->result = compat ? (int32_t)regs->rax : (int64_t)regs->rax;
+	if (compat) {
+		const uint64_t args[6] = {(uint32_t)regs->rbx, (uint32_t)regs->rcx,
+					  (uint32_t)regs->rdx, (uint32_t)regs->rsi,
+					  (uint32_t)regs->rdi, (uint32_t)regs->rbp};
+		memcpy(stop->args, args, sizeof(args));
+	} else {
+		const uint64_t args[6] = {regs->rdi, regs->rsi, regs->rdx,
+					  regs->r10, regs->r8,  regs->r9};
+		memcpy(stop->args, args, sizeof(args));
+	}
+}
+
+static bool read_registers(const struct task *task, struct stop *stop)
+{
+	struct user_regs_struct regs;
+	struct iovec iov = {&regs, sizeof(regs)};
+
+	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, NT_PRSTATUS, (uintptr_t)&iov) < 0)
+		return false;
+	from_registers(task, &regs, stop);
+	return true;
+}
+#elif defined(__aarch64__)
+static bool read_registers(const struct task *task, struct stop *stop)
+{
+	struct {
+		uint64_t regs[31], sp, pc, pstate;
+	} regs;
+	struct iovec iov = {&regs, sizeof(regs)};
+
+	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, NT_PRSTATUS, (uintptr_t)&iov) < 0)
+		return false;
+	stop->abi = RN_ABI_AARCH64;
+	stop->nr = (int32_t)regs.regs[8];
+	memcpy(stop->args, regs.regs, sizeof(stop->args));
+	stop->result = (int64_t)regs.regs[0];
+	return true;
+}
+#else
+#error "this engine knows x86_64 and aarch64"
+#endif
+
+static bool read_stop(struct rn_engine *e, const struct task *task, struct stop *stop)
+{
+	struct rn_syscall_info info;
+	uint64_t nr;
+
+	if (!e->use_syscall_info) {
+		stop->entry = !task->in_call;
+		if (!read_registers(task, stop))
+			return false;
+		stop->is_error = looks_like_error(stop->result);
+		return true;
+	}
+	if (rn_ptrace(RN_PTRACE_GET_SYSCALL_INFO, task->tid, sizeof(info), (uintptr_t)&info) < 0) {
+		if (errno == ESRCH)
+			return false;
+		e->use_syscall_info = false; /* before Linux 5.3 */
+		return read_stop(e, task, stop);
+	}
+	switch (info.op) {
+	case RN_SYSCALL_INFO_ENTRY:
+		stop->entry = true;
+		nr = info.entry.nr;
+		stop->abi = abi_of(info.arch, &nr);
+		stop->nr = (int32_t)nr;
+		memcpy(stop->args, info.entry.args, sizeof(stop->args));
+		return true;
+	case RN_SYSCALL_INFO_EXIT:
+		stop->entry = false;
+		stop->result = info.exit.rval;
+		stop->is_error = info.exit.is_error;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_wanted(const struct rn_engine *e, const struct task *task)
+{
+	const uint64_t *wanted = e->config.wanted;
+
+	if (!wanted)
+		return true;
+	if (task->nr < 0 || task->nr >= 512)
+		return false;
+	return wanted[task->abi * 8u + (unsigned)task->nr / 64u] >> (task->nr % 64) & 1u;
+}
+
+static bool is_restart_syscall(const struct stop *stop)
+{
+	const char *name = rn_syscall(stop->abi, stop->nr)->name;
+
+	return name && strcmp(name, "restart_syscall") == 0;
+}
+
+/* Whether this entry goes on with the call that the last exit interrupted. */
+static uint16_t restarted(const struct task *task, const struct stop *stop)
+{
+	bool same = stop->nr == task->nr && stop->abi == task->abi &&
+		    memcmp(stop->args, task->args, sizeof(task->args)) == 0;
+
+	if (task->last_result == -ERESTART_RESTARTBLOCK)
+		same = is_restart_syscall(stop);
+	return same ? RN_FLAG_RESTARTED : 0;
+}
+
+static void on_entry(struct rn_engine *e, struct task *task, const struct stop *stop)
+{
+	uint16_t flags = task->last_result ? restarted(task, stop) : 0;
+
+	task->last_result = 0;
+	task->in_call = true;
+	task->abi = stop->abi;
+	task->nr = stop->nr;
+	task->desc = rn_syscall(stop->abi, stop->nr);
+	memcpy(task->args, stop->args, sizeof(task->args));
+	task->t_entry = e->now;
+	if (task->desc->flags & RN_CALL_FORK)
+		task->clone_flags = rn_clone_flags(e, task);
+	if (task->hidden) {
+		if (!(task->desc->flags & RN_CALL_EXEC)) {
+			task->wanted = false;
+			return;
+		}
+		task->hidden = false;
+	}
+	task->wanted = is_wanted(e, task);
+	if (task->wanted) {
+		rn_emit_flush_pending(e);
+		rn_record_begin(e, &e->entry, RN_SYSCALL_ENTER, task);
+		e->entry.ev.abi = task->abi;
+		e->entry.ev.nr = task->nr;
+		e->entry.ev.flags = flags;
+		memcpy(e->entry.ev.args, task->args, sizeof(task->args));
+		rn_capture_entry(e, task, &e->entry);
+		rn_emit_entry(e, task);
+		atomic_fetch_add_explicit(&e->counters.calls, 1, memory_order_relaxed);
+	}
+	if (task->desc->flags & (RN_CALL_AFFINITY | RN_CALL_FORK | RN_CALL_EXEC))
+		rn_cpu_before_call(e, task);
+}
+
+static void on_return(struct rn_engine *e, struct task *task, const struct stop *stop)
+{
+	uint16_t flags = 0;
+	bool had_entry = task->in_call;
+
+	task->in_call = false;
+	if (task->repin)
+		rn_cpu_after_call(e, task);
+	if (task->hidden || !had_entry || !task->wanted)
+		return;
+	if (stop->is_error && looks_like_error(stop->result)) {
+		int64_t err = -stop->result;
+
+		flags = RN_FLAG_FAILED;
+		if (err >= ERESTARTSYS && err <= ERESTART_RESTARTBLOCK) {
+			flags = RN_FLAG_INTERRUPTED;
+			task->last_result = stop->result;
+		}
+	}
+	rn_emit_exit(e, task, stop->result, flags);
+}
+
+void rn_on_syscall_stop(struct rn_engine *e, struct task *task)
+{
+	struct stop stop;
+
+	if (!read_stop(e, task, &stop))
+		return; /* gone: its death is reported on its own */
+	if (stop.entry)
+		on_entry(e, task, &stop);
+	else
+		on_return(e, task, &stop);
+}

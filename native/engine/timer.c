@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A clock tick for the tracer thread, by a signal that interrupts its wait: so that
+ * a call that blocks is told of, and CPUs are shared out anew, though no stop
+ * comes. It runs only while there is something to decide.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "engine_private.h"
+
+#define TICK_NS 10000000
+#define TICK_SIGNAL (SIGRTMAX - 2)
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+static void on_tick(int sig)
+{
+	(void)sig; /* its only effect: wait4() returns EINTR */
+}
+
+void rn_timer_init(struct rn_engine *e)
+{
+	struct sigaction action;
+	struct sigevent event;
+	sigset_t set;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = on_tick;
+	sigaction(TICK_SIGNAL, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, TICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	memset(&event, 0, sizeof(event));
+	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_signo = TICK_SIGNAL;
+	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
+	e->have_timer = timer_create(CLOCK_MONOTONIC, &event, &e->timer) == 0;
+}
+
+static void set(struct rn_engine *e, long ns)
+{
+	struct itimerspec spec = {
+		.it_interval = {0, ns},
+		.it_value = {0, ns},
+	};
+
+	timer_settime(e->timer, 0, &spec, NULL);
+	e->timer_on = ns != 0;
+}
+
+void rn_timer_arm(struct rn_engine *e)
+{
+	if (e->have_timer && !e->timer_on)
+		set(e, TICK_NS);
+}
+
+void rn_timer_disarm(struct rn_engine *e)
+{
+	if (e->timer_on)
+		set(e, 0);
+}
+
+void rn_timer_end(struct rn_engine *e)
+{
+	if (e->have_timer)
+		timer_delete(e->timer);
+	e->have_timer = false;
+	e->timer_on = false;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An engine: what watches processes and writes records into a ring. This is the
+ * native ptrace engine for a command that it launches itself. Everything runs on
+ * the thread that calls rn_engine_run(): ptrace takes requests from one thread only.
+ */
+#ifndef RENACER_ENGINE_H
+#define RENACER_ENGINE_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "renacer/event.h"
+#include "renacer/ids.h"
+#include "renacer/ring.h"
+
+enum rn_cpu_policy { RN_CPU_POLICY_AUTO = 0, RN_CPU_POLICY_SHARE = 1, RN_CPU_POLICY_FREE = 2 };
+
+/* Fallbacks that are forced. */
+enum {
+	RN_ENGINE_NO_SYSCALL_INFO = 1u << 0,
+	RN_ENGINE_NO_VM_READV = 1u << 1
+};
+
+struct rn_engine_config {
+	char *const *argv;
+	char *const *envp;
+	const char *path; /* of the executable, resolved; NULL = search PATH of envp */
+	sigset_t mask;    /* blocked signals that the command starts with */
+	bool follow;
+	enum rn_cpu_policy cpu;
+	bool drop_on_full;
+	uint64_t block_limit_ns;
+	uint32_t string_limit; /* bytes of a buffer that are captured */
+	uint32_t disable;
+	bool propagate;
+	uint8_t trace_id[16];
+	struct rn_id_key key;
+	const uint64_t *wanted; /* RN_ABI_COUNT * 8 words, or NULL */
+	struct rn_ring *ring;
+};
+
+enum rn_launch_error {
+	RN_LAUNCH_OK = 0,
+	RN_LAUNCH_NOT_FOUND,
+	RN_LAUNCH_NOT_EXECUTABLE,
+	RN_LAUNCH_PTRACE, /* ptrace was refused */
+	RN_LAUNCH_SYSTEM, /* another call failed */
+	RN_LAUNCH_MEMORY
+};
+
+struct rn_launch_result {
+	enum rn_launch_error error;
+	int err;          /* errno */
+	const char *what; /* the call that failed; static text */
+};
+
+/* Written by the tracer thread, read by any. */
+struct rn_engine_counters {
+	_Atomic uint64_t calls;  /* entries seen, of the wanted calls */
+	_Atomic uint64_t stops;
+	_Atomic uint64_t lost_events;
+	_Atomic uint64_t lost_calls;
+	_Atomic uint64_t cpu_ns; /* of the tracer thread; set at the end */
+	_Atomic uint64_t cpu_switches;
+	_Atomic int shared;      /* 1 = tracer and tracees on one CPU */
+	_Atomic int command_pid;
+};
+
+struct rn_engine;
+
+struct rn_engine *rn_engine_create(const struct rn_engine_config *config);
+void rn_engine_destroy(struct rn_engine *engine);
+
+/*
+ * Forks and seizes the command and lets it exec. Call on the tracer thread. On
+ * success the command stands at its first exec, whose entry and exec are recorded.
+ */
+struct rn_launch_result rn_engine_launch(struct rn_engine *engine);
+
+/* Traces until no tracee is left; closes the ring. Returns the command's wait status. */
+int rn_engine_run(struct rn_engine *engine);
+
+const struct rn_engine_counters *rn_engine_counters(const struct rn_engine *engine);
+
+#endif

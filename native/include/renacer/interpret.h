@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interpreter: from records, in ring order, to finished calls and processes
+ * with ids, parents and Lamport times. The same for every engine. One thread.
+ *
+ * Lamport time is kept per thread: +1 for each event, max(own, cause) + 1 at an
+ * effect. Edges here: a maker's clone entry -> the start of what it made; a
+ * thread's exec (its own line goes on); a process's exit -> the exit of the wait
+ * that told of it.
+ */
+#ifndef RENACER_INTERPRET_H
+#define RENACER_INTERPRET_H
+
+#include "renacer/ids.h"
+#include "renacer/span.h"
+
+struct rn_observer {
+	void *ctx;
+	/* Every member may be NULL. What they are given is borrowed for the call. */
+	void (*enter)(void *ctx, const struct rn_call *call); /* went ahead of its exit */
+	void (*call)(void *ctx, const struct rn_call *call);  /* finished, or never will */
+	void (*process)(void *ctx, const struct rn_process *process); /* a process span ended */
+	void (*signal)(void *ctx, const struct rn_signal_event *signal);
+	void (*exit)(void *ctx, const struct rn_event *ev, uint32_t live); /* a thread ended */
+	void (*gap)(void *ctx, const struct rn_event *ev);
+	void (*live)(void *ctx, uint32_t live); /* the number of threads grew */
+};
+
+struct rn_interpreter_config {
+	uint8_t trace_id[16];
+	uint8_t trace_flags;
+	uint64_t parent_span_id; /* of the run; 0 = none */
+	bool parent_is_remote;
+	struct rn_id_key key;
+	uint64_t lamport_seed;
+	const char *tracestate;
+	uint64_t t_start; /* CLOCK_MONOTONIC of the run */
+	const char *engine, *command, *options;
+};
+
+struct rn_interpreter;
+
+/* NULL: no memory. Strings are borrowed for its whole life. */
+struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config *config,
+					     const struct rn_observer *observers, unsigned n);
+void rn_interpreter_destroy(struct rn_interpreter *in);
+
+/* One record that rn_event_check() accepted; `ev` must stay valid during the call only. */
+void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev);
+
+/* No more records: ends what is open as unfinished, and fills in the root span. */
+void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run);
+
+const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of api.h that belong to no run. */
+#include "renacer/api.h"
+
+#include <string.h>
+
+#include "renacer/ids.h"
+#include "renacer/syscalls.h"
+#include "run_private.h"
+
+int rn_api_version(void)
+{
+	return RN_API_VERSION;
+}
+
+static struct block_queue *queue_of(rn_run *run, int out)
+{
+	switch (out) {
+	case RN_OUT_OTLP:
+		return &run->otlp.queue;
+	case RN_OUT_JSON:
+		return &run->json.queue;
+	case RN_OUT_RECORD:
+		return &run->record.queue;
+	default:
+		return NULL;
+	}
+}
+
+int rn_block_take(rn_run *run, int out, int timeout_ms, rn_block *taken)
+{
+	struct block_queue *queue = queue_of(run, out);
+	struct block *block;
+	int result;
+
+	memset(taken, 0, sizeof(*taken));
+	if (!queue)
+		return -1;
+	result = rn_blocks_take(queue, timeout_ms, &block);
+	if (result == 1)
+		*taken = (rn_block){
+			.data = block->buf.data,
+			.len = block->buf.len,
+			.spans = block->spans,
+			.first_seq = block->first_seq,
+			.owner = block,
+		};
+	return result;
+}
+
+void rn_block_release(rn_run *run, int out, rn_block *block)
+{
+	struct block_queue *queue = queue_of(run, out);
+
+	if (queue && block->owner)
+		rn_blocks_recycle(queue, block->owner);
+	block->owner = NULL;
+}
+
+uint64_t rn_span_id(uint64_t key0, uint64_t key1, uint64_t n)
+{
+	struct rn_id_key key = {key0, key1};
+
+	return rn_id_of(&key, n);
+}
+
+static bool known_abi(int abi)
+{
+	return abi > 0 && abi < RN_ABI_COUNT;
+}
+
+int rn_table_number(int abi, const char *name)
+{
+	return known_abi(abi) ? rn_syscall_number((enum rn_abi)abi, name) : -1;
+}
+
+const char *rn_table_name(int abi, int nr)
+{
+	return known_abi(abi) ? rn_syscall((enum rn_abi)abi, nr)->name : NULL;
+}
+
+int rn_table_limit(int abi)
+{
+	return known_abi(abi) ? rn_syscall_limit((enum rn_abi)abi) : 0;
+}
+
+const char *rn_table_arg_name(int abi, int nr, int arg)
+{
+	const struct rn_syscall_desc *desc;
+
+	if (!known_abi(abi))
+		return NULL;
+	desc = rn_syscall((enum rn_abi)abi, nr);
+	return arg >= 0 && arg < desc->nargs ? desc->args[arg].name : NULL;
+}
+
+const char *rn_table_errno(int err)
+{
+	return rn_errno_name(err);
+}
+
+const char *rn_table_signal(int sig)
+{
+	return rn_signal_name(sig);
+}
+
+int rn_native_abi(void)
+{
+#if defined(__x86_64__)
+	return RN_ABI_X86_64;
+#elif defined(__aarch64__)
+	return RN_ABI_AARCH64;
+#else
+	return RN_ABI_UNKNOWN;
+#endif
+}
+
+uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,
+			  uint64_t *used)
+{
+	uint64_t n = 0, at = 0;
+
+	while (n < cap && at < len) {
+		uint32_t size = rn_event_check((const uint8_t *)data + at, len - at);
+
+		if (size == 0)
+			break;
+		offsets[n++] = at;
+		at += size;
+	}
+	*used = at;
+	return n;
+}

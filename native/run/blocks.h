@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finished blocks on their way from the consumer thread to Python: a bounded queue.
+ * A queue to the network drops when it is full, and counts; one to a file waits.
+ */
+#ifndef RENACER_RUN_BLOCKS_H
+#define RENACER_RUN_BLOCKS_H
+
+#include <pthread.h>
+
+#include "renacer/api.h"
+#include "renacer/encode.h"
+
+struct block {
+	struct block *next;
+	struct rn_buf buf;
+	uint64_t spans;
+	uint64_t first_seq;
+};
+
+struct block_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct block *head, **tail;
+	struct block *spare; /* emptied blocks, to be filled again */
+	unsigned spares;
+	uint64_t bytes, limit; /* waiting now; at most */
+	uint64_t dropped;      /* spans */
+	bool drops;            /* else it waits */
+	bool ended;
+};
+
+int rn_blocks_init(struct block_queue *queue, uint64_t limit, bool drops);
+void rn_blocks_deinit(struct block_queue *queue);
+/* An empty block, or NULL: no memory. */
+struct block *rn_blocks_get(struct block_queue *queue);
+/* Hands it over. `must`: beyond the limit if need be. */
+void rn_blocks_put(struct block_queue *queue, struct block *block, bool must);
+void rn_blocks_end(struct block_queue *queue);
+/* As rn_block_take(). */
+int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **block);
+void rn_blocks_recycle(struct block_queue *queue, struct block *block);
+uint64_t rn_blocks_dropped(struct block_queue *queue);
+
+#endif

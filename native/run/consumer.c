@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The consumer thread: drains the ring, interprets, encodes. It looks in a few
+ * times a hundredth of a second and asks to be woken only when the ring fills, so
+ * that the tracer seldom pays for a wake-up; once nothing comes any more it waits
+ * for the next record.
+ */
+#include <stdlib.h>
+
+#include "run_private.h"
+
+#define CHUNK (1024u * 1024u)
+#define NAP_NS 4000000u     /* while events come */
+#define IDLE_NS 1000000000u /* while none come: also how old a batch may grow */
+#define IDLE_NAPS 8
+
+static uint64_t events_in(const struct rn_event *ev)
+{
+	return ev->kind == RN_GAP ? 0 : 1;
+}
+
+static void consume(struct rn_run *run, const uint8_t *chunk, size_t len)
+{
+	uint64_t n = 0;
+
+	for (size_t at = 0; at < len;) {
+		const struct rn_event *ev = (const struct rn_event *)(chunk + at);
+
+		rn_interpreter_feed(run->interpreter, ev);
+		n += events_in(ev);
+		at += ev->size;
+	}
+	rn_sinks_record(run, chunk, len, ((const struct rn_event *)chunk)->seq, n ? n : 1);
+}
+
+static void drain(struct rn_run *run, uint8_t *chunk)
+{
+	struct rn_ring *ring = &run->ring_read;
+	uint64_t threshold = ring->size / 4;
+	unsigned empty = 0;
+
+	for (;;) {
+		bool closed = rn_ring_closed(ring);
+		uint64_t used = rn_ring_used(ring);
+		int64_t got = rn_ring_read(ring, chunk, CHUNK);
+
+		if (used > atomic_load_explicit(&run->consumed.ring_peak, memory_order_relaxed))
+			atomic_store_explicit(&run->consumed.ring_peak, used,
+					      memory_order_relaxed);
+		if (got > 0) {
+			empty = 0;
+			consume(run, chunk, (size_t)got);
+			if (rn_ring_used(ring) >= threshold)
+				continue;
+		} else if (got < 0) {
+			atomic_fetch_add(&run->consumed.corrupt, 1);
+			continue;
+		} else if (closed) {
+			return;
+		}
+		rn_sinks_flush(run, false);
+		if (closed)
+			continue;
+		if (got == 0)
+			empty++;
+		if (empty < IDLE_NAPS)
+			rn_ring_sleep(ring, threshold, NAP_NS);
+		else
+			rn_ring_sleep(ring, 8, IDLE_NS);
+	}
+}
+
+void *rn_consumer_main(void *arg)
+{
+	struct rn_run *run = arg;
+	/* Room for one longest record behind any start. */
+	uint8_t *chunk = malloc(CHUNK);
+	struct rn_run_span span;
+
+	if (chunk)
+		drain(run, chunk);
+	free(chunk);
+	/* The ring is closed: the tracer is at its end, and its last words are to be had. */
+	pthread_join(run->tracer, NULL);
+	run->tracer_running = false;
+	rn_interpreter_finish(run->interpreter, &span);
+	span.totals.tracer_ns =
+		run->engine ? atomic_load(&rn_engine_counters(run->engine)->cpu_ns) : 0;
+	span.totals.stops = run->engine ? atomic_load(&rn_engine_counters(run->engine)->stops) : 0;
+	run->t_end = rn_now();
+	span.t_end = run->t_end > span.t_end ? run->t_end : span.t_end;
+	span.totals.wall_ns = span.t_end - span.t_start;
+	rn_sinks_finish(run, &span);
+	pthread_mutex_lock(&run->lock);
+	run->totals = span.totals;
+	run->done = true;
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+	return NULL;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a run; see api.h. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "run_private.h"
+
+#define WANTED_WORDS (RN_ABI_COUNT * 8u)
+
+uint64_t rn_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void explain(rn_failure *fail, int code, int err, const char *what)
+{
+	fail->code = code;
+	fail->err = err;
+	snprintf(fail->what, sizeof(fail->what), "%s", what);
+}
+
+static void free_strings(char **list)
+{
+	for (char **at = list; list && *at; at++)
+		free(*at);
+	free(list);
+}
+
+static char **copy_strings(const char *const *list)
+{
+	size_t n = 0;
+	char **copy;
+
+	while (list[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = strdup(list[i]);
+		if (!copy[i]) {
+			free_strings(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+static bool copy_config(rn_run *run, const rn_config *config)
+{
+	static const char *const none[] = {"synthetic", NULL};
+
+	run->config = *config;
+	run->argv = copy_strings(config->argv ? config->argv : none);
+	run->envp = copy_strings(config->envp ? config->envp : none + 1);
+	run->tracestate = strdup(config->tracestate ? config->tracestate : "");
+	run->options = strdup(config->options ? config->options : "");
+	if (!run->argv || !run->envp || !run->tracestate || !run->options)
+		return false;
+	if (config->wanted) {
+		run->wanted = malloc(WANTED_WORDS * sizeof(uint64_t));
+		if (!run->wanted)
+			return false;
+		memcpy(run->wanted, config->wanted, WANTED_WORDS * sizeof(uint64_t));
+	}
+	return true;
+}
+
+static bool make_engine(rn_run *run)
+{
+	const rn_config *config = &run->config;
+	struct rn_engine_config engine = {
+		.argv = run->argv,
+		.envp = run->envp,
+		.follow = config->follow != 0,
+		.cpu = (enum rn_cpu_policy)config->cpu,
+		.drop_on_full = config->on_full == RN_ON_FULL_DROP,
+		.block_limit_ns = config->block_limit_ns,
+		.string_limit = config->string_limit,
+		.propagate = config->propagate != 0,
+		.key = {config->id_key[0], config->id_key[1]},
+		.wanted = run->wanted,
+		.ring = &run->ring,
+	};
+
+	if (config->disable & RN_NO_GET_SYSCALL_INFO)
+		engine.disable |= RN_ENGINE_NO_SYSCALL_INFO;
+	if (config->disable & RN_NO_PROCESS_VM_READV)
+		engine.disable |= RN_ENGINE_NO_VM_READV;
+	memcpy(engine.trace_id, config->trace_id, 16);
+	/* What the caller of the whole program had blocked, the command has blocked. */
+	pthread_sigmask(SIG_SETMASK, NULL, &engine.mask);
+	run->engine = rn_engine_create(&engine);
+	return run->engine != NULL;
+}
+
+static bool make_interpreter(rn_run *run)
+{
+	const rn_config *config = &run->config;
+	struct rn_observer observers[4];
+	unsigned n = rn_sinks_observers(run, observers);
+	struct rn_interpreter_config interpreter = {
+		.trace_flags = config->trace_flags,
+		.parent_span_id = config->parent_span_id,
+		.parent_is_remote = config->parent_is_remote != 0,
+		.key = {config->id_key[0], config->id_key[1]},
+		.lamport_seed = config->lamport_seed,
+		.tracestate = run->tracestate,
+		.t_start = run->t_start,
+		.engine = "ptrace",
+		.command = run->argv[0],
+		.options = run->options,
+	};
+
+	memcpy(interpreter.trace_id, config->trace_id, 16);
+	run->interpreter = rn_interpreter_create(&interpreter, observers, n);
+	return run->interpreter != NULL;
+}
+
+rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
+{
+	rn_run *run = calloc(1, sizeof(*run));
+	int err;
+
+	memset(fail, 0, sizeof(*fail));
+	if (!run) {
+		explain(fail, RN_FAIL_MEMORY, ENOMEM, "malloc");
+		return NULL;
+	}
+	run->ring.fd = run->ring_read.fd = -1;
+	pthread_mutex_init(&run->lock, NULL);
+	pthread_cond_init(&run->changed, NULL);
+	run->t_start = rn_now();
+	if (!copy_config(run, config))
+		goto no_memory;
+	run->trace = (struct rn_trace){
+		.realtime_anchor = config->realtime_anchor,
+		.monotonic_anchor = config->monotonic_anchor,
+		.tracestate = run->tracestate,
+		.string_limit = config->string_limit,
+	};
+	if (rn_sinks_init(run) < 0)
+		goto no_memory;
+	if (rn_ring_create(&run->ring, config->ring_bytes) < 0 ||
+	    rn_ring_attach(&run->ring_read, run->ring.fd) < 0) {
+		err = errno;
+		rn_run_free(run);
+		explain(fail, RN_FAIL_MEMORY, err, "memfd_create");
+		return NULL;
+	}
+	if (!make_engine(run) || !make_interpreter(run))
+		goto no_memory;
+	return run;
+no_memory:
+	rn_run_free(run);
+	explain(fail, RN_FAIL_MEMORY, ENOMEM, "malloc");
+	return NULL;
+}
+
+static void *tracer_main(void *arg)
+{
+	rn_run *run = arg;
+	struct rn_launch_result launch = {RN_LAUNCH_OK, 0, ""};
+
+	if (!run->synthetic)
+		launch = rn_engine_launch(run->engine);
+	pthread_mutex_lock(&run->lock);
+	run->launch = launch;
+	run->launched = true;
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+	if (run->synthetic)
+		rn_synthetic(run);
+	else if (launch.error == RN_LAUNCH_OK)
+		run->wait_status = rn_engine_run(run->engine);
+	return NULL;
+}
+
+static int failure_code(enum rn_launch_error error)
+{
+	switch (error) {
+	case RN_LAUNCH_OK:
+		return RN_FAIL_NONE;
+	case RN_LAUNCH_NOT_FOUND:
+		return RN_FAIL_NOT_FOUND;
+	case RN_LAUNCH_NOT_EXECUTABLE:
+		return RN_FAIL_NOT_EXECUTABLE;
+	case RN_LAUNCH_PTRACE:
+		return RN_FAIL_PTRACE;
+	case RN_LAUNCH_MEMORY:
+		return RN_FAIL_MEMORY;
+	case RN_LAUNCH_SYSTEM:
+		break;
+	}
+	return RN_FAIL_SYSTEM;
+}
+
+/* Threads of ours take no signals: those are for Python's main thread. */
+static int start_thread(pthread_t *thread, void *(*main)(void *), rn_run *run)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(thread, NULL, main, run);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+int rn_run_start(rn_run *run, rn_failure *fail)
+{
+	struct rn_launch_result launch;
+	int err;
+
+	memset(fail, 0, sizeof(*fail));
+	err = start_thread(&run->tracer, tracer_main, run);
+	if (err) {
+		explain(fail, RN_FAIL_SYSTEM, err, "pthread_create");
+		return -1;
+	}
+	run->tracer_running = true;
+	pthread_mutex_lock(&run->lock);
+	while (!run->launched)
+		pthread_cond_wait(&run->changed, &run->lock);
+	launch = run->launch;
+	pthread_mutex_unlock(&run->lock);
+	if (launch.error != RN_LAUNCH_OK) {
+		explain(fail, failure_code(launch.error), launch.err, launch.what);
+		return -1;
+	}
+	/* Only now: of a launch that failed nothing is told but the failure. */
+	err = start_thread(&run->consumer, rn_consumer_main, run);
+	if (err) {
+		explain(fail, RN_FAIL_SYSTEM, err, "pthread_create");
+		rn_run_signal(run, SIGKILL);
+		return -1;
+	}
+	run->consumer_running = true;
+	return 0;
+}
+
+int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail)
+{
+	run->synthetic = calls ? calls : 1;
+	return rn_run_start(run, fail);
+}
+
+int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
+{
+	struct timespec until;
+	int done;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&run->lock);
+	while (!run->done)
+		if (pthread_cond_timedwait(&run->changed, &run->lock, &until) == ETIMEDOUT)
+			break;
+	done = run->done;
+	pthread_mutex_unlock(&run->lock);
+	result->ended = done;
+	result->wait_status = done ? run->wait_status : 0;
+	return done;
+}
+
+int rn_run_signal(rn_run *run, int sig)
+{
+	int pid = atomic_load(&rn_engine_counters(run->engine)->command_pid);
+
+	if (pid <= 0)
+		return -ESRCH;
+	return kill(pid, sig) < 0 ? -errno : 0;
+}
+
+void rn_run_stats(rn_run *run, rn_stats *stats)
+{
+	const struct rn_engine_counters *counters = rn_engine_counters(run->engine);
+	const struct rn_totals *totals;
+
+	pthread_mutex_lock(&run->lock);
+	totals = &run->totals;
+	*stats = (rn_stats){
+		.events = totals->events,
+		.calls = totals->calls,
+		.errors = totals->errors,
+		.signals = totals->signals,
+		.processes = totals->processes,
+		.threads = totals->threads,
+		.unfinished = totals->unfinished,
+		.spans = totals->spans,
+		.wall_ns = totals->wall_ns,
+	};
+	if (!run->done) {
+		stats->calls = atomic_load(&counters->calls);
+		stats->wall_ns = rn_now() - run->t_start;
+	}
+	pthread_mutex_unlock(&run->lock);
+	stats->lost_calls = atomic_load(&counters->lost_calls);
+	stats->lost_events = atomic_load(&counters->lost_events);
+	stats->dropped_spans = rn_blocks_dropped(&run->otlp.queue) + run->otlp.lost;
+	stats->text_lost = atomic_load(&run->consumed.text_lost);
+	stats->text_errno = atomic_load(&run->consumed.text_errno);
+	stats->tracer_ns = atomic_load(&counters->cpu_ns);
+	stats->stops = atomic_load(&counters->stops);
+	stats->ring_peak = atomic_load(&run->consumed.ring_peak);
+	stats->cpu_shared = atomic_load(&counters->shared);
+}
+
+uint64_t rn_run_root_span_id(const rn_run *run)
+{
+	return rn_span_id(run->config.id_key[0], run->config.id_key[1], RN_ID_RUN);
+}
+
+uint64_t rn_run_first_process_span_id(const rn_run *run)
+{
+	return rn_span_id(run->config.id_key[0], run->config.id_key[1], RN_ID_RUN | 1);
+}
+
+void rn_run_free(rn_run *run)
+{
+	if (!run)
+		return;
+	if (run->tracer_running)
+		pthread_join(run->tracer, NULL);
+	if (run->consumer_running)
+		pthread_join(run->consumer, NULL);
+	rn_interpreter_destroy(run->interpreter);
+	rn_engine_destroy(run->engine);
+	rn_sinks_deinit(run);
+	rn_ring_deinit(&run->ring_read);
+	rn_ring_deinit(&run->ring);
+	pthread_cond_destroy(&run->changed);
+	pthread_mutex_destroy(&run->lock);
+	free_strings(run->argv);
+	free_strings(run->envp);
+	free(run->tracestate);
+	free(run->options);
+	free(run->wanted);
+	free(run);
+}

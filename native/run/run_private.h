@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* One traced command: a tracer thread, a consumer thread, and what they share. */
+#ifndef RENACER_RUN_PRIVATE_H
+#define RENACER_RUN_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "blocks.h"
+#include "renacer/api.h"
+#include "renacer/encode.h"
+#include "renacer/engine.h"
+#include "renacer/interpret.h"
+#include "renacer/ring.h"
+
+/* Counted by the consumer, read by any thread. */
+struct consumed {
+	_Atomic uint64_t text_lost; /* lines */
+	_Atomic int text_errno;
+	_Atomic uint64_t ring_peak;
+	_Atomic uint64_t corrupt;
+};
+
+struct sink {
+	struct block_queue queue;
+	struct block *block; /* being filled; NULL: no memory */
+	uint64_t started;    /* when its first span went in */
+	uint64_t lost;       /* spans for which there was no memory */
+};
+
+struct rn_run {
+	rn_config config;
+	char **argv, **envp;
+	char *tracestate, *options;
+	uint64_t *wanted;
+	struct rn_ring ring;      /* the producer's end */
+	struct rn_ring ring_read; /* the consumer's */
+	struct rn_engine *engine;
+	struct rn_interpreter *interpreter;
+	struct rn_trace trace;
+	pthread_t tracer, consumer;
+	bool tracer_running, consumer_running;
+	uint64_t synthetic; /* calls to make up, instead of a command */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool launched, done;
+	struct rn_launch_result launch;
+	int wait_status;
+	struct rn_totals totals; /* final ones, once done */
+	uint64_t t_start, t_end;
+
+	struct sink otlp, json, record;
+	struct rn_text *text;
+	struct rn_buf text_buf;
+	uint64_t text_lines;
+	struct consumed consumed;
+};
+
+/* consumer.c */
+void *rn_consumer_main(void *run);
+/* sinks.c */
+int rn_sinks_init(struct rn_run *run);
+void rn_sinks_deinit(struct rn_run *run);
+unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to);
+void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64_t first_seq,
+		     uint64_t n);
+/* Hands on what waits: all of it, or what waits for long. */
+void rn_sinks_flush(struct rn_run *run, bool all);
+void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span);
+void rn_text_write(struct rn_run *run);
+/* synthetic.c */
+void rn_synthetic(struct rn_run *run);
+
+uint64_t rn_now(void);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of finished calls: batches of OTLP and JSON, text, records as they are. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run_private.h"
+
+#define RECORD_BLOCK (1024u * 1024u)
+#define RECORD_QUEUE (8u * RECORD_BLOCK)
+#define TEXT_BLOCK (64u * 1024u)
+/* A collector refuses 4 MiB by default; one span is far below the difference. */
+#define BATCH_MAX (3u * 1024u * 1024u)
+#define BATCH_AGE_NS 1000000000u
+
+static bool begin(struct sink *sink)
+{
+	if (!sink->block)
+		sink->block = rn_blocks_get(&sink->queue);
+	if (!sink->block) {
+		sink->lost++;
+		return false;
+	}
+	if (sink->block->spans == 0)
+		sink->started = rn_now();
+	return true;
+}
+
+static void hand_on(struct sink *sink, bool must)
+{
+	struct block *block = sink->block;
+
+	if (!block || block->spans == 0)
+		return;
+	sink->block = NULL;
+	rn_blocks_put(&sink->queue, block, must);
+}
+
+static void added(struct rn_run *run, struct sink *sink)
+{
+	sink->block->spans++;
+	if (sink->block->buf.len >= run->config.batch_bytes)
+		hand_on(sink, false);
+}
+
+static void otlp_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin(&run->otlp))
+		return;
+	rn_otlp_call(&run->otlp.block->buf, &run->trace, call);
+	added(run, &run->otlp);
+}
+
+static void otlp_process(void *ctx, const struct rn_process *process)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin(&run->otlp))
+		return;
+	rn_otlp_process(&run->otlp.block->buf, &run->trace, process);
+	added(run, &run->otlp);
+}
+
+static bool begin_json(struct rn_run *run)
+{
+	if (!begin(&run->json))
+		return false;
+	if (run->json.block->spans)
+		rn_buf_put(&run->json.block->buf, ",", 1);
+	return true;
+}
+
+static void json_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin_json(run))
+		return;
+	rn_json_call(&run->json.block->buf, &run->trace, call);
+	added(run, &run->json);
+}
+
+static void json_process(void *ctx, const struct rn_process *process)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin_json(run))
+		return;
+	rn_json_process(&run->json.block->buf, &run->trace, process);
+	added(run, &run->json);
+}
+
+void rn_text_write(struct rn_run *run)
+{
+	struct rn_buf *buf = &run->text_buf;
+	size_t done = 0;
+	int failure = buf->failed ? ENOMEM : 0;
+
+	while (!failure && done < buf->len) {
+		ssize_t n = write(run->config.text_fd, buf->data + done, buf->len - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EINTR)
+			failure = errno;
+	}
+	if (failure) {
+		uint64_t lines = 0;
+
+		for (size_t i = done; i < buf->len; i++)
+			lines += buf->data[i] == '\n';
+		atomic_fetch_add(&run->consumed.text_lost, lines ? lines : 1);
+		atomic_store(&run->consumed.text_errno, failure);
+	}
+	buf->len = 0;
+	buf->failed = false;
+}
+
+static void text_written(struct rn_run *run)
+{
+	if (run->text_buf.len >= TEXT_BLOCK)
+		rn_text_write(run);
+}
+
+static void text_enter(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+
+	rn_text_enter(run->text, &run->text_buf, call);
+	text_written(run);
+}
+
+static void text_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+
+	rn_text_call(run->text, &run->text_buf, call);
+	text_written(run);
+}
+
+static void text_signal(void *ctx, const struct rn_signal_event *signal)
+{
+	struct rn_run *run = ctx;
+
+	rn_text_signal(run->text, &run->text_buf, signal);
+	text_written(run);
+}
+
+static void text_exit(void *ctx, const struct rn_event *ev, uint32_t live)
+{
+	struct rn_run *run = ctx;
+
+	rn_text_exit(run->text, &run->text_buf, ev, live);
+	text_written(run);
+}
+
+static void text_gap(void *ctx, const struct rn_event *ev)
+{
+	struct rn_run *run = ctx;
+
+	rn_text_gap(run->text, &run->text_buf, ev);
+	text_written(run);
+}
+
+static void text_live(void *ctx, uint32_t live)
+{
+	struct rn_run *run = ctx;
+
+	rn_text_live(run->text, live);
+}
+
+unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
+{
+	unsigned n = 0;
+
+	if (run->config.outputs & RN_OUT_OTLP)
+		to[n++] = (struct rn_observer){
+			.ctx = run, .call = otlp_call, .process = otlp_process};
+	if (run->config.outputs & RN_OUT_JSON)
+		to[n++] = (struct rn_observer){
+			.ctx = run, .call = json_call, .process = json_process};
+	if (run->config.outputs & RN_OUT_TEXT)
+		to[n++] = (struct rn_observer){
+			.ctx = run,
+			.enter = text_enter,
+			.call = text_call,
+			.signal = text_signal,
+			.exit = text_exit,
+			.gap = text_gap,
+			.live = text_live,
+		};
+	return n;
+}
+
+void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64_t first_seq,
+		     uint64_t n)
+{
+	struct sink *sink = &run->record;
+
+	if (!(run->config.outputs & RN_OUT_RECORD))
+		return;
+	if (!begin(sink)) {
+		sink->lost += n - 1;
+		return;
+	}
+	if (sink->block->spans == 0)
+		sink->block->first_seq = first_seq;
+	rn_buf_put(&sink->block->buf, records, len);
+	sink->block->spans += n;
+	if (sink->block->buf.len >= RECORD_BLOCK)
+		hand_on(sink, true);
+}
+
+static void flush_one(struct sink *sink, bool all)
+{
+	if (sink->block && sink->block->spans &&
+	    (all || rn_now() - sink->started > BATCH_AGE_NS))
+		hand_on(sink, false);
+}
+
+void rn_sinks_flush(struct rn_run *run, bool all)
+{
+	flush_one(&run->otlp, all);
+	flush_one(&run->json, all);
+	flush_one(&run->record, all);
+	if (run->text_buf.len)
+		rn_text_write(run);
+}
+
+void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
+{
+	/* The root span goes even where the queue is full: it tells of the losses. */
+	if (run->config.outputs & RN_OUT_OTLP && begin(&run->otlp)) {
+		rn_otlp_run(&run->otlp.block->buf, &run->trace, span);
+		run->otlp.block->spans++;
+		hand_on(&run->otlp, true);
+	}
+	if (run->config.outputs & RN_OUT_JSON && begin_json(run)) {
+		rn_json_run(&run->json.block->buf, &run->trace, span);
+		run->json.block->spans++;
+		hand_on(&run->json, true);
+	}
+	rn_sinks_flush(run, true);
+	rn_blocks_end(&run->otlp.queue);
+	rn_blocks_end(&run->json.queue);
+	rn_blocks_end(&run->record.queue);
+}
+
+int rn_sinks_init(struct rn_run *run)
+{
+	if (run->config.batch_bytes == 0 || run->config.batch_bytes > BATCH_MAX)
+		run->config.batch_bytes = BATCH_MAX;
+	rn_blocks_init(&run->otlp.queue, run->config.queue_bytes, true);
+	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
+	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
+	rn_buf_init(&run->text_buf);
+	if (run->config.outputs & RN_OUT_TEXT) {
+		run->text = rn_text_create(run->config.text_flags, run->config.string_limit);
+		if (!run->text)
+			return -1;
+	}
+	return 0;
+}
+
+static void sink_deinit(struct sink *sink)
+{
+	if (sink->block)
+		rn_blocks_recycle(&sink->queue, sink->block);
+	rn_blocks_deinit(&sink->queue);
+}
+
+void rn_sinks_deinit(struct rn_run *run)
+{
+	sink_deinit(&run->otlp);
+	sink_deinit(&run->json);
+	sink_deinit(&run->record);
+	if (run->text)
+		rn_text_destroy(run->text);
+	rn_buf_deinit(&run->text_buf);
+}

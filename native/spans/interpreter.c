@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/* From records to finished calls and processes; see interpret.h. */
+#include "renacer/interpret.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+
+#define OBSERVERS 4
+
+struct rn_interpreter {
+	struct rn_interpreter_config config;
+	struct rn_observer observers[OBSERVERS];
+	unsigned n_observers;
+	struct tables tables;
+	struct rn_totals totals;
+	uint64_t greatest; /* Lamport time of any event */
+	uint64_t last_time;
+	int command_status;
+	bool command_ended;
+};
+
+#define TELL(in, member, ...)                                                                      \
+	do {                                                                                       \
+		for (unsigned tell_i = 0; tell_i < (in)->n_observers; tell_i++)                    \
+			if ((in)->observers[tell_i].member)                                        \
+				(in)->observers[tell_i].member((in)->observers[tell_i].ctx,        \
+							       __VA_ARGS__);                       \
+	} while (0)
+
+static uint64_t advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause)
+{
+	if (cause > thread->clock)
+		thread->clock = cause;
+	thread->clock++;
+	if (thread->clock > in->greatest)
+		in->greatest = thread->clock;
+	return thread->clock;
+}
+
+struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config *config,
+					     const struct rn_observer *observers, unsigned n)
+{
+	struct rn_interpreter *in = calloc(1, sizeof(*in));
+
+	if (!in || n > OBSERVERS) {
+		free(in);
+		return NULL;
+	}
+	in->config = *config;
+	in->n_observers = n;
+	memcpy(in->observers, observers, n * sizeof(*observers));
+	in->greatest = config->lamport_seed + 1; /* the start of the run */
+	in->last_time = config->t_start;
+	return in;
+}
+
+/* The thread of a record; one that no record announced gets a process of its own. */
+static struct thread *thread_of(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = rn_thread_find(&in->tables, ev->tid);
+	struct thread *leader;
+
+	if (thread)
+		return thread;
+	thread = rn_thread_add(&in->tables, ev->tid);
+	if (!thread)
+		return NULL;
+	leader = ev->pid == ev->tid ? NULL : rn_thread_find(&in->tables, ev->pid);
+	if (leader) {
+		thread->process = leader->process;
+	} else {
+		/* Its start was lost; the counter cannot meet one that an engine gives. */
+		thread->process = rn_process_create(&in->config, (1ull << 61) | ev->seq);
+		if (!thread->process) {
+			rn_thread_remove(&in->tables, thread);
+			return NULL;
+		}
+		thread->process->pub.pid = ev->pid;
+		thread->process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
+		thread->process->pub.t_start = ev->t0;
+		thread->clock = in->config.lamport_seed + 1;
+		in->totals.processes++;
+	}
+	thread->process->threads++;
+	return thread;
+}
+
+static void describe(const struct rn_interpreter *in, struct rn_call *call,
+		     const struct thread *thread, const struct rn_event *ev)
+{
+	const struct rn_process *process = &thread->process->pub;
+
+	*call = (struct rn_call){
+		.process = process,
+		.desc = rn_syscall(ev->abi, ev->nr),
+		.abi = ev->abi,
+		.flags = ev->flags,
+		.tid = ev->tid,
+		.pid = ev->pid,
+		.nr = ev->nr,
+		.span_id = rn_id_of(&in->config.key, ev->seq),
+		.parent_span_id = process->ctx.span_id,
+		.trace_id = process->ctx.trace_id,
+		.trace_flags = process->ctx.flags,
+		.seq = ev->seq,
+		.t0 = ev->t0,
+		.t1 = ev->t1,
+		.result = ev->result,
+		.entry = ev,
+	};
+	memcpy(call->args, ev->args, sizeof(call->args));
+}
+
+static const struct rn_piece *piece_of(const struct rn_event *ev, unsigned arg, bool at_exit)
+{
+	if (!ev)
+		return NULL;
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->arg == arg && !!(p->flags & RN_PIECE_AT_EXIT) == at_exit)
+			return p;
+	return NULL;
+}
+
+const struct rn_piece *rn_call_piece(const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = piece_of(call->exit, arg, true);
+
+	return piece ? piece : piece_of(call->entry, arg, false);
+}
+
+/* The pid whose end a wait has told of, or 0. */
+static int32_t waited_for(const struct rn_call *call)
+{
+	const struct rn_piece *piece;
+	int32_t status, info[5];
+
+	if (call->result < 0)
+		return 0;
+	for (unsigned i = 0; i < call->desc->nargs; i++) {
+		switch (call->desc->args[i].kind) {
+		case RN_ARG_WAIT_STATUS:
+			piece = rn_call_piece(call, i);
+			if (!piece || piece->len < sizeof(status))
+				return (int32_t)call->result; /* not asked for: an exit at best */
+			memcpy(&status, rn_piece_data(piece), sizeof(status));
+			/* stopped: 0x7f in the low byte; continued: 0xffff */
+			return (status & 0xff) == 0x7f || status == 0xffff
+				       ? 0
+				       : (int32_t)call->result;
+		case RN_ARG_STRUCT_OUT: /* waitid: signo, errno, code, pad, pid */
+			piece = rn_call_piece(call, i);
+			if (!piece || piece->len < sizeof(info))
+				continue;
+			memcpy(info, rn_piece_data(piece), sizeof(info));
+			return info[2] >= 1 && info[2] <= 3 ? info[4] : 0; /* CLD_EXITED … DUMPED */
+		default:
+			break;
+		}
+	}
+	return 0;
+}
+
+static void finish_call(struct rn_interpreter *in, struct thread *thread, struct rn_call *call)
+{
+	struct rn_process *process = &thread->process->pub;
+	uint64_t cause = 0;
+
+	if (call->desc->flags & RN_CALL_WAIT && !(call->flags & RN_FLAG_UNFINISHED)) {
+		int32_t pid = waited_for(call);
+
+		if (pid > 0)
+			cause = rn_ended_get(&in->tables, pid);
+	}
+	call->lamport_end = advance(in, thread, cause);
+	process->calls++;
+	in->totals.spans++;
+	if (call->flags & RN_FLAG_FAILED) {
+		process->errors++;
+		in->totals.errors++;
+	}
+	if (call->flags & RN_FLAG_UNFINISHED)
+		in->totals.unfinished++;
+	TELL(in, call, call);
+}
+
+/* Ends the open call of a thread that will not come back from it. */
+static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when)
+{
+	struct rn_call call;
+
+	if (!thread->open)
+		return;
+	thread->open = false;
+	describe(in, &call, thread, thread->entry);
+	call.flags |= RN_FLAG_UNFINISHED;
+	call.t1 = when > call.t0 ? when : call.t0;
+	call.lamport_start = thread->open_lamport;
+	finish_call(in, thread, &call);
+}
+
+static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = thread_of(in, ev);
+	struct rn_call call;
+
+	if (!thread)
+		return;
+	abandon(in, thread, ev->t0); /* its exit was lost */
+	in->totals.calls++;
+	thread->open_lamport = advance(in, thread, 0);
+	if (!rn_thread_open(thread, ev))
+		return;
+	describe(in, &call, thread, ev);
+	call.lamport_start = thread->open_lamport;
+	TELL(in, enter, &call);
+}
+
+static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = thread_of(in, ev);
+	struct rn_call call;
+
+	if (!thread || !thread->open || thread->entry->nr != ev->nr)
+		return; /* its entry was lost, and counted */
+	thread->open = false;
+	describe(in, &call, thread, thread->entry);
+	call.flags |= ev->flags;
+	call.tid = ev->tid; /* an exec may have changed it */
+	call.pid = ev->pid;
+	call.t1 = ev->t1;
+	call.result = ev->result;
+	call.exit = ev;
+	call.lamport_start = thread->open_lamport;
+	finish_call(in, thread, &call);
+}
+
+static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = thread_of(in, ev);
+	struct rn_call call;
+
+	if (!thread)
+		return;
+	abandon(in, thread, ev->t0);
+	in->totals.calls++;
+	describe(in, &call, thread, ev);
+	call.exit = ev;
+	call.lamport_start = advance(in, thread, 0);
+	finish_call(in, thread, &call);
+}
+
+static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *maker = rn_thread_find(&in->tables, (int32_t)ev->args[1]);
+	struct thread *thread = rn_thread_find(&in->tables, ev->tid);
+	struct thread *leader;
+	struct process *process = NULL;
+	uint64_t cause = in->config.lamport_seed + 1;
+
+	if (thread)
+		return; /* records of it came before: already known */
+	leader = ev->tid == ev->pid ? NULL : rn_thread_find(&in->tables, ev->pid);
+	thread = rn_thread_add(&in->tables, ev->tid);
+	if (!thread)
+		return;
+	if (leader)
+		process = leader->process;
+	else if (ev->tid != ev->pid && maker)
+		process = maker->process; /* of a leader that has ended */
+	if (!process) {
+		process = rn_process_create(&in->config, ev->args[0]);
+		if (!process) {
+			rn_thread_remove(&in->tables, thread);
+			return;
+		}
+		process->pub.pid = ev->pid;
+		process->pub.parent_pid = (int32_t)ev->args[2];
+		process->pub.t_start = ev->t0;
+		process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
+		if (maker)
+			rn_process_inherit(process, maker->process);
+		if (maker && maker->open)
+			process->maker_call_span = rn_id_of(&in->config.key, maker->entry->seq);
+		in->totals.processes++;
+	}
+	thread->process = process;
+	process->threads++;
+	in->totals.threads++;
+	/* From the entry of the call that made it. */
+	if (maker)
+		cause = maker->open ? maker->open_lamport : maker->clock;
+	advance(in, thread, cause);
+	if (process->pub.lamport_start == 0)
+		process->pub.lamport_start = thread->clock;
+	TELL(in, live, in->tables.live);
+}
+
+static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
+			uint64_t clock)
+{
+	process->pub.t_end = when;
+	process->pub.lamport_end = clock;
+	in->totals.spans++;
+	TELL(in, process, &process->pub);
+}
+
+static void drop_thread(struct rn_interpreter *in, struct thread *thread)
+{
+	struct process *process = thread->process;
+
+	rn_thread_remove(&in->tables, thread);
+	if (--process->threads == 0)
+		rn_process_free(process);
+}
+
+static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	int32_t former = (int32_t)ev->args[1];
+	struct thread *thread;
+	struct process *process;
+
+	if (former != ev->tid && (thread = rn_thread_find(&in->tables, former)) != NULL) {
+		struct thread *leader = rn_thread_find(&in->tables, ev->tid);
+
+		if (leader) {
+			abandon(in, leader, ev->t0);
+			drop_thread(in, leader);
+		}
+		rn_thread_rename(&in->tables, thread, ev->tid);
+	} else {
+		thread = thread_of(in, ev);
+	}
+	if (!thread)
+		return;
+	advance(in, thread, 0);
+	process = thread->process;
+	if (ev->args[2] == RN_CONTEXT_FOREIGN) {
+		for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p)) {
+			if (p->type != RN_PIECE_CONTEXT)
+				continue;
+			process->pub.superseded = true;
+			end_process(in, process, ev->t0, thread->clock);
+			process->pub.superseded = false;
+			rn_process_adopt(&in->config, process, ev, p);
+			process->pub.lamport_start = thread->clock;
+			break;
+		}
+	}
+	rn_process_exec(process, ev);
+}
+
+static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = rn_thread_find(&in->tables, ev->tid);
+	struct process *process;
+
+	if (!thread)
+		return;
+	abandon(in, thread, ev->t0);
+	advance(in, thread, 0);
+	process = thread->process;
+	TELL(in, exit, ev, in->tables.live - 1);
+	if (ev->args[2]) {
+		process->pub.ended = true;
+		process->pub.wait_status = (int)ev->args[1];
+		rn_ended_put(&in->tables, ev->pid, thread->clock);
+		end_process(in, process, ev->t0, thread->clock);
+		if (process->pub.ordinal == 1) {
+			in->command_status = process->pub.wait_status;
+			in->command_ended = true;
+		}
+	}
+	drop_thread(in, thread);
+}
+
+static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = thread_of(in, ev);
+	struct rn_signal_event signal;
+
+	if (!thread)
+		return;
+	advance(in, thread, 0);
+	in->totals.signals += ev->kind == RN_SIGNAL;
+	signal = (struct rn_signal_event){.process = &thread->process->pub, .ev = ev};
+	TELL(in, signal, &signal);
+}
+
+static void on_gap(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	in->totals.lost_events += ev->args[0];
+	in->totals.lost_calls += ev->args[1];
+	in->totals.calls += ev->args[1];
+	TELL(in, gap, ev);
+}
+
+void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	if (ev->kind != RN_GAP)
+		in->totals.events += ev->kind == RN_SYSCALL ? 2 : 1;
+	if (ev->t1 > in->last_time)
+		in->last_time = ev->t1;
+	switch ((enum rn_kind)ev->kind) {
+	case RN_SYSCALL:
+		on_call(in, ev);
+		break;
+	case RN_SYSCALL_ENTER:
+		on_entry(in, ev);
+		break;
+	case RN_SYSCALL_EXIT:
+		on_return(in, ev);
+		break;
+	case RN_PROCESS_START:
+		on_start(in, ev);
+		break;
+	case RN_EXEC:
+		on_exec(in, ev);
+		break;
+	case RN_EXIT:
+		on_thread_exit(in, ev);
+		break;
+	case RN_SIGNAL:
+	case RN_GROUP_STOP:
+		on_signal(in, ev);
+		break;
+	case RN_GAP:
+		on_gap(in, ev);
+		break;
+	case RN_CONTEXT:
+	case RN_KIND_COUNT:
+		break;
+	}
+}
+
+void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
+{
+	const struct rn_interpreter_config *config = &in->config;
+
+	for (unsigned i = 0; i < THREAD_BUCKETS; i++) {
+		while (in->tables.bucket[i]) {
+			struct thread *thread = in->tables.bucket[i];
+			struct process *process = thread->process;
+
+			abandon(in, thread, in->last_time);
+			if (process->threads == 1 && !process->pub.ended)
+				end_process(in, process, in->last_time, thread->clock);
+			drop_thread(in, thread);
+		}
+	}
+	in->totals.spans++;
+	*run = (struct rn_run_span){
+		.parent_span_id = config->parent_span_id,
+		.t_start = config->t_start,
+		.t_end = in->last_time,
+		.lamport_start = config->lamport_seed + 1,
+		.lamport_end = in->greatest + 1,
+		.engine = config->engine,
+		.command = config->command,
+		.options = config->options,
+		.totals = in->totals,
+	};
+	memcpy(run->ctx.trace_id, config->trace_id, 16);
+	run->ctx.span_id = rn_id_of(&config->key, RN_ID_RUN);
+	run->ctx.flags = config->trace_flags;
+	run->ctx.is_remote = config->parent_is_remote;
+	run->ctx.tracestate = (char *)(uintptr_t)config->tracestate;
+	if (in->command_ended)
+		run->exit_code = (in->command_status & 0x7f) ? -(in->command_status & 0x7f)
+							      : in->command_status >> 8 & 0xff;
+}
+
+const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)
+{
+	return &in->totals;
+}
+
+void rn_interpreter_destroy(struct rn_interpreter *in)
+{
+	struct rn_run_span unused;
+
+	if (!in)
+		return;
+	in->n_observers = 0;
+	rn_interpreter_finish(in, &unused);
+	rn_tables_deinit(&in->tables);
+	free(in);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Process spans: made at a start, renamed at an exec, moved into a foreign trace, ended. */
+#include "process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void set_exe(struct rn_process *pub, const char *exe, size_t len)
+{
+	char *copy = malloc(len + 1);
+	char *slash;
+
+	if (!copy)
+		return;
+	memcpy(copy, exe, len);
+	copy[len] = 0;
+	free(pub->exe);
+	pub->exe = copy;
+	slash = strrchr(copy, '/');
+	pub->name = slash ? slash + 1 : copy;
+}
+
+struct process *rn_process_create(const struct rn_interpreter_config *config, uint64_t ordinal)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	if (!process)
+		return NULL;
+	process->pub.ordinal = ordinal;
+	process->pub.ctx.span_id = rn_id_of_process(&config->key, ordinal);
+	process->pub.ctx.tracestate = (char *)"";
+	memcpy(process->pub.ctx.trace_id, config->trace_id, 16);
+	process->pub.ctx.flags = config->trace_flags;
+	set_exe(&process->pub, "", 0);
+	return process;
+}
+
+void rn_process_inherit(struct process *child, const struct process *maker)
+{
+	child->pub.ctx.flags = maker->pub.ctx.flags;
+	memcpy(child->pub.ctx.trace_id, maker->pub.ctx.trace_id, 16);
+	child->pub.parent_span_id = maker->pub.ctx.span_id;
+	if (maker->pub.exe)
+		set_exe(&child->pub, maker->pub.exe, strlen(maker->pub.exe));
+	memcpy(child->maker_trace, maker->pub.ctx.trace_id, 16);
+	child->maker_span = maker->pub.ctx.span_id;
+	child->maker_flags = maker->pub.ctx.flags;
+}
+
+void rn_process_free(struct process *process)
+{
+	if (!process)
+		return;
+	free(process->pub.exe);
+	free(process);
+}
+
+static void add_link(struct rn_process *pub, const uint8_t *trace_id, uint64_t span_id,
+		     uint8_t flags, const char *edge)
+{
+	struct rn_link *link = &pub->links[pub->nlinks];
+
+	if (span_id == 0 || pub->nlinks == RN_PROCESS_LINKS)
+		return;
+	memcpy(link->trace_id, trace_id, 16);
+	link->span_id = span_id;
+	link->flags = flags;
+	link->edge = edge;
+	pub->nlinks++;
+}
+
+static int nibble(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+static bool parse_context(const struct rn_piece *piece, uint8_t *trace_id, uint64_t *span_id,
+			  uint8_t *flags)
+{
+	const char *text = (const char *)rn_piece_data(piece);
+
+	/* The engine has checked it; here only that no content reads out of bounds. */
+	if (piece->len < 55)
+		return false;
+	for (unsigned i = 0; i < 55; i++)
+		if (i != 2 && i != 35 && i != 52 &&
+		    !((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
+			return false;
+	for (unsigned i = 0; i < 16; i++)
+		trace_id[i] = (uint8_t)(nibble(text[3 + 2 * i]) << 4 | nibble(text[4 + 2 * i]));
+	*span_id = 0;
+	for (unsigned i = 0; i < 16; i++)
+		*span_id = *span_id << 4 | (uint64_t)nibble(text[36 + i]);
+	*flags = (uint8_t)((nibble(text[53]) << 4 | nibble(text[54])) & 3);
+	return true;
+}
+
+/*
+ * A foreign TRACEPARENT: the new program's span is a child of the span that it
+ * names, in its trace. What the process did before stays where it was, under a
+ * span of its own that ends here, so that no exported parent is ever taken back.
+ */
+void rn_process_adopt(const struct rn_interpreter_config *config, struct process *process,
+		      const struct rn_event *ev, const struct rn_piece *context)
+{
+	struct rn_process *pub = &process->pub;
+	uint8_t trace_id[16], flags, old_trace[16], old_flags = pub->ctx.flags;
+	uint64_t parent, old_span = pub->ctx.span_id;
+
+	if (!parse_context(context, trace_id, &parent, &flags))
+		return;
+	memcpy(old_trace, pub->ctx.trace_id, 16);
+	memcpy(pub->ctx.trace_id, trace_id, 16);
+	pub->ctx.span_id = rn_id_of(&config->key, RN_ID_IMAGE | ev->seq);
+	pub->ctx.flags = flags;
+	pub->parent_span_id = parent;
+	pub->parent_is_remote = true;
+	pub->t_start = ev->t0;
+	pub->calls = pub->errors = 0;
+	pub->nlinks = 0;
+	add_link(pub, process->maker_trace, process->maker_span, process->maker_flags, "parent");
+	add_link(pub, process->maker_trace, process->maker_call_span, process->maker_flags, "fork");
+	add_link(pub, old_trace, old_span, old_flags, "exec");
+}
+
+void rn_process_exec(struct process *process, const struct rn_event *ev)
+{
+	process->pub.execs++;
+	process->pub.context = (uint32_t)ev->args[2];
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_EXE)
+			set_exe(&process->pub, (const char *)rn_piece_data(p), p->len);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef RENACER_SPANS_PROCESS_H
+#define RENACER_SPANS_PROCESS_H
+
+#include "tables.h"
+
+struct process *rn_process_create(const struct rn_interpreter_config *config, uint64_t ordinal);
+/* Trace, parent and executable from the process that made it. */
+void rn_process_inherit(struct process *child, const struct process *maker);
+/* A new program: its name. */
+void rn_process_exec(struct process *process, const struct rn_event *ev);
+/* A new program under a foreign context: turns it into the new program's span. The
+   caller has exported the old one. */
+void rn_process_adopt(const struct rn_interpreter_config *config, struct process *process,
+		      const struct rn_event *ev, const struct rn_piece *context);
+void rn_process_free(struct process *process);
+
+#endif

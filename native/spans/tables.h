@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The interpreter's own books: threads by tid, processes, exits not yet waited for. */
+#ifndef RENACER_SPANS_TABLES_H
+#define RENACER_SPANS_TABLES_H
+
+#include "renacer/interpret.h"
+
+struct process {
+	struct rn_process pub; /* first: what the encoders see */
+	uint32_t threads;      /* alive */
+	uint8_t maker_trace[16];
+	uint64_t maker_span;      /* the maker's process span */
+	uint64_t maker_call_span; /* the span of its fork or clone; 0 = unknown */
+	uint8_t maker_flags;
+};
+
+struct thread {
+	struct thread *next;
+	int32_t tid;
+	struct process *process;
+	uint64_t clock;
+	bool open; /* in a call whose entry went ahead */
+	uint64_t open_lamport;
+	struct rn_event *entry; /* copy of that entry */
+	uint32_t entry_cap;
+};
+
+/* The clock of a process that ended, until somebody waits for it. */
+struct ended {
+	int32_t pid;
+	uint64_t clock;
+};
+
+#define THREAD_BUCKETS 4096u /* powers of two */
+#define ENDED_SLOTS 8192u
+
+struct tables {
+	struct thread *bucket[THREAD_BUCKETS];
+	struct thread *free;
+	uint32_t live;
+	struct ended ended[ENDED_SLOTS];
+};
+
+struct thread *rn_thread_find(struct tables *tables, int32_t tid);
+struct thread *rn_thread_add(struct tables *tables, int32_t tid); /* NULL: no memory */
+void rn_thread_remove(struct tables *tables, struct thread *thread);
+void rn_thread_rename(struct tables *tables, struct thread *thread, int32_t tid);
+/* Keeps a copy of the entry; false: no memory. */
+bool rn_thread_open(struct thread *thread, const struct rn_event *entry);
+void rn_tables_deinit(struct tables *tables);
+
+void rn_ended_put(struct tables *tables, int32_t pid, uint64_t clock);
+/* The clock of pid's exit, or 0. */
+uint64_t rn_ended_get(const struct tables *tables, int32_t pid);
+
+#endif
