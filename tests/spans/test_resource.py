@@ -82,7 +82,7 @@ def test_attributes_of_the_environment_win_over_detection_and_not_over_ours() ->
         "a=%",
         "k" * 256 + "=1",
         ",".join(f"k{n}=v" for n in range(129)),
-        "a=" + "v" * 70000,
+        "a=" + "v" * 70_000,
     ],
 )
 def test_one_error_discards_the_whole_variable_with_one_warning(text: str) -> None:
