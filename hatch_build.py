@@ -15,7 +15,7 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "native" / "build"))
-import corebuild  # noqa: E402
+import corebuild
 
 
 class NativeBuildHook(BuildHookInterface[BuilderConfig]):
@@ -27,7 +27,7 @@ class NativeBuildHook(BuildHookInterface[BuilderConfig]):
         """Called for get_requires_for_build_*: ``ziglang``, only where nothing else compiles."""
         return corebuild.requirements(self._target())
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Compiles, unless nothing changed, and names what goes into the wheel."""
         root, target = Path(self.root), self._target()
         output = root / corebuild.PACKAGE

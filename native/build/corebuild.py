@@ -177,8 +177,8 @@ def sources(root: Path) -> list[Path]:
 def _digest(root: Path, target: str | None) -> str:
     """A hash of everything that decides what the library is."""
     digest = hashlib.sha256()
-    inputs = [*sources(root), *sorted(root.joinpath("native").rglob("*.h")), Path(__file__)]
-    for path in inputs:
+    included = (p for p in root.joinpath("native").rglob("*") if p.suffix in (".h", ".inc"))
+    for path in [*sources(root), *sorted(included), root / "native/build/corebuild.py"]:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
         digest.update(content)

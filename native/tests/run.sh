@@ -54,7 +54,7 @@ fi
 # Objects of another compiler, other flags or older headers are made anew.
 key=$({
     printf '%s\n' "$CC $flags"
-    find native -name '*.h' | LC_ALL=C sort | xargs cat
+    find native -name '*.h' -o -name '*.inc' | LC_ALL=C sort | xargs cat
 } | cksum)
 if [ "$key" != "$(cat "$made/key" 2>/dev/null)" ]; then
     rm -f "$made"/*.o "$made"/test_* "$made"/stress_*

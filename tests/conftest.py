@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Rules for every test: a clean environment, no leftovers, and skips that CI does not accept."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+# Set by a developer's own telemetry; a test that needs one sets it itself.
+_TELEMETRY = re.compile(r"OTEL_.*|TRACEPARENT|TRACESTATE|BAGGAGE|RENACER_(?!TEST_|REQUIRE|LIVE).*")
+for _name in list(os.environ):
+    if _TELEMETRY.fullmatch(_name):
+        del os.environ[_name]
+
+# Tools whose absence must fail a test instead of skipping it: RENACER_REQUIRE="strace,go,cc".
+_REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RENACER_REQUIRE", ""))))
+
+_LIVE = Path(__file__).parent / "live"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what is in tests/live: ``./dev live`` alone runs it."""
+    for item in items:
+        if _LIVE in item.path.parents:
+            item.add_marker("live")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what ``needs(...)`` a program that is not there."""
+    for marker in item.iter_markers("needs"):
+        for tool in marker.args:
+            if shutil.which(tool) is None:
+                pytest.skip(f"needs {tool}")
+
+
+def _refused(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """Why a skip is not accepted, or None where it is (or where nothing was skipped)."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return None
+    longrepr = report.longrepr
+    reason = str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)
+    words = set(re.findall(r"[\w.+-]+", reason))
+    lacking = sorted(words & _REQUIRED)
+    if not lacking:
+        return None
+    return f"{reason} (RENACER_REQUIRE says that {', '.join(lacking)} must be here)"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns a skip for want of a required tool into a failure."""
+    report = yield
+    refused = _refused(report)
+    if refused is not None:
+        report.outcome = "failed"
+        report.longrepr = refused
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself whole."""
+    report = yield
+    refused = _refused(report)
+    if refused is not None:
+        report.outcome = "failed"
+        report.longrepr = refused
+    return report
+
+
+def _children() -> dict[int, str]:
+    """Children of this process, pid to command name; zombies are marked."""
+    found: dict[int, str] = {}
+    for listing in Path("/proc/self/task").glob("*/children"):
+        try:
+            pids = [int(word) for word in listing.read_text().split()]
+        except OSError:  # that thread has just ended
+            continue
+        for pid in pids:
+            try:
+                stat = Path(f"/proc/{pid}/stat").read_text()
+            except OSError:
+                continue
+            name, state = stat[stat.index("(") + 1 : stat.rindex(")")], stat[stat.rindex(")") + 2]
+            found[pid] = f"{name} (zombie)" if state == "Z" else name
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_leftover_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves a child process behind, running or unreaped."""
+    before = _children()
+    yield
+    left = {pid: name for pid, name in _children().items() if pid not in before}
+    if left:
+        pytest.fail(f"{request.node.nodeid} left processes behind: {left}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def source_root() -> Path:
+    """The source tree; tests that need it are skipped where only the package is installed."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "native" / "include").is_dir():
+        pytest.skip("needs the source tree")
+    return root
+
+
+@pytest.fixture(scope="session")
+def test_scale() -> int:
+    """1, or 10 with ``RENACER_TEST_SCALE=full`` (``./dev soak``): factor for sizes and counts."""
+    return 10 if os.environ.get("RENACER_TEST_SCALE") == "full" else 1
+
+
+def pytest_report_header() -> list[str]:
+    """What decides which tests run."""
+    facts: dict[str, Any] = {"required": ",".join(sorted(_REQUIRED)) or "nothing"}
+    facts["scale"] = os.environ.get("RENACER_TEST_SCALE", "normal")
+    return [f"renacer: {' '.join(f'{key}={value}' for key, value in facts.items())}"]
