@@ -33,6 +33,16 @@ void rn_timer_init(struct rn_engine *e)
 	sigaction(TICK_SIGNAL, &action, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, TICK_SIGNAL);
+	/*
+	 * Every stop of a tracee sends us SIGCHLD. Where the tracer blocks it, it is
+	 * queued and wakes another thread for nothing, at each stop; where it is neither
+	 * blocked nor wanted, the kernel drops it at once.
+	 */
+	sigaddset(&set, SIGCHLD);
+	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+		action.sa_flags |= SA_NOCLDSTOP;
+		sigaction(SIGCHLD, &action, NULL);
+	}
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	memset(&event, 0, sizeof(event));
 	event.sigev_notify = SIGEV_THREAD_ID;
