@@ -153,4 +153,5 @@ class JsonEnvelope:
 
 
 def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # ASCII only: readers that split lines at U+2028 still see one line.
+    return json.dumps(value, separators=(",", ":"))

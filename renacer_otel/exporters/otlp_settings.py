@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from renacer_otel.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
 
 DEFAULT_PORT = 4317
@@ -219,19 +220,31 @@ def _timeout_ms(reader: _Reader, flag: int | None) -> int:
     return DEFAULT_TIMEOUT_MS
 
 
-def _pem(reader: _Reader, option: str, flag: str | None, name: str) -> tuple[str, bytes] | None:
-    """(where the path came from, content of the PEM file), or None if none is named."""
+@dataclass(frozen=True)
+class _Pem:
+    """A PEM file: who named it, its path as it may be shown, what is in it."""
+
+    where: str
+    shown: str
+    data: bytes = field(repr=False)
+
+
+def _pem(reader: _Reader, option: str, flag: str | None, name: str) -> _Pem | None:
+    """Reads a PEM file if one is named."""
     where, path = (name, flag) if flag is not None else reader.get(option) or ("", "")
     if not where:
         return None
     shown = one_line(path, 120)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{where}: {shown} is not a file")
-            data = file.read(_MAX_PEM_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(_MAX_PEM_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError(f"{where}: cannot read {shown}: {reason}") from None
@@ -239,7 +252,76 @@ def _pem(reader: _Reader, option: str, flag: str | None, name: str) -> tuple[str
         raise ConfigError(f"{where}: {shown} is not a PEM file")
     if option == "CLIENT_KEY" and status.st_mode & 0o077:
         reader.warnings.append(f"{where}: {shown} is readable by others; chmod 600 it")
-    return where, data
+    return _Pem(where, shown, data)
+
+
+@dataclass(frozen=True)
+class _TlsFiles:
+    ca: _Pem | None
+    key: _Pem | None
+    certificate: _Pem | None
+
+    @classmethod
+    def read(cls, reader: _Reader, flags: OtlpFlags) -> _TlsFiles:
+        """Reads what is named; a client key needs its certificate and the reverse."""
+        ca = _pem(reader, "CERTIFICATE", flags.certificate, "--otlp-certificate")
+        key = _pem(reader, "CLIENT_KEY", flags.client_key, "--otlp-client-key")
+        certificate = _pem(
+            reader, "CLIENT_CERTIFICATE", flags.client_certificate, "--otlp-client-certificate"
+        )
+        if key and not certificate:
+            raise ConfigError(f"{key.where}: the client certificate to this key is missing")
+        if certificate and not key:
+            raise ConfigError(f"{certificate.where}: the client key to this certificate is missing")
+        return cls(ca, key, certificate)
+
+    def any(self) -> bool:
+        """Whether any file was named."""
+        return bool(self.ca or self.key or self.certificate)
+
+    def check(self) -> None:
+        """Lets OpenSSL read them: grpc would tell a bad file only as a failed connection."""
+        if not self.any():
+            return
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca:
+            try:
+                context.load_verify_locations(cadata=self.ca.data.decode("ascii", "replace"))
+            except (ssl.SSLError, ValueError):
+                raise ConfigError(
+                    f"{self.ca.where}: {self.ca.shown} holds no CA certificate that can be read"
+                ) from None
+        if self.key and self.certificate:
+            _check_pair(context, self.key, self.certificate)
+
+
+def _check_pair(context: ssl.SSLContext, key: _Pem, certificate: _Pem) -> None:
+    """ConfigError if the two do not belong together, or cannot be read."""
+    import ssl
+    import tempfile
+
+    def no_password() -> str:
+        raise ValueError("encrypted")
+
+    # OpenSSL reads files only; these are the bytes that will be used, whatever the paths hold now.
+    with tempfile.NamedTemporaryFile() as key_file, tempfile.NamedTemporaryFile() as chain_file:
+        key_file.write(key.data)
+        chain_file.write(certificate.data)
+        key_file.flush()
+        chain_file.flush()
+        try:
+            context.load_cert_chain(chain_file.name, key_file.name, no_password)
+        except ValueError:
+            raise ConfigError(
+                f"{key.where}: {key.shown} needs a password; give a key that is not encrypted"
+            ) from None
+        except ssl.SSLError:
+            raise ConfigError(
+                f"{key.where}: {key.shown} and the certificate {certificate.shown} cannot be"
+                " read, or do not belong together"
+            ) from None
 
 
 def _check_protocol(reader: _Reader, flag: str | None) -> None:
@@ -314,8 +396,10 @@ def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
         given = reader.get("INSECURE")
         insecure = given is not None and reader.boolean(*given)
     target, shown, secure = parse_endpoint(endpoint, name, insecure)
-    ca, key, certificate = _tls_files(reader, flags)
-    if not secure and (ca or key or certificate):
+    tls = _TlsFiles.read(reader, flags)
+    if secure:
+        tls.check()
+    elif tls.any():
         reader.warnings.append(f"{name}: {shown} is not encrypted, the TLS files are not used")
     settings = OtlpSettings(
         target=target,
@@ -324,28 +408,8 @@ def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
         headers=_headers(reader, flags),
         gzip=_gzip(reader, flags.compression),
         timeout_ms=_timeout_ms(reader, flags.timeout_ms),
-        ca_pem=ca,
-        client_key_pem=key,
-        client_certificate_pem=certificate,
+        ca_pem=tls.ca.data if tls.ca else None,
+        client_key_pem=tls.key.data if tls.key else None,
+        client_certificate_pem=tls.certificate.data if tls.certificate else None,
     )
     return OtlpChoice(settings, tuple(reader.warnings))
-
-
-def _tls_files(
-    reader: _Reader, flags: OtlpFlags
-) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """(CA, client key, client certificate); a key needs its certificate and the reverse."""
-    ca = _pem(reader, "CERTIFICATE", flags.certificate, "--otlp-certificate")
-    key = _pem(reader, "CLIENT_KEY", flags.client_key, "--otlp-client-key")
-    certificate = _pem(
-        reader, "CLIENT_CERTIFICATE", flags.client_certificate, "--otlp-client-certificate"
-    )
-    if (key is None) != (certificate is None):
-        have, lack = ("key", "certificate") if key else ("certificate", "key")
-        where = (key or certificate or ("", b""))[0]
-        raise ConfigError(f"{where}: a client {have} is given and the client {lack} is missing")
-    return (
-        ca[1] if ca else None,
-        key[1] if key else None,
-        certificate[1] if certificate else None,
-    )

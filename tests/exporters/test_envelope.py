@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What is wrapped around a block is what the official classes would have written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
+
+from renacer_otel._version import __version__
+from renacer_otel.exporters.envelope import (
+    SCHEMA_URL,
+    AttributeValue,
+    JsonEnvelope,
+    OtlpEnvelope,
+    resource_message,
+    varint,
+)
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+attribute_values: st.SearchStrategy[AttributeValue] = st.one_of(
+    text,
+    st.booleans(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(allow_nan=False),
+    st.lists(text, max_size=3),
+)
+attribute_maps = st.dictionaries(text, attribute_values, max_size=5)
+
+
+def block_of(names: list[str]) -> bytes:
+    """What the core hands out: `spans` entries only."""
+    spans = [Span(name=name, trace_id=b"t" * 16, span_id=b"s" * 8) for name in names]
+    return ScopeSpans(spans=spans).SerializeToString()
+
+
+@given(attribute_maps, st.lists(text, max_size=5), st.sampled_from(["", SCHEMA_URL, "x" * 200]))
+def test_a_request_decodes_to_resource_scope_and_the_blocks_spans(
+    attributes: dict[str, AttributeValue], names: list[str], schema_url: str
+) -> None:
+    wrapped = OtlpEnvelope(attributes, schema_url).wrap(block_of(names))
+    request = ExportTraceServiceRequest.FromString(wrapped)
+    (resource_spans,) = request.resource_spans
+    (scope_spans,) = resource_spans.scope_spans
+    assert resource_spans.resource == resource_message(attributes)
+    assert resource_spans.schema_url == schema_url
+    assert (scope_spans.scope.name, scope_spans.scope.version) == ("renacer_otel", __version__)
+    assert scope_spans.schema_url == SCHEMA_URL
+    assert [span.name for span in scope_spans.spans] == names
+    # Byte for byte: nothing that a re-serialisation would drop or write in another way.
+    assert request.SerializeToString(deterministic=True) == wrapped
+
+
+@pytest.mark.parametrize("spans", [3, 700, 90_000])
+def test_length_prefixes_of_every_size(spans: int) -> None:
+    block = block_of(["n" * 100] * spans)
+    wrapped = OtlpEnvelope({"service.name": "s"}).wrap(memoryview(block))
+    request = ExportTraceServiceRequest.FromString(wrapped)
+    assert len(request.resource_spans[0].scope_spans[0].spans) == spans
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (1 << 32, "8080808010")],
+)
+def test_varints(value: int, encoded: str) -> None:
+    assert varint(value).hex() == encoded
+
+
+@given(attribute_maps.map(lambda found: {"b": b"", **found}.keys() and found))
+def test_a_json_line_is_one_line_with_the_same_resource(
+    attributes: dict[str, AttributeValue],
+) -> None:
+    line = JsonEnvelope(attributes).wrap(b'{"name":"a"},{"name":"b"}')
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    (resource_spans,) = json.loads(line)["resourceSpans"]
+    (scope_spans,) = resource_spans["scopeSpans"]
+    assert [span["name"] for span in scope_spans["spans"]] == ["a", "b"]
+    assert scope_spans["scope"] == {"name": "renacer_otel", "version": __version__}
+    assert resource_spans["schemaUrl"] == scope_spans["schemaUrl"] == SCHEMA_URL
+    assert set(resource_spans) == {"resource", "scopeSpans", "schemaUrl"}
+    found = resource_spans["resource"].get("attributes", [])
+    assert [pair["key"] for pair in found] == sorted(attributes)
+
+
+def test_json_integers_are_strings_and_lists_are_values() -> None:
+    line = JsonEnvelope({"i": 1 << 60, "l": ["a"], "s": "\u2028\n", "b": True}).wrap(b"")
+    attributes = json.loads(line)["resourceSpans"][0]["resource"]["attributes"]
+    assert attributes == [
+        {"key": "b", "value": {"boolValue": True}},
+        {"key": "i", "value": {"intValue": str(1 << 60)}},
+        {"key": "l", "value": {"arrayValue": {"values": [{"stringValue": "a"}]}}},
+        {"key": "s", "value": {"stringValue": "\u2028\n"}},
+    ]
+    assert len(line.decode().splitlines()) == 1
+
+
+def test_what_utf8_cannot_carry_is_escaped() -> None:
+    (pair,) = resource_message({"k": "a\udcffb"}).attributes
+    assert pair.value.string_value == "a\\udcffb"
+    (pair,) = resource_message({"k": 1 << 70}).attributes
+    assert pair.value.string_value == str(1 << 70)
+    with pytest.raises(TypeError, match="bytes-like|not an attribute"):
+        resource_message({"k": object()})  # type: ignore[dict-item]

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""Flags and OTEL_EXPORTER_OTLP_* become settings, warnings or one clear error."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from renacer_otel.errors import ConfigError
+from renacer_otel.exporters.otlp_settings import (
+    OtlpChoice,
+    OtlpFlags,
+    OtlpSettings,
+    parse_endpoint,
+    parse_headers,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "s3cr3t-t0k3n"
+LOCAL = OtlpFlags(endpoint="http://localhost:4317")
+
+
+def settings_of(flags: OtlpFlags, **variables: str) -> OtlpSettings:
+    """The settings, where nothing is to be said about them."""
+    choice = resolve(flags, variables)
+    assert choice.warnings == ()
+    assert choice.settings is not None
+    return choice.settings
+
+
+def env(**options: str) -> dict[str, str]:
+    return {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in options.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "secure"),
+    [
+        ("http://localhost:4317", "localhost:4317", False),
+        ("https://collector.example:443/", "collector.example:443", True),
+        ("HTTP://localhost", "localhost:4317", False),
+        ("http://[::1]:4317", "[::1]:4317", False),
+        ("[fe80::1%25eth0]:1", "[fe80::1%25eth0]:1", True),
+        ("localhost", "localhost:4317", True),
+        ("127.0.0.1:55", "127.0.0.1:55", True),
+    ],
+)
+def test_endpoints(text: str, target: str, secure: bool) -> None:
+    scheme = "https" if secure else "http"
+    assert parse_endpoint(text, "--otlp-endpoint") == (target, f"{scheme}://{target}", secure)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "http://",
+        "http://:4317",
+        "http://host:",
+        "http://host:0",
+        "http://host:65536",
+        "http://host:port",
+        "http://host:-1",
+        "http://ho st:1",
+        "http://host\n:1",
+        "http://host:4318/v1/traces",
+        "http://host?x=1",
+        "http://host#x",
+        "http://[::1",
+        "http://[zz]:1",
+        "::1",
+        "ftp://host:1",
+        "unix:/run/otel.sock",
+        "unix:///run/otel.sock",
+        "dns:///host:1",
+        "http://\x1b[2J:1",
+        "http://" + "h" * 5_000,
+    ],
+)
+def test_bad_endpoints_are_one_line_that_says_what_to_write(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_endpoint(text, "--otlp-endpoint")
+    message = str(caught.value)
+    assert message.startswith("--otlp-endpoint: write it as http://HOST:4317")
+    assert message.isprintable()
+    assert len(message) < 300
+    assert caught.value.exit_code == 125
+    assert caught.value.analysis_exit_code == 5
+
+
+@pytest.mark.parametrize("text", [f"http://me:{SECRET}@host:1", f"me:{SECRET}@host:x/"])
+def test_a_password_in_an_endpoint_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_endpoint(text, "x")
+    assert SECRET not in str(caught.value)
+
+
+@given(st.text(max_size=60) | st.text("htps:/[]@.%:0123456789abc-", max_size=40))
+def test_any_text_is_an_endpoint_or_a_config_error(text: str) -> None:
+    try:
+        target, shown, _ = parse_endpoint(text, "x")
+    except ConfigError as error:
+        shown = str(error)
+    else:
+        host, _, port = target.rpartition(":")
+        assert host
+        assert 1 <= int(port) <= 65535
+    assert shown.isprintable()
+
+
+def test_nothing_asked_for_is_nothing_exported_and_nothing_said() -> None:
+    broken = env(PROTOCOL="http/json", TIMEOUT="x", CERTIFICATE="/none")
+    assert resolve(OtlpFlags(), broken) == OtlpChoice(None)
+
+
+def test_defaults() -> None:
+    settings = settings_of(LOCAL)
+    assert settings == OtlpSettings("localhost:4317", "http://localhost:4317", secure=False)
+    assert settings.timeout_ms == 10_000
+
+
+def test_flag_beats_traces_variable_beats_general_variable_and_empty_is_unset() -> None:
+    both = env(ENDPOINT="http://general:1", TRACES_ENDPOINT="http://traces:2")
+    assert settings_of(OtlpFlags(endpoint="http://flag:3"), **both).target == "flag:3"
+    assert settings_of(OtlpFlags(), **both).target == "traces:2"
+    both["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = " "
+    assert settings_of(OtlpFlags(), **both).target == "general:1"
+    timeouts = env(TIMEOUT="1", TRACES_TIMEOUT="2")
+    assert settings_of(LOCAL, **timeouts).timeout_ms == 2
+    flags = OtlpFlags(endpoint="http://x:1", timeout_ms=0)
+    assert settings_of(flags, **timeouts).timeout_ms == 0
+
+
+def test_insecure_counts_only_without_a_scheme() -> None:
+    assert settings_of(OtlpFlags(), **env(ENDPOINT="h:1", INSECURE="TRUE")).secure is False
+    assert settings_of(OtlpFlags(), **env(ENDPOINT="h:1", INSECURE="false")).secure is True
+    assert settings_of(OtlpFlags(), **env(ENDPOINT="https://h:1", INSECURE="true")).secure is True
+    assert settings_of(OtlpFlags(endpoint="h:1", insecure=True)).secure is False
+    choice = resolve(OtlpFlags(), env(ENDPOINT="h:1", INSECURE="1"))
+    assert choice.settings is not None
+    assert choice.settings.secure is True
+    assert len(choice.warnings) == 1
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "99999999999999999999", "2147483648", "1e3"])
+def test_a_bad_timeout_is_told_and_ignored(value: str) -> None:
+    choice = resolve(LOCAL, env(TRACES_TIMEOUT=value, TIMEOUT="7"))
+    assert choice.settings is not None
+    assert choice.settings.timeout_ms == 7
+    assert len(choice.warnings) == 1
+    assert "TRACES_TIMEOUT" in choice.warnings[0]
+
+
+def test_compression() -> None:
+    assert settings_of(LOCAL, **env(COMPRESSION="gzip")).gzip is True
+    assert settings_of(LOCAL, **env(COMPRESSION="gzip", TRACES_COMPRESSION="none")).gzip is False
+    choice = resolve(LOCAL, env(COMPRESSION="zstd"))
+    assert choice.settings is not None
+    assert choice.settings.gzip is False
+    assert "COMPRESSION" in choice.warnings[0]
+    with pytest.raises(ConfigError, match="none or gzip"):
+        resolve(OtlpFlags(endpoint="http://x:1", compression="zstd"), {})
+
+
+@pytest.mark.parametrize("value", ["http/protobuf", "http/json", "HTTP/Protobuf"])
+def test_http_is_one_clear_error_until_it_exists(value: str) -> None:
+    for variables in (env(PROTOCOL=value), env(TRACES_PROTOCOL=value, PROTOCOL="grpc")):
+        with pytest.raises(ConfigError, match=r"PROTOCOL: http/\w+ is not supported yet; use grpc"):
+            resolve(LOCAL, variables)
+    with pytest.raises(ConfigError, match="--otlp-protocol"):
+        resolve(OtlpFlags(endpoint="http://x:1", protocol=value), env(PROTOCOL="grpc"))
+
+
+def test_protocol_grpc_is_fine_and_an_unknown_one_is_told() -> None:
+    assert settings_of(LOCAL, **env(PROTOCOL="grpc")) == settings_of(LOCAL)
+    assert len(resolve(LOCAL, env(PROTOCOL="carrier pigeon")).warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "flag", "exports", "told"),
+    [
+        ({"OTEL_SDK_DISABLED": "true"}, False, False, 0),
+        ({"OTEL_SDK_DISABLED": "TRUE"}, True, False, 1),
+        ({"OTEL_SDK_DISABLED": "1"}, True, True, 1),
+        ({"OTEL_SDK_DISABLED": "false"}, True, True, 0),
+        ({"OTEL_TRACES_EXPORTER": "none"}, False, False, 0),
+        ({"OTEL_TRACES_EXPORTER": "none"}, True, True, 0),
+        ({"OTEL_TRACES_EXPORTER": "console"}, False, False, 1),
+        ({"OTEL_TRACES_EXPORTER": "console,otlp"}, False, True, 0),
+    ],
+)
+def test_what_switches_exporting_off(
+    variables: dict[str, str], flag: bool, exports: bool, told: int
+) -> None:
+    flags = LOCAL if flag else OtlpFlags()
+    choice = resolve(flags, {**env(ENDPOINT="http://localhost:1"), **variables})
+    assert (choice.settings is not None, len(choice.warnings)) == (exports, told)
+
+
+def test_headers_are_decoded_merged_and_hidden() -> None:
+    flags = OtlpFlags(endpoint="http://x:1", headers=[f"Authorization=Bearer%20{SECRET}", "b=2"])
+    settings = settings_of(flags, **env(HEADERS="a=1, B = x%2Cy ,", TRACES_ENDPOINT="http://y:1"))
+    assert settings.headers == (("a", "1"), ("b", "2"), ("authorization", f"Bearer {SECRET}"))
+    assert SECRET not in repr(settings)
+    only = settings_of(LOCAL, **env(HEADERS="a=1", TRACES_HEADERS="b=2"))
+    assert only.headers == (("b", "2"),)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        SECRET,
+        f"={SECRET}",
+        f"a b={SECRET}",
+        f"a={SECRET}%0d%0aX:1",
+        f"a={SECRET}%ff",
+        f"a={SECRET}\u00e9",
+        f"grpc-timeout={SECRET}",
+        f"key-bin={SECRET}",
+        f"a={SECRET * 1000}",
+    ],
+)
+def test_bad_headers_are_told_without_their_value(item: str) -> None:
+    headers, problems = parse_headers([item, "ok=1"], "NAME")
+    assert headers == {"ok": "1"}
+    assert len(problems) == 1
+    choice = resolve(LOCAL, env(HEADERS=f"{item},ok=1"))
+    assert choice.settings is not None
+    assert choice.settings.headers == (("ok", "1"),)
+    assert len(choice.warnings) == 1
+    with pytest.raises(ConfigError) as caught:
+        resolve(OtlpFlags(endpoint="http://x:1", headers=[item]), {})
+    assert SECRET not in str([*problems, *choice.warnings, caught.value])
+
+
+def test_there_is_a_bound_on_headers() -> None:
+    headers, problems = parse_headers([f"k{n}=v" for n in range(100)], "NAME")
+    assert (len(headers), problems) == (64, ["NAME: more than 64 headers"])
+
+
+@pytest.mark.parametrize("timeout", [-1, 2**31])
+def test_a_bad_timeout_flag_is_an_error(timeout: int) -> None:
+    with pytest.raises(ConfigError, match="--otlp-timeout"):
+        resolve(OtlpFlags(endpoint="http://x:1", timeout_ms=timeout), {})
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pem")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    for name in ("one", "two"):
+        issued = authority.issue_cert("localhost")
+        issued.private_key_pem.write_to_path(str(folder / f"{name}.key"))
+        issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+        (folder / f"{name}.key").chmod(0o600)
+    (folder / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    (folder / "text.pem").write_text("hello\n")
+    return folder
+
+
+class TestFiles:
+    """CA, client key and client certificate."""
+
+    def test_files_are_read(self, pem: Path) -> None:
+        found = settings_of(
+            OtlpFlags(endpoint="https://x:1", certificate=str(pem / "ca.pem")),
+            **env(CLIENT_KEY=str(pem / "one.key"), CLIENT_CERTIFICATE=str(pem / "one.pem")),
+        )
+        assert found.ca_pem == (pem / "ca.pem").read_bytes()
+        assert found.client_key_pem == (pem / "one.key").read_bytes()
+        assert found.client_certificate_pem == (pem / "one.pem").read_bytes()
+        assert "BEGIN" not in repr(found)
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"certificate": "none.pem"}, "cannot read"),
+            ({"certificate": ""}, "is not a file"),
+            ({"certificate": "text.pem"}, "is not a PEM file"),
+            ({"certificate": "broken.pem"}, "holds no CA certificate"),
+            ({"client_key": "one.key"}, "client certificate to this key is missing"),
+            ({"client_certificate": "one.pem"}, "client key to this certificate is missing"),
+            ({"client_key": "one.key", "client_certificate": "two.pem"}, "belong together"),
+            ({"client_key": "broken.pem", "client_certificate": "two.pem"}, "cannot be read"),
+        ],
+    )
+    def test_files_that_cannot_serve(self, pem: Path, options: dict[str, str], words: str) -> None:
+        paths = {key: str(pem / value) for key, value in options.items()}
+        with pytest.raises(ConfigError, match=words) as caught:
+            resolve(OtlpFlags(endpoint="https://x:1", **paths), {})  # type: ignore[arg-type]
+        assert str(caught.value).startswith("--otlp-c")
+
+    def test_a_fifo_does_not_hang_us(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        with pytest.raises(ConfigError, match="is not a file"):
+            resolve(OtlpFlags(endpoint="https://x:1", certificate=str(tmp_path / "fifo")), {})
+
+    def test_a_key_that_others_can_read_is_told(self, pem: Path, tmp_path: Path) -> None:
+        key = tmp_path / "open.key"
+        key.write_bytes((pem / "one.key").read_bytes())
+        key.chmod(0o644)
+        variables = env(CLIENT_KEY=str(key), CLIENT_CERTIFICATE=str(pem / "one.pem"))
+        choice = resolve(OtlpFlags(endpoint="https://x:1"), variables)
+        assert len(choice.warnings) == 1
+        assert "readable by others" in choice.warnings[0]
+
+    def test_files_without_tls_are_told(self, pem: Path) -> None:
+        choice = resolve(LOCAL, env(CERTIFICATE=str(pem / "ca.pem")))
+        assert len(choice.warnings) == 1
+        assert "not encrypted" in choice.warnings[0]
