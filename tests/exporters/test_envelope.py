@@ -71,7 +71,7 @@ def test_varints(value: int, encoded: str) -> None:
     assert varint(value).hex() == encoded
 
 
-@given(attribute_maps.map(lambda found: {"b": b"", **found}.keys() and found))
+@given(attribute_maps)
 def test_a_json_line_is_one_line_with_the_same_resource(
     attributes: dict[str, AttributeValue],
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_json_line_is_one_line_with_the_same_resource(
     assert resource_spans["schemaUrl"] == scope_spans["schemaUrl"] == SCHEMA_URL
     assert set(resource_spans) == {"resource", "scopeSpans", "schemaUrl"}
     found = resource_spans["resource"].get("attributes", [])
-    assert [pair["key"] for pair in found] == sorted(attributes)
+    assert [pair.get("key", "") for pair in found] == sorted(attributes)
 
 
 def test_json_integers_are_strings_and_lists_are_values() -> None:
@@ -105,5 +105,5 @@ def test_what_utf8_cannot_carry_is_escaped() -> None:
     assert pair.value.string_value == "a\\udcffb"
     (pair,) = resource_message({"k": 1 << 70}).attributes
     assert pair.value.string_value == str(1 << 70)
-    with pytest.raises(TypeError, match="bytes-like|not an attribute"):
+    with pytest.raises(TypeError, match="not an attribute"):
         resource_message({"k": object()})  # type: ignore[dict-item]
