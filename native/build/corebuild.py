@@ -13,8 +13,10 @@ library; where none does, the ``ziglang`` wheel, which the build hook asks for o
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import hashlib
 import importlib.util
+import io
 import os
 import platform
 import re
@@ -130,7 +132,7 @@ def _zig(target: str | None) -> Compiler | None:
     if spec is None or not spec.origin:
         return None
     program = Path(spec.origin).with_name("zig")
-    flags = ("-target", target or _zig_target(), "-fno-sanitize=undefined")
+    flags = ("-target", target or _zig_target(), "-fno-sanitize=undefined", "-g0")
     return Compiler((str(program), "cc"), flags)
 
 
@@ -232,7 +234,8 @@ def write_api_module(root: Path, path: Path) -> None:
     ffi.set_source("renacer_otel._native._api", None)
     ffi.cdef(api_declarations(root))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    ffi.emit_python_code(str(temporary))
+    with contextlib.redirect_stdout(io.StringIO()):
+        ffi.emit_python_code(str(temporary))
     os.replace(temporary, path)
 
 

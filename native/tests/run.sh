@@ -133,4 +133,8 @@ for file in $programs; do
     esac
 done
 printf 'C tests (%s): %d passed, %d failed, %d skipped\n' "$kind" $passed $failed $skipped
+if [ $((passed + failed + skipped)) -eq 0 ]; then
+    printf 'run.sh: no such test: %s\n' "${*:-native/tests/test_*.c}" >&2
+    exit 1
+fi
 [ $failed -eq 0 ]
