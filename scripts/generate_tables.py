@@ -9,7 +9,7 @@ Two steps, so that the data can be read and changed without the sources it came 
     ``constants.tsv`` (errno values, signals, si_code values).
 ``emit`` (the default)
     makes the C tables (``*.inc``) from these two and from ``rules.tsv``, which is written
-    by hand: what no source tells, and where the rules below would guess wrong.
+    by hand: what no source tells, and where :func:`arg_kind` would guess wrong.
     ``emit --check`` writes nothing and fails if a file on disk differs.
 
 Sources of ``extract``:
@@ -40,37 +40,9 @@ TABLES = Path(__file__).resolve().parent.parent / "native" / "tables"
 ABIS = ("x86_64", "i386", "aarch64")
 MAX_ARGS = 6
 
-# The kernel's own errors that a tracer sees though no program does (include/linux/errno.h).
-KERNEL_ERRNO = {
-    512: "ERESTARTSYS",
-    513: "ERESTARTNOINTR",
-    514: "ERESTARTNOHAND",
-    515: "ENOIOCTLCMD",
-    516: "ERESTART_RESTARTBLOCK",
-    517: "EPROBE_DEFER",
-    518: "EOPENSTALE",
-    521: "EBADHANDLE",
-    522: "ENOTSYNC",
-    523: "EBADCOOKIE",
-    524: "ENOTSUPP",
-    525: "ETOOSMALL",
-    526: "ESERVERFAULT",
-    527: "EBADTYPE",
-    528: "EJUKEBOX",
-    529: "EIOCBQUEUED",
-    530: "ERECALLCONFLICT",
-}
 # si_code values are numbered anew for each of these signals (asm-generic/siginfo.h).
-CODE_PREFIXES = {
-    "SI": "*",
-    "ILL": "SIGILL",
-    "FPE": "SIGFPE",
-    "SEGV": "SIGSEGV",
-    "BUS": "SIGBUS",
-    "TRAP": "SIGTRAP",
-    "CLD": "SIGCHLD",
-    "POLL": "SIGIO",
-    "SYS": "SIGSYS",
+CODE_PREFIXES = {"SI": "*", "CLD": "SIGCHLD", "POLL": "SIGIO"} | {
+    name: f"SIG{name}" for name in ("ILL", "FPE", "SEGV", "BUS", "TRAP", "SYS")
 }
 
 Args = tuple[tuple[str, str], ...]  # (C type, name), in order
@@ -90,6 +62,7 @@ class Rules:
     flag: dict[str, list[str]] = field(default_factory=dict)
     routine: list[str] = field(default_factory=list)
     text: dict[str, str] = field(default_factory=dict)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -144,6 +117,8 @@ def read_rules(path: Path) -> Rules:
                 rules.flag.setdefault(rest[0], []).append(rest[1])
             elif what == "routine":
                 rules.routine.append(rest[0])
+            elif what == "names":
+                rules.names[rest[0]] = frozenset(rest[1].split())
             elif what == "text":
                 rules.text[rest[0]] = rest[1]
             else:
@@ -240,15 +215,11 @@ def extract_constants(generic: Path, x86: Path, kernel: Path, rules: Rules) -> l
     """Rows of constants.tsv: errno (number, name, text), signal, si_code (signal first)."""
     result: list[list[str]] = []
     errnos: dict[int, str] = {}
-    for name in ("errno-base.h", "errno.h"):
-        text = (generic / "asm-generic" / name).read_text(encoding="utf-8")
+    # The last one: the kernel's own, which a tracer sees though no program does.
+    for path in (generic / "asm-generic/errno-base.h", generic / "asm-generic/errno.h", kernel):
+        text = path.read_text(encoding="utf-8")
         for match in re.finditer(r"^#define\s+(E\w+)\s+(\d+)\b", text, re.M):
             errnos.setdefault(int(match[2]), match[1])
-    text = kernel.read_text(encoding="utf-8")
-    for number, name in KERNEL_ERRNO.items():
-        if not re.search(rf"^#define\s+{name}\s+{number}\b", text, re.M):
-            raise TableError(f"{kernel.name}: {name} is not {number}")
-        errnos[number] = name
     for number, name in sorted(errnos.items()):
         result.append(["errno", str(number), name, rules.text.get(name, os.strerror(number))])
     text = (x86 / "asm" / "signal.h").read_text(encoding="utf-8")
@@ -311,49 +282,32 @@ def extract(args: argparse.Namespace, rules: Rules) -> dict[str, str]:
     }
 
 
-# --- kinds by rule -----------------------------------------------------------------------
+# --- kinds by rule -------------------------------------------------------------------------
 
-PATHS = frozenset(
-    "filename pathname path oldname newname library specialfile from_pathname to_pathname"
-    " new_root put_old dev_name dir_name fs_name".split()
-)
-FDS = frozenset(
-    "fd fildes oldfd newfd ufd epfd fdin fdout fd_in fd_out in_fd out_fd pidfd fs_fd group_fd"
-    " fanotify_fd ruleset_fd mqdes mountdirfd kernel_fd initrd_fd fs_dfd map_fd outfd infd"
-    " ns_fd tfd".split()
-)
-DIRFDS = frozenset("dfd olddfd newdfd from_dfd to_dfd dirfd".split())
-FLAGS = frozenset(
-    "flags flag clone_flags unshare_flags at_flags atflag swap_flags prot mask options msgflg"
-    " semflg shmflg event_f_flags attr_flags oflag cmd request msgflags".split()
-)
-ADDRESSES = frozenset("addr start newsp tls brk new_addr".split())
-OPAQUE = frozenset("arg arg1 arg2 arg3 arg4 arg5 data idx1 idx2 off pgoff dev val3".split())
-LENGTHS = frozenset("count len size bufsiz bufsize msg_len msgsz arglen".split())
 SIGNED = {"long": "LONG", "loff_t": "LONG", "off_t": "LONG", "ssize_t": "LONG"}
 UNSIGNED = frozenset(("unsigned int", "unsigned", "u32", "__u32", "uint32_t"))
 RAW = frozenset(("key_t", "aio_context_t"))
 POINTERS = frozenset(("cap_user_header_t", "cap_user_data_t", "__sighandler_t"))
 
 
-def buffer_length(args: Args, index: int) -> int | None:
+def buffer_length(rules: Rules, args: Args, index: int) -> int | None:
     """Index of the length that belongs to the buffer at ``index``: the argument after it."""
     if index + 1 < len(args):
         ctype, name = args[index + 1]
-        if "*" not in ctype and name in LENGTHS:
+        if "*" not in ctype and name in rules.names["lengths"]:
             return index + 1
     return None
 
 
-def pointer_kind(args: Args, index: int) -> str:
+def pointer_kind(rules: Rules, args: Args, index: int) -> str:
     ctype, name = args[index]
     constant = ctype.startswith("const ")
     target = " ".join(ctype.replace("const", "").split())
     if target == "char * *":
         return "ARGV" if name == "argv" else "ENVP" if name == "envp" else "PTR"
-    if target == "char *" and name in PATHS:
+    if target == "char *" and name in rules.names["paths"]:
         return "PATH"
-    length = buffer_length(args, index)
+    length = buffer_length(rules, args, index)
     if target in ("char *", "void *") and length is not None:
         if constant or name == "buff":
             return f"BUF_IN:{length}"
@@ -368,17 +322,17 @@ def pointer_kind(args: Args, index: int) -> str:
     return "PTR"
 
 
-def arg_kind(args: Args, index: int) -> str:
+def arg_kind(rules: Rules, args: Args, index: int) -> str:
     """The kind of an argument, as in enum rn_arg_kind, with ``:aux`` where it has one."""
     ctype, name = args[index]
     if "*" in ctype:
-        return pointer_kind(args, index)
+        return pointer_kind(rules, args, index)
     base = ctype.removeprefix("const ")
     if base in POINTERS:
         return "PTR"
-    if name in DIRFDS:
+    if name in rules.names["dirfds"]:
         return "DIRFD"
-    if name in FDS:
+    if name in rules.names["fds"]:
         return "FD"
     if base in ("umode_t", "mode_t"):
         return "MODE"
@@ -386,11 +340,11 @@ def arg_kind(args: Args, index: int) -> str:
         return "SIGNAL"
     if base == "pid_t" or name in ("pid", "tgid"):
         return "PID"
-    if name in FLAGS or base == "rwf_t":
+    if name in rules.names["flags"] or base == "rwf_t":
         return "FLAGS"
-    if name in OPAQUE or base in RAW:
+    if name in rules.names["opaque"] or base in RAW:
         return "RAW"
-    if name in ADDRESSES and base == "unsigned long":
+    if name in rules.names["addresses"] and base == "unsigned long":
         return "PTR"
     if base in SIGNED:
         return SIGNED[base]
@@ -423,7 +377,7 @@ def describe(call: Call, rules: Rules, used: set[tuple[str, str]]) -> list[str]:
     result: list[str] = []
     names = [name for _, name in call.args]
     for index, (_, name) in enumerate(call.args):
-        kind = arg_kind(call.args, index)
+        kind = arg_kind(rules, call.args, index)
         for key in ((call.name, name), *((f"{abi}:{call.name}", name) for abi in call.numbers)):
             if key in rules.kind:
                 kind = rules.kind[key]
@@ -449,9 +403,7 @@ def emit_calls(calls: list[Call], rules: Rules, head: str) -> dict[str, str]:
             taken[call.name] = taken.get(call.name, 0) + 1
             suffix = "" if taken[call.name] == 1 else f"_{taken[call.name]}"
             shared[body] = f"args_{call.name}{suffix}"
-            args_lines.append(
-                f"static const struct rn_arg_desc {shared[body]}[] = {{{body}}};\n"
-            )
+            args_lines.append(f"static const struct rn_arg_desc {shared[body]}[] = {{{body}}};\n")
         flags = " | ".join(f"RN_CALL_{flag}" for flag in rules.flag.get(call.name, [])) or "0"
         entry = f"{{{quoted(call.name)}, {len(own)}, {flags}, {shared.get(body, 'NULL')}}}"
         for abi, number in call.numbers.items():

@@ -34,10 +34,10 @@ static inline void put(struct line *line, const char *string)
 }
 
 /* Literals only: the length is known to the compiler. */
-#define PUT(line, literal)                                         \
-	do {                                                       \
-		memcpy((line)->end, literal, sizeof(literal) - 1); \
-		(line)->end += sizeof(literal) - 1;                \
+#define PUT(line, literal)                                                                         \
+	do {                                                                                       \
+		memcpy((line)->end, literal, sizeof(literal) - 1);                                 \
+		(line)->end += sizeof(literal) - 1;                                                \
 	} while (0)
 
 #endif
