@@ -26,11 +26,18 @@ _REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RENACER_R
 _LIVE = Path(__file__).parent / "live"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is in tests/live: ``./dev live`` alone runs it."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks what is in tests/live, and leaves it out unless ``-m`` asks for it (``./dev live``)."""
     for item in items:
         if _LIVE in item.path.parents:
             item.add_marker("live")
+    if "live" in str(config.option.markexpr):
+        return
+    live = [item for item in items if item.get_closest_marker("live")]
+    if live:
+        items[:] = [item for item in items if not item.get_closest_marker("live")]
+        config.hook.pytest_deselected(items=live)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

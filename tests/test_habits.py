@@ -88,3 +88,12 @@ def test_telemetry_of_the_developer_does_not_reach_tests(tmp_path: Path) -> None
         tmp_path, source, OTEL_SERVICE_NAME="mine", TRACEPARENT="00-x", RENACER_TEST_SCALE="full"
     )
     assert status == 0, printed
+
+
+def test_live_tests_run_only_when_asked_for(tmp_path: Path) -> None:
+    source = "import pytest\n@pytest.mark.live\ndef test_it():\n    pass\n"
+    status, printed = outcome(tmp_path, source)
+    assert status == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "1 deselected" in printed
+    status, printed = outcome(tmp_path, source, PYTEST_ADDOPTS="-m live")
+    assert status == 0, printed
