@@ -280,8 +280,7 @@ RN_INLINE size_t text_header_size(size_t key_len, size_t len)
 	return 1 + varint_size(pair) + (pair - len);
 }
 
-RN_INLINE void put_text_header(uint8_t *p, uint8_t tag, const char *key, size_t key_len,
-			       size_t len)
+RN_INLINE void put_text_header(uint8_t *p, uint8_t tag, const char *key, size_t key_len, size_t len)
 {
 	size_t any = 1 + varint_size(len) + len;
 	size_t pair = 2 + key_len + 1 + varint_size(any) + any;

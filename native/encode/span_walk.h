@@ -264,8 +264,7 @@ static void walk_errno(struct writer *w, uint64_t err)
 		walk_decimal_text(w, RN_KEY("error.type"), err);
 }
 
-RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace,
-			 const struct rn_call *call)
+RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const struct rn_call *call)
 {
 	const struct rn_process *process = call->process;
 	struct rn_span_head head = {

@@ -124,8 +124,7 @@ void rn_utf8_escape(struct rn_buf *buf, const void *data, size_t len, size_t lim
 	size_t most = len < limit ? len : limit;
 
 	/* A byte becomes four at most. */
-	if (!most || __builtin_mul_overflow(most, (size_t)4, &most) ||
-	    !rn_buf_reserve(buf, most))
+	if (!most || __builtin_mul_overflow(most, (size_t)4, &most) || !rn_buf_reserve(buf, most))
 		return;
 	buf->len += rn_utf8_escape_to(buf->data + buf->len, most, data, len, limit, NULL);
 }
