@@ -24,6 +24,7 @@ from renacer_otel.exporters import otlp_retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     import grpc
 
@@ -74,21 +75,11 @@ class _Job:
     spans: int
 
 
-_HINTS = {
-    "UNIMPLEMENTED": " (is this the collector's OTLP/gRPC port?)",
-    "UNAUTHENTICATED": " (check OTEL_EXPORTER_OTLP_HEADERS)",
-}
-
-
 @dataclass(frozen=True)
 class _Failure:
     code: str
     details: str
     retry_after: float | None = None
-
-    def text(self) -> str:
-        hint = _HINTS.get(self.code, "")
-        return f"{self.code}: {self.details[:400]}{hint}" if self.details else self.code + hint
 
 
 class OtlpGrpcSender:
@@ -125,8 +116,8 @@ class OtlpGrpcSender:
         with self._changed:
             if self._channel is not None or self._cancelled:
                 return
-            with _quiet_grpc():
-                self._channel = _make_channel(self._settings)
+            load_grpc()
+            self._channel = _make_channel(self._settings)
             self._call = self._channel.unary_unary(
                 METHOD, request_serializer=None, response_deserializer=None
             )
@@ -281,7 +272,7 @@ class OtlpGrpcSender:
             if self._cancelled:
                 break
             with self._changed:
-                self._note(failure.text())
+                self._note(otlp_retry.explain(failure.code, failure.details))
             throttled = failure.retry_after is not None
             retryable = failure.code in otlp_retry.RETRYABLE or (
                 failure.code == otlp_retry.THROTTLED and throttled
@@ -385,6 +376,13 @@ def _quiet_grpc() -> Iterator[None]:
         yield
     finally:
         del os.environ["GRPC_VERBOSITY"]
+
+
+def load_grpc() -> ModuleType:
+    """Imports grpc, silenced (see _quiet_grpc)."""
+    with _quiet_grpc():
+        import grpc
+    return grpc
 
 
 def _make_channel(settings: OtlpSettings) -> grpc.Channel:

@@ -69,6 +69,50 @@ def _from_status(data: bytes) -> float | None:
     return None
 
 
+# What grpc says in its own words -> what it means and what to do. First match wins.
+_MEANINGS = (
+    ("Connection refused", "connection refused: no collector listens there"),
+    ("errors resolving", "the host name cannot be resolved"),
+    ("certificate has expired", "the collector's certificate has expired"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        (
+            "the collector's certificate is not trusted;"
+            " name its authority by OTEL_EXPORTER_OTLP_CERTIFICATE"
+        ),
+    ),
+    ("Hostname Verification", "the collector's certificate is for another host name"),
+    ("WRONG_VERSION_NUMBER", "the collector does not speak TLS there; try http://"),
+    ("Failed parsing HTTP/2", "this is not a gRPC port; OTLP/gRPC is on 4317 by default"),
+    ("http1.x server", "this is not a gRPC port; OTLP/gRPC is on 4317 by default"),
+    (
+        "Socket closed",
+        (
+            "the connection was closed at once; the collector may want TLS (https://)"
+            " or a client certificate"
+        ),
+    ),
+)
+_HINTS = {
+    "UNIMPLEMENTED": "is this the collector's OTLP/gRPC port?",
+    "UNAUTHENTICATED": "check OTEL_EXPORTER_OTLP_HEADERS",
+    "PERMISSION_DENIED": "check OTEL_EXPORTER_OTLP_HEADERS",
+}
+
+
+def explain(code: str, details: str) -> str:
+    """A failed call in words that say what to do, where they are known.
+
+    `details` is the peer's or grpc's text, any length; the caller makes it printable.
+    """
+    if code == "UNAVAILABLE":
+        for sign, meaning in _MEANINGS:
+            if sign in details:
+                return f"{code}: {meaning}"
+    parts = [code, *filter(None, (_HINTS.get(code), details[:400]))]
+    return ": ".join(parts)
+
+
 @dataclass(frozen=True)
 class PartialSuccess:
     """What a server said in an answer with status OK."""

@@ -27,18 +27,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import grpc
-
-from renacer_otel.exporters.otlp_grpc import MAX_REQUEST_BYTES, METHOD
+from renacer_otel.exporters.otlp_grpc import MAX_REQUEST_BYTES, METHOD, load_grpc
 from renacer_otel.exporters.otlp_retry import RETRY_INFO_TRAILER, STATUS_TRAILER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import grpc
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
     from typing_extensions import Self
+
+if not TYPE_CHECKING:
+    grpc = load_grpc()
 
 MODES = ("decode", "count", "null")
 
