@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of text, as strace 6.1 writes them. Each function appends whole lines: where
- * strace would leave a line open and break it off later, the caller tells that by
- * rn_text_enter(), so that a call which nothing interrupts is one line.
+ * Lines of text, as strace 6.1 writes them. A call whose entry comes alone leaves its
+ * line without an end: the exit goes on there if nothing else was printed between,
+ * else the line is broken off with <unfinished ...>.
  */
 #include <stdlib.h>
 
@@ -59,20 +59,40 @@ static void put_pid(struct rn_text *text, struct line *line, int32_t tid)
 	}
 }
 
-bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
-		   size_t room)
+static bool reserve(struct rn_buf *buf, struct line *line, size_t room)
 {
 	if (!rn_buf_reserve(buf, LINE_ROOM + room))
 		return false;
 	line->start = line->end = (char *)buf->data + buf->len;
-	put_pid(text, line, tid);
+	line->column = 0;
+	return true;
+}
+
+static void keep(struct rn_buf *buf, struct line *line)
+{
+	buf->len += (size_t)(line->end - line->start);
+	line->start = line->end;
+}
+
+bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
+		   size_t room)
+{
+	if (!reserve(buf, line, room))
+		return false;
+	if (text->pending_tid) {
+		PUT(line, " <unfinished ...>\n");
+		keep(buf, line);
+		text->pending_tid = 0;
+	}
+	if (tid)
+		put_pid(text, line, tid);
 	return true;
 }
 
 void rn_text_finish(struct rn_buf *buf, struct line *line)
 {
 	*line->end++ = '\n';
-	buf->len += (size_t)(line->end - line->start);
+	keep(buf, line);
 }
 
 static void put_name(struct line *line, const struct rn_call *call)
@@ -127,6 +147,9 @@ static void put_result(struct line *line, const struct rn_call *call)
 	} else if (call->desc->flags & RN_CALL_RESULT_PTR) {
 		line->end = rn_write_hex(line->end, (uint64_t)call->result);
 		return;
+	} else if (call->desc->flags & RN_CALL_RESULT_OCTAL) {
+		line->end = rn_write_octal(line->end, (uint64_t)call->result);
+		return;
 	} else {
 		line->end = rn_write_i64(line->end, call->result);
 		return;
@@ -167,6 +190,26 @@ static void put_head(struct line *line, const struct rn_call *call,
 	}
 }
 
+/* From the closing bracket to the end of the line. */
+static void put_tail(struct rn_text *text, struct line *line, const struct rn_call *call,
+		     bool unfinished)
+{
+	size_t column;
+
+	PUT(line, ") ");
+	column = line->column + (size_t)(line->end - line->start);
+	for (; column < RESULT_COLUMN; column++)
+		*line->end++ = ' ';
+	PUT(line, "= ");
+	if (unfinished) {
+		*line->end++ = '?';
+		return;
+	}
+	put_result(line, call);
+	if (text->flags & RN_TEXT_DURATION)
+		put_duration(line, call);
+}
+
 void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
 {
 	struct text_thread *thread = rn_text_threads_add(&text->threads, call->tid);
@@ -179,43 +222,67 @@ void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_cal
 	thread->next_arg = (uint8_t)put_args(text, &line, call, 0, true);
 	thread->open = true;
 	thread->seq = call->seq;
-	PUT(&line, " <unfinished ...>");
+	thread->done = call->desc->flags & RN_CALL_NO_RETURN;
+	if (thread->done) {
+		put_tail(text, &line, call, true);
+		rn_text_finish(buf, &line);
+		return;
+	}
+	text->pending_tid = call->tid;
+	text->pending_column = (size_t)(line.end - line.start);
+	keep(buf, &line);
+}
+
+/* The start of a call's line, or what stands for it in the line of the second half. */
+static bool begin_call(struct rn_text *text, struct rn_buf *buf, struct line *line,
+		       const struct rn_call *call, const struct text_thread *thread, bool second)
+{
+	size_t room = rn_call_room(call);
+
+	if (second && text->pending_tid == call->tid) {
+		if (!reserve(buf, line, room))
+			return false;
+		line->column = text->pending_column;
+		text->pending_tid = 0;
+		return true;
+	}
+	if (!rn_text_begin(text, buf, line, call->tid, room))
+		return false;
+	if (!second) {
+		put_head(line, call, thread);
+		return true;
+	}
+	PUT(line, "<... ");
+	put_name(line, call);
+	PUT(line, " resumed>");
+	return true;
+}
+
+static void put_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call,
+		     const struct text_thread *thread)
+{
+	bool second = thread && thread->open && thread->seq == call->seq;
+	bool unfinished =
+		(call->flags & RN_FLAG_UNFINISHED) || (call->desc->flags & RN_CALL_NO_RETURN);
+	struct line line;
+	unsigned arg;
+
+	if (second && thread->done)
+		return;
+	if (!begin_call(text, buf, &line, call, thread, second))
+		return;
+	arg = put_args(text, &line, call, second ? thread->next_arg : 0, unfinished);
+	if (unfinished && arg < call->desc->nargs)
+		PUT(&line, " <unfinished ...>");
+	put_tail(text, &line, call, unfinished);
 	rn_text_finish(buf, &line);
 }
 
 void rn_text_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
 {
 	struct text_thread *thread = rn_text_threads_find(&text->threads, call->tid);
-	bool unfinished =
-		(call->flags & RN_FLAG_UNFINISHED) || (call->desc->flags & RN_CALL_NO_RETURN);
-	unsigned arg = 0;
-	struct line line;
 
-	if (!rn_text_begin(text, buf, &line, call->tid, rn_call_room(call)))
-		return;
-	if (thread && thread->open && thread->seq == call->seq) {
-		PUT(&line, "<... ");
-		put_name(&line, call);
-		PUT(&line, " resumed>");
-		arg = thread->next_arg;
-	} else {
-		put_head(&line, call, thread);
-	}
-	arg = put_args(text, &line, call, arg, unfinished);
-	if (unfinished && arg < call->desc->nargs)
-		PUT(&line, " <unfinished ...>");
-	PUT(&line, ") ");
-	while (line.end - line.start < RESULT_COLUMN)
-		*line.end++ = ' ';
-	PUT(&line, "= ");
-	if (unfinished)
-		*line.end++ = '?';
-	else
-		put_result(&line, call);
-	if ((text->flags & RN_TEXT_DURATION) && !unfinished)
-		put_duration(&line, call);
-	rn_text_finish(buf, &line);
-
+	put_call(text, buf, call, thread);
 	if (thread)
 		rn_text_threads_remove(&text->threads, thread);
 	if (call->flags & RN_FLAG_INTERRUPTED) {

@@ -152,11 +152,9 @@ void rn_text_gap(struct rn_text *text, struct rn_buf *buf, const struct rn_event
 {
 	struct line line;
 
-	(void)text;
 	/* No prefix: what was lost belongs to no one thread. */
-	if (!rn_buf_reserve(buf, LINE_ROOM))
+	if (!rn_text_begin(text, buf, &line, 0, 0))
 		return;
-	line.start = line.end = (char *)buf->data + buf->len;
 	PUT(&line, "--- ");
 	line.end = rn_write_u64(line.end, ev->args[0]);
 	put(&line, ev->args[0] == 1 ? " event lost here (" : " events lost here (");

@@ -14,15 +14,22 @@ struct rn_text {
 	uint32_t string_limit;
 	uint32_t live;
 	struct text_threads threads;
+	/* The last line is the first half of a call of this thread and has no end yet; 0 = none. */
+	int32_t pending_tid;
+	size_t pending_column;
 };
 
 /* A line in the making. */
 struct line {
 	char *start;
 	char *end;
+	size_t column; /* of start */
 };
 
-/* Starts a line of `tid` with room for LINE_ROOM + `room` bytes; false without memory. */
+/*
+ * Starts a line of `tid` with room for LINE_ROOM + `room` bytes; false without memory. A
+ * line that has no end yet is broken off before.
+ */
 bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
 		   size_t room);
 /* Ends the line and makes it part of the buffer. */

@@ -11,6 +11,7 @@
 struct text_thread {
 	int32_t tid;        /* 0 = free */
 	bool open;          /* the first half of a call is printed */
+	bool done;          /* and the second as well */
 	uint8_t next_arg;   /* and this argument comes next */
 	uint64_t seq;       /* which call that is */
 	const char *paused; /* the call that a signal cut short and that may be resumed, or NULL */

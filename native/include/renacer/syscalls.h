@@ -42,7 +42,9 @@ enum rn_arg_kind {
 struct rn_arg_desc {
 	const char *name; /* the kernel's own name of the parameter */
 	uint8_t kind;     /* enum rn_arg_kind */
-	uint16_t aux;     /* BUF_IN: index of the length argument; STRUCT_*: bytes */
+	uint16_t aux;     /* BUF_IN: index of the length argument; STRUCT_*: bytes;
+	                     BUF_OUT, PATH_OUT: index of the room's argument; MODE: index of
+	                     the open flags that make it count; 0 = none */
 };
 
 enum {
@@ -51,8 +53,9 @@ enum {
 	RN_CALL_EXEC = 1u << 2,       /* execve, execveat */
 	RN_CALL_FORK = 1u << 3,       /* fork, vfork, clone, clone3 */
 	RN_CALL_WAIT = 1u << 4,       /* wait4, waitid, waitpid */
-	RN_CALL_AFFINITY = 1u << 5    /* sched_getaffinity, sched_setaffinity, sched_setattr,
+	RN_CALL_AFFINITY = 1u << 5,   /* sched_getaffinity, sched_setaffinity, sched_setattr,
 	                                 sched_setscheduler, unshare, setns */
+	RN_CALL_RESULT_OCTAL = 1u << 6 /* result is a file mode (umask) */
 };
 
 struct rn_syscall_desc {
