@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel run`: trace a command."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import signal
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+from renacer_otel import config as values
+from renacer_otel.cli import options
+from renacer_otel.cli.main import complain
+from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL
+from renacer_otel.errors import (
+    EXIT_OWN_FAILURE,
+    ConfigError,
+    LossError,
+    OutputError,
+    UsageError,
+    one_line,
+)
+from renacer_otel.sidecar import filters, summary
+from renacer_otel.sidecar.session import Outcome, Session, SessionConfig
+from renacer_otel.spans.context import inbound, new_context
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from renacer_otel.exporters.otlp_settings import OtlpSettings
+
+_PID_ALWAYS = 1
+_PID_BRACKET = 2
+_DURATION = 8
+_MAX_STRING = 65_536
+# Fallbacks of the engine that tests force: names of FALLBACKS, comma-separated.
+_DISABLE = "RENACER_DISABLE"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parses, runs, tells; ends as the command ended."""
+    given = options.parser().parse_args(list(arguments))
+    command = given.command[1:] if given.command[:1] == ["--"] else given.command
+    if not command:
+        raise UsageError("no command to trace; write it after the options: renacer-otel -- ls -l")
+    session, warnings = _session(given, command, os.environ)
+    for warning in warnings:
+        complain(f"warning: {warning}")
+    if given.verbose:
+        _tell_decisions(session)
+    outcome = Session(session).run()
+    _tell(outcome, session, quiet=given.quiet)
+    if given.fail_on_loss and not outcome.complete:
+        raise LossError("something was lost (see above), and --fail-on-loss was given")
+    return _end_as(outcome.wait_status)
+
+
+def _session(
+    given: argparse.Namespace, command: list[str], environ: Mapping[str, str]
+) -> tuple[SessionConfig, list[str]]:
+    """What the options ask for, checked whole before anything is started or opened."""
+    options.choose("--engine", given.engine, options.ENGINES)
+    cpu = options.choose("--cpu", given.cpu, CPU_POLICIES)
+    on_full = options.choose("--on-full", given.on_full, ON_FULL)
+    chosen = given.format and options.choose("--format", given.format, options.FORMATS)
+    if chosen in ("record", "otlp-json") and given.output is None:
+        raise UsageError(f"--format {chosen} needs a file: add -o FILE")
+    string_limit = values.parse_count(given.string_limit, "-s", 0, _MAX_STRING)
+    block_limit = values.parse_duration_ns(given.block_limit, "--block-limit")
+    ring_bytes = values.parse_size(given.ring_size, "--ring-size")
+    if not 512 << 10 <= ring_bytes <= 1 << 30:
+        raise ConfigError("--ring-size: give 512KiB to 1GiB")
+    flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
+    wanted = filters.wanted_calls(given.expressions)
+    otlp, warnings = _otlp(given, environ)
+    context = new_context()
+    if otlp is not None or chosen in ("record", "otlp-json"):
+        context, more = inbound(given.trace_parent, environ)
+        warnings += more
+    if not context.sampled:
+        otlp = None
+        if given.verbose:
+            warnings.append("the inbound trace is not sampled: nothing is exported")
+        if chosen == "otlp-json":
+            chosen = "none"
+    text = given.output is not None or (otlp is None and not _asked_to_export(given, environ))
+    form = chosen or ("text" if text else None)
+    descriptor = -1 if form in (None, "none") else _open(given.output)
+    return SessionConfig(
+        argv=command,
+        environ=dict(environ),
+        context=context,
+        otlp=otlp,
+        format=None if form == "none" else form,
+        descriptor=descriptor,
+        text_flags=_text_flags(given),
+        string_limit=string_limit,
+        follow=not given.no_follow,
+        cpu=cpu,
+        on_full=on_full,
+        block_limit_ns=block_limit,
+        ring_bytes=ring_bytes,
+        flush_timeout_s=flush_timeout,
+        propagate=not given.no_propagate,
+        service_name=given.otlp_service_name,
+        run_id=str(uuid.uuid4()),
+        options=one_line(shlex.join(sys.argv[1 : len(sys.argv) - len(command)]), 1000),
+        wanted=wanted,
+        disable=_disabled(environ),
+    ), warnings
+
+
+def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> bool:
+    """Whether an endpoint is named: then there is no text by default, sampled or not."""
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return given.otlp_endpoint is not None or any(environ.get(name, "").strip() for name in names)
+
+
+def _otlp(
+    given: argparse.Namespace, environ: Mapping[str, str]
+) -> tuple[OtlpSettings | None, list[str]]:
+    if not _asked_to_export(given, environ):
+        return None, []
+    from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
+
+    timeout = given.otlp_timeout
+    flags = OtlpFlags(
+        endpoint=given.otlp_endpoint,
+        headers=given.otlp_header,
+        insecure=given.otlp_insecure,
+        certificate=given.otlp_certificate,
+        client_key=given.otlp_client_key,
+        client_certificate=given.otlp_client_certificate,
+        compression=given.otlp_compression,
+        timeout_ms=timeout and values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
+        protocol=given.otlp_protocol,
+    )
+    choice = resolve(flags, environ)
+    return choice.settings, list(choice.warnings)
+
+
+def _text_flags(given: argparse.Namespace) -> int:
+    flags = _PID_ALWAYS if given.output is not None else _PID_BRACKET
+    return flags | (_DURATION if given.syscall_times else 0)
+
+
+def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
+    from renacer_otel.engine.launch import FALLBACKS
+
+    names = frozenset(filter(None, environ.get(_DISABLE, "").split(",")))
+    if unknown := names - FALLBACKS.keys():
+        raise ConfigError(f"{_DISABLE}: unknown {one_line(min(unknown), 40)}")
+    return names
+
+
+def _open(path: str | None) -> int:
+    """The descriptor that the trace goes to; standard error where there is no -o."""
+    if path is None:
+        try:
+            return os.dup(2)
+        except OSError as error:
+            raise OutputError(
+                f"standard error is closed ({error.strerror}); use -o FILE"
+            ) from error
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        return os.open(path, flags, 0o666)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise OutputError(f"-o {one_line(path, 120)}: {reason}; name a file that can be written") \
+            from error  # fmt: skip
+
+
+def _tell_decisions(session: SessionConfig) -> None:
+    complain(f"engine ptrace, cpu {session.cpu}, ring {session.ring_bytes} bytes")
+    complain(f"trace {session.context.trace_id.hex()}")
+    if session.otlp is not None:
+        complain(f"exporting to {session.otlp.endpoint}")
+
+
+def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
+    for warning in outcome.warnings:
+        complain(f"warning: {warning}")
+    file = outcome.file
+    file_lost, file_error = (file.lost, file.error) if file else (0, "")
+    for loss in summary.losses(outcome.stats, file_lost, file_error):
+        complain(loss)
+    sent = rejected = None
+    if otlp := outcome.otlp:
+        sent, rejected = otlp.written, otlp.rejected
+        endpoint = session.otlp.endpoint if session.otlp else ""
+        if otlp.lost or otlp.rejected:
+            complain(
+                f"{endpoint}: {summary.plural(otlp.lost, 'span')} lost,"
+                f" {otlp.rejected:,} rejected: {otlp.error}"
+            )
+        if otlp.warning:
+            complain(f"warning: {endpoint} says: {otlp.warning}")
+    if not quiet:
+        line = summary.last_line(outcome.stats, sent, rejected or 0, outcome.lost_spans)
+        sys.stderr.write(line + "\n")
+
+
+def _end_as(wait_status: int) -> int:
+    """The command's exit code; or death by the signal that it died of, without a core."""
+    if not os.WIFSIGNALED(wait_status):
+        return os.waitstatus_to_exitcode(wait_status)
+    number = os.WTERMSIG(wait_status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    return EXIT_OWN_FAILURE  # it was ignored by whoever sits above us

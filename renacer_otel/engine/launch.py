@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""One traced command, as the native core runs it: started, waited for, its blocks taken.
+
+The core's threads never run Python; every call here that waits releases the GIL.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from renacer_otel.engine import native
+from renacer_otel.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    EngineError,
+    KernelTooOld,
+    RenacerError,
+    RingMemoryError,
+    TracingForbidden,
+    one_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+CPU_POLICIES = ("auto", "share", "free")
+ON_FULL = ("block", "drop")
+
+RING_BYTES = 8 << 20
+BATCH_BYTES = 1 << 20
+QUEUE_BYTES = 32 << 20
+ABI_COUNT = 6
+WORDS_PER_ABI = 8
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What the core is told. Times in nanoseconds, sizes in bytes."""
+
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    trace_id: bytes
+    id_key: tuple[int, int]
+    otlp: bool = False
+    json: bool = False
+    record: bool = False
+    text_fd: int = -1  # -1 = no text
+    text_flags: int = 0
+    string_limit: int = 32
+    follow: bool = True
+    cpu: str = "auto"
+    on_full: str = "block"
+    block_limit_ns: int = 5_000_000_000
+    ring_bytes: int = RING_BYTES
+    batch_bytes: int = BATCH_BYTES
+    queue_bytes: int = QUEUE_BYTES
+    disable: frozenset[str] = frozenset()  # of FALLBACKS
+    propagate: bool = False
+    parent_span_id: int = 0
+    trace_flags: int = 1
+    lamport_seed: int = 0
+    tracestate: str = ""
+    options: str = ""
+    realtime_anchor: int = 0
+    monotonic_anchor: int = 0
+    wanted: Sequence[int] | None = None  # ABI_COUNT * WORDS_PER_ABI words of 64 bits
+    synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
+
+
+FALLBACKS = {
+    "get_syscall_info": "RN_NO_GET_SYSCALL_INFO",
+    "process_vm_readv": "RN_NO_PROCESS_VM_READV",
+}
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts of a run; see rn_stats in api.h. Times in nanoseconds."""
+
+    events: int = 0
+    calls: int = 0
+    errors: int = 0
+    signals: int = 0
+    processes: int = 0
+    threads: int = 0
+    unfinished: int = 0
+    lost_calls: int = 0
+    lost_events: int = 0
+    dropped_spans: int = 0
+    spans: int = 0
+    text_lost: int = 0
+    text_errno: int = 0
+    tracer_ns: int = 0
+    wall_ns: int = 0
+    stops: int = 0
+    ring_peak: int = 0
+    cpu_shared: int = 0
+
+
+@dataclass
+class _Kept:
+    """C strings and arrays that must outlive a call."""
+
+    objects: list[Any] = field(default_factory=list)
+
+    def string(self, text: str) -> Any:
+        data = os.fsencode(text)
+        if b"\0" in data:
+            raise EngineError(f"'{one_line(text, 40)}' has a NUL byte in it: no command can get it")
+        made = native.ffi.new("char[]", data)
+        self.objects.append(made)
+        return made
+
+    def strings(self, texts: Sequence[str]) -> Any:
+        made = native.ffi.new("const char *[]", [*map(self.string, texts), native.ffi.NULL])
+        self.objects.append(made)
+        return made
+
+
+class NativeRun:
+    """A run of the native engine. Raises RenacerErrors with the right exit codes.
+
+    Use: start(), then take() blocks from other threads while wait() says False, then close().
+    """
+
+    OTLP = 1
+    JSON = 2
+    RECORD = 4
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        kept = _Kept()
+        failure = native.ffi.new("rn_failure *")
+        self._run = native.lib.rn_run_new(_c_config(config, kept), failure)
+        if self._run == native.ffi.NULL:
+            raise _explain(config, failure)
+
+    def start(self) -> None:
+        """Starts the command; returns when it has been exec'ed. Raises what hindered it."""
+        failure = native.ffi.new("rn_failure *")
+        if self._config.synthetic_calls:
+            calls = self._config.synthetic_calls
+            status = native.lib.rn_run_start_synthetic(self._run, calls, failure)
+        else:
+            status = native.lib.rn_run_start(self._run, failure)
+        if status < 0:
+            raise _explain(self._config, failure)
+
+    def wait(self, seconds: float) -> int | None:
+        """The command's wait status once every tracee is gone and all is encoded, else None."""
+        result = native.ffi.new("rn_result *")
+        if not native.lib.rn_run_wait(self._run, int(seconds * 1000), result):
+            return None
+        return int(result.wait_status)
+
+    def signal(self, number: int) -> None:
+        """Passes a signal on to the command; nothing happens if it is gone."""
+        native.lib.rn_run_signal(self._run, number)
+
+    def stats(self) -> Stats:
+        """Counts so far; final once wait() has returned a status."""
+        raw = native.ffi.new("rn_stats *")
+        native.lib.rn_run_stats(self._run, raw)
+        return Stats(**{name: int(getattr(raw, name)) for name in Stats.__dataclass_fields__})
+
+    @contextmanager
+    def take(self, out: int, seconds: float) -> Iterator[tuple[memoryview, int, int] | None]:
+        """The next block of queue `out`: (bytes, spans, seq of the first record).
+
+        An empty view = none yet; None = none will come any more. Valid inside the `with`.
+        """
+        block = native.ffi.new("rn_block *")
+        status = native.lib.rn_block_take(self._run, out, int(seconds * 1000), block)
+        if status < 0:
+            yield None
+            return
+        if status == 0:
+            yield memoryview(b""), 0, 0
+            return
+        view = memoryview(native.ffi.buffer(block.data, block.len))
+        try:
+            yield view, int(block.spans), int(block.first_seq)
+        finally:
+            view.release()
+            native.lib.rn_block_release(self._run, out, block)
+
+    @property
+    def root_span_id(self) -> int:
+        """Span id of the run's root span."""
+        return int(native.lib.rn_run_root_span_id(self._run))
+
+    @property
+    def process_span_id(self) -> int:
+        """Span id of the command's process span."""
+        return int(native.lib.rn_run_first_process_span_id(self._run))
+
+    def close(self) -> None:
+        """Frees everything; waits for the core's threads. Idempotent."""
+        if self._run != native.ffi.NULL:
+            native.lib.rn_run_free(self._run)
+            self._run = native.ffi.NULL
+
+
+def span_ids(id_key: tuple[int, int]) -> tuple[int, int]:
+    """Span ids of root and command's process span under a key, before there is a run."""
+    root = 1 << 63
+    of = native.lib.rn_span_id
+    return int(of(*id_key, root)), int(of(*id_key, root | 1))
+
+
+def _c_config(config: RunConfig, kept: _Kept) -> Any:
+    ffi, lib = native.load()
+    raw = ffi.new("rn_config *")
+    kept.objects.append(raw)
+    raw.argv = kept.strings(config.argv)
+    raw.envp = kept.strings([f"{name}={value}" for name, value in config.environ.items()])
+    text = lib.RN_OUT_TEXT if config.text_fd >= 0 else 0
+    raw.outputs = (
+        text
+        | (lib.RN_OUT_OTLP if config.otlp else 0)
+        | (lib.RN_OUT_JSON if config.json else 0)
+        | (lib.RN_OUT_RECORD if config.record else 0)
+    )
+    raw.text_fd = config.text_fd
+    raw.text_flags = config.text_flags
+    raw.string_limit = config.string_limit
+    raw.follow = config.follow
+    raw.cpu = CPU_POLICIES.index(config.cpu)
+    raw.on_full = ON_FULL.index(config.on_full)
+    raw.block_limit_ns = config.block_limit_ns
+    raw.ring_bytes = config.ring_bytes
+    raw.batch_bytes = config.batch_bytes
+    raw.queue_bytes = config.queue_bytes
+    for name in config.disable:
+        raw.disable |= getattr(lib, FALLBACKS[name])
+    raw.propagate = config.propagate
+    raw.trace_id = config.trace_id
+    raw.parent_span_id = config.parent_span_id
+    raw.parent_is_remote = config.parent_span_id != 0
+    raw.trace_flags = config.trace_flags
+    raw.id_key = config.id_key
+    raw.lamport_seed = config.lamport_seed
+    raw.tracestate = kept.string(config.tracestate)
+    raw.options = kept.string(config.options)
+    raw.realtime_anchor = config.realtime_anchor
+    raw.monotonic_anchor = config.monotonic_anchor
+    raw.sampled = 1
+    if config.wanted is not None:
+        words = ffi.new("uint64_t[]", list(config.wanted))
+        kept.objects.append(words)
+        raw.wanted = words
+    return raw
+
+
+def _explain(config: RunConfig, failure: Any) -> RenacerError:
+    """The exception for a failure of the core: what is wrong, and what to do."""
+    lib = native.lib
+    number = int(failure.err)
+    reason = os.strerror(number)
+    what = native.ffi.string(failure.what).decode("ascii", "replace")
+    command = one_line(config.argv[0], 120)
+    if failure.code == lib.RN_FAIL_NOT_FOUND:
+        if "/" in config.argv[0] and os.path.exists(config.argv[0]):
+            return CommandNotFound(
+                f"{command}: its interpreter is not found; check the first line of the script"
+            )
+        return CommandNotFound(f"{command}: no such command; check its name and PATH")
+    if failure.code == lib.RN_FAIL_NOT_EXECUTABLE:
+        hint = "" if number != errno.EACCES else " (a directory, or chmod +x is missing)"
+        return CommandNotExecutable(f"{command}: cannot be executed: {reason}{hint}")
+    if failure.code == lib.RN_FAIL_PTRACE:
+        if number in (errno.EIO, errno.EINVAL, errno.ENOSYS):
+            return KernelTooOld(f"{what} is not known to this kernel: Linux 3.8 or newer is needed")
+        return TracingForbidden(f"{what}: {reason}: {why_forbidden()}")
+    if failure.code == lib.RN_FAIL_MEMORY:
+        return RingMemoryError(
+            f"no memory for a ring of {config.ring_bytes} bytes ({what}: {reason});"
+            " free some, or ask for less with --ring-size"
+        )
+    return EngineError(f"{what}: {reason}")
+
+
+def why_forbidden() -> str:
+    """What forbids ptrace on this machine, and what to change; one line."""
+    scope = _read("/proc/sys/kernel/yama/ptrace_scope")
+    if scope == "3":
+        return "Yama forbids all tracing (kernel.yama.ptrace_scope is 3); only a reboot undoes it"
+    status = dict(
+        line.split(":", 1) for line in _read("/proc/self/status").splitlines() if ":" in line
+    )
+    if scope == "2" and not int(status.get("CapEff", "0").strip() or "0", 16) >> 19 & 1:
+        return (
+            "Yama allows tracing to administrators only; run as root, or"
+            " sysctl kernel.yama.ptrace_scope=1"
+        )
+    if status.get("TracerPid", "0").strip() != "0":
+        return "we are traced ourselves (a debugger or strace around us): run without it"
+    if status.get("Seccomp", "0").strip() == "2":
+        return (
+            "a seccomp filter (a container's?) forbids ptrace;"
+            " start the container with --cap-add SYS_PTRACE or another seccomp profile"
+        )
+    return "a security policy forbids it; renacer-otel doctor says what this machine allows"
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

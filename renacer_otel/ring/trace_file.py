@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""Reads a TRACE file as NumPy columns: no Python object a record.
+
+`open_trace()` gives frames one by one, in bounded memory; `read()` gives all of them at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from renacer_otel.engine import native
+from renacer_otel.errors import TraceNotFound, TraceUnreadable, one_line
+from renacer_otel.ring import trace_format as form
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+#: struct rn_event of event.h, version 1: 104 bytes.
+EVENT = np.dtype(
+    [
+        ("size", "<u4"),
+        ("kind", "u1"),
+        ("abi", "u1"),
+        ("flags", "<u2"),
+        ("tid", "<i4"),
+        ("pid", "<i4"),
+        ("seq", "<u8"),
+        ("t0", "<u8"),
+        ("t1", "<u8"),
+        ("nr", "<i4"),
+        ("pieces", "<u4"),
+        ("args", "<u8", (6,)),
+        ("result", "<i8"),
+    ]
+)
+_PIECE = np.dtype(
+    [("type", "u1"), ("arg", "u1"), ("flags", "<u2"), ("len", "<u4"), ("total", "<u8")]
+)
+assert EVENT.itemsize == 104
+assert _PIECE.itemsize == 16
+_WORDS = EVENT.itemsize // 8
+_SMALLEST = EVENT.itemsize
+_MAX_JSON = 1 << 20
+EVENT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Captured data of a record: see enum rn_piece_type in event.h.
+
+    `total` is the whole length of what was captured (bytes; strings for an argv).
+    """
+
+    type: int
+    arg: int
+    flags: int
+    total: int
+    data: bytes
+
+
+@dataclass
+class Frame:
+    """Records of one frame: `events` is an array of dtype EVENT, one row a record."""
+
+    events: NDArray[Any]
+    _raw: bytes
+    _offsets: NDArray[np.uint64]
+
+    def pieces(self, row: int) -> list[Piece]:
+        """The pieces of record `row`."""
+        at = int(self._offsets[row]) + EVENT.itemsize
+        found = []
+        for _ in range(int(self.events["pieces"][row])):
+            kind, arg, flags, length, total = np.frombuffer(self._raw, _PIECE, 1, at)[0].tolist()
+            at += _PIECE.itemsize
+            found.append(Piece(kind, arg, flags, total, self._raw[at : at + length]))
+            at += (length + 7) & ~7
+        return found
+
+
+@dataclass
+class Trace:
+    """A whole TRACE file. `end` is None and `complete` False if the file was cut short."""
+
+    metadata: dict[str, Any]
+    events: NDArray[Any]
+    end: dict[str, Any] | None
+    complete: bool
+    _frames: list[Frame] = field(default_factory=list, repr=False)
+    _starts: list[int] = field(default_factory=list, repr=False)
+
+    def pieces(self, row: int) -> list[Piece]:
+        """The pieces of record `row` of `events`."""
+        frame = bisect_right(self._starts, row) - 1
+        return self._frames[frame].pieces(row - self._starts[frame])
+
+
+class TraceReader:
+    """Frames of an open file, in order. `end` and `complete` are set after the last.
+
+    A context manager: it closes the file.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = one_line(name, 120)
+        self.end: dict[str, Any] | None = None
+        self.complete = False
+        head = file.read(form.FILE_HEADER.size)
+        if len(head) != form.FILE_HEADER.size or head[:7] != form.MAGIC[:7]:
+            raise TraceUnreadable(f"{self._name}: not a TRACE file; make one with --format record")
+        magic, version, zero = form.FILE_HEADER.unpack(head)
+        if magic != form.MAGIC or version != form.VERSION:
+            raise TraceUnreadable(
+                f"{self._name}: of TRACE version {magic[7]}.{version}, this program reads"
+                f" {form.MAGIC[7]}.{form.VERSION}; use a newer renacer-otel"
+            )
+        if zero:
+            raise self._damaged("its head has been changed")
+        self.metadata = self._metadata()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _damaged(self, what: str) -> TraceUnreadable:
+        return TraceUnreadable(f"{self._name}: damaged: {what}; capture it again")
+
+    def _next(self) -> tuple[form.FrameHeader, bytes] | None:
+        at = self._file.tell()
+        head = self._file.read(form.FRAME_HEADER_SIZE)
+        if len(head) < form.FRAME_HEADER_SIZE:
+            return None
+        header = form.unpack_header(head)
+        if header is None:
+            raise self._damaged(f"no frame at byte {at}")
+        stored = self._file.read(header.stored)
+        if len(stored) < header.stored:
+            return None
+        if zlib.crc32(stored) != header.crc:
+            raise self._damaged(f"checksum of the frame at byte {at}")
+        return header, self._unpack(header, stored, at)
+
+    def _unpack(self, header: form.FrameHeader, stored: bytes, at: int) -> bytes:
+        if header.codec == form.CODEC_NONE:
+            raw = stored
+        else:
+            import zstandard
+
+            try:
+                # Bounded by what the frame says of itself, whatever zstd's own head claims.
+                if zstandard.frame_content_size(stored) != header.raw:
+                    raise self._damaged(f"size of the frame at byte {at}")
+                raw = zstandard.ZstdDecompressor().decompress(stored, max_output_size=header.raw)
+            except zstandard.ZstdError as error:
+                raise self._damaged(f"content of the frame at byte {at}") from error
+        if len(raw) != header.raw:
+            raise self._damaged(f"size of the frame at byte {at}")
+        return raw
+
+    def _json(self, raw: bytes) -> dict[str, Any]:
+        try:
+            value = json.loads(raw[:_MAX_JSON])
+        except (ValueError, RecursionError) as error:
+            raise self._damaged("its description is no JSON") from error
+        if not isinstance(value, dict):
+            raise self._damaged("its description is no JSON object")
+        return value
+
+    def _metadata(self) -> dict[str, Any]:
+        found = self._next()
+        if found is None:
+            raise self._damaged("it ends before its description")
+        header, raw = found
+        if header.type != form.METADATA:
+            raise self._damaged("its first frame is not its description")
+        metadata = self._json(raw)
+        if metadata.get("event_version") != EVENT_VERSION:
+            raise TraceUnreadable(
+                f"{self._name}: holds records of another version; use a newer renacer-otel"
+            )
+        return metadata
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (found := self._next()) is not None:
+            header, raw = found
+            if header.type == form.END:
+                self.end = self._json(raw)
+                self.complete = True
+                if self._file.read(1):
+                    raise self._damaged("something stands behind its end")
+                return
+            if header.type != form.RECORDS:
+                raise self._damaged("two descriptions")
+            yield self._frame(raw)
+
+    def _frame(self, raw: bytes) -> Frame:
+        # NumPy's memory is aligned for words; a bytes object's may not be.
+        words = np.frombuffer(raw[: len(raw) & ~7], "<u8").copy()
+        capacity = len(raw) // _SMALLEST + 1
+        offsets = np.empty(capacity, np.uint64)
+        used = native.ffi.new("uint64_t *")
+        count = native.lib.rn_index_records(
+            native.ffi.from_buffer(words),
+            words.nbytes,
+            native.ffi.cast("uint64_t *", native.ffi.from_buffer(offsets)),
+            capacity,
+            used,
+        )
+        if int(used[0]) != len(raw):
+            raise self._damaged("a record that no tracer writes")
+        offsets = offsets[: int(count)]
+        starts = (offsets // 8).astype(np.intp)
+        rows = words[starts[:, None] + np.arange(_WORDS)] if count else words[:0]
+        return Frame(rows.reshape(-1).view(EVENT), raw, offsets)
+
+
+def open_trace(path: str | os.PathLike[str]) -> TraceReader:
+    """Opens a TRACE file. Raises TraceNotFound, TraceUnreadable. Use it in a `with`."""
+    name = os.fspath(path)
+    try:
+        file = open(name, "rb")  # noqa: SIM115 (the reader closes it)
+    except FileNotFoundError as error:
+        raise TraceNotFound(f"{one_line(name, 120)}: no such TRACE file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise TraceUnreadable(f"{one_line(name, 120)}: {reason}") from error
+    try:
+        return TraceReader(file, name)
+    except OSError as error:
+        file.close()
+        raise TraceUnreadable(f"{one_line(name, 120)}: {error.strerror}") from error
+    except BaseException:
+        file.close()
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> Trace:
+    """Reads a whole TRACE file into memory: 104 bytes a record, and its captured data.
+
+    Raises TraceNotFound, and TraceUnreadable for damage and other versions. A file that was cut
+    short (its tracer was killed) gives what is whole of it, with `complete` False.
+    """
+    with open_trace(path) as reader:
+        frames = list(reader)
+    starts = [0]
+    for frame in frames[:-1]:
+        starts.append(starts[-1] + len(frame.events))
+    events = np.concatenate([frame.events for frame in frames]) if frames else np.empty(0, EVENT)
+    return Trace(reader.metadata, events, reader.end, reader.complete, frames, starts)

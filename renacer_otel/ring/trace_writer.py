@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Writes a TRACE file from the blocks of records that the core hands out."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from typing import Any
+
+import zstandard
+
+from renacer_otel.ring import trace_format as form
+
+_LEVEL = 1  # on records: three quarters of level 3's ratio at twice its speed
+
+
+class TraceWriter:
+    """Appends frames to an open, unbuffered binary file. Raises OSError as writing does."""
+
+    def __init__(self, descriptor: int, metadata: dict[str, Any]) -> None:
+        self._descriptor = descriptor
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self._write(form.FILE_HEADER.pack(form.MAGIC, form.VERSION, 0))
+        self._json(form.METADATA, metadata)
+
+    def records(self, block: bytes | memoryview, first_seq: int) -> None:
+        """One frame of records. They are copied before this returns."""
+        raw = block.nbytes if isinstance(block, memoryview) else len(block)
+        packed = self._compressor.compress(block)
+        self._frame(form.RECORDS, form.CODEC_ZSTD, packed, raw, first_seq)
+
+    def end(self, totals: dict[str, Any]) -> None:
+        """The last frame: with it the file is whole."""
+        self._json(form.END, totals)
+
+    def _json(self, kind: int, value: dict[str, Any]) -> None:
+        data = json.dumps(value, separators=(",", ":")).encode("ascii")
+        self._frame(kind, form.CODEC_NONE, data, len(data), 0)
+
+    def _frame(self, kind: int, codec: int, stored: bytes, raw: int, first_seq: int) -> None:
+        header = form.FrameHeader(kind, codec, len(stored), raw, first_seq, zlib.crc32(stored))
+        self._write(form.pack_header(header) + stored)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]

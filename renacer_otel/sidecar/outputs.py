@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Where blocks go: to a collector, to a file. One thread each, taking from its own queue."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from renacer_otel.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from renacer_otel.engine.launch import NativeRun
+    from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+
+_TAKE_S = 3600.0  # a take ends with the stream, not by time
+
+
+@dataclass
+class Delivered:
+    """What became of an output: spans (or records), and why the rest is not there."""
+
+    written: int = 0
+    rejected: int = 0
+    lost: int = 0
+    error: str = ""
+    warning: str = ""
+
+
+class Output(threading.Thread):
+    """Takes all blocks of one queue. `result` is final after join()."""
+
+    def __init__(self, run: NativeRun, queue: int, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._run = run
+        self._queue = queue
+        self.result = Delivered()
+
+    def run(self) -> None:
+        """Until the core says that no more will come; never ends early, or the core would wait."""
+        try:
+            self._open()
+        except Exception as error:  # noqa: BLE001 (told at the end; the blocks must be drained)
+            self._fail(error)
+        while self._take_one():
+            pass
+        try:
+            self._close()
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+
+    def _take_one(self) -> bool:
+        with self._run.take(self._queue, _TAKE_S) as taken:
+            if taken is None:
+                return False
+            view, count, first_seq = taken
+            if count == 0:
+                return True
+            try:
+                self._put(view, count, first_seq)
+            except Exception as error:  # noqa: BLE001
+                self.result.lost += count
+                self._fail(error)
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        if not self.result.error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            self.result.error = one_line(reason or str(error) or type(error).__name__)
+
+    def _open(self) -> None: ...
+
+    def _put(self, view: memoryview, count: int, first_seq: int) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None: ...
+
+
+class OtlpOutput(Output):
+    """To a collector. `make_sender` is called in the thread: grpc is imported there."""
+
+    def __init__(self, run: NativeRun, make_sender: Callable[[], OtlpGrpcSender]) -> None:
+        super().__init__(run, run.OTLP, "renacer-otlp")
+        self._make_sender = make_sender
+        self._sender: OtlpGrpcSender | None = None
+        self._deadline: float | None = None
+        self._lock = threading.Lock()
+
+    def _open(self) -> None:
+        sender = self._make_sender()
+        sender.open()
+        with self._lock:
+            self._sender = sender
+            if self._deadline is not None:
+                sender.start_deadline(self._deadline)
+
+    def _put(self, view: memoryview, count: int, first_seq: int) -> None:
+        del first_seq
+        if self._sender is None:
+            self.result.lost += count
+        else:
+            self._sender.submit(view, count)
+
+    def start_deadline(self, seconds: float) -> None:
+        """The command has ended: all must be settled within `seconds`."""
+        with self._lock:
+            self._deadline = seconds
+            if self._sender is not None:
+                self._sender.start_deadline(seconds)
+
+    def _close(self) -> None:
+        if self._sender is None:
+            return
+        counters = self._sender.close(self._deadline if self._deadline is not None else 3600.0)
+        self.result.written += counters.sent
+        self.result.rejected += counters.rejected
+        self.result.lost += counters.lost
+        self.result.warning = counters.warning
+        if counters.rejected or counters.lost:
+            self.result.error = counters.last_error
+
+
+class FileOutput(Output):
+    """To an open file: whatever `writer` makes of a block."""
+
+    def __init__(
+        self,
+        run: NativeRun,
+        queue: int,
+        descriptor: int,
+        make_writer: Callable[[int], Any],
+    ) -> None:
+        super().__init__(run, queue, "renacer-file")
+        self._descriptor = descriptor
+        self._make_writer = make_writer
+        self._writer: Any = None
+
+    def _open(self) -> None:
+        self._writer = self._make_writer(self._descriptor)
+
+    def _put(self, view: memoryview, count: int, first_seq: int) -> None:
+        if self._writer is None or self.result.error:
+            self.result.lost += count
+            return
+        self._writer.block(view, first_seq)
+        self.result.written += count
+
+    def _close(self) -> None:
+        if self._writer is not None and not self.result.error:
+            self._writer.close(self._run.stats())
+        os.close(self._descriptor)

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: MIT
+"""One run from its options to its last span.
+
+The command is started first; resource, grpc and files' writers are made while it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from renacer_otel._version import __version__
+from renacer_otel.engine.launch import NativeRun, RunConfig, Stats, span_ids
+from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+
+    from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+    from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.spans.context import TraceContext
+
+# A signal's handler runs when the main thread is back in Python: this often.
+_WAIT_S = 0.05
+# Passed on: sent to us, they mean the command. From the terminal it gets the others itself.
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+
+
+@dataclass(frozen=True)
+class SessionConfig:
+    """What a run is to do. At most one file format besides OTLP: `format` is None, "text",
+    "record" or "otlp-json"; `descriptor` is where it goes. Session closes it, but for text."""
+
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    context: TraceContext
+    otlp: OtlpSettings | None = None
+    format: str | None = None
+    descriptor: int = -1
+    text_flags: int = 0
+    string_limit: int = 32
+    follow: bool = True
+    cpu: str = "auto"
+    on_full: str = "block"
+    block_limit_ns: int = 5_000_000_000
+    ring_bytes: int = 8 << 20
+    flush_timeout_s: float = 5.0
+    propagate: bool = True
+    service_name: str | None = None
+    run_id: str = ""
+    options: str = ""
+    wanted: Sequence[int] | None = None
+    disable: frozenset[str] = frozenset()
+    synthetic_calls: int = 0
+
+
+@dataclass
+class Outcome:
+    """How a run ended: the command's wait status, counts, and what became of each output."""
+
+    wait_status: int
+    stats: Stats
+    otlp: Delivered | None = None
+    file: Delivered | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def lost_spans(self) -> int:
+        """Calls and spans that no exporter delivered; the ring's losses included."""
+        otlp = self.otlp.lost + self.stats.dropped_spans if self.otlp else 0
+        return otlp + self.stats.lost_calls
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing at all was lost."""
+        failed = self.file is not None and bool(self.file.lost or self.file.error)
+        rejected = self.otlp.rejected if self.otlp else 0
+        return not (
+            self.lost_spans or self.stats.lost_events or self.stats.text_lost or failed or rejected
+        )
+
+
+class Session:
+    """Runs one command to its end. Use: run()."""
+
+    def __init__(self, config: SessionConfig) -> None:
+        self._config = config
+        self._anchors = _anchors()
+        self._id_key = _random_key()
+        self._warnings: list[str] = []
+
+    def run(self) -> Outcome:
+        """Starts the command, exports while it runs, returns when all is settled.
+
+        Raises the RenacerErrors of NativeRun.start(); the command's own failure is no error.
+        """
+        config = self._config
+        run = NativeRun(self._run_config())
+        try:
+            with _Signals(run):
+                run.start()
+                outputs = self._outputs(run)
+                for output in outputs.values():
+                    output.start()
+                while (status := run.wait(_WAIT_S)) is None:
+                    pass
+                otlp = outputs.get("otlp")
+                if isinstance(otlp, OtlpOutput):
+                    otlp.start_deadline(config.flush_timeout_s)
+                for output in outputs.values():
+                    output.join()
+            return Outcome(
+                wait_status=status,
+                stats=run.stats(),
+                otlp=otlp.result if otlp else None,
+                file=outputs["file"].result if "file" in outputs else None,
+                warnings=self._warnings,
+            )
+        finally:
+            run.close()
+
+    def _run_config(self) -> RunConfig:
+        config = self._config
+        context = config.context
+        propagate = config.propagate and config.otlp is not None
+        return RunConfig(
+            argv=config.argv,
+            environ=self._environ() if propagate else config.environ,
+            trace_id=context.trace_id,
+            id_key=self._id_key,
+            otlp=config.otlp is not None,
+            json=config.format == "otlp-json",
+            record=config.format == "record",
+            text_fd=config.descriptor if config.format == "text" else -1,
+            text_flags=config.text_flags,
+            string_limit=config.string_limit,
+            follow=config.follow,
+            cpu=config.cpu,
+            on_full=config.on_full,
+            block_limit_ns=config.block_limit_ns,
+            ring_bytes=config.ring_bytes,
+            disable=config.disable,
+            propagate=propagate,
+            parent_span_id=context.span_id,
+            trace_flags=context.flags,
+            lamport_seed=context.lamport,
+            tracestate=context.tracestate,
+            options=config.options,
+            realtime_anchor=self._anchors[0],
+            monotonic_anchor=self._anchors[1],
+            wanted=config.wanted,
+            synthetic_calls=config.synthetic_calls,
+        )
+
+    def _environ(self) -> dict[str, str]:
+        """The command's environment: TRACEPARENT names its own process span."""
+        from renacer_otel.spans.context import format_traceparent, with_lamport
+
+        context = self._config.context
+        environ = dict(self._config.environ)
+        process = span_ids(self._id_key)[1]
+        environ["TRACEPARENT"] = format_traceparent(context.trace_id, process, context.flags)
+        # The run's own start is the event that happened before the command's.
+        environ["TRACESTATE"] = with_lamport(context.tracestate, context.lamport + 1)
+        return environ
+
+    def _outputs(self, run: NativeRun) -> dict[str, Output]:
+        config = self._config
+        outputs: dict[str, Output] = {}
+        if config.otlp is not None:
+            outputs["otlp"] = OtlpOutput(run, partial(self._make_sender, config.otlp))
+        if config.format == "record":
+            outputs["file"] = FileOutput(run, run.RECORD, config.descriptor, self._trace_writer)
+        elif config.format == "otlp-json":
+            outputs["file"] = FileOutput(run, run.JSON, config.descriptor, self._json_writer)
+        return outputs
+
+    def _attributes(self) -> dict[str, Any]:
+        from renacer_otel.spans.resource import make_resource
+
+        config = self._config
+        choice = make_resource(config.argv[0], config.environ, config.service_name, config.run_id)
+        self._warnings += choice.warnings
+        return dict(choice.attributes)
+
+    def _make_sender(self, settings: OtlpSettings) -> OtlpGrpcSender:
+        from renacer_otel.exporters.envelope import OtlpEnvelope
+        from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+
+        return OtlpGrpcSender(settings, OtlpEnvelope(self._attributes()))
+
+    def _json_writer(self, descriptor: int) -> _JsonWriter:
+        return _JsonWriter(descriptor, self._attributes())
+
+    def _trace_writer(self, descriptor: int) -> _RecordWriter:
+        config = self._config
+        context = config.context
+        machine = os.uname()
+        return _RecordWriter(
+            descriptor,
+            {
+                "event_version": 1,
+                "renacer_otel": __version__,
+                "command": list(config.argv),
+                "options": config.options,
+                "run_id": config.run_id,
+                "trace_id": context.trace_id.hex(),
+                "trace_flags": context.flags,
+                "parent_span_id": f"{context.span_id:016x}",
+                "tracestate": context.tracestate,
+                "lamport_seed": context.lamport,
+                "id_key": list(self._id_key),
+                "realtime_anchor": self._anchors[0],
+                "monotonic_anchor": self._anchors[1],
+                "machine": machine.machine,
+                "kernel": machine.release,
+                "filtered": config.wanted is not None,
+                "string_limit": config.string_limit,
+                "engine": "ptrace",
+            },
+        )
+
+
+class _JsonWriter:
+    """OTLP/JSON lines."""
+
+    def __init__(self, descriptor: int, attributes: dict[str, Any]) -> None:
+        from renacer_otel.exporters.envelope import JsonEnvelope
+
+        self._descriptor = descriptor
+        self._envelope = JsonEnvelope(attributes)
+
+    def block(self, view: memoryview, first_seq: int) -> None:
+        del first_seq
+        rest = memoryview(self._envelope.wrap(view))
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def close(self, stats: Stats) -> None:
+        del stats
+
+
+class _RecordWriter:
+    """A TRACE file."""
+
+    def __init__(self, descriptor: int, metadata: dict[str, Any]) -> None:
+        from renacer_otel.ring.trace_writer import TraceWriter
+
+        self._writer = TraceWriter(descriptor, metadata)
+
+    def block(self, view: memoryview, first_seq: int) -> None:
+        self._writer.records(view, first_seq)
+
+    def close(self, stats: Stats) -> None:
+        self._writer.end(vars(stats).copy())
+
+
+class _Signals:
+    """While a command runs: signals to us are for it; Ctrl-C it gets from the terminal.
+
+    Handlers, not SIG_IGN: an ignored signal would be ignored by the command, too. What our
+    caller ignored stays ignored.
+    """
+
+    def __init__(self, run: NativeRun) -> None:
+        self._run = run
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in _PASSED_ON:
+            self._install(number, self._pass_on)
+        for number in _FROM_TERMINAL:
+            self._install(number, self._leave)
+
+    def _install(self, number: int, handler: Any) -> None:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            self._before[number] = signal.signal(number, handler)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._run.signal(number)
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _anchors() -> tuple[int, int]:
+    """CLOCK_REALTIME and CLOCK_MONOTONIC of the same moment, in ns: the tightest of a few looks."""
+    best = (1 << 62, 0, 0)
+    for _ in range(5):
+        before = time.monotonic_ns()
+        real = time.time_ns()
+        after = time.monotonic_ns()
+        best = min(best, (after - before, real, (before + after) // 2))
+    return best[1], best[2]
+
+
+def _random_key() -> tuple[int, int]:
+    return int.from_bytes(os.urandom(8), "little"), int.from_bytes(os.urandom(8), "little")
