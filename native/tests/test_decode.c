@@ -47,6 +47,8 @@ static void test_number_kinds(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(arg_text(buf, s, 3), "000");
 	s->call.args[3] = 7;
 	CHECK_STR(arg_text(buf, s, 3), "007");
+	s->call.args[3] = 0xffffffffffff0000 | 0600; /* umode_t is 16 bits */
+	CHECK_STR(arg_text(buf, s, 3), "0600");
 	/* Beyond the arguments: nothing, and no reading outside. */
 	CHECK_STR(arg_text(buf, s, 4), "");
 	CHECK_STR(arg_text(buf, s, 4000000000u), "");
@@ -169,6 +171,10 @@ static void test_lists(struct rn_buf *buf, struct sample *s)
 	sample_piece(s, RN_PIECE_ENVC, 2, &count, sizeof(count), count, 0);
 	CHECK_STR(arg_text(buf, s, 1), "[\"a\", \"bc\"..., ...]");
 	CHECK_STR(arg_text(buf, s, 2), "NULL");
+	/* All that was captured is whole, but there was one more. */
+	sample(s, "execve", ARGS(0x1000, 0x2000, 0));
+	sample_piece(s, RN_PIECE_ARGV, 1, "a", 2, 2, 0);
+	CHECK_STR(arg_text(buf, s, 1), "[\"a\", ...]");
 	/* No NUL at the end. */
 	sample(s, "execve", ARGS(0x1000, 0x2000, 0x3000));
 	sample_piece(s, RN_PIECE_ARGV, 1, "a\0bc", 4, 2, 0);

@@ -83,6 +83,8 @@ static void test_whole_calls(void)
 	sample(&s, "close", ARGS(7));
 	sample_result(&s, -4000);
 	CHECK_STR(call_text(text), "close(7)                                = -1 (errno 4000)\n");
+	s.call.result = -4096; /* no errno is that large */
+	CHECK_STR(call_text(text), "close(7)                                = -4096\n");
 	sample_nr(&s, RN_ABI_X86_64, 999, ARGS(1, 2, 3, 4, 5, 6));
 	sample_result(&s, -ENOSYS);
 	CHECK_STR(call_text(text), "syscall_0x3e7(0x1, 0x2, 0x3, 0x4, 0x5, 0x6) = -1 ENOSYS "
