@@ -161,6 +161,7 @@ def test_error_in_a_source_names_the_file(small_tree: Path) -> None:
 def test_no_compiler_at_all_says_what_to_do(
     small_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(small_tree))
     monkeypatch.setattr(corebuild, "_zig", lambda target: None)
     with pytest.raises(corebuild.BuildError, match="install gcc or clang"):
