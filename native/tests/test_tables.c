@@ -7,6 +7,13 @@
 #include "check.h"
 #include "decode/decode.h"
 
+/* The C library's own names, an independent source: glibc has them since 2.32. */
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
+#define HAVE_LIBC_NAMES
+#endif
+#endif
+
 static const enum rn_abi abis[] = {RN_ABI_X86_64, RN_ABI_I386, RN_ABI_AARCH64};
 
 static void test_numbers(void)
@@ -157,7 +164,7 @@ static void test_errno(void)
 	CHECK_STR(rn_errno_name(41), NULL);
 	CHECK_STR(rn_errno_text(4095), NULL);
 	CHECK_STR(rn_errno_name(INT32_MIN), NULL);
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef HAVE_LIBC_NAMES
 	for (int err = 1; err < 134; err++) {
 		const char *name = strerrorname_np(err);
 
@@ -184,7 +191,7 @@ static void test_signals(void)
 	CHECK_STR(rn_signal_name(0), NULL);
 	CHECK_STR(rn_signal_name(32), NULL);
 	CHECK_STR(rn_signal_name(INT32_MIN), NULL);
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef HAVE_LIBC_NAMES
 	for (int sig = 1; sig < 32; sig++) {
 		const char *name = sigabbrev_np(sig);
 
