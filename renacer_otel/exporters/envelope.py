@@ -19,23 +19,23 @@ collector/trace/v1/trace_service.proto.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from renacer_otel._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
+
+    from renacer_otel.spans.resource import AttributeValue
 
 SCOPE_NAME = "renacer_otel"
 
 # The conventions that the spans' attributes follow where conventions exist.
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
-
-AttributeValue = (
-    str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
-)
 
 
 def varint(value: int) -> bytes:

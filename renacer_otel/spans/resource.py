@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -20,7 +21,9 @@ from renacer_otel.errors import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renacer_otel.exporters.envelope import AttributeValue
+AttributeValue = (
+    str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
+)
 
 DISTRO = "renacer-otel"
 

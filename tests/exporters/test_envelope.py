@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,12 +15,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 from renacer_otel._version import __version__
 from renacer_otel.exporters.envelope import (
     SCHEMA_URL,
-    AttributeValue,
     JsonEnvelope,
     OtlpEnvelope,
     resource_message,
     varint,
 )
+
+if TYPE_CHECKING:
+    from renacer_otel.spans.resource import AttributeValue
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 attribute_values: st.SearchStrategy[AttributeValue] = st.one_of(
