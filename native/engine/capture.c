@@ -213,6 +213,14 @@ void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec
 		add_read(rec, &wants[i], e->scratch[i], &spans[i], 0);
 }
 
+/* Bytes that the call wrote: a result may exceed the buffer (getxattr of size 0, MSG_TRUNC). */
+static uint64_t filled(const struct task *task, const struct rn_arg_desc *arg, int64_t result)
+{
+	uint64_t capacity = arg->aux ? task->args[arg->aux] : UINT64_MAX;
+
+	return (uint64_t)result < capacity ? (uint64_t)result : capacity;
+}
+
 void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, struct record *rec)
 {
 	struct want wants[WANT_MAX];
@@ -231,12 +239,12 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 		switch (arg->kind) {
 		case RN_ARG_BUF_OUT:
 			want->type = RN_PIECE_BUFFER;
-			want->total = (uint64_t)result;
+			want->total = filled(task, arg, result);
 			span->len = at_most(want->total, e->config.string_limit);
 			break;
 		case RN_ARG_PATH_OUT:
 			want->type = RN_PIECE_PATH;
-			want->total = (uint64_t)result;
+			want->total = filled(task, arg, result);
 			span->len = at_most(want->total, PATH_LIMIT);
 			break;
 		case RN_ARG_WAIT_STATUS:

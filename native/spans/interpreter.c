@@ -49,6 +49,8 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 		return NULL;
 	}
 	in->config = *config;
+	if (!in->config.tracestate)
+		in->config.tracestate = "";
 	in->n_observers = n;
 	memcpy(in->observers, observers, n * sizeof(*observers));
 	in->greatest = config->lamport_seed + 1; /* the start of the run */

@@ -29,7 +29,7 @@ struct process *rn_process_create(const struct rn_interpreter_config *config, ui
 		return NULL;
 	process->pub.ordinal = ordinal;
 	process->pub.ctx.span_id = rn_id_of_process(&config->key, ordinal);
-	process->pub.ctx.tracestate = (char *)"";
+	process->pub.ctx.tracestate = (char *)(uintptr_t)config->tracestate;
 	memcpy(process->pub.ctx.trace_id, config->trace_id, 16);
 	process->pub.ctx.flags = config->trace_flags;
 	set_exe(&process->pub, "", 0);
@@ -39,6 +39,7 @@ struct process *rn_process_create(const struct rn_interpreter_config *config, ui
 void rn_process_inherit(struct process *child, const struct process *maker)
 {
 	child->pub.ctx.flags = maker->pub.ctx.flags;
+	child->pub.ctx.tracestate = maker->pub.ctx.tracestate;
 	memcpy(child->pub.ctx.trace_id, maker->pub.ctx.trace_id, 16);
 	child->pub.parent_span_id = maker->pub.ctx.span_id;
 	if (maker->pub.exe)
@@ -114,6 +115,7 @@ void rn_process_adopt(const struct rn_interpreter_config *config, struct process
 	memcpy(pub->ctx.trace_id, trace_id, 16);
 	pub->ctx.span_id = rn_id_of(&config->key, RN_ID_IMAGE | ev->seq);
 	pub->ctx.flags = flags;
+	pub->ctx.tracestate = (char *)""; /* ours belongs to the other trace */
 	pub->parent_span_id = parent;
 	pub->parent_is_remote = true;
 	pub->t_start = ev->t0;

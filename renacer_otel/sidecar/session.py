@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel._version import __version__
-from renacer_otel.engine.launch import NativeRun, RunConfig, Stats, span_ids
+from renacer_otel.engine.launch import QUEUE_BYTES, RING_BYTES, NativeRun, RunConfig, Stats, span_ids
 from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class SessionConfig:
     cpu: str = "auto"
     on_full: str = "block"
     block_limit_ns: int = 5_000_000_000
-    ring_bytes: int = 8 << 20
+    ring_bytes: int = RING_BYTES
+    queue_bytes: int = QUEUE_BYTES
     flush_timeout_s: float = 5.0
     propagate: bool = True
     service_name: str | None = None
@@ -145,6 +146,7 @@ class Session:
             on_full=config.on_full,
             block_limit_ns=config.block_limit_ns,
             ring_bytes=config.ring_bytes,
+            queue_bytes=config.queue_bytes,
             disable=config.disable,
             propagate=propagate,
             parent_span_id=context.span_id,
