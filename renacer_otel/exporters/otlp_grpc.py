@@ -263,14 +263,14 @@ class OtlpGrpcSender:
             self._settle(job, rejected=job.spans, reason="request too large", error=error)
             return
         backoff = otlp_retry.Backoff()
-        reason = "no time left to send"
+        reason = ""
         while (timeout := self._attempt_timeout()) is not None:
             failure = self._attempt(job, timeout or None)
             if failure is None:
                 return
+            if self._cancelled or (reason and self._cut_short(failure)):
+                break  # what went wrong before says more than our own deadline does
             reason = failure.code
-            if self._cancelled:
-                break
             with self._changed:
                 self._note(otlp_retry.explain(failure.code, failure.details))
             throttled = failure.retry_after is not None
@@ -284,7 +284,11 @@ class OtlpGrpcSender:
                 break
             with self._changed:
                 self._count = replace(self._count, retries=self._count.retries + 1)
-        self._settle(job, reason=reason)
+        self._settle(job, reason=reason or "no time left to send")
+
+    def _cut_short(self, failure: _Failure) -> bool:
+        with self._changed:
+            return failure.code == "DEADLINE_EXCEEDED" and self._expired()
 
     def _attempt_timeout(self) -> float | None:
         """Seconds the next attempt may take, 0.0 = no limit; None = there is no time for one."""

@@ -6,9 +6,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Protocol
+import time
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+# Long enough for a loaded machine; nothing waits for it where all is well.
+PATIENCE = 20.0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Returns as soon as `condition` holds; fails after PATIENCE."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 class RunPython(Protocol):

@@ -18,13 +18,13 @@ from renacer_otel.exporters.envelope import OtlpEnvelope
 from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender, SenderCounters
 from renacer_otel.exporters.otlp_settings import OtlpSettings, parse_endpoint
 from renacer_otel.exporters.receiver import Receiver, Reply
+from tests.exporters.conftest import PATIENCE, RunPython, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from typing_extensions import Self
 
-    from tests.exporters.conftest import RunPython
 
 RETRYABLE = [
     "CANCELLED",
@@ -46,8 +46,6 @@ FINAL = [
     "INTERNAL",
     "RESOURCE_EXHAUSTED",
 ]
-# Long enough for a loaded machine; nothing waits for it where all is well.
-PATIENCE = 20.0
 
 
 def block_of(spans: int, first: int = 1) -> bytes:
@@ -98,14 +96,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Returns as soon as `condition` holds; fails after PATIENCE."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_all_blocks_arrive_with_resource_scope_and_headers() -> None:
@@ -240,6 +230,7 @@ def test_calls_in_flight_are_bounded_and_submit_waits() -> None:
 def test_an_absent_collector_costs_the_deadline_and_no_more() -> None:
     sender = make_sender(f"http://127.0.0.1:{free_port()}")
     assert sender.submit(block_of(5), 5)
+    until(lambda: sender.counters().retries >= 1)
     before = time.monotonic()
     counters = sender.close(0.5)
     assert 0.3 < time.monotonic() - before < 2

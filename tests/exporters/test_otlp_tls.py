@@ -17,7 +17,7 @@ from renacer_otel.exporters.envelope import OtlpEnvelope
 from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender, SenderCounters
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
 from renacer_otel.exporters.receiver import Receiver, ServerTls
-from tests.exporters.conftest import child_environ
+from tests.exporters.conftest import child_environ, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,26 +64,27 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def send(
-    endpoint: str, close: float, ca: str | None, key: str | None = None, chain: str | None = None
+    endpoint: str, ca: str | None, key: str | None = None, chain: str | None = None
 ) -> SenderCounters:
     flags = OtlpFlags(endpoint=endpoint, certificate=ca, client_key=key, client_certificate=chain)
     settings = resolve(flags, {}).settings
     assert settings is not None
     sender = OtlpGrpcSender(settings, OtlpEnvelope({}))
     sender.submit(BLOCK, 1)
-    return sender.close(close)
+    until(lambda: bool(sender.counters().sent or sender.counters().last_error))
+    return sender.close()
 
 
 def test_tls_with_the_right_authority(pki: Certificates) -> None:
     with Receiver(tls=pki.server) as receiver:
-        counters = send(receiver.endpoint, 20, pki.path("ca.pem"))
+        counters = send(receiver.endpoint, pki.path("ca.pem"))
         assert (counters.sent, receiver.count) == (1, 1)
 
 
 def test_a_client_certificate_that_the_server_wants(pki: Certificates) -> None:
     with Receiver(tls=pki.server_that_asks) as receiver:
         key, chain = pki.path("client.key"), pki.path("client.pem")
-        counters = send(receiver.endpoint, 20, pki.path("ca.pem"), key, chain)
+        counters = send(receiver.endpoint, pki.path("ca.pem"), key, chain)
         assert (counters.sent, receiver.count) == (1, 1)
 
 
@@ -104,7 +105,7 @@ def test_what_must_be_refused_is_lost_and_the_cause_named(
     with Receiver(tls=getattr(pki, server)) as receiver:
         key = pki.path(f"{client}.key") if client else None
         chain = pki.path(f"{client}.pem") if client else None
-        counters = send(receiver.endpoint, 0.5, pki.path(ca) if ca else None, key, chain)
+        counters = send(receiver.endpoint, pki.path(ca) if ca else None, key, chain)
         assert (counters.sent, counters.lost, receiver.count) == (0, 1, 0)
     assert counters.last_error.startswith("UNAVAILABLE: ")
     assert cause in counters.last_error
@@ -112,12 +113,12 @@ def test_what_must_be_refused_is_lost_and_the_cause_named(
 
 def test_plain_to_tls_and_tls_to_plain_are_refused(pki: Certificates) -> None:
     with Receiver(tls=pki.server) as receiver:
-        counters = send(receiver.endpoint.replace("https", "http"), 0.5, None)
+        counters = send(receiver.endpoint.replace("https", "http"), None)
         assert (counters.lost, receiver.count) == (1, 0)
         assert "may want TLS" in counters.last_error
     with Receiver() as receiver:
         endpoint = receiver.endpoint.replace("http", "https")
-        counters = send(endpoint, 0.5, pki.path("ca.pem"))
+        counters = send(endpoint, pki.path("ca.pem"))
         assert (counters.lost, receiver.count) == (1, 0)
         assert "does not speak TLS" in counters.last_error
 
