@@ -12,10 +12,10 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -187,43 +187,42 @@ class Collector(Backend):
         return total
 
 
-@contextlib.contextmanager
-def running_jaeger(binary: Path, log: Path) -> Iterator[Jaeger]:
-    """A ready Jaeger, ended afterwards."""
-    for attempt in range(3):
-        jaeger = Jaeger(binary, log)
-        try:
-            jaeger.wait_ready()
-        except PortTakenError:
-            if attempt == 2:
-                raise
-            continue
-        except BaseException:
-            jaeger.kill()
-            raise
-        break
-    try:
-        yield jaeger
-    finally:
-        jaeger.stop()
+class FileReader(Backend):
+    """A collector that reads an OTLP/JSON file, as its file exporter writes them, to a Jaeger."""
+
+    def __init__(self, binary: Path, log: Path, jaeger_otlp_port: int, file: Path) -> None:
+        (health,) = free_ports(1)
+        super().__init__(
+            [str(binary), "--config", str(HERE / "backends" / "file.yaml")],
+            {
+                "HEALTH_PORT": str(health),
+                "JAEGER_OTLP_PORT": str(jaeger_otlp_port),
+                "TRACES_FILE": str(file),
+            },
+            log,
+            health,
+            "/",
+        )
+
+
+_B = TypeVar("_B", bound=Backend)
 
 
 @contextlib.contextmanager
-def running_collector(binary: Path, log: Path, jaeger: Jaeger) -> Iterator[Collector]:
-    """A ready collector before `jaeger`, ended afterwards (or earlier, by `stop()`)."""
-    for attempt in range(3):
-        collector = Collector(binary, log, jaeger.otlp_port)
+def running(make: Callable[[], _B]) -> Iterator[_B]:
+    """A back end that is ready; ended afterwards, if the caller has not done so by `stop()`."""
+    for attempts_left in (2, 1, 0):
+        backend = make()
         try:
-            collector.wait_ready()
+            backend.wait_ready()
+            break
         except PortTakenError:
-            if attempt == 2:
+            if not attempts_left:
                 raise
-            continue
         except BaseException:
-            collector.kill()
+            backend.kill()
             raise
-        break
     try:
-        yield collector
+        yield backend
     finally:
-        collector.stop()
+        backend.stop()

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.backend import HERE, running_collector, running_jaeger
+pytest.register_assert_rewrite(
+    *(
+        f"tests.live.{name}"
+        for name in ("backend", "compare", "jaeger_api", "oracle", "otlp_client")
+    )
+)
+
+from tests.live.backend import HERE, Collector, Jaeger, running  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.live.backend import Collector, Jaeger
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +39,7 @@ def backends() -> Path:
 def jaeger(backends: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
     """A real Jaeger; what it has acknowledged can be read back at once."""
     log = tmp_path_factory.mktemp("jaeger") / "jaeger.log"
-    with running_jaeger(backends / "jaeger", log) as process:
+    with running(lambda: Jaeger(backends / "jaeger", log)) as process:
         yield process
 
 
@@ -45,5 +50,5 @@ def collector(backends: Path, jaeger: Jaeger, tmp_path: Path) -> Iterator[Collec
     It batches, so a test calls `collector.stop()`, which delivers all, before it reads back.
     """
     log = tmp_path / "collector.log"
-    with running_collector(backends / "otelcol", log, jaeger) as process:
+    with running(lambda: Collector(backends / "otelcol", log, jaeger.otlp_port)) as process:
         yield process

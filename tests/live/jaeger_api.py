@@ -119,6 +119,18 @@ def _span(
     )
 
 
+def spans_of(traces: dict[str, Any]) -> list[ReadSpan]:
+    """The spans of an OTLP/JSON object with `resourceSpans`."""
+    spans = []
+    for resource_spans in traces.get("resourceSpans", []):
+        resource = _attributes(resource_spans.get("resource", {}).get("attributes", []))
+        for scope_spans in resource_spans.get("scopeSpans", []):
+            scope = scope_spans.get("scope", {})
+            key = (scope.get("name", ""), scope.get("version", ""))
+            spans += [_span(span, key, resource) for span in scope_spans.get("spans", [])]
+    return spans
+
+
 def read_trace(query_port: int, trace_id: str) -> list[ReadSpan]:
     """All spans of a trace as stored, in no particular order; [] if Jaeger knows none.
 
@@ -128,14 +140,7 @@ def read_trace(query_port: int, trace_id: str) -> list[ReadSpan]:
     if status == http.client.NOT_FOUND:
         return []
     assert status == http.client.OK, body
-    spans = []
-    for resource_spans in json.loads(body)["result"].get("resourceSpans", []):
-        resource = _attributes(resource_spans.get("resource", {}).get("attributes", []))
-        for scope_spans in resource_spans.get("scopeSpans", []):
-            scope = scope_spans.get("scope", {})
-            key = (scope.get("name", ""), scope.get("version", ""))
-            spans += [_span(span, key, resource) for span in scope_spans.get("spans", [])]
-    return spans
+    return spans_of(json.loads(body)["result"])
 
 
 def read_page(query_port: int, trace_id: str) -> dict[str, Any]:
