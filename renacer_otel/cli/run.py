@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import os
 import resource
-import shlex
 import signal
 import sys
-import uuid
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
@@ -25,7 +23,6 @@ from renacer_otel.errors import (
 )
 from renacer_otel.sidecar import filters, summary
 from renacer_otel.sidecar.session import Outcome, Session, SessionConfig
-from renacer_otel.spans.context import inbound, new_context
 
 if TYPE_CHECKING:
     import argparse
@@ -77,11 +74,19 @@ def _session(
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
     wanted = filters.wanted_calls(given.expressions)
     otlp, warnings = _otlp(given, environ)
-    context = new_context()
-    if otlp is not None or chosen in ("record", "otlp-json"):
+    exports = otlp is not None or chosen in ("record", "otlp-json")
+    context, run_id, shown = None, "", ""
+    if exports:
+        import shlex
+        import uuid
+
+        from renacer_otel.spans.context import inbound
+
+        run_id = str(uuid.uuid4())
+        shown = one_line(shlex.join(sys.argv[1 : len(sys.argv) - len(command)]), 1000)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
-    if not context.sampled:
+    if context is not None and not context.sampled:
         otlp = None
         if given.verbose:
             warnings.append("the inbound trace is not sampled: nothing is exported")
@@ -107,8 +112,8 @@ def _session(
         flush_timeout_s=flush_timeout,
         propagate=not given.no_propagate,
         service_name=given.otlp_service_name,
-        run_id=str(uuid.uuid4()),
-        options=one_line(shlex.join(sys.argv[1 : len(sys.argv) - len(command)]), 1000),
+        run_id=run_id,
+        options=shown,
         wanted=wanted,
         disable=_disabled(environ),
     ), warnings
@@ -177,7 +182,8 @@ def _open(path: str | None) -> int:
 
 def _tell_decisions(session: SessionConfig) -> None:
     complain(f"engine ptrace, cpu {session.cpu}, ring {session.ring_bytes} bytes")
-    complain(f"trace {session.context.trace_id.hex()}")
+    if session.context is not None:
+        complain(f"trace {session.context.trace_id.hex()}")
     if session.otlp is not None:
         complain(f"exporting to {session.otlp.endpoint}")
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.engine import native
 from renacer_otel.errors import (
@@ -25,7 +23,7 @@ from renacer_otel.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 CPU_POLICIES = ("auto", "share", "free")
 ON_FULL = ("block", "drop")
@@ -37,8 +35,9 @@ ABI_COUNT = 6
 WORDS_PER_ABI = 8
 
 
-@dataclass(frozen=True)
-class RunConfig:
+# Named tuples, not dataclasses: these two modules are on the way of every start, and importing
+# dataclasses alone costs a tenth of what a start may cost.
+class RunConfig(NamedTuple):
     """What the core is told. Times in nanoseconds, sizes in bytes."""
 
     argv: Sequence[str]
@@ -77,8 +76,7 @@ FALLBACKS = {
 }
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(NamedTuple):
     """Counts of a run; see rn_stats in api.h. Times in nanoseconds."""
 
     events: int = 0
@@ -101,11 +99,11 @@ class Stats:
     cpu_shared: int = 0
 
 
-@dataclass
 class _Kept:
     """C strings and arrays that must outlive a call."""
 
-    objects: list[Any] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.objects: list[Any] = []
 
     def string(self, text: str) -> Any:
         data = os.fsencode(text)
@@ -119,6 +117,21 @@ class _Kept:
         made = native.ffi.new("const char *[]", [*map(self.string, texts), native.ffi.NULL])
         self.objects.append(made)
         return made
+
+
+class Block:
+    """Finished spans or records: `view` is valid until release()."""
+
+    def __init__(self, run: Any, out: int, block: Any) -> None:
+        self._run, self._out, self._block = run, out, block
+        self.view = memoryview(native.ffi.buffer(block.data, block.len) if block.len else b"")
+        self.spans = int(block.spans)
+        self.first_seq = int(block.first_seq)
+
+    def release(self) -> None:
+        """Gives the memory back to the core."""
+        self.view.release()
+        native.lib.rn_block_release(self._run, self._out, self._block)
 
 
 class NativeRun:
@@ -165,28 +178,16 @@ class NativeRun:
         """Counts so far; final once wait() has returned a status."""
         raw = native.ffi.new("rn_stats *")
         native.lib.rn_run_stats(self._run, raw)
-        return Stats(**{name: int(getattr(raw, name)) for name in Stats.__dataclass_fields__})
+        return Stats(**{name: int(getattr(raw, name)) for name in Stats._fields})
 
-    @contextmanager
-    def take(self, out: int, seconds: float) -> Iterator[tuple[memoryview, int, int] | None]:
-        """The next block of queue `out`: (bytes, spans, seq of the first record).
+    def take(self, out: int, seconds: float) -> Block | None:
+        """The next block of queue `out`; one without spans = none yet, None = none will come.
 
-        An empty view = none yet; None = none will come any more. Valid inside the `with`.
+        The caller releases it.
         """
         block = native.ffi.new("rn_block *")
         status = native.lib.rn_block_take(self._run, out, int(seconds * 1000), block)
-        if status < 0:
-            yield None
-            return
-        if status == 0:
-            yield memoryview(b""), 0, 0
-            return
-        view = memoryview(native.ffi.buffer(block.data, block.len))
-        try:
-            yield view, int(block.spans), int(block.first_seq)
-        finally:
-            view.release()
-            native.lib.rn_block_release(self._run, out, block)
+        return None if status < 0 else Block(self._run, out, block)
 
     @property
     def root_span_id(self) -> int:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from renacer_otel.errors import CoreUnavailable, one_line
 
 if TYPE_CHECKING:
-    from cffi import FFI
-
-    ffi: FFI
+    # Structures and functions come from the C headers: no stub knows their members.
+    ffi: Any
     lib: Any
 
 LIBRARY = "librenacer.so"
@@ -28,7 +27,7 @@ class NativeCoreMissing(CoreUnavailable):
     """The core is absent, cannot be loaded, or is of another API version than this package."""
 
 
-def load() -> tuple[FFI, Any]:
+def load() -> tuple[Any, Any]:
     """Returns cffi's ``ffi`` and the loaded library, the same objects each time.
 
     Raises :class:`NativeCoreMissing` (exit code 125) with what to do about it.
@@ -38,7 +37,7 @@ def load() -> tuple[FFI, Any]:
     return globals()["ffi"], globals()["lib"]
 
 
-def _load() -> tuple[FFI, Any]:
+def _load() -> tuple[Any, Any]:
     try:
         api = importlib.import_module("renacer_otel._native._api")
     except ImportError as error:

@@ -53,17 +53,17 @@ class Output(threading.Thread):
             self._fail(error)
 
     def _take_one(self) -> bool:
-        with self._run.take(self._queue, _TAKE_S) as taken:
-            if taken is None:
-                return False
-            view, count, first_seq = taken
-            if count == 0:
-                return True
-            try:
-                self._put(view, count, first_seq)
-            except Exception as error:  # noqa: BLE001
-                self.result.lost += count
-                self._fail(error)
+        block = self._run.take(self._queue, _TAKE_S)
+        if block is None:
+            return False
+        try:
+            if block.spans:
+                self._put(block.view, block.spans, block.first_seq)
+        except Exception as error:  # noqa: BLE001
+            self.result.lost += block.spans
+            self._fail(error)
+        finally:
+            block.release()
         return True
 
     def _fail(self, error: Exception) -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel._version import __version__
-from renacer_otel.engine.launch import QUEUE_BYTES, RING_BYTES, NativeRun, RunConfig, Stats, span_ids
-from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
+from renacer_otel.engine.launch import (
+    QUEUE_BYTES,
+    RING_BYTES,
+    NativeRun,
+    RunConfig,
+    Stats,
+    span_ids,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput
     from renacer_otel.spans.context import TraceContext
 
 # A signal's handler runs when the main thread is back in Python: this often.
@@ -32,14 +37,16 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 
 
-@dataclass(frozen=True)
-class SessionConfig:
-    """What a run is to do. At most one file format besides OTLP: `format` is None, "text",
-    "record" or "otlp-json"; `descriptor` is where it goes. Session closes it, but for text."""
+class SessionConfig(NamedTuple):
+    """What a run is to do. Without a context, a new trace.
+
+    At most one file format besides OTLP: `format` is None, "text", "record" or "otlp-json";
+    `descriptor` is where it goes. Session closes it, but for text.
+    """
 
     argv: Sequence[str]
     environ: Mapping[str, str]
-    context: TraceContext
+    context: TraceContext | None = None
     otlp: OtlpSettings | None = None
     format: str | None = None
     descriptor: int = -1
@@ -61,15 +68,14 @@ class SessionConfig:
     synthetic_calls: int = 0
 
 
-@dataclass
-class Outcome:
+class Outcome(NamedTuple):
     """How a run ended: the command's wait status, counts, and what became of each output."""
 
     wait_status: int
     stats: Stats
-    otlp: Delivered | None = None
-    file: Delivered | None = None
-    warnings: list[str] = field(default_factory=list)
+    otlp: Delivered | None
+    file: Delivered | None
+    warnings: list[str]
 
     @property
     def lost_spans(self) -> int:
@@ -94,6 +100,7 @@ class Session:
         self._config = config
         self._anchors = _anchors()
         self._id_key = _random_key()
+        self._context = config.context or _Context(_random_trace_id())
         self._warnings: list[str] = []
 
     def run(self) -> Outcome:
@@ -106,21 +113,19 @@ class Session:
         try:
             with _Signals(run):
                 run.start()
-                outputs = self._outputs(run)
-                for output in outputs.values():
-                    output.start()
+                otlp, file = self._otlp_output(run), self._file_output(run)
                 while (status := run.wait(_WAIT_S)) is None:
                     pass
-                otlp = outputs.get("otlp")
-                if isinstance(otlp, OtlpOutput):
+                if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
-                for output in outputs.values():
-                    output.join()
+                for output in (otlp, file):
+                    if output:
+                        output.join()
             return Outcome(
                 wait_status=status,
                 stats=run.stats(),
                 otlp=otlp.result if otlp else None,
-                file=outputs["file"].result if "file" in outputs else None,
+                file=file.result if file else None,
                 warnings=self._warnings,
             )
         finally:
@@ -128,7 +133,7 @@ class Session:
 
     def _run_config(self) -> RunConfig:
         config = self._config
-        context = config.context
+        context = self._context
         propagate = config.propagate and config.otlp is not None
         return RunConfig(
             argv=config.argv,
@@ -164,7 +169,7 @@ class Session:
         """The command's environment: TRACEPARENT names its own process span."""
         from renacer_otel.spans.context import format_traceparent, with_lamport
 
-        context = self._config.context
+        context = self._context
         environ = dict(self._config.environ)
         process = span_ids(self._id_key)[1]
         environ["TRACEPARENT"] = format_traceparent(context.trace_id, process, context.flags)
@@ -172,16 +177,28 @@ class Session:
         environ["TRACESTATE"] = with_lamport(context.tracestate, context.lamport + 1)
         return environ
 
-    def _outputs(self, run: NativeRun) -> dict[str, Output]:
+    def _otlp_output(self, run: NativeRun) -> OtlpOutput | None:
+        settings = self._config.otlp
+        if settings is None:
+            return None
+        from renacer_otel.sidecar.outputs import OtlpOutput
+
+        output = OtlpOutput(run, lambda: self._make_sender(settings))
+        output.start()
+        return output
+
+    def _file_output(self, run: NativeRun) -> FileOutput | None:
         config = self._config
-        outputs: dict[str, Output] = {}
-        if config.otlp is not None:
-            outputs["otlp"] = OtlpOutput(run, partial(self._make_sender, config.otlp))
+        if config.format not in ("record", "otlp-json"):
+            return None
+        from renacer_otel.sidecar.outputs import FileOutput
+
         if config.format == "record":
-            outputs["file"] = FileOutput(run, run.RECORD, config.descriptor, self._trace_writer)
-        elif config.format == "otlp-json":
-            outputs["file"] = FileOutput(run, run.JSON, config.descriptor, self._json_writer)
-        return outputs
+            output = FileOutput(run, run.RECORD, config.descriptor, self._trace_writer)
+        else:
+            output = FileOutput(run, run.JSON, config.descriptor, self._json_writer)
+        output.start()
+        return output
 
     def _attributes(self) -> dict[str, Any]:
         from renacer_otel.spans.resource import make_resource
@@ -202,7 +219,7 @@ class Session:
 
     def _trace_writer(self, descriptor: int) -> _RecordWriter:
         config = self._config
-        context = config.context
+        context = self._context
         machine = os.uname()
         return _RecordWriter(
             descriptor,
@@ -227,6 +244,16 @@ class Session:
                 "engine": "ptrace",
             },
         )
+
+
+class _Context(NamedTuple):
+    """A new trace: as spans.context.TraceContext, without the cost of importing it."""
+
+    trace_id: bytes
+    span_id: int = 0
+    flags: int = 3  # sampled, and of a random id
+    tracestate: str = ""
+    lamport: int = 0
 
 
 class _JsonWriter:
@@ -260,7 +287,7 @@ class _RecordWriter:
         self._writer.records(view, first_seq)
 
     def close(self, stats: Stats) -> None:
-        self._writer.end(vars(stats).copy())
+        self._writer.end(stats._asdict())
 
 
 class _Signals:
@@ -305,6 +332,12 @@ def _anchors() -> tuple[int, int]:
         after = time.monotonic_ns()
         best = min(best, (after - before, real, (before + after) // 2))
     return best[1], best[2]
+
+
+def _random_trace_id() -> bytes:
+    while not any(trace_id := os.urandom(16)):
+        pass
+    return trace_id
 
 
 def _random_key() -> tuple[int, int]:
