@@ -11,7 +11,7 @@ import re
 
 from renacer_otel.errors import ConfigError, one_line
 
-_NUMBER = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?([A-Za-zµμ]*)", re.ASCII)
+_NUMBER = r"([0-9]{1,18})(?:\.([0-9]{1,9}))?([A-Za-zµμ]*)"
 
 # Nanoseconds a unit. Both code points in use for "micro" are taken (U+00B5, U+03BC).
 _DURATION_NS = {
@@ -45,7 +45,7 @@ _U63 = (1 << 63) - 1
 
 def _scaled(text: str, name: str, units: dict[str, int], example: str) -> int:
     """Returns number x unit as an integer; ConfigError if it is not one exactly."""
-    match = _NUMBER.fullmatch(text)
+    match = re.fullmatch(_NUMBER, text)
     if match is None:
         raise ConfigError(f"{name}: '{one_line(text, 40)}' is not {example}")
     whole, fraction, unit = match.group(1), match.group(2) or "", match.group(3)

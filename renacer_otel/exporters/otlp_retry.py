@@ -7,7 +7,6 @@ Status codes are plain names ("UNAVAILABLE"), so nothing here needs grpc.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -140,7 +139,9 @@ def parse_response(data: bytes, spans: int) -> PartialSuccess | None:
 class Backoff:
     """Exponential backoff with full jitter, for one request."""
 
-    def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
+    def __init__(self, uniform: Callable[[float, float], float] | None = None) -> None:
+        if uniform is None:
+            from random import uniform  # not with the module: it costs some ms of start-up
         self._uniform = uniform
         self._ceiling = FIRST_BACKOFF_S
 

@@ -33,10 +33,10 @@ _MAX_TIMEOUT_MS = 2**31 - 1
 _MAX_HEADERS = 64
 _MAX_PEM_BYTES = 1 << 20
 
-_HEADER_KEY = re.compile(r"[0-9a-z_.-]{1,128}", re.ASCII)
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,8192}", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._~-]{1,32})?\]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_HEADER_KEY = r"[0-9a-z_.-]{1,128}"
+_HEADER_VALUE = r"[\x20-\x7e]{0,8192}"
+_HOST = r"[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._~-]{1,32})?\]"
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*)://((?s:.*))"
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def parse_endpoint(text: str, name: str, insecure: bool = False) -> tuple[str, s
     form = f"{name}: write it as http://HOST:{DEFAULT_PORT} or https://HOST:{DEFAULT_PORT}"
     if not text or not text.isprintable() or " " in text:
         raise ConfigError(f"{form}; {shown} is not an endpoint")
-    match = _SCHEME.fullmatch(text)
+    match = re.fullmatch(_SCHEME, text)
     scheme, rest = (match.group(1).lower(), match.group(2)) if match else ("", text)
     if not match and re.match(r"(unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):", text):
         scheme = text.partition(":")[0]
@@ -142,7 +142,7 @@ def parse_endpoint(text: str, name: str, insecure: bool = False) -> tuple[str, s
     host = parts.netloc
     if port is not None or host.endswith(":"):
         host = host.rpartition(":")[0]
-    if port == 0 or parts.netloc.endswith(":") or not _HOST.fullmatch(host):
+    if port == 0 or parts.netloc.endswith(":") or not re.fullmatch(_HOST, host):
         raise ConfigError(f"{form}; {shown} has a bad host or port")
     secure = scheme == "https" or (not scheme and not insecure)
     target = f"{host}:{DEFAULT_PORT if port is None else port}"
@@ -170,14 +170,14 @@ def parse_headers(items: Sequence[str], name: str) -> tuple[dict[str, str], list
             continue
         key, equals, raw = item.partition("=")
         key = key.strip().lower()
-        if not equals or not _HEADER_KEY.fullmatch(key):
+        if not equals or not re.fullmatch(_HEADER_KEY, key):
             problems.append(f"{name}: header {position} is not key=value")
             continue
         if key.startswith("grpc-") or key.endswith("-bin") or key == "user-agent":
             problems.append(f"{name}: header {position} has a name that gRPC keeps for itself")
             continue
         value = unquote_to_bytes(raw.strip()).decode("utf-8", "replace")
-        if not _HEADER_VALUE.fullmatch(value):
+        if not re.fullmatch(_HEADER_VALUE, value):
             problems.append(
                 f"{name}: the value of header {position} is too long or holds characters"
                 " that a header cannot carry"

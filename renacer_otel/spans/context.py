@@ -40,14 +40,13 @@ _MAX_TRACEPARENT_IN = 512
 _MAX_BAGGAGE = 8192
 _MAX_BAGGAGE_MEMBERS = 180
 
-_TRACEPARENT = re.compile(
-    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII | re.DOTALL
-)
-_STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}", re.ASCII)
-_STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
-_LAMPORT = re.compile(r"[0-9a-f]{16}", re.ASCII)
-_BAGGAGE_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BAGGAGE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+# Compiled at first use, which most runs never come to.
+_TRACEPARENT = r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-(?s:.*))?"
+_STATE_KEY = r"[a-z0-9][a-z0-9_\-*/@]{0,255}"
+_STATE_VALUE = r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_LAMPORT = r"[0-9a-f]{16}"
+_BAGGAGE_KEY = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_BAGGAGE_VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def parse_traceparent(text: str) -> TraceContext | None:
     """
     if len(text) > _MAX_TRACEPARENT_IN:
         return None
-    match = _TRACEPARENT.fullmatch(text)
+    match = re.fullmatch(_TRACEPARENT, text)
     if match is None:
         return None
     version, trace_hex, span_hex, flags_hex, rest = match.groups()
@@ -131,7 +130,7 @@ def parse_tracestate(text: str) -> list[tuple[str, str]] | None:
         if not member:
             continue
         key, equals, value = member.partition("=")
-        if not equals or not _STATE_KEY.fullmatch(key) or not _STATE_VALUE.fullmatch(value):
+        if not equals or not re.fullmatch(_STATE_KEY, key) or not re.fullmatch(_STATE_VALUE, value):
             return None
         if key in members or len(members) == MAX_MEMBERS:
             return None
@@ -147,7 +146,7 @@ def format_tracestate(members: list[tuple[str, str]]) -> str:
 def lamport_of(tracestate: str) -> int | None:
     """The Lamport time in a tracestate's `renacer` member; None = none that can be used."""
     for key, value in parse_tracestate(tracestate) or ():
-        if key == LAMPORT_KEY and _LAMPORT.fullmatch(value):
+        if key == LAMPORT_KEY and re.fullmatch(_LAMPORT, value):
             time = int(value, 16)
             return time if time <= MAX_LAMPORT else None
     return None
@@ -184,9 +183,9 @@ def _valid_baggage_member(member: str) -> bool:
         key, equals, value = part.partition("=")
         if not equals and position == 0:
             return False
-        if not _BAGGAGE_KEY.fullmatch(key.strip(" \t")):
+        if not re.fullmatch(_BAGGAGE_KEY, key.strip(" \t")):
             return False
-        if not _BAGGAGE_VALUE.fullmatch(value.strip(" \t")):
+        if not re.fullmatch(_BAGGAGE_VALUE, value.strip(" \t")):
             return False
     return True
 

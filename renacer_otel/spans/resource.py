@@ -35,8 +35,8 @@ _MAX_NAME = 1024
 # host.arch has a list of values in the semantic conventions; uname has others.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "x86", "armv7l": "arm32"}
 
-_KEY = re.compile(r"[\x21-\x2b\x2d-\x3c\x3e-\x7e]{1,255}")
-_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_KEY = r"[\x21-\x2b\x2d-\x3c\x3e-\x7e]{1,255}"
+_BAD_PERCENT = r"%(?![0-9A-Fa-f]{2})"
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ def parse_resource_attributes(text: str) -> dict[str, str] | None:
     for item in text.split(","):
         key, equals, raw = item.partition("=")
         key, raw = key.strip(), raw.strip()
-        if not equals or "=" in raw or _BAD_PERCENT.search(key + raw):
+        if not equals or "=" in raw or re.search(_BAD_PERCENT, key + raw):
             return None
         try:
             key = unquote_to_bytes(key).decode("utf-8")
             value = unquote_to_bytes(raw).decode("utf-8")
         except UnicodeDecodeError:
             return None
-        if not _KEY.fullmatch(key):
+        if not re.fullmatch(_KEY, key):
             return None
         attributes[key] = value
     return attributes if len(attributes) <= _MAX_ATTRIBUTES else None
