@@ -7,10 +7,9 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.live.backend import AGENT_CONFIG, REPOSITORY
-
-yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 DOC = (REPOSITORY / "docs" / "backends.md").read_text(encoding="utf-8")
 
