@@ -141,7 +141,9 @@ class Backoff:
 
     def __init__(self, uniform: Callable[[float, float], float] | None = None) -> None:
         if uniform is None:
-            from random import uniform  # not with the module: it costs some ms of start-up
+            import random  # not with the module: it costs some ms of start-up
+
+            uniform = random.uniform
         self._uniform = uniform
         self._ceiling = FIRST_BACKOFF_S
 
