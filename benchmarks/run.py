@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""`./dev bench [NAME...]`: the project's benchmarks, as ratios of commands timed in turn.
+
+Names: trace, export, ring, startup, long (10 million calls: minutes; not run unless named).
+What a benchmark needs and the machine lacks (a C compiler, strace, a built collector) is told,
+and that row left out. Exit 1 if a ratio misses its target.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import timing  # noqa: E402 (beside this file)
+
+HERE = Path(__file__).resolve().parent
+RENACER = [sys.executable, "-m", "renacer_otel", "-q"]
+ROUNDS = int(os.environ.get("RENACER_BENCH_ROUNDS", "5"))
+missed: list[str] = []
+
+
+def dd(calls: int) -> list[str]:
+    """A command of `calls` reads and writes of one byte, and some dozens to start up."""
+    count = f"count={calls // 2}"
+    return ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", count, "status=none"]
+
+
+def tell(name: str, value: str, target: str = "", held: bool = True) -> None:
+    verdict = "" if not target else f"   target {target}: {'held' if held else 'MISSED'}"
+    print(f"  {name:<58} {value:>14}{verdict}", flush=True)
+    if not held:
+        missed.append(name)
+
+
+def ratio(name: str, value: float, most: float | None = None, least: float | None = None) -> None:
+    """A figure against its bound."""
+    if most is not None:
+        tell(name, f"{value:.2f}", f"<= {most:g}", value <= most)
+    elif least is not None:
+        tell(name, f"{value:.2f}", f">= {least:g}", value >= least)
+    else:
+        tell(name, f"{value:.2f}")
+
+
+def minimal_tracer(folder: Path) -> list[str] | None:
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        tell("minimal pinned C loop", "no C compiler")
+        return None
+    program = folder / "minimal_tracer"
+    subprocess.run([compiler, "-O2", "-o", program, HERE / "minimal_tracer.c"], check=True)
+    return [str(program)]
+
+
+@contextmanager
+def null_receiver(cpu: int | None = None) -> Iterator[str]:
+    """Our receiver in a process of its own, reading nothing; yields its endpoint."""
+    pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
+    process = subprocess.Popen(
+        [*pin, sys.executable, "-m", "renacer_otel.exporters.receiver", "--null"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.communicate(timeout=30)
+
+
+def bench_trace(folder: Path) -> None:
+    """Full text trace of dd against strace, free and pinned, and the least possible."""
+    work = dd(40_000)
+    out = str(folder / "out.txt")
+    commands = {"bare": work, "ours": [*RENACER, "-o", out, "--", *work]}
+    if minimal := minimal_tracer(folder):
+        commands["minimal"] = [*minimal, *work]
+    if shutil.which("strace"):
+        strace = ["strace", "-f", "-o", str(folder / "strace.txt"), *work]
+        commands["strace"] = strace
+        commands["pinned"] = ["taskset", "-c", "0", *strace]
+    else:
+        tell("strace", "not installed")
+    samples = timing.in_turn(commands, ROUNDS)
+    wall = {name: timing.median_wall(found) for name, found in samples.items()}
+    for name, seconds in wall.items():
+        tell(f"dd, 40,000 calls: {name}, seconds", f"{seconds:.3f}")
+    if "strace" in wall:
+        ratio("strace -f -o / ours", wall["strace"] / wall["ours"], least=5)
+        ratio("ours / strace pinned by taskset", wall["ours"] / wall["pinned"], most=1)
+    if "minimal" in wall:
+        ratio("ours / minimal pinned C loop", wall["ours"] / wall["minimal"], most=1.4)
+
+
+def bench_export(folder: Path) -> None:
+    """OTLP/gRPC to a null receiver against our text run."""
+    work = dd(40_000)
+    with null_receiver() as endpoint:
+        samples = timing.in_turn(
+            {
+                "text": [*RENACER, "-o", str(folder / "out.txt"), "--", *work],
+                "otlp": [*RENACER, "--fail-on-loss", "--otlp-endpoint", endpoint, "--", *work],
+            },
+            ROUNDS,
+        )
+    text, otlp = (timing.median_wall(samples[name]) for name in ("text", "otlp"))
+    tell("dd, 40,000 calls: text, seconds", f"{text:.3f}")
+    tell("dd, 40,000 calls: OTLP/gRPC to a null receiver, seconds", f"{otlp:.3f}")
+    ratio("OTLP / text", otlp / text, most=1.3)
+
+
+def ring_rate(endpoint: str, calls: int, cpu: int) -> dict[str, Any]:
+    """spans/s of the path behind the ring, the whole sender on one CPU."""
+    command = [sys.executable, HERE / "ring_export.py", endpoint, str(calls)]
+    done = subprocess.run(
+        ["taskset", "-c", str(cpu), *command], check=True, capture_output=True, text=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def best_rate(endpoint: str, calls: int) -> float:
+    results = [ring_rate(endpoint, calls, 0) for _ in range(3)]
+    for result in results:
+        assert result["lost"] == 0, result
+    return sorted(float(result["per_second"]) for result in results)[1]
+
+
+def bench_ring(folder: Path) -> None:
+    """Ring filled from memory, through interpreter, encoder and gRPC; and the SDK beside it."""
+    other = max(os.sched_getaffinity(0))
+    with null_receiver(other) as endpoint:
+        ours = best_rate(endpoint, 2_000_000)
+        tell("ring -> null receiver, spans/s on one core", f"{ours:,.0f}", ">= 500,000",
+             ours >= 500_000)  # fmt: skip
+        command = ["taskset", "-c", "0", sys.executable, HERE / "sdk_export.py", endpoint, "20000"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            tell("OpenTelemetry SDK", "not installed")
+        else:
+            sdk = float(done.stdout)
+            tell("OpenTelemetry SDK, BatchSpanProcessor, spans/s", f"{sdk:,.0f}")
+            ratio("ours / SDK", ours / sdk, least=50)
+    with collector(folder, other) as found:
+        if found is None:
+            tell("ring -> real collector", "not built: ./dev live builds it")
+            return
+        rate = best_rate(found, 2_000_000)
+        tell("ring -> real collector (nop), spans/s", f"{rate:,.0f}", ">= 300,000",
+             rate >= 300_000)  # fmt: skip
+
+
+@contextmanager
+def collector(folder: Path, cpu: int) -> Iterator[str | None]:
+    """The collector that ./dev live built, with a nop exporter; None if there is none."""
+    script = HERE.parent / "tests" / "live" / "backends" / "bench_collector.sh"
+    if not script.exists():
+        yield None
+        return
+    process = subprocess.Popen(
+        [script, str(folder), str(cpu)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip() or None
+    finally:
+        process.communicate(timeout=60)
+
+
+def bench_startup(folder: Path) -> None:
+    """What `renacer-otel -- true` costs over `true`."""
+    out = str(folder / "out.txt")
+    commands = {
+        "true": ["true"],
+        "ours": [str(Path(sys.executable).with_name("renacer-otel")), "-q", "-o", out, "--",
+                 "true"],
+    }  # fmt: skip
+    samples = timing.in_turn(commands, 4 * ROUNDS)
+    added = 1000 * (timing.median_wall(samples["ours"]) - timing.median_wall(samples["true"]))
+    tell("renacer-otel -- true over true, ms", f"{added:.0f}", "<= 100", added <= 100)
+
+
+def bench_long(folder: Path) -> None:
+    """10 million calls: memory, and cost a call against 1 million."""
+    del folder
+    with null_receiver() as endpoint:
+        found = {}
+        for calls in (1_000_000, 10_000_000):
+            command = [*RENACER, "--otlp-endpoint", endpoint, "--", *dd(calls)]
+            found[calls] = timing.once(command)
+            tell(f"{calls:,} calls: µs a call", f"{found[calls].wall / calls * 1e6:.2f}")
+            tell(f"{calls:,} calls: peak resident MB", f"{found[calls].rss / 1e6:.0f}")
+    cost = {calls: sample.wall / calls for calls, sample in found.items()}
+    ratio("cost a call, 10 million / 1 million", cost[10_000_000] / cost[1_000_000], most=1.1)
+    peak = found[10_000_000].rss / 1e6
+    tell("peak resident MB of 10 million calls", f"{peak:.0f}", "< 150", peak < 150)
+
+
+BENCHMARKS: dict[str, Callable[[Path], None]] = {
+    "trace": bench_trace,
+    "export": bench_export,
+    "ring": bench_ring,
+    "startup": bench_startup,
+    "long": bench_long,
+}
+
+
+def main(names: list[str]) -> int:
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        print(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+        return 125
+    with tempfile.TemporaryDirectory(prefix="renacer-bench-") as folder:
+        for name in names or [name for name in BENCHMARKS if name != "long"]:
+            print(f"{name}: {(BENCHMARKS[name].__doc__ or '').strip()}")
+            BENCHMARKS[name](Path(folder))
+    print(f"targets missed: {', '.join(missed) or 'none'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
