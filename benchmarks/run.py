@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import timing  # noqa: E402 (beside this file)
+import timing
 
 HERE = Path(__file__).resolve().parent
 RENACER = [sys.executable, "-m", "renacer_otel", "-q"]
@@ -154,7 +156,7 @@ def bench_ring(folder: Path) -> None:
             ratio("ours / SDK", ours / sdk, least=50)
     with collector(folder, other) as found:
         if found is None:
-            tell("ring -> real collector", "not built: ./dev live builds it")
+            tell("ring -> real collector", "not built: Go is missing")
             return
         rate = best_rate(found, 2_000_000)
         tell("ring -> real collector (nop), spans/s", f"{rate:,.0f}", ">= 300,000",
@@ -163,19 +165,50 @@ def bench_ring(folder: Path) -> None:
 
 @contextmanager
 def collector(folder: Path, cpu: int) -> Iterator[str | None]:
-    """The collector that ./dev live built, with a nop exporter; None if there is none."""
-    script = HERE.parent / "tests" / "live" / "backends" / "bench_collector.sh"
-    if not script.exists():
+    """The real collector with a nop exporter, as ./dev live builds it; None without Go."""
+    backends = HERE.parent / "tests" / "live" / "backends"
+    built = subprocess.run(
+        [backends / "build.sh", "otelcol"], check=False, stdout=subprocess.PIPE, text=True
+    )
+    if built.returncode:
         yield None
         return
-    process = subprocess.Popen(
-        [script, str(folder), str(cpu)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    ports = free_ports(2)
+    with (folder / "otelcol.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *("taskset", "-c", str(cpu), Path(built.stdout.strip()) / "otelcol"),
+                *("--config", str(backends / "nop.yaml")),
+            ],
+            env={**os.environ, "OTLP_PORT": str(ports[0]), "HEALTH_PORT": str(ports[1])},
+            stdout=log,
+            stderr=log,
+        )
     try:
-        yield process.stdout.readline().strip() or None
+        wait_for_port(ports[0], process)
+        yield f"http://127.0.0.1:{ports[0]}"
     finally:
-        process.communicate(timeout=60)
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports of 127.0.0.1 that nobody listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until somebody listens there; RuntimeError if the process ends before."""
+    while process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the collector ended with {process.returncode} before it listened")
 
 
 def bench_startup(folder: Path) -> None:

@@ -135,7 +135,8 @@ static void put_result(struct line *line, const struct rn_call *call)
 	if ((call->flags & RN_FLAG_INTERRUPTED) && name) {
 		PUT(line, "? ");
 		put(line, name);
-	} else if ((call->flags & RN_FLAG_FAILED) && err) {
+	} else if (err && (call->flags & RN_FLAG_FAILED ||
+			   call->desc->flags & RN_CALL_NO_RESULT)) { /* as strace shows it */
 		PUT(line, "-1 ");
 		if (!name) {
 			PUT(line, "(errno ");

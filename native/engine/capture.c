@@ -68,6 +68,8 @@ static void add_read(struct record *rec, const struct want *want, const uint8_t 
 		total = len;
 	} else if (len < total) {
 		flags |= RN_PIECE_CUT;
+	} else if (want->type == RN_PIECE_PATH && len && data[len - 1] == 0) {
+		len = total = len - 1; /* getcwd's result counts the NUL */
 	}
 	rn_piece_add(rec, want->type, want->arg, data, len, total, flags);
 }

@@ -221,7 +221,8 @@ static void on_return(struct rn_engine *e, struct task *task, const struct stop 
 		rn_cpu_after_call(e, task);
 	if (task->hidden || !had_entry || !task->wanted)
 		return;
-	if (stop->is_error && looks_like_error(stop->result)) {
+	if (stop->is_error && looks_like_error(stop->result) &&
+	    !(task->desc->flags & RN_CALL_NO_RESULT)) {
 		int64_t err = -stop->result;
 
 		flags = RN_FLAG_FAILED;

@@ -197,7 +197,7 @@ static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t w
 	thread->open = false;
 	describe(in, &call, thread, thread->entry);
 	call.flags |= RN_FLAG_UNFINISHED;
-	call.t1 = when > call.t0 ? when : call.t0;
+	call.t1 = when > call.t0 ? when : call.t0 + 1;
 	call.lamport_start = thread->open_lamport;
 	finish_call(in, thread, &call);
 }
@@ -302,7 +302,7 @@ static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
 static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
 			uint64_t clock)
 {
-	process->pub.t_end = when;
+	process->pub.t_end = when > process->pub.t_start ? when : process->pub.t_start + 1;
 	process->pub.lamport_end = clock;
 	in->totals.spans++;
 	TELL(in, process, &process->pub);

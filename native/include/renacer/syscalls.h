@@ -55,7 +55,9 @@ enum {
 	RN_CALL_WAIT = 1u << 4,       /* wait4, waitid, waitpid */
 	RN_CALL_AFFINITY = 1u << 5,   /* sched_getaffinity, sched_setaffinity, sched_setattr,
 	                                 sched_setscheduler, unshare, setns */
-	RN_CALL_RESULT_OCTAL = 1u << 6 /* result is a file mode (umask) */
+	RN_CALL_RESULT_OCTAL = 1u << 6, /* result is a file mode (umask) */
+	RN_CALL_NO_RESULT = 1u << 7 /* what it returns is the register of the code that it goes
+	                               back to: never a failure of its own (rt_sigreturn) */
 };
 
 struct rn_syscall_desc {
