@@ -15,10 +15,13 @@
 
 #include "engine_private.h"
 
-/* What a stop costs more when the two sit on different CPUs; the low end of what was measured. */
-#define APART_COST_NS 30000u
+/* What a stop costs besides the tracee's own time, on one CPU and on two: measured, see
+   docs/benchmarks.md; on two it is the low end. */
+#define STOP_SHARED_NS 5000u
+#define STOP_APART_NS 25000u
 #define DWELL_TICKS 2u
-#define MIN_STOPS_PER_TICK 5u
+/* Clocks read a tick, at most: a tick must stay cheap with a thousand processes. */
+#define SAMPLE_MAX 64u
 
 static void set_mask(int tid, const cpu_set_t *mask)
 {
@@ -200,16 +203,60 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task)
 		pin(e, target);
 }
 
-/* Tracees that would compute now if they had a CPU each. */
-static unsigned computing(const struct rn_engine *e)
-{
-	unsigned n = 0;
+struct demand {
+	unsigned want;   /* tracees outside any call: they would compute if they had a CPU each */
+	uint64_t cpu_ns; /* that tracees used since the last look */
+};
 
-	for (unsigned i = 0; i < TASK_BUCKETS; i++)
-		for (const struct task *task = e->tasks.bucket[i]; task; task = task->next)
-			n += task->started && !task->in_call && !task->group_stopped &&
-			     !task->held && !task->dead;
-	return n;
+/* CPU time of a process, its threads together: its CPUCLOCK_SCHED clock, clock_getcpuclockid(3) */
+static uint64_t cpu_time_of(int pid)
+{
+	struct timespec ts;
+
+	if (clock_gettime((clockid_t)(((unsigned)~pid << 3) | 2u), &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static struct demand look(struct rn_engine *e)
+{
+	struct demand demand = {0, 0};
+	unsigned sampled = 0;
+
+	for (unsigned i = 0; i < TASK_BUCKETS; i++) {
+		for (struct task *task = e->tasks.bucket[i]; task; task = task->next) {
+			uint64_t used;
+
+			if (!task->started || task->held || task->dead || task->group_stopped)
+				continue;
+			demand.want += !task->in_call;
+			if (task->tid != task->pid || sampled++ >= SAMPLE_MAX)
+				continue;
+			used = cpu_time_of(task->pid);
+			if (used > task->cpu_seen) {
+				demand.cpu_ns += used - task->cpu_seen;
+				task->cpu_seen = used;
+			}
+		}
+	}
+	return demand;
+}
+
+/*
+ * What the window's work takes on one CPU and on several: on one, the tracees' own
+ * time and the tracer's in a row; on several, their own time in parallel, but each
+ * stop a wake-up on another CPU.
+ */
+static bool better_apart(const struct cpu_share *cpu, const struct demand *demand, uint64_t stops)
+{
+	unsigned parallel = demand->want < (unsigned)cpu->cpus ? demand->want : (unsigned)cpu->cpus;
+	uint64_t shared = demand->cpu_ns + stops * STOP_SHARED_NS;
+	uint64_t apart;
+
+	if (parallel < 2)
+		return false;
+	apart = demand->cpu_ns / parallel + stops * STOP_APART_NS;
+	return apart + apart / 8 < shared;
 }
 
 void rn_cpu_tick(struct rn_engine *e)
@@ -217,31 +264,21 @@ void rn_cpu_tick(struct rn_engine *e)
 	struct cpu_share *cpu = &e->cpu;
 	uint64_t stops = atomic_load_explicit(&e->counters.stops, memory_order_relaxed);
 	uint64_t in_window = stops - cpu->window_stops;
-	uint64_t elapsed = e->now - cpu->window_start;
-	uint64_t lost, gained;
-	unsigned want;
-	bool better_apart;
+	struct demand demand;
 
-	if (!cpu->possible || e->config.cpu != RN_CPU_POLICY_AUTO || elapsed == 0)
+	if (!cpu->possible || e->config.cpu != RN_CPU_POLICY_AUTO)
 		return;
+	if (e->tasks.count < 2 && cpu->shared)
+		return; /* one alone has nothing to gain from a second CPU */
 	cpu->window_stops = stops;
-	cpu->window_start = e->now;
-	want = computing(e);
-	if (want > (unsigned)cpu->cpus)
-		want = (unsigned)cpu->cpus;
-	/* Per window: CPU time that sharing takes from them, and that it saves on stops. */
-	lost = want > 1 ? (want - 1) * elapsed : 0;
-	gained = in_window * APART_COST_NS;
-	better_apart = lost > gained;
-	if (!better_apart && !cpu->shared && in_window < MIN_STOPS_PER_TICK)
-		return;
-	if (better_apart != cpu->shared) {
+	demand = look(e);
+	if (better_apart(cpu, &demand, in_window) != cpu->shared) {
 		cpu->parallel_ticks = 0;
 		return;
 	}
 	if (++cpu->parallel_ticks < DWELL_TICKS)
 		return;
-	if (better_apart)
+	if (cpu->shared)
 		part(e);
 	else
 		share(e);

@@ -35,6 +35,7 @@ struct task {
 	uint64_t t_entry;
 	uint64_t clone_flags;
 	int64_t last_result;
+	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
 	uint64_t held_since;
 	uint64_t span_counter; /* of its process's current span, see ids.h */
 	bool dead;             /* it died before its maker told of it… */
@@ -76,8 +77,7 @@ struct cpu_share {
 	cpu_set_t undo;     /* what tracees get back */
 	cpu_set_t tracer;   /* what the tracer had */
 	int cpus;
-	uint64_t window_start, window_stops;
-	uint64_t last_switch;
+	uint64_t window_stops;
 	unsigned parallel_ticks; /* in a row that asked for the other mode */
 };
 

@@ -70,6 +70,7 @@ static void start(struct rn_engine *e, struct task *task, const struct task *mak
 {
 	emit_start(e, task, maker, birth);
 	if (task->dead) {
+		unhold(e, task);
 		rn_on_death(e, task, task->status);
 		return;
 	}
@@ -167,8 +168,15 @@ void rn_release_held(struct rn_engine *e)
 
 		for (struct task *task = e->tasks.bucket[i]; task; task = next) {
 			next = task->next;
-			if (task->held && e->now - task->held_since > HELD_LIMIT_NS)
+			if (!task->held || e->now - task->held_since <= HELD_LIMIT_NS)
+				continue;
+			if (task->dead) {
+				/* It never ran; its id may soon be another's. */
+				unhold(e, task);
+				rn_task_remove(e, task);
+			} else {
 				adopt_orphan(e, task);
+			}
 		}
 	}
 }
@@ -220,7 +228,10 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 {
 	if (!task->known) {
 		/* Its maker may yet tell of it. */
-		unhold(e, task);
+		if (!task->held)
+			e->tasks.held++;
+		task->held = true;
+		task->held_since = e->now;
 		task->dead = true;
 		task->status = status;
 		return;
