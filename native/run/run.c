@@ -317,16 +317,6 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 	stats->cpu_shared = atomic_load(&counters->shared);
 }
 
-uint64_t rn_run_root_span_id(const rn_run *run)
-{
-	return rn_span_id(run->config.id_key[0], run->config.id_key[1], RN_ID_RUN);
-}
-
-uint64_t rn_run_first_process_span_id(const rn_run *run)
-{
-	return rn_span_id(run->config.id_key[0], run->config.id_key[1], RN_ID_RUN | 1);
-}
-
 void rn_run_free(rn_run *run)
 {
 	if (!run)

@@ -189,16 +189,6 @@ class NativeRun:
         status = native.lib.rn_block_take(self._run, out, int(seconds * 1000), block)
         return None if status < 0 else Block(self._run, out, block)
 
-    @property
-    def root_span_id(self) -> int:
-        """Span id of the run's root span."""
-        return int(native.lib.rn_run_root_span_id(self._run))
-
-    @property
-    def process_span_id(self) -> int:
-        """Span id of the command's process span."""
-        return int(native.lib.rn_run_first_process_span_id(self._run))
-
     def close(self) -> None:
         """Frees everything; waits for the core's threads. Idempotent."""
         if self._run != native.ffi.NULL:
@@ -249,7 +239,6 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     raw.options = kept.string(config.options)
     raw.realtime_anchor = config.realtime_anchor
     raw.monotonic_anchor = config.monotonic_anchor
-    raw.sampled = 1
     if config.wanted is not None:
         words = ffi.new("uint64_t[]", list(config.wanted))
         kept.objects.append(words)

@@ -34,7 +34,6 @@ typedef struct rn_run rn_run;
 /* rn_config.disable: fallbacks forced, for tests and odd kernels */
 #define RN_NO_GET_SYSCALL_INFO 1
 #define RN_NO_PROCESS_VM_READV 2
-#define RN_NO_MEMFD_SEAL 4
 
 typedef struct {
 	const char *const *argv;
@@ -63,7 +62,6 @@ typedef struct {
 	const char *options;    /* for the root span */
 	uint64_t realtime_anchor;
 	uint64_t monotonic_anchor;
-	int sampled;            /* 0: export nothing (text and TRACE still) */
 	const uint64_t *wanted; /* bitmaps of call numbers, 8 words of 64 an ABI (RN_ABI_COUNT
 	                           of them), or NULL = all */
 } rn_config;
@@ -127,9 +125,6 @@ int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
 /* Passes a signal on to the command. 0, or -errno. */
 int rn_run_signal(rn_run *run, int sig);
 void rn_run_stats(rn_run *run, rn_stats *stats);
-/* Span id of the root and of the command's process span. */
-uint64_t rn_run_root_span_id(const rn_run *run);
-uint64_t rn_run_first_process_span_id(const rn_run *run);
 void rn_run_free(rn_run *run);
 
 /* 1 = a block, 0 = timeout, -1 = no more will come. Blocks stay valid until released. */

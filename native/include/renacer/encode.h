@@ -53,7 +53,6 @@ struct rn_text;
 enum {
 	RN_TEXT_PID_ALWAYS = 1u << 0,  /* "123  " before each line (strace -f -o) */
 	RN_TEXT_PID_BRACKET = 1u << 1, /* "[pid   123] " once there are several tasks (stderr) */
-	RN_TEXT_TIME = 1u << 2,        /* -t, -tt, -ttt: reserved */
 	RN_TEXT_DURATION = 1u << 3     /* -T */
 };
 struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit);
