@@ -62,7 +62,7 @@ static void count_switch(struct rn_engine *e)
 
 static void pin_unless_in_call(struct rn_engine *e, struct task *task)
 {
-	if (!task->repin)
+	if (!task->lent)
 		pin(e, task);
 }
 
@@ -170,7 +170,7 @@ void rn_cpu_before_call(struct rn_engine *e, struct task *task)
 	if (!target || target->own_mask)
 		return;
 	unpin(e, target);
-	target->repin = true;
+	target->lent++;
 	task->repin = true;
 	task->repin_target = target->tid;
 }
@@ -194,12 +194,12 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task)
 	struct task *target = rn_task_find(e, task->repin_target);
 
 	task->repin = false;
-	if (!target)
-		return;
-	target->repin = false;
+	if (!target || !target->lent)
+		return; /* gone, or another by that id */
+	target->lent--;
 	if (task->desc->flags & RN_CALL_AFFINITY && chose_for_itself(e, target))
 		target->own_mask = true;
-	if (e->cpu.shared)
+	if (e->cpu.shared && !target->lent)
 		pin(e, target);
 }
 

@@ -26,7 +26,8 @@ struct task {
 	bool group_stopped; /* listening */
 	bool pinned;        /* we changed its CPU mask */
 	bool own_mask;      /* it has a CPU mask or class of its own: never pinned */
-	bool repin;         /* unpinned for the length of the call that it is in */
+	bool repin;         /* the call that it is in gave back somebody's own mask */
+	uint16_t lent;      /* how many such calls are about this thread's mask */
 	uint8_t abi;
 	int32_t nr;
 	int32_t repin_target; /* whose mask was given back, if not its own */
