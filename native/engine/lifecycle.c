@@ -109,7 +109,8 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 		task = rn_task_add(e, (int)tid);
 	if (!task)
 		return; /* no memory: let go at its first stop */
-	if (event == RN_PTRACE_EVENT_CLONE && (maker->clone_flags & CLONE_THREAD))
+	/* By the flags: CLONE_VFORK or a signal in them give another event for a thread. */
+	if (maker->clone_flags & CLONE_THREAD)
 		be_thread_of(task, maker);
 	else
 		be_process(e, task);
