@@ -21,7 +21,7 @@ struct task {
 	bool wanted;      /* the call it is in is recorded */
 	bool entry_in_ring;
 	bool entry_lost;
-	bool held;          /* stopped until its maker tells of it */
+	bool held;          /* stopped, or dead, until its maker tells of it */
 	bool hidden;        /* not yet at its first exec: nothing is recorded */
 	bool group_stopped; /* listening */
 	bool pinned;        /* we changed its CPU mask */
@@ -35,6 +35,7 @@ struct task {
 	uint64_t args[6];
 	uint64_t t_entry;
 	uint64_t clone_flags;
+	uint64_t told_of_call; /* t_entry of its last call of which a birth was told */
 	int64_t last_result;
 	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
 	uint64_t held_since;

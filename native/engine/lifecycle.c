@@ -9,7 +9,7 @@
 
 #include "engine_private.h"
 
-#define HELD_LIMIT_NS 20000000u /* how long a birth may go unexplained */
+#define HELD_LIMIT_NS 20000000u /* from then on its maker is looked for */
 
 void rn_resume(struct rn_engine *e, struct task *task, int sig)
 {
@@ -41,6 +41,15 @@ static enum rn_birth birth_of(int event)
 	default:
 		return RN_BIRTH_CLONE;
 	}
+}
+
+static void hold(struct rn_engine *e, struct task *task)
+{
+	if (!task->held)
+		e->tasks.held++;
+	task->held = true;
+	task->held_since = e->now;
+	rn_timer_arm(e);
 }
 
 static void unhold(struct rn_engine *e, struct task *task)
@@ -102,6 +111,7 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 
 	if (rn_ptrace(RN_PTRACE_GETEVENTMSG, maker->tid, 0, (uintptr_t)&tid) < 0)
 		return;
+	maker->told_of_call = maker->t_entry;
 	task = rn_task_find(e, (int)tid);
 	if (task && task->known)
 		return; /* it was given up on and let go before */
@@ -126,33 +136,55 @@ void rn_on_unknown_stop(struct rn_engine *e, int tid)
 		return;
 	}
 	task->started = true;
-	task->held = true;
-	task->held_since = e->now;
-	e->tasks.held++;
-	rn_timer_arm(e);
+	hold(e, task);
 }
 
-static int tgid_of(int tid)
+struct kin {
+	int tgid, ppid;
+};
+
+static struct kin kin_of(int tid)
 {
+	struct kin kin = {tid, 0};
 	char path[64], line[128];
-	int tgid = tid;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	file = fopen(path, "re");
 	if (!file)
-		return tid;
+		return kin;
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+		if (sscanf(line, "PPid: %d", &kin.ppid) == 1)
 			break;
+		else
+			sscanf(line, "Tgid: %d", &kin.tgid);
 	fclose(file);
-	return tgid;
+	return kin;
 }
 
-static void adopt_orphan(struct rn_engine *e, struct task *task)
+/* Whether `maker` is inside a call that may have made this one, and has yet to tell. */
+static bool may_tell(const struct task *maker, const struct task *task, const struct kin *kin)
 {
-	int tgid = tgid_of(task->tid);
-	const struct task *leader = tgid == task->tid ? NULL : rn_task_find(e, tgid);
+	if (!maker->known || !maker->in_call || !(maker->desc->flags & RN_CALL_FORK) ||
+	    maker->told_of_call == maker->t_entry)
+		return false;
+	return task->dead || maker->pid == kin->ppid || maker->pid == kin->tgid ||
+	       maker->clone_flags & CLONE_PARENT;
+}
+
+static bool somebody_may_tell(const struct rn_engine *e, const struct task *task,
+			      const struct kin *kin)
+{
+	for (unsigned i = 0; i < TASK_BUCKETS; i++)
+		for (const struct task *maker = e->tasks.bucket[i]; maker; maker = maker->next)
+			if (may_tell(maker, task, kin))
+				return true;
+	return false;
+}
+
+static void adopt_orphan(struct rn_engine *e, struct task *task, const struct kin *kin)
+{
+	const struct task *leader = kin->tgid == task->tid ? NULL : rn_task_find(e, kin->tgid);
 
 	if (leader)
 		be_thread_of(task, leader);
@@ -161,22 +193,30 @@ static void adopt_orphan(struct rn_engine *e, struct task *task)
 	start(e, task, NULL, RN_BIRTH_UNKNOWN);
 }
 
-/* Those whose maker was killed before it could tell of them. */
+/*
+ * Those whose maker was killed before it could tell of them. A maker that is only
+ * late (it waits for a CPU like a thousand others) is waited for.
+ */
 void rn_release_held(struct rn_engine *e)
 {
 	for (unsigned i = 0; i < TASK_BUCKETS && e->tasks.held; i++) {
 		struct task *next;
 
 		for (struct task *task = e->tasks.bucket[i]; task; task = next) {
+			struct kin kin;
+
 			next = task->next;
 			if (!task->held || e->now - task->held_since <= HELD_LIMIT_NS)
 				continue;
+			kin = kin_of(task->tid);
+			if (somebody_may_tell(e, task, &kin))
+				continue;
 			if (task->dead) {
-				/* It never ran; its id may soon be another's. */
+				/* It never ran; its id may come again. */
 				unhold(e, task);
 				rn_task_remove(e, task);
 			} else {
-				adopt_orphan(e, task);
+				adopt_orphan(e, task, &kin);
 			}
 		}
 	}
