@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""`renacer-otel doctor`: what this machine allows, and how to get what it lacks."""
+"""`renacer-otel doctor`: what this machine allows, and how to get what it lacks.
+
+Tries tracing and, where an endpoint is named, sending. Exit code 0 if all that is needed works,
+else 125.
+"""
 
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import options
+from renacer_otel.cli import options, terminal
 from renacer_otel.engine import abilities
 from renacer_otel.engine.abilities import Ability
-from renacer_otel.errors import EXIT_OWN_FAILURE, RenacerError, one_line
+from renacer_otel.errors import EXIT_OWN_FAILURE, RenacerError
 from renacer_otel.sidecar.session import Session, SessionConfig
-from renacer_otel.spans.context import new_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CONNECT_S = 2.0
+    from renacer_otel.exporters.otlp_settings import OtlpSettings
+
+_ANSWER_S = 3.0
+_ENDPOINT = "OTLP endpoint"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,68 +30,72 @@ def main(arguments: Sequence[str]) -> int:
     parser = options.Parser(prog="renacer-otel doctor", description=__doc__, allow_abbrev=False)
     parser.add_argument("--otlp-endpoint", metavar="URL", help="the collector to look for")
     given = parser.parse_args(list(arguments))
-    found = [*abilities.abilities(), abilities.vm_readv(), _engine(), _python_engine()]
-    found.append(_endpoint(given.otlp_endpoint))
-    width = max(len(item.name) for item in found)
-    for item in found:
+    found = [*abilities.abilities(), _engine()]
+    endpoint = _endpoint(given.otlp_endpoint)
+    width = max(len(item.name) for item in [*found, endpoint])
+    for item in [*found, endpoint]:
         mark = "ok  " if item.ok else ("FAIL" if item.needed else "note")
-        print(f"{mark}  {item.name:{width}}  {item.found}")
+        terminal.show(f"{mark}  {item.name:{width}}  {item.found}\n")
         if not item.ok and item.fix:
-            print(f"      {'':{width}}  fix: {item.fix}")
-    if all(item.ok for item in found if item.needed):
-        print("Commands can be traced here.")
-        return 0
-    print("Commands cannot be traced here: see FAIL above.")
-    return EXIT_OWN_FAILURE
+            terminal.show(f"      {'':{width}}  fix: {item.fix}\n")
+    if not all(item.ok for item in found if item.needed):
+        terminal.show("Commands cannot be traced here: see FAIL above.\n")
+        return EXIT_OWN_FAILURE
+    if endpoint.needed and not endpoint.ok:
+        terminal.show("Commands can be traced here, but no span would arrive: see FAIL above.\n")
+        return EXIT_OWN_FAILURE
+    terminal.show("Commands can be traced here.\n")
+    return 0
 
 
 def _engine() -> Ability:
     """The engine, tried for real on a command that does nothing."""
+    name, fix = "engine ptrace", "mend what fails above; other engines do not exist yet"
     descriptor = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     config = SessionConfig(
-        argv=["true"],
-        environ=dict(os.environ),
-        context=new_context(),
-        format="text",
-        descriptor=descriptor,
+        argv=["true"], environ=dict(os.environ), format="text", descriptor=descriptor
     )
     try:
         outcome = Session(config).run()
     except RenacerError as error:
-        return Ability("engine ptrace", False, error.message, "see above", needed=True)
+        return Ability(name, False, error.message, fix, needed=True)
     finally:
         os.close(descriptor)
-    return Ability(
-        "engine ptrace",
-        True,
-        f"traced `true`: {outcome.stats.calls} calls in {outcome.stats.wall_ns / 1e6:.0f} ms",
-        needed=True,
-    )
-
-
-def _python_engine() -> Ability:
-    return Ability("engines", True, "ptrace (auto chooses it)")
+    if outcome.wait_status != 0 or not outcome.stats.calls or not outcome.complete:
+        found = f"tracing `true` gave {outcome.stats.calls} calls and status {outcome.wait_status}"
+        return Ability(name, False, found, fix, needed=True)
+    milliseconds = outcome.stats.wall_ns / 1e6
+    found = f"traced `true`: {outcome.stats.calls} calls in {milliseconds:.0f} ms (auto chooses it)"
+    return Ability(name, True, found, needed=True)
 
 
 def _endpoint(flag: str | None) -> Ability:
     from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
 
-    name = "OTLP endpoint"
     try:
         choice = resolve(OtlpFlags(endpoint=flag), os.environ)
     except RenacerError as error:
-        return Ability(name, False, error.message, "correct it")
+        return Ability(_ENDPOINT, False, error.message, "correct it", needed=True)
+    remarks = "".join(f"; {warning}" for warning in choice.warnings)
     if choice.settings is None:
-        return Ability(name, True, "none named: the trace is written as text")
-    host, _, port = choice.settings.target.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
-    except OSError as error:
-        reason = one_line(error.strerror or str(error))
-        return Ability(
-            name,
-            False,
-            f"{choice.settings.endpoint}: {reason}",
-            "start a collector there (docker compose up), or name another endpoint",
-        )
-    return Ability(name, True, f"{choice.settings.endpoint}: connects")
+        return Ability(_ENDPOINT, True, "none: the trace is written as text" + remarks)
+    problem = _send_nothing(choice.settings)
+    where = choice.settings.endpoint
+    if not problem:
+        return Ability(_ENDPOINT, True, f"{where}: takes OTLP/gRPC{remarks}", needed=True)
+    fix = "start a collector there (docker compose up -d), or name another endpoint"
+    return Ability(_ENDPOINT, False, f"{where}: {problem}{remarks}", fix, needed=True)
+
+
+def _send_nothing(settings: OtlpSettings) -> str:
+    """Sends a request without a span; returns what went wrong, "" if nothing did."""
+    from renacer_otel.exporters.envelope import OtlpEnvelope
+    from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+
+    sender = OtlpGrpcSender(settings, OtlpEnvelope({"service.name": "renacer-otel doctor"}))
+    sender.start_deadline(_ANSWER_S)
+    sender.submit(b"", 0)
+    counters = sender.close(_ANSWER_S)
+    if counters.batches:
+        return ""
+    return counters.last_error or f"no answer within {_ANSWER_S:.0f} s"

@@ -14,15 +14,24 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
-from renacer_otel.errors import EXIT_OWN_FAILURE, RenacerError
+from renacer_otel.cli import terminal
+from renacer_otel.errors import (
+    EXIT_OWN_FAILURE,
+    OutputError,
+    RenacerError,
+    UsageError,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = ("run", "demo", "doctor")
+_DEBUG = "RENACER_DEBUG"
 
 
 class Command(Protocol):
@@ -35,42 +44,41 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point. Returns the exit code (or ends as the traced command did)."""
+    terminal.hold_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(words)
     except RenacerError as error:
-        complain(error.message)
+        if isinstance(error, OutputError):
+            terminal.give_up_stdout()
+        terminal.complain(error.message)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read our standard output is gone; there is nobody left to tell.
-        sys.stderr.close()
+        # Whoever read our standard output is gone, and content with what it got.
+        terminal.give_up_stdout()
         return EXIT_OWN_FAILURE
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        # Not left to Python, whose exit code 1 would be taken for the command's.
+        if os.environ.get(_DEBUG):
+            raise
+        what = one_line(f"{type(error).__name__}: {error}")
+        terminal.complain(f"internal error: {what}; please report it ({_DEBUG}=1 shows where)")
+        return EXIT_OWN_FAILURE
 
 
 def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write((__doc__ or "") if words else _usage())
-        return 0 if words else EXIT_OWN_FAILURE
+    if not words:
+        raise UsageError("no command to trace; see renacer-otel --help")
+    if words[0] in ("-h", "--help"):
+        terminal.show(__doc__ or "")
+        return 0
     if words[0] in ("-V", "--version"):
         from renacer_otel._version import __version__
 
-        print(f"renacer-otel {__version__}")
+        terminal.show(f"renacer-otel {__version__}\n")
         return 0
     name = words.pop(0) if words[0] in COMMANDS else "run"
     command = cast("Command", importlib.import_module(f"renacer_otel.cli.{name}"))
     return command.main(words)
-
-
-def _usage() -> str:
-    return (__doc__ or "").partition("\n\n")[2]
-
-
-def complain(message: str) -> None:
-    """One line to standard error, whatever happens to it."""
-    try:
-        sys.stderr.write(f"renacer-otel: {message}\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
+from renacer_otel.cli import terminal
 from renacer_otel.errors import UsageError, one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FORMATS = ("text", "record", "otlp-json")
 ENGINES = ("auto", "ptrace")
@@ -22,28 +21,83 @@ class Parser(argparse.ArgumentParser):
         """Raises UsageError."""
         raise UsageError(f"{one_line(message)}; see {self.prog} --help")
 
-
-def parser() -> Parser:
-    """The parser of `renacer-otel run`."""
-    made = Parser(
-        prog="renacer-otel run",
-        usage="renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]",
-        description="Runs COMMAND and follows every system call of it and of all that it starts.",
-        epilog="With neither an endpoint nor -o, the calls are written as text to standard error."
-        " The OTEL_* variables keep their specified meaning, but for the protocol: unset means"
-        " grpc.",
-        allow_abbrev=False,
-    )
-    _export_options(made.add_argument_group("export"))
-    _output_options(made.add_argument_group("output"))
-    _trace_options(made.add_argument_group("tracing"))
-    _loss_options(made.add_argument_group("losses"))
-    made.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    return made
+    def print_help(self, file: object = None) -> None:
+        """The help text. Raises OutputError where argparse would keep a failure to itself."""
+        del file
+        terminal.show(self.format_help())
 
 
-def _export_options(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+class RunParser:
+    """The parser of `renacer-otel run`; `options` are all of its options."""
+
+    def __init__(self) -> None:
+        self._parser = Parser(
+            prog="renacer-otel run",
+            usage="renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]",
+            description="Runs COMMAND and follows every system call of it and of all that it"
+            " starts.",
+            epilog="With neither an endpoint nor -o, the calls are written as text to standard"
+            " error. The OTEL_* variables keep their specified meaning, but for the protocol:"
+            " unset means grpc.",
+            allow_abbrev=False,
+        )
+        self.options: list[argparse.Action] = []
+        for title, fill in (
+            ("export", _export_options),
+            ("output", _output_options),
+            ("tracing", _trace_options),
+            ("losses", _loss_options),
+        ):
+            fill(self._adder(self._parser.add_argument_group(title)))
+
+    def _adder(self, group: argparse._ArgumentGroup) -> Callable[..., None]:
+        def add(*names: str, **how: Any) -> None:
+            self.options.append(group.add_argument(*names, **how))
+
+        return add
+
+    def parse(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str], list[str]]:
+        """(values, the words that are options, the command). Raises UsageError."""
+        valued = {
+            name
+            for action in self.options
+            if action.nargs is None
+            for name in action.option_strings
+        }
+        count = count_options(words, valued)
+        command = list(words[count:])
+        given = list(words[:count])
+        values = self._parser.parse_args(given)
+        return values, given, command[1:] if command[:1] == ["--"] else command
+
+
+def count_options(words: Sequence[str], valued: set[str]) -> int:
+    """How many words stand before the command, or before the `--` that ends the options.
+
+    `valued`: the names of the options that take a value. Whatever follows the command's name
+    is the command's own, options included; argparse cannot be told that in all its versions.
+    """
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word in ("-", "--") or not word.startswith("-"):
+            return at
+        at += 2 if _wants_next(word, valued) else 1
+    return min(at, len(words))
+
+
+def _wants_next(word: str, valued: set[str]) -> bool:
+    """Whether the value of this option is the next word."""
+    if word.startswith("--"):
+        return word in valued
+    # -qo FILE: a value is what follows its letter, or else the next word.
+    for position, letter in enumerate(word[1:], 2):
+        if f"-{letter}" in valued:
+            return position == len(word)
+    return False
+
+
+def _export_options(add: Callable[..., None]) -> None:
     add("--otlp-endpoint", metavar="URL", help="send spans there by OTLP/gRPC: http://host:4317")
     add("--otlp-service-name", metavar="NAME", help="service.name (default: the command's name)")
     add("--otlp-header", metavar="KEY=VALUE", action="append", default=[], help="add a header")
@@ -51,15 +105,14 @@ def _export_options(group: argparse._ArgumentGroup) -> None:
     add("--otlp-certificate", metavar="FILE", help="CA certificates to trust (PEM)")
     add("--otlp-client-key", metavar="FILE", help="client key for mTLS (PEM)")
     add("--otlp-client-certificate", metavar="FILE", help="client certificate for mTLS (PEM)")
-    add("--otlp-compression", metavar="none|gzip", help="compression of requests")
+    add("--otlp-compression", metavar="none|gzip", help="compression of requests (none)")
     add("--otlp-timeout", metavar="TIME", help="limit of one export attempt (10s)")
-    add("--otlp-protocol", metavar="PROTOCOL", help="grpc")
+    add("--otlp-protocol", metavar="PROTOCOL", help="grpc, the only one yet")
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
 
 
-def _output_options(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _output_options(add: Callable[..., None]) -> None:
     add("-o", "--output", metavar="FILE", help="write the trace to FILE")
     add("--format", metavar="FORMAT", help="of the output: " + ", ".join(FORMATS) + " (text)")
     add("-s", "--string-limit", metavar="N", default="32", help="bytes shown of a buffer (32)")
@@ -68,8 +121,7 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
     add("--verbose", action="store_true", help="say what is decided, and why")
 
 
-def _trace_options(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _trace_options(add: Callable[..., None]) -> None:
     add("-e", "--trace", metavar="trace=NAME,...", action="append", default=[], dest="expressions",
         help="record these calls only")  # fmt: skip
     add("-f", "--follow-forks", action="store_true", help="follow children: always on")
@@ -79,8 +131,7 @@ def _trace_options(group: argparse._ArgumentGroup) -> None:
         help="auto, share (tracer and command on one CPU), free")  # fmt: skip
 
 
-def _loss_options(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
+def _loss_options(add: Callable[..., None]) -> None:
     add("--on-full", metavar="block|drop", default="block",
         help="what to do when the ring is full (block)")  # fmt: skip
     add("--block-limit", metavar="TIME", default="5s", help="longest block without progress (5s)")

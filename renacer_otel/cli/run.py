@@ -6,15 +6,15 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import options
-from renacer_otel.cli.main import complain
+from renacer_otel.cli import options, terminal
+from renacer_otel.cli.terminal import complain
 from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL
 from renacer_otel.errors import (
     EXIT_OWN_FAILURE,
+    CommandNotFound,
     ConfigError,
     LossError,
     OutputError,
@@ -40,10 +40,12 @@ _DISABLE = "RENACER_DISABLE"
 
 def main(arguments: Sequence[str]) -> int:
     """Parses, runs, tells; ends as the command ended."""
-    given = options.parser().parse_args(list(arguments))
-    command = given.command[1:] if given.command[:1] == ["--"] else given.command
+    given, words, command = options.RunParser().parse(arguments)
     if not command:
         raise UsageError("no command to trace; write it after the options: renacer-otel -- ls -l")
+    if not command[0]:
+        raise CommandNotFound("'': no such command; its name is empty")
+    given.words = words
     session, warnings = _session(given, command, os.environ)
     for warning in warnings:
         complain(f"warning: {warning}")
@@ -75,6 +77,7 @@ def _session(
     wanted = filters.wanted_calls(given.expressions)
     otlp, warnings = _otlp(given, environ)
     exports = otlp is not None or chosen in ("record", "otlp-json")
+    exports = exports or given.trace_parent is not None  # if only to say that it is malformed
     context, run_id, shown = None, "", ""
     if exports:
         import shlex
@@ -83,7 +86,7 @@ def _session(
         from renacer_otel.spans.context import inbound
 
         run_id = str(uuid.uuid4())
-        shown = one_line(shlex.join(sys.argv[1 : len(sys.argv) - len(command)]), 1000)
+        shown = one_line(shlex.join(_without_secrets(given.words)), 1000)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
     if context is not None and not context.sampled:
@@ -125,10 +128,39 @@ def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> b
     return given.otlp_endpoint is not None or any(environ.get(name, "").strip() for name in names)
 
 
+def _without_secrets(words: list[str]) -> list[str]:
+    """The options as they may be kept in the trace: no header's value."""
+    shown = []
+    for before, word in zip(["", *words], words, strict=False):
+        name, equals, value = word.partition("=")
+        if before == "--otlp-header":
+            word = f"{name}=…"
+        elif name == "--otlp-header" and equals:
+            word = f"{name}={value.partition('=')[0]}=…"
+        shown.append(word)
+    return shown
+
+
+# Of no use without an endpoint: given alone, they are a mistake.
+_NEED_ENDPOINT = (
+    "otlp_header",
+    "otlp_insecure",
+    "otlp_certificate",
+    "otlp_client_key",
+    "otlp_client_certificate",
+    "otlp_compression",
+    "otlp_timeout",
+    "otlp_protocol",
+)
+
+
 def _otlp(
     given: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[OtlpSettings | None, list[str]]:
     if not _asked_to_export(given, environ):
+        if alone := [name for name in _NEED_ENDPOINT if getattr(given, name)]:
+            flag = "--" + alone[0].replace("_", "-")
+            raise UsageError(f"{flag} has no use without an endpoint; add --otlp-endpoint URL")
         return None, []
     from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
 
@@ -165,12 +197,9 @@ def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
 def _open(path: str | None) -> int:
     """The descriptor that the trace goes to; standard error where there is no -o."""
     if path is None:
-        try:
-            return os.dup(2)
-        except OSError as error:
-            raise OutputError(
-                f"standard error is closed ({error.strerror}); use -o FILE"
-            ) from error
+        if terminal.is_closed(2):
+            raise OutputError("standard error is closed; use -o FILE")
+        return os.dup(2)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
     try:
         return os.open(path, flags, 0o666)
@@ -191,13 +220,9 @@ def _tell_decisions(session: SessionConfig) -> None:
 def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
     for warning in outcome.warnings:
         complain(f"warning: {warning}")
-    file = outcome.file
-    file_lost, file_error = (file.lost, file.error) if file else (0, "")
-    for loss in summary.losses(outcome.stats, file_lost, file_error):
+    for loss in summary.losses(outcome.stats, outcome.file, summary.unit_of(session.format)):
         complain(loss)
-    sent = rejected = None
     if otlp := outcome.otlp:
-        sent, rejected = otlp.written, otlp.rejected
         endpoint = session.otlp.endpoint if session.otlp else ""
         if otlp.lost or otlp.rejected:
             complain(
@@ -207,8 +232,7 @@ def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
         if otlp.warning:
             complain(f"warning: {endpoint} says: {otlp.warning}")
     if not quiet:
-        line = summary.last_line(outcome.stats, sent, rejected or 0, outcome.lost_spans)
-        sys.stderr.write(line + "\n")
+        complain(summary.last_line(outcome, summary.unit_of(session.format)))
 
 
 def _end_as(wait_status: int) -> int:
@@ -216,8 +240,6 @@ def _end_as(wait_status: int) -> int:
     if not os.WIFSIGNALED(wait_status):
         return os.waitstatus_to_exitcode(wait_status)
     number = os.WTERMSIG(wait_status)
-    sys.stdout.flush()
-    sys.stderr.flush()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)

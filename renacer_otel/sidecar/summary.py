@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from renacer_otel.engine.launch import Stats
+    from renacer_otel.sidecar.outputs import Delivered
+    from renacer_otel.sidecar.session import Outcome
+
+_UNITS = {"record": "record", "otlp-json": "span"}
 
 
 def plural(count: int, noun: str) -> str:
@@ -15,19 +19,29 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def last_line(stats: Stats, sent: int | None, rejected: int, lost: int) -> str:
-    """Calls, spans sent (None: nothing was exported), rejected, lost, and the tracer's share."""
+def unit_of(format: str | None) -> str:  # noqa: A002 (as the option is called)
+    """What an output of this format is counted in."""
+    return _UNITS.get(format or "", "line")
+
+
+def last_line(outcome: Outcome, unit: str) -> str:
+    """Calls; spans sent, rejected, lost; what an output could not take; the tracer's share.
+
+    Without an exporter the lost are calls. `unit`: see unit_of().
+    """
+    stats, otlp = outcome.stats, outcome.otlp
     parts = [plural(stats.calls, "call")]
-    if sent is not None:
-        parts += [plural(sent, "span") + " sent", f"{rejected:,} rejected"]
-    parts.append(f"{lost:,} lost")
+    if otlp:
+        parts += [plural(otlp.written, "span") + " sent", f"{otlp.rejected:,} rejected"]
+    parts.append(f"{outcome.lost_spans:,} lost")
+    if unwritten := stats.text_lost + (outcome.file.lost if outcome.file else 0):
+        parts.append(f"{plural(unwritten, unit)} not written")
     share = 100 * stats.tracer_ns / stats.wall_ns if stats.wall_ns else 0.0
-    seconds = stats.wall_ns / 1e9
-    return f"renacer-otel: {', '.join(parts)}; tracer {share:.0f} % of {seconds:.3f} s"
+    return f"{', '.join(parts)}; tracer {share:.0f} % of {stats.wall_ns / 1e9:.3f} s"
 
 
-def losses(stats: Stats, file_lost: int, file_error: str) -> list[str]:
-    """One sentence for each kind of loss that the last line does not name."""
+def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:
+    """One sentence for each kind of loss but the exporter's."""
     found = []
     if stats.lost_events:
         found.append(
@@ -40,11 +54,11 @@ def losses(stats: Stats, file_lost: int, file_error: str) -> list[str]:
             f"the queue to the collector was full: {plural(stats.dropped_spans, 'span')} dropped"
         )
     if stats.text_lost:
-        found.append(
-            f"the output could not be written ({os.strerror(stats.text_errno)}):"
-            f" {plural(stats.text_lost, 'line')} lost"
-        )
-    if file_error or file_lost:
-        reason = f" ({file_error})" if file_error else ""
-        found.append(f"the output could not be written{reason}: {plural(file_lost, 'record')} lost")
+        found.append(_unwritten(os.strerror(stats.text_errno), stats.text_lost, unit))
+    if file and (file.error or file.lost):
+        found.append(_unwritten(file.error or "for an unknown reason", file.lost, unit))
     return found
+
+
+def _unwritten(reason: str, count: int, unit: str) -> str:
+    return f"the output could not be written ({reason}): {plural(count, unit)} lost"

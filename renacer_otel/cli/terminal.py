@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Words to the user, whatever has become of the standard streams.
+
+Any of the three may be closed, a full disk, or a pipe whose reader is gone. None of that may
+change how the traced command runs, what it finds open, or our exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from renacer_otel.errors import OutputError
+
+_closed: set[int] = set()
+
+
+def hold_closed_streams() -> None:
+    """Puts /dev/null where a standard stream is closed, until the command's exec.
+
+    Else the next file that we open would become the standard error of somebody. The command
+    itself finds the stream closed, as it would without us.
+    """
+    for number in (0, 1, 2):
+        if not _is_open(number):
+            _closed.add(number)
+            held = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # the lowest number that is free
+            if held != number:
+                os.close(held)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def is_closed(number: int) -> bool:
+    """Whether stream `number` was closed when we started."""
+    return number in _closed
+
+
+def complain(message: str) -> None:
+    """`message` to standard error, as one line of ours."""
+    say(f"renacer-otel: {message}")
+
+
+def say(line: str) -> None:
+    """One line to standard error, at once; nothing happens where it cannot be written."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    rest = f"{line}\n".encode(encoding, "backslashreplace")
+    try:
+        while rest:
+            rest = rest[os.write(2, rest) :]
+    except OSError:
+        pass
+
+
+def show(text: str) -> None:
+    """`text` to standard output, at once. Raises OutputError, and BrokenPipeError."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: {error.strerror}; free space there") from error
+
+
+def is_unicode() -> bool:
+    """Whether standard output takes all characters."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def give_up_stdout() -> None:
+    """Lets what standard output still holds go to nowhere, so that nothing fails at the end."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, 1)
+    os.close(null)
