@@ -129,7 +129,8 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 
 void rn_on_unknown_stop(struct rn_engine *e, int tid)
 {
-	struct task *task = rn_task_add(e, tid);
+	/* Not followed, yet here: its maker asked for it with CLONE_PTRACE. */
+	struct task *task = e->config.follow ? rn_task_add(e, tid) : NULL;
 
 	if (!task) {
 		rn_ptrace(RN_PTRACE_DETACH, tid, 0, 0);
