@@ -212,7 +212,7 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 		while (!none_left)
 			rn_loop_step(e, &none_left);
 		result = exec_failure(err);
-	} else {
+	} else if (!e->command_gone) {
 		atomic_store(&e->counters.command_pid, pid);
 	}
 out:

@@ -291,6 +291,8 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 	if (task->tid == e->command_pid) {
 		e->command_gone = true;
 		e->command_status = status;
+		/* Nobody signals it from now on: the id may be another's. */
+		atomic_store(&e->counters.command_pid, 0);
 	}
 	rn_task_remove(e, task);
 }
