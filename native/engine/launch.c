@@ -76,6 +76,7 @@ static bool resolve(const char *name, char *const *envp, char *path, size_t cap,
 static void become_command(const struct rn_engine_config *config, const char *path, int go, int bad)
 {
 	struct sigaction default_action;
+	ssize_t got;
 	char token;
 	int err;
 
@@ -84,8 +85,11 @@ static void become_command(const struct rn_engine_config *config, const char *pa
 	/* Python ignores these two for itself; a command must not inherit that. */
 	sigaction(SIGPIPE, &default_action, NULL);
 	sigaction(SIGXFSZ, &default_action, NULL);
-	while (read(go, &token, 1) < 0 && errno == EINTR)
-		;
+	do
+		got = read(go, &token, 1);
+	while (got < 0 && errno == EINTR);
+	if (got != 1)
+		_exit(127); /* the tracer died before it could seize us */
 	close(go);
 	sigprocmask(SIG_SETMASK, &config->mask, NULL);
 	execve(path, config->argv, config->envp);
