@@ -94,6 +94,8 @@ struct rn_engine {
 	bool timer_on;
 	timer_t timer;
 	bool have_timer;
+	int tick_signal;
+	bool tick_ignored; /* by our caller, hence by the command */
 	uint64_t seq; /* of the last event */
 	uint64_t ordinals;
 	uint64_t ticked_stops; /* stops at the last tick */

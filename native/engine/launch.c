@@ -72,19 +72,41 @@ static bool resolve(const char *name, char *const *envp, char *path, size_t cap,
 	return false;
 }
 
-/* In the child: only async-signal-safe calls from here to exec. */
-static void become_command(const struct rn_engine_config *config, const char *path, int go, int bad)
+/* The signals for which we have handlers. */
+static void handled_signals(sigset_t *set)
 {
-	struct sigaction default_action;
+	struct sigaction action;
+
+	sigemptyset(set);
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
+		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+		    action.sa_handler != SIG_IGN)
+			sigaddset(set, sig);
+	/* Python ignores these two for itself; a command must not inherit that. */
+	sigaddset(set, SIGPIPE);
+	sigaddset(set, SIGXFSZ);
+}
+
+/*
+ * In the child: only async-signal-safe calls from here to exec. Our handlers go
+ * before anything is unblocked: a signal that comes now is for the command.
+ */
+static void become_command(const struct rn_engine *e, const char *path, const sigset_t *handled,
+			   int go, int bad)
+{
+	const struct rn_engine_config *config = &e->config;
+	struct sigaction action;
 	ssize_t got;
 	char token;
 	int err;
 
-	memset(&default_action, 0, sizeof(default_action));
-	default_action.sa_handler = SIG_DFL;
-	/* Python ignores these two for itself; a command must not inherit that. */
-	sigaction(SIGPIPE, &default_action, NULL);
-	sigaction(SIGXFSZ, &default_action, NULL);
+	memset(&action, 0, sizeof(action));
+	for (int sig = 1; sig <= SIGRTMAX; sig++) {
+		if (sigismember(handled, sig) != 1)
+			continue;
+		action.sa_handler = sig == e->tick_signal && e->tick_ignored ? SIG_IGN : SIG_DFL;
+		sigaction(sig, &action, NULL);
+	}
 	do
 		got = read(go, &token, 1);
 	while (got < 0 && errno == EINTR);
@@ -180,6 +202,7 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 	int go[2], bad[2], err = 0, why;
 	char path[4096];
 	bool none_left = false;
+	sigset_t handled;
 	int pid;
 
 	if (!resolve(e->config.argv[0], e->config.envp, path, sizeof(path), &why))
@@ -194,10 +217,11 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 		return result;
 	}
 	rn_timer_init(e);
+	handled_signals(&handled);
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		become_command(&e->config, path, go[0], bad[1]);
+		become_command(e, path, &handled, go[0], bad[1]);
 	}
 	result = pid < 0 ? failed(RN_LAUNCH_SYSTEM, errno, "fork") : seize(e, pid);
 	close(go[0]);

@@ -24,13 +24,15 @@ static void on_tick(int sig)
 
 void rn_timer_init(struct rn_engine *e)
 {
-	struct sigaction action;
+	struct sigaction action, before;
 	struct sigevent event;
 	sigset_t set;
 
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = on_tick;
-	sigaction(TICK_SIGNAL, &action, NULL);
+	sigaction(TICK_SIGNAL, &action, &before);
+	e->tick_signal = TICK_SIGNAL;
+	e->tick_ignored = before.sa_handler == SIG_IGN;
 	sigemptyset(&set);
 	sigaddset(&set, TICK_SIGNAL);
 	/*
