@@ -31,17 +31,18 @@ static size_t peek(int tid, const struct rn_span_of_memory *span)
 	return got;
 }
 
-static size_t vm_read(struct rn_engine *e, int tid, const struct iovec *local,
-		      const struct iovec *remote, unsigned n)
+/* False: not to be had at all (ENOSYS) or here (EPERM), but PEEKDATA may be. */
+static bool vm_read(struct rn_engine *e, int tid, const struct iovec *local,
+		    const struct iovec *remote, unsigned n, size_t *got)
 {
-	ssize_t got = process_vm_readv(tid, local, n, remote, n, 0);
+	ssize_t result = process_vm_readv(tid, local, n, remote, n, 0);
 
-	if (got >= 0)
-		return (size_t)got;
-	/* Not there, or not allowed for this kind of tracee: PEEKDATA may still be. */
-	if (errno == ENOSYS || errno == EPERM)
+	*got = result > 0 ? (size_t)result : 0;
+	if (result >= 0)
+		return true;
+	if (errno == ENOSYS)
 		e->use_vm_readv = false;
-	return 0;
+	return errno != ENOSYS && errno != EPERM;
 }
 
 #define PARTS 16
@@ -77,19 +78,21 @@ void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *span
 			parts++;
 		}
 	}
-	got = vm_read(e, tid, local, remote, parts);
-	if (!e->use_vm_readv)
+	if (!vm_read(e, tid, local, remote, parts, &got))
 		goto fallback;
 	for (unsigned i = 0; i < parts; i++) {
+		struct rn_span_of_memory *span = &spans[owner[i]];
 		size_t take = local[i].iov_len < got ? local[i].iov_len : got;
 
-		spans[owner[i]].got += take;
 		got -= take;
+		/* One bad address must not hide the others. */
+		if (bad < i && owner[i] != owner[bad])
+			vm_read(e, tid, &local[i], &remote[i], 1, &take);
 		if (take < local[i].iov_len && bad == PARTS)
 			bad = i;
-		else if (bad < i && owner[i] != owner[bad])
-			/* One bad address must not hide the others. */
-			spans[owner[i]].got += vm_read(e, tid, &local[i], &remote[i], 1);
+		/* What lies behind a hole is not the span's beginning. */
+		if (span->got == (size_t)((uint8_t *)local[i].iov_base - (uint8_t *)span->to))
+			span->got += take;
 	}
 	return;
 fallback:
