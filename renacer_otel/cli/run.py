@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from renacer_otel import config as values
 from renacer_otel.cli import options, terminal
 from renacer_otel.cli.terminal import complain
-from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL
+from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL, own_environ
 from renacer_otel.errors import (
     EXIT_OWN_FAILURE,
     CommandNotFound,
@@ -101,6 +101,7 @@ def _session(
     return SessionConfig(
         argv=command,
         environ=dict(environ),
+        own_environ=own_environ(),
         context=context,
         otlp=otlp,
         format=None if form == "none" else form,

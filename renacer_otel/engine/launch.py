@@ -23,7 +23,7 @@ from renacer_otel.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 CPU_POLICIES = ("auto", "share", "free")
 ON_FULL = ("block", "drop")
@@ -41,7 +41,7 @@ class RunConfig(NamedTuple):
     """What the core is told. Times in nanoseconds, sizes in bytes."""
 
     argv: Sequence[str]
-    environ: Mapping[str, str]
+    environ: Sequence[str]  # NAME=value, as the command gets it
     trace_id: bytes
     id_key: tuple[int, int]
     otlp: bool = False
@@ -196,6 +196,20 @@ class NativeRun:
             self._run = native.ffi.NULL
 
 
+def own_environ() -> list[str]:
+    """The environment that we were started with: NAME=value, in order, nothing left out.
+
+    Not os.environ: that lacks what has no "=" or comes twice, and has LC_CTYPE too many where
+    Python coerced the C locale (PEP 538).
+    """
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            block = file.read()
+    except OSError:
+        return [f"{name}={value}" for name, value in os.environ.items()]
+    return [os.fsdecode(entry) for entry in block.split(b"\0")[:-1]]
+
+
 def span_ids(id_key: tuple[int, int]) -> tuple[int, int]:
     """Span ids of root and command's process span under a key, before there is a run."""
     root = 1 << 63
@@ -208,7 +222,7 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     raw = ffi.new("rn_config *")
     kept.objects.append(raw)
     raw.argv = kept.strings(config.argv)
-    raw.envp = kept.strings([f"{name}={value}" for name, value in config.environ.items()])
+    raw.envp = kept.strings(config.environ)
     text = lib.RN_OUT_TEXT if config.text_fd >= 0 else 0
     raw.outputs = (
         text

@@ -40,12 +40,15 @@ _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 class SessionConfig(NamedTuple):
     """What a run is to do. Without a context, a new trace.
 
+    `environ` is what we go by; `own_environ`, if given, is what the command gets instead, with
+    all that a mapping cannot say (NAME=value in order, a name twice).
     At most one file format besides OTLP: `format` is None, "text", "record" or "otlp-json";
     `descriptor` is where it goes. Session closes it, but for text.
     """
 
     argv: Sequence[str]
     environ: Mapping[str, str]
+    own_environ: Sequence[str] | None = None
     context: TraceContext | None = None
     otlp: OtlpSettings | None = None
     format: str | None = None
@@ -137,7 +140,7 @@ class Session:
         propagate = config.propagate and config.otlp is not None
         return RunConfig(
             argv=config.argv,
-            environ=self._environ() if propagate else config.environ,
+            environ=self._environ(propagate),
             trace_id=context.trace_id,
             id_key=self._id_key,
             otlp=config.otlp is not None,
@@ -165,17 +168,25 @@ class Session:
             synthetic_calls=config.synthetic_calls,
         )
 
-    def _environ(self) -> dict[str, str]:
-        """The command's environment: TRACEPARENT names its own process span."""
+    def _environ(self, propagate: bool) -> list[str]:
+        """The command's environment; to propagate, TRACEPARENT names its own process span."""
+        config = self._config
+        environ = config.own_environ
+        if environ is None:
+            environ = [f"{name}={value}" for name, value in config.environ.items()]
+        if not propagate:
+            return list(environ)
         from renacer_otel.spans.context import format_traceparent, with_lamport
 
         context = self._context
-        environ = dict(self._config.environ)
         process = span_ids(self._id_key)[1]
-        environ["TRACEPARENT"] = format_traceparent(context.trace_id, process, context.flags)
-        # The run's own start is the event that happened before the command's.
-        environ["TRACESTATE"] = with_lamport(context.tracestate, context.lamport + 1)
-        return environ
+        ours = {
+            "TRACEPARENT": format_traceparent(context.trace_id, process, context.flags),
+            # The run's own start is the event that happened before the command's.
+            "TRACESTATE": with_lamport(context.tracestate, context.lamport + 1),
+        }
+        others = [entry for entry in environ if entry.partition("=")[0] not in ours]
+        return [*others, *(f"{name}={value}" for name, value in ours.items())]
 
     def _otlp_output(self, run: NativeRun) -> OtlpOutput | None:
         settings = self._config.otlp
