@@ -36,7 +36,13 @@ struct task {
 	uint64_t t_entry;
 	uint64_t clone_flags;
 	uint64_t told_of_call; /* t_entry of its last call of which a birth was told */
-	int64_t last_result;
+	int64_t last_result; /* if the kernel may now begin the call `cut` anew */
+	struct {
+		int64_t result; /* 0 = none */
+		int32_t nr;
+		uint8_t abi;
+		uint64_t args[6];
+	} cut; /* the last call that a signal cut short */
 	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
 	uint64_t held_since;
 	uint64_t span_counter; /* of its process's current span, see ids.h */

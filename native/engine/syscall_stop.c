@@ -167,8 +167,8 @@ static bool is_restart_syscall(const struct stop *stop)
 /* Whether this entry goes on with the call that the last exit interrupted. */
 static uint16_t restarted(const struct task *task, const struct stop *stop)
 {
-	bool same = stop->nr == task->nr && stop->abi == task->abi &&
-		    memcmp(stop->args, task->args, sizeof(task->args)) == 0;
+	bool same = stop->nr == task->cut.nr && stop->abi == task->cut.abi &&
+		    memcmp(stop->args, task->cut.args, sizeof(task->cut.args)) == 0;
 
 	if (task->last_result == -ERESTART_RESTARTBLOCK)
 		same = is_restart_syscall(stop);
@@ -217,6 +217,12 @@ static void on_return(struct rn_engine *e, struct task *task, const struct stop 
 	bool had_entry = task->in_call;
 
 	task->in_call = false;
+	if (task->cut.result && had_entry && task->desc->flags & RN_CALL_NO_RESULT) {
+		/* The end of a handler: a call is begun anew if its number is in the register. */
+		if (!stop->is_error && stop->result == task->cut.nr)
+			task->last_result = task->cut.result;
+		task->cut.result = 0;
+	}
 	if (task->repin)
 		rn_cpu_after_call(e, task);
 	if (task->hidden || !had_entry || !task->wanted)
@@ -229,6 +235,10 @@ static void on_return(struct rn_engine *e, struct task *task, const struct stop 
 		if (err >= ERESTARTSYS && err <= ERESTART_RESTARTBLOCK) {
 			flags = RN_FLAG_INTERRUPTED;
 			task->last_result = stop->result;
+			task->cut.result = stop->result;
+			task->cut.nr = task->nr;
+			task->cut.abi = task->abi;
+			memcpy(task->cut.args, task->args, sizeof(task->cut.args));
 		}
 	}
 	rn_emit_exit(e, task, stop->result, flags);
