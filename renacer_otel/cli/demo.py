@@ -33,8 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         epilog="COMMAND is traced in place of the pipeline.",
         allow_abbrev=False,
     )
-    count = options.count_options(arguments, set())
-    parser.parse_args(list(arguments[:count]))
+    given, count = options.split_options(arguments, set())
+    parser.parse_args(given)
     command = list(arguments[count:])
     if command[:1] == ["--"]:
         del command[0]

@@ -64,37 +64,44 @@ class RunParser:
             if action.nargs is None
             for name in action.option_strings
         }
-        count = count_options(words, valued)
+        plain, count = split_options(words, valued)
         command = list(words[count:])
-        given = list(words[:count])
-        values = self._parser.parse_args(given)
-        return values, given, command[1:] if command[:1] == ["--"] else command
+        values = self._parser.parse_args(plain)
+        return values, list(words[:count]), command[1:] if command[:1] == ["--"] else command
 
 
-def count_options(words: Sequence[str], valued: set[str]) -> int:
-    """How many words stand before the command, or before the `--` that ends the options.
+def split_options(words: Sequence[str], valued: set[str]) -> tuple[list[str], int]:
+    """(the options with their values tied to them, how many words they take).
 
-    `valued`: the names of the options that take a value. Whatever follows the command's name
-    is the command's own, options included; argparse cannot be told that in all its versions.
+    `valued`: the names of the options that take a value. The command's name or `--` ends the
+    options; what follows is the command's own. argparse cannot be told that in all its
+    versions, and takes a value that begins with a dash only if it is tied: `--name=-5s`.
     """
+    plain: list[str] = []
     at = 0
-    while at < len(words):
-        word = words[at]
-        if word in ("-", "--") or not word.startswith("-"):
-            return at
-        at += 2 if _wants_next(word, valued) else 1
-    return min(at, len(words))
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+        tied, open_name = _tie(words[at], valued)
+        at += 1
+        if open_name and at < len(words):
+            tied.append(f"{open_name}={words[at]}")
+            at += 1
+        elif open_name:
+            tied.append(open_name)
+        plain += tied
+    return plain, at
 
 
-def _wants_next(word: str, valued: set[str]) -> bool:
-    """Whether the value of this option is the next word."""
+def _tie(word: str, valued: set[str]) -> tuple[list[str], str]:
+    """(the options in one word, the last one's name if its value is the next word)."""
     if word.startswith("--"):
-        return word in valued
-    # -qo FILE: a value is what follows its letter, or else the next word.
+        return ([], word) if word in valued else ([word], "")
+    tied: list[str] = []
     for position, letter in enumerate(word[1:], 2):
-        if f"-{letter}" in valued:
-            return position == len(word)
-    return False
+        name, rest = f"-{letter}", word[position:]
+        if name in valued:  # -oFILE, or -o FILE
+            return ([*tied, f"{name}={rest}"], "") if rest else (tied, name)
+        tied.append(name)
+    return tied, ""
 
 
 def _export_options(add: Callable[..., None]) -> None:
