@@ -148,8 +148,9 @@ static bool has_room(const struct rn_ring *ring, uint32_t len, bool structural)
 
 static bool look_for_room(struct rn_ring *ring, uint32_t len, bool structural)
 {
-	ring->cached_tail =
-		atomic_load_explicit(&ring->control->tail, memory_order_acquire);
+	/* Ordered after `blocked` in rn_ring_wait_room(), as the consumer's look at it is after
+	   its tail: one of the two sees the other. */
+	ring->cached_tail = atomic_load_explicit(&ring->control->tail, memory_order_seq_cst);
 	return has_room(ring, len, structural);
 }
 
@@ -164,7 +165,8 @@ static void wake_consumer(struct rn_ring *ring)
 {
 	struct rn_ring_control *control = ring->control;
 
-	if (atomic_exchange_explicit(&control->sleeping, 0, memory_order_relaxed) != 0)
+	/* Ordered after what the sleeper looks at: head, closed or blocked. */
+	if (atomic_exchange_explicit(&control->sleeping, 0, memory_order_seq_cst) != 0)
 		futex(&control->sleeping, FUTEX_WAKE, 1, NULL);
 }
 
@@ -274,7 +276,7 @@ void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns
 	atomic_store_explicit(&control->wake_at, wake_at, memory_order_relaxed);
 	atomic_store_explicit(&control->sleeping, 1, memory_order_seq_cst);
 	if ((int64_t)(atomic_load_explicit(&control->head, memory_order_seq_cst) - wake_at) < 0 &&
-	    !rn_ring_closed(ring))
+	    atomic_load_explicit(&control->closed, memory_order_seq_cst) == 0)
 		futex(&control->sleeping, FUTEX_WAIT, 1, &timeout);
 	atomic_store_explicit(&control->sleeping, 0, memory_order_relaxed);
 }
