@@ -183,8 +183,8 @@ void rn_ring_commit(struct rn_ring *ring, uint32_t len)
 	atomic_store_explicit(&control->head, ring->head, memory_order_seq_cst);
 	if (atomic_load_explicit(&control->sleeping, memory_order_seq_cst) == 0)
 		return;
-	if ((int64_t)(ring->head -
-		      atomic_load_explicit(&control->wake_at, memory_order_relaxed)) >= 0)
+	if ((int64_t)(ring->head - atomic_load_explicit(&control->wake_at, memory_order_relaxed)) >=
+	    0)
 		wake_consumer(ring);
 }
 
@@ -267,6 +267,21 @@ corrupt:
 	return whole ? (int64_t)whole : RN_RING_CORRUPT;
 }
 
+/* What ends a sleep; each is stored before its writer looks at `sleeping`. */
+static bool may_sleep(const struct rn_ring *ring, uint64_t wake_at)
+{
+	const struct rn_ring_control *control = ring->control;
+	uint64_t head = atomic_load_explicit(&control->head, memory_order_seq_cst);
+
+	if ((int64_t)(head - wake_at) >= 0 ||
+	    atomic_load_explicit(&control->closed, memory_order_seq_cst) != 0)
+		return false;
+	/* A producer that died while it waited leaves its mark for ever: only where a read
+	   would make room does it keep the consumer up. */
+	return head == ring->tail ||
+	       atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0;
+}
+
 void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns)
 {
 	struct rn_ring_control *control = ring->control;
@@ -275,8 +290,7 @@ void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns
 
 	atomic_store_explicit(&control->wake_at, wake_at, memory_order_relaxed);
 	atomic_store_explicit(&control->sleeping, 1, memory_order_seq_cst);
-	if ((int64_t)(atomic_load_explicit(&control->head, memory_order_seq_cst) - wake_at) < 0 &&
-	    atomic_load_explicit(&control->closed, memory_order_seq_cst) == 0)
+	if (may_sleep(ring, wake_at))
 		futex(&control->sleeping, FUTEX_WAIT, 1, &timeout);
 	atomic_store_explicit(&control->sleeping, 0, memory_order_relaxed);
 }

@@ -82,7 +82,8 @@ void rn_ring_close(struct rn_ring *ring);
  * their room. Returns bytes copied, 0 if the ring is empty, or RN_RING_CORRUPT.
  */
 int64_t rn_ring_read(struct rn_ring *ring, void *buf, size_t cap);
-/* Sleeps until head >= tail + threshold, the ring is closed, or timeout_ns passed. */
+/* Sleeps until head >= tail + threshold, the ring is closed, the producer waits for room that
+   a read would make, or timeout_ns passed; or for less. */
 void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns);
 bool rn_ring_closed(const struct rn_ring *ring);
 uint64_t rn_ring_used(const struct rn_ring *ring);
