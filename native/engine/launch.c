@@ -87,6 +87,20 @@ static void handled_signals(sigset_t *set)
 	sigaddset(set, SIGXFSZ);
 }
 
+/* As shells tell: a binary has a NUL in its first line. Leaves errno at ENOEXEC. */
+static bool is_text(const char *path)
+{
+	char head[80];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? 0 : read(fd, head, sizeof(head));
+	const char *end = len > 0 ? memchr(head, '\n', (size_t)len) : NULL;
+
+	if (fd >= 0)
+		close(fd);
+	errno = ENOEXEC;
+	return len > 0 && !memchr(head, 0, end ? (size_t)(end - head) : (size_t)len);
+}
+
 /*
  * In the child: only async-signal-safe calls from here to exec. Our handlers go
  * before anything is unblocked: a signal that comes now is for the command.
@@ -115,7 +129,7 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 	close(go);
 	sigprocmask(SIG_SETMASK, &config->mask, NULL);
 	execve(path, config->argv, config->envp);
-	if (errno == ENOEXEC) {
+	if (errno == ENOEXEC && is_text(path)) {
 		/* A script without #!: sh runs it, as execvp(3) does. */
 		size_t n = 0;
 

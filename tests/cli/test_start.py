@@ -83,7 +83,6 @@ def test_interpreter_that_is_a_directory(tmp_path: Path) -> None:
     assert "cannot be executed" in done.error
 
 
-@pytest.mark.xfail(reason="the engine hands what is no script to sh, as execvp(3) does")
 def test_binary_of_another_machine(tmp_path: Path) -> None:
     foreign = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00" + bytes(44)
     done = traced(executable(tmp_path / "program", foreign))
