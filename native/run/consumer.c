@@ -45,8 +45,7 @@ static void drain(struct rn_run *run, uint8_t *chunk)
 		int64_t got = rn_ring_read(ring, chunk, CHUNK);
 
 		if (used > atomic_load_explicit(&run->consumed.ring_peak, memory_order_relaxed))
-			atomic_store_explicit(&run->consumed.ring_peak, used,
-					      memory_order_relaxed);
+			atomic_store_explicit(&run->consumed.ring_peak, used, memory_order_relaxed);
 		if (got > 0) {
 			empty = 0;
 			consume(run, chunk, (size_t)got);

@@ -215,8 +215,7 @@ void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64
 
 static void flush_one(struct sink *sink, bool all)
 {
-	if (sink->block && sink->block->spans &&
-	    (all || rn_now() - sink->started > BATCH_AGE_NS))
+	if (sink->block && sink->block->spans && (all || rn_now() - sink->started > BATCH_AGE_NS))
 		hand_on(sink, false);
 }
 

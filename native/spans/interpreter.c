@@ -148,9 +148,8 @@ static int32_t waited_for(const struct rn_call *call)
 				return (int32_t)call->result; /* not asked for: an exit at best */
 			memcpy(&status, rn_piece_data(piece), sizeof(status));
 			/* stopped: 0x7f in the low byte; continued: 0xffff */
-			return (status & 0xff) == 0x7f || status == 0xffff
-				       ? 0
-				       : (int32_t)call->result;
+			return (status & 0xff) == 0x7f || status == 0xffff ? 0
+									   : (int32_t)call->result;
 		case RN_ARG_STRUCT_OUT: /* waitid: signo, errno, code, pad, pid */
 			piece = rn_call_piece(call, i);
 			if (!piece || piece->len < sizeof(info))
@@ -470,7 +469,7 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 	run->ctx.tracestate = (char *)(uintptr_t)config->tracestate;
 	if (in->command_ended)
 		run->exit_code = (in->command_status & 0x7f) ? -(in->command_status & 0x7f)
-							      : in->command_status >> 8 & 0xff;
+							     : in->command_status >> 8 & 0xff;
 }
 
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)

@@ -65,7 +65,8 @@ void rn_text_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call
 /* --- SIGCHLD {…} --- and --- stopped by SIGSTOP --- */
 void rn_text_signal(struct rn_text *text, struct rn_buf *buf, const struct rn_signal_event *sig);
 /* +++ exited with 0 +++, +++ killed by SIGKILL +++; live = tasks left after it */
-void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev, uint32_t live);
+void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev,
+		  uint32_t live);
 /* How many tasks are traced now (for RN_TEXT_PID_BRACKET). */
 void rn_text_live(struct rn_text *text, uint32_t live);
 /* N events lost here. */

@@ -19,10 +19,7 @@
 enum rn_cpu_policy { RN_CPU_POLICY_AUTO = 0, RN_CPU_POLICY_SHARE = 1, RN_CPU_POLICY_FREE = 2 };
 
 /* Fallbacks that are forced. */
-enum {
-	RN_ENGINE_NO_SYSCALL_INFO = 1u << 0,
-	RN_ENGINE_NO_VM_READV = 1u << 1
-};
+enum { RN_ENGINE_NO_SYSCALL_INFO = 1u << 0, RN_ENGINE_NO_VM_READV = 1u << 1 };
 
 struct rn_engine_config {
 	char *const *argv;

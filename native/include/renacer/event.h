@@ -151,7 +151,7 @@ struct rn_piece {
 	uint16_t flags; /* RN_PIECE_* */
 	uint32_t len;   /* bytes of data that follow, before padding to 8 */
 	uint64_t total; /* whole length of what was captured, in bytes (ARGV: in strings) */
-	                /* data[len], padded with zeros to a multiple of 8 */
+			/* data[len], padded with zeros to a multiple of 8 */
 };
 _Static_assert(sizeof(struct rn_piece) == 16, "the piece header is 16 bytes");
 

@@ -27,7 +27,8 @@ enum rn_arg_kind {
 	RN_ARG_ENVP = 11,    /* char *const[]: counted at entry */
 	RN_ARG_BUF_IN = 12,  /* bytes the call reads: captured at entry, length in args[aux] */
 	RN_ARG_BUF_OUT = 13, /* bytes the call fills: captured at exit, length = result */
-	RN_ARG_PATH_OUT = 14,/* C string the call fills (getcwd): captured at exit, length = result */
+	RN_ARG_PATH_OUT =
+		14,/* C string the call fills (getcwd): captured at exit, length = result */
 	RN_ARG_SIGNAL = 15,  /* signal number, shown by name */
 	RN_ARG_MODE = 16,    /* octal permission bits */
 	RN_ARG_PID = 17,     /* pid_t, decimal */
