@@ -124,7 +124,7 @@ def bench_export(folder: Path) -> None:
 
 def ring_rate(endpoint: str, calls: int, cpu: int) -> dict[str, Any]:
     """spans/s of the path behind the ring, the whole sender on one CPU."""
-    command = [sys.executable, HERE / "ring_export.py", endpoint, str(calls)]
+    command = [sys.executable, str(HERE / "ring_export.py"), endpoint, str(calls)]
     done = subprocess.run(
         ["taskset", "-c", str(cpu), *command], check=True, capture_output=True, text=True
     )
@@ -141,13 +141,18 @@ def best_rate(endpoint: str, calls: int) -> float:
 
 def bench_ring(folder: Path) -> None:
     """Ring filled from memory, through interpreter, encoder and gRPC; and the SDK beside it."""
+    if shutil.which("taskset") is None:
+        tell("ring", "taskset (util-linux) is missing")
+        return
     other = max(os.sched_getaffinity(0))
     with null_receiver(other) as endpoint:
         ours = best_rate(endpoint, 2_000_000)
         tell("ring -> null receiver, spans/s on one core", f"{ours:,.0f}", ">= 500,000",
              ours >= 500_000)  # fmt: skip
-        command = ["taskset", "-c", "0", sys.executable, HERE / "sdk_export.py", endpoint, "20000"]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        sdk_export = [sys.executable, str(HERE / "sdk_export.py"), endpoint, "20000"]
+        done = subprocess.run(
+            ["taskset", "-c", "0", *sdk_export], check=False, capture_output=True, text=True
+        )
         if done.returncode:
             tell("OpenTelemetry SDK", "not installed")
         else:
