@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What the captured data of a finished call says. */
+#include "pieces.h"
+
+#include <string.h>
+
+static const struct rn_piece *piece_of(const struct rn_event *ev, unsigned arg, bool at_exit)
+{
+	if (!ev)
+		return NULL;
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->arg == arg && !!(p->flags & RN_PIECE_AT_EXIT) == at_exit)
+			return p;
+	return NULL;
+}
+
+const struct rn_piece *rn_call_piece(const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = piece_of(call->exit, arg, true);
+
+	return piece ? piece : piece_of(call->entry, arg, false);
+}
+
+int32_t rn_waited_for(const struct rn_call *call)
+{
+	const struct rn_piece *piece;
+	int32_t status, info[5];
+
+	if (call->result < 0)
+		return 0;
+	for (unsigned i = 0; i < call->desc->nargs; i++) {
+		switch (call->desc->args[i].kind) {
+		case RN_ARG_WAIT_STATUS:
+			piece = rn_call_piece(call, i);
+			if (!piece || piece->len < sizeof(status))
+				return (int32_t)call->result; /* not asked for: an exit at best */
+			memcpy(&status, rn_piece_data(piece), sizeof(status));
+			/* stopped: 0x7f in the low byte; continued: 0xffff */
+			return (status & 0xff) == 0x7f || status == 0xffff ? 0
+									   : (int32_t)call->result;
+		case RN_ARG_STRUCT_OUT: /* waitid: signo, errno, code, pad, pid */
+			piece = rn_call_piece(call, i);
+			if (!piece || piece->len < sizeof(info))
+				continue;
+			memcpy(info, rn_piece_data(piece), sizeof(info));
+			return info[2] >= 1 && info[2] <= 3 ? info[4] : 0; /* CLD_EXITED … DUMPED */
+		default:
+			break;
+		}
+	}
+	return 0;
+}
