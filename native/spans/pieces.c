@@ -21,6 +21,12 @@ const struct rn_piece *rn_call_piece(const struct rn_call *call, unsigned arg)
 	return piece ? piece : piece_of(call->entry, arg, false);
 }
 
+/* Its index among 32-bit words: behind three of them comes a union, which pointers align. */
+static unsigned pid_in_siginfo(uint8_t abi)
+{
+	return abi == RN_ABI_X86_64 || abi == RN_ABI_AARCH64 ? 4 : 3;
+}
+
 int32_t rn_waited_for(const struct rn_call *call)
 {
 	const struct rn_piece *piece;
@@ -38,12 +44,14 @@ int32_t rn_waited_for(const struct rn_call *call)
 			/* stopped: 0x7f in the low byte; continued: 0xffff */
 			return (status & 0xff) == 0x7f || status == 0xffff ? 0
 									   : (int32_t)call->result;
-		case RN_ARG_STRUCT_OUT: /* waitid: signo, errno, code, pad, pid */
+		case RN_ARG_STRUCT_OUT: /* waitid: signo, errno, code, (pad,) pid */
 			piece = rn_call_piece(call, i);
 			if (!piece || piece->len < sizeof(info))
-				continue;
+				return 0;
 			memcpy(info, rn_piece_data(piece), sizeof(info));
-			return info[2] >= 1 && info[2] <= 3 ? info[4] : 0; /* CLD_EXITED … DUMPED */
+			if (info[2] < 1 || info[2] > 3) /* CLD_EXITED … CLD_DUMPED */
+				return 0;
+			return info[pid_in_siginfo(call->abi)];
 		default:
 			break;
 		}
