@@ -293,6 +293,7 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 		e->command_status = status;
 		/* Nobody signals it from now on: the id may be another's. */
 		atomic_store(&e->counters.command_pid, 0);
+		atomic_store(&e->counters.at_rest, 0);
 	}
 	rn_task_remove(e, task);
 }
@@ -321,9 +322,25 @@ void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
 	rn_emit_work(e, false);
 }
 
+/* Tells others whether the command, and whether everything, is stopped. */
+static void count_the_stopped(struct rn_engine *e)
+{
+	const struct task *command = rn_task_find(e, e->command_pid);
+	unsigned stopped = 0;
+	int at_rest = 0;
+
+	for (unsigned i = 0; i < TASK_BUCKETS; i++)
+		for (const struct task *task = e->tasks.bucket[i]; task; task = task->next)
+			stopped += task->group_stopped || task->held;
+	if (command && command->group_stopped)
+		at_rest = stopped == e->tasks.count ? 2 : 1;
+	atomic_store(&e->counters.at_rest, at_rest);
+}
+
 void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig)
 {
 	task->group_stopped = sig != 0;
+	count_the_stopped(e);
 	if (task->hidden || !task->known)
 		return;
 	rn_record_begin(e, &e->work, RN_GROUP_STOP, task);

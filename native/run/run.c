@@ -283,6 +283,11 @@ int rn_run_signal(rn_run *run, int sig)
 	return kill(pid, sig) < 0 ? -errno : 0;
 }
 
+int rn_run_at_rest(rn_run *run)
+{
+	return atomic_load(&rn_engine_counters(run->engine)->at_rest);
+}
+
 void rn_run_stats(rn_run *run, rn_stats *stats)
 {
 	const struct rn_engine_counters *counters = rn_engine_counters(run->engine);

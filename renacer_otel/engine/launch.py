@@ -174,6 +174,10 @@ class NativeRun:
         """Passes a signal on to the command; nothing happens if it is gone."""
         native.lib.rn_run_signal(self._run, number)
 
+    def at_rest(self) -> int:
+        """1 if the command stands stopped by job control, 2 if all that it started does, else 0."""
+        return int(native.lib.rn_run_at_rest(self._run))
+
     def stats(self) -> Stats:
         """Counts so far; final once wait() has returned a status."""
         raw = native.ffi.new("rn_stats *")

@@ -7,7 +7,6 @@ The command is started first; resource, grpc and files' writers are made while i
 from __future__ import annotations
 
 import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,10 +19,10 @@ from renacer_otel.engine.launch import (
     Stats,
     span_ids,
 )
+from renacer_otel.sidecar.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import FrameType
 
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 # A signal's handler runs when the main thread is back in Python: this often.
 _WAIT_S = 0.05
-# Passed on: sent to us, they mean the command. From the terminal it gets the others itself.
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 
 
 class SessionConfig(NamedTuple):
@@ -114,11 +110,12 @@ class Session:
         config = self._config
         run = NativeRun(self._run_config())
         try:
-            with _Signals(run):
+            with Signals(run) as signals:
                 run.start()
                 otlp, file = self._otlp_output(run), self._file_output(run)
                 while (status := run.wait(_WAIT_S)) is None:
-                    pass
+                    signals.follow_job_control()
+                signals.command_has_ended()
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
                 for output in (otlp, file):
@@ -299,39 +296,6 @@ class _RecordWriter:
 
     def close(self, stats: Stats) -> None:
         self._writer.end(stats._asdict())
-
-
-class _Signals:
-    """While a command runs: signals to us are for it; Ctrl-C it gets from the terminal.
-
-    Handlers, not SIG_IGN: an ignored signal would be ignored by the command, too. What our
-    caller ignored stays ignored.
-    """
-
-    def __init__(self, run: NativeRun) -> None:
-        self._run = run
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in _PASSED_ON:
-            self._install(number, self._pass_on)
-        for number in _FROM_TERMINAL:
-            self._install(number, self._leave)
-
-    def _install(self, number: int, handler: Any) -> None:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            self._before[number] = signal.signal(number, handler)
-
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        self._run.signal(number)
-
-    def _leave(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def _anchors() -> tuple[int, int]:

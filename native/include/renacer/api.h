@@ -124,6 +124,8 @@ int rn_run_start(rn_run *run, rn_failure *fail);
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
 /* Passes a signal on to the command. 0, or -errno. */
 int rn_run_signal(rn_run *run, int sig);
+/* 1 = the command stands stopped by job control, 2 = so does all that it started, else 0. */
+int rn_run_at_rest(rn_run *run);
 void rn_run_stats(rn_run *run, rn_stats *stats);
 void rn_run_free(rn_run *run);
 

@@ -64,6 +64,7 @@ struct rn_engine_counters {
 	_Atomic uint64_t cpu_switches;
 	_Atomic int shared;      /* 1 = tracer and tracees on one CPU */
 	_Atomic int command_pid;
+	_Atomic int at_rest; /* 1 = the command is stopped by job control, 2 = all tracees are */
 };
 
 struct rn_engine;

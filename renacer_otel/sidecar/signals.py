@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Signals to the tracer while a command runs, and job control."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from typing_extensions import Self
+
+    from renacer_otel.engine.launch import NativeRun
+
+# Passed on: sent to us, they mean the command. From the terminal it gets the others itself.
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+# The command has so long to stop after a key that means it…
+_STOP_WITHIN_S = 5.0
+# …and those of its children that do not stop are left out of account after so long.
+_ALL_STOP_WITHIN_S = 0.2
+
+
+class Signals:
+    """While a command runs: signals to us are for it; Ctrl-C it gets from the terminal.
+
+    Handlers, not SIG_IGN: an ignored signal would be ignored by the command, too. What our
+    caller ignored stays ignored.
+
+    Ctrl-Z: the command gets it from the terminal, too, and may handle it before it stops, for
+    which it needs us. So we stop after it, by the same signal: our caller sees a job that stops
+    as the command alone would.
+    """
+
+    def __init__(self, run: NativeRun) -> None:
+        self._run = run
+        self._before: dict[int, Any] = {}
+        self._stop = 0  # the signal that asked for a stop
+        self._since = 0.0
+        self._continued: float | None = None
+
+    def __enter__(self) -> Self:
+        for number in _PASSED_ON:
+            self._install(number, self._pass_on)
+        for number in _FROM_TERMINAL:
+            self._install(number, self._leave)
+        for number in _STOPS:
+            self._install(number, self._ask_to_stop)
+        return self
+
+    def _install(self, number: int, handler: Any) -> None:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            self._before[number] = signal.signal(number, handler)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._run.signal(number)
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._stop, self._since, self._continued = number, time.monotonic(), None
+
+    def follow_job_control(self) -> None:
+        """Stops us where a key has stopped the command; continues it where nobody else has."""
+        now = time.monotonic()
+        if self._stop:
+            at_rest = self._run.at_rest()
+            if at_rest == 2 or (at_rest and now > self._since + _ALL_STOP_WITHIN_S):
+                number, self._stop = self._stop, 0
+                handler = signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)  # returns when we are continued
+                signal.signal(number, handler)
+                self._continued = time.monotonic()
+            elif now > self._since + _STOP_WITHIN_S:
+                self._stop = 0  # it does not stop for that
+        elif self._continued and now > self._continued + _ALL_STOP_WITHIN_S:
+            # Who continues a job continues its whole group, but somebody may mean us alone.
+            self._continued = None
+            if self._run.at_rest():
+                self._run.signal(signal.SIGCONT)
+
+    def command_has_ended(self) -> None:
+        """Nobody is left to stop before us: from now on a key stops us at once."""
+        self._restore(_STOPS)
+
+    def _restore(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number in self._before:
+                signal.signal(number, self._before.pop(number))
+
+    def __exit__(self, *_: object) -> None:
+        self._restore(tuple(self._before))
