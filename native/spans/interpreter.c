@@ -272,6 +272,7 @@ static void drop_thread(struct rn_interpreter *in, struct thread *thread)
 static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	int32_t former = (int32_t)ev->args[1];
+	struct rn_trace_context foreign;
 	struct thread *thread;
 	struct process *process;
 
@@ -290,17 +291,12 @@ static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 		return;
 	advance(in, thread, 0);
 	process = thread->process;
-	if (ev->args[2] == RN_CONTEXT_FOREIGN) {
-		for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p)) {
-			if (p->type != RN_PIECE_CONTEXT)
-				continue;
-			process->pub.superseded = true;
-			end_process(in, process, ev->t0, thread->clock);
-			process->pub.superseded = false;
-			rn_process_adopt(&in->config, process, ev, p);
-			process->pub.lamport_start = thread->clock;
-			break;
-		}
+	if (rn_process_foreign(ev, &foreign)) {
+		process->pub.superseded = true;
+		end_process(in, process, ev->t0, thread->clock);
+		process->pub.superseded = false;
+		rn_process_adopt(&in->config, process, ev, &foreign);
+		process->pub.lamport_start = thread->clock;
 	}
 	rn_process_exec(process, ev);
 }

@@ -76,12 +76,19 @@ static int nibble(char c)
 	return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-static bool parse_context(const struct rn_piece *piece, uint8_t *trace_id, uint64_t *span_id,
-			  uint8_t *flags)
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* The engine has checked it before it wrote FOREIGN; a record from elsewhere may say anything. */
+static bool parse_context(const struct rn_piece *piece, struct rn_trace_context *to)
 {
 	const char *text = (const char *)rn_piece_data(piece);
 
-	/* The engine has checked it; here only that no content reads out of bounds. */
 	if (piece->len < 55)
 		return false;
 	for (unsigned i = 0; i < 55; i++)
@@ -89,12 +96,22 @@ static bool parse_context(const struct rn_piece *piece, uint8_t *trace_id, uint6
 		    !((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
 			return false;
 	for (unsigned i = 0; i < 16; i++)
-		trace_id[i] = (uint8_t)(nibble(text[3 + 2 * i]) << 4 | nibble(text[4 + 2 * i]));
-	*span_id = 0;
+		to->trace_id[i] = (uint8_t)(nibble(text[3 + 2 * i]) << 4 | nibble(text[4 + 2 * i]));
+	to->span_id = 0;
 	for (unsigned i = 0; i < 16; i++)
-		*span_id = *span_id << 4 | (uint64_t)nibble(text[36 + i]);
-	*flags = (uint8_t)((nibble(text[53]) << 4 | nibble(text[54])) & 3);
-	return true;
+		to->span_id = to->span_id << 4 | (uint64_t)nibble(text[36 + i]);
+	to->flags = (uint8_t)((nibble(text[53]) << 4 | nibble(text[54])) & 3);
+	return to->span_id != 0 && !is_zero(to->trace_id, sizeof(to->trace_id));
+}
+
+bool rn_process_foreign(const struct rn_event *ev, struct rn_trace_context *to)
+{
+	if (ev->args[2] != RN_CONTEXT_FOREIGN)
+		return false;
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_CONTEXT)
+			return parse_context(p, to);
+	return false;
 }
 
 /*
@@ -103,20 +120,18 @@ static bool parse_context(const struct rn_piece *piece, uint8_t *trace_id, uint6
  * span of its own that ends here, so that no exported parent is ever taken back.
  */
 void rn_process_adopt(const struct rn_interpreter_config *config, struct process *process,
-		      const struct rn_event *ev, const struct rn_piece *context)
+		      const struct rn_event *ev, const struct rn_trace_context *foreign)
 {
 	struct rn_process *pub = &process->pub;
-	uint8_t trace_id[16], flags, old_trace[16], old_flags = pub->ctx.flags;
-	uint64_t parent, old_span = pub->ctx.span_id;
+	uint8_t old_trace[16], old_flags = pub->ctx.flags;
+	uint64_t old_span = pub->ctx.span_id;
 
-	if (!parse_context(context, trace_id, &parent, &flags))
-		return;
 	memcpy(old_trace, pub->ctx.trace_id, 16);
-	memcpy(pub->ctx.trace_id, trace_id, 16);
+	memcpy(pub->ctx.trace_id, foreign->trace_id, 16);
 	pub->ctx.span_id = rn_id_of(&config->key, RN_ID_IMAGE | ev->seq);
-	pub->ctx.flags = flags;
+	pub->ctx.flags = foreign->flags;
 	pub->ctx.tracestate = (char *)""; /* ours belongs to the other trace */
-	pub->parent_span_id = parent;
+	pub->parent_span_id = foreign->span_id;
 	pub->parent_is_remote = true;
 	pub->t_start = ev->t0;
 	pub->calls = pub->errors = 0;

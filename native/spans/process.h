@@ -9,10 +9,12 @@ struct process *rn_process_create(const struct rn_interpreter_config *config, ui
 void rn_process_inherit(struct process *child, const struct process *maker);
 /* A new program: its name. */
 void rn_process_exec(struct process *process, const struct rn_event *ev);
+/* The context of another's span that an exec's record says the new program was given. */
+bool rn_process_foreign(const struct rn_event *ev, struct rn_trace_context *to);
 /* A new program under a foreign context: turns it into the new program's span. The
    caller has exported the old one. */
 void rn_process_adopt(const struct rn_interpreter_config *config, struct process *process,
-		      const struct rn_event *ev, const struct rn_piece *context);
+		      const struct rn_event *ev, const struct rn_trace_context *foreign);
 void rn_process_free(struct process *process);
 
 #endif
