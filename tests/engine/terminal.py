@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""A terminal of one's own, with a program at it."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.engine.tools import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+LIMIT = 30.0
+# Takes the terminal on standard input as its own, then becomes the program.
+_TAKE = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+class Terminal:
+    """A program with a terminal that it controls. A context manager: kills what is left of it."""
+
+    def __init__(self, words: Sequence[str | Path]) -> None:
+        self._master, slave = os.openpty()
+        self._seen = ""
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-ISc", _TAKE, *map(os.fspath, words)],
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                start_new_session=True,
+                env=environment(PS1="prompt> ", TERM="dumb", HISTFILE=""),
+            )
+        finally:
+            os.close(slave)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        # The end of the terminal is a SIGHUP and SIGCONT for whoever is left at it.
+        os.close(self._master)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def type(self, text: str) -> None:
+        """Types on the keyboard; Ctrl-C is "\\x03", Ctrl-Z "\\x1a", Ctrl-\\ "\\x1c"."""
+        os.write(self._master, text.encode())
+
+    def read_until(self, text: str) -> str:
+        """Reads what is shown until `text` is, and returns it, that included."""
+        deadline = time.monotonic() + LIMIT
+        while text not in self._seen:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._master], [], [], left)[0]:
+                raise AssertionError(f"no {text!r} within {LIMIT:.0f} s; shown: {self._seen!r}")
+            try:
+                self._seen += os.read(self._master, 4096).decode(errors="replace")
+            except OSError:  # the last program at it has ended
+                raise AssertionError(f"it ended; shown: {self._seen!r}") from None
+        shown, found, self._seen = self._seen.partition(text)
+        return shown + found
+
+    def wait(self) -> int:
+        """The exit code, or -signal."""
+        return self._process.wait(LIMIT)
