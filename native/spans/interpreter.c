@@ -73,6 +73,7 @@ static struct thread *thread_of(struct rn_interpreter *in, const struct rn_event
 	leader = ev->pid == ev->tid ? NULL : rn_thread_find(&in->tables, ev->pid);
 	if (leader) {
 		thread->process = leader->process;
+		thread->clock = leader->process->pub.lamport_start;
 	} else {
 		/* Its start was lost; the counter cannot meet one that an engine gives. */
 		thread->process = rn_process_create(&in->config, (1ull << 61) | ev->seq);
@@ -84,9 +85,12 @@ static struct thread *thread_of(struct rn_interpreter *in, const struct rn_event
 		thread->process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
 		thread->process->pub.t_start = ev->t0;
 		thread->clock = in->config.lamport_seed + 1;
+		thread->process->pub.lamport_start = advance(in, thread, 0);
 		in->totals.processes++;
 	}
 	thread->process->threads++;
+	in->totals.threads++;
+	TELL(in, live, in->tables.live);
 	return thread;
 }
 
@@ -238,6 +242,8 @@ static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
 		if (maker && maker->open)
 			process->maker_call_span = rn_id_of(&in->config.key, maker->entry->seq);
 		in->totals.processes++;
+	} else {
+		cause = process->pub.lamport_start; /* of its process, at least */
 	}
 	thread->process = process;
 	process->threads++;
