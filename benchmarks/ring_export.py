@@ -11,6 +11,7 @@ import json
 import sys
 import time
 
+from renacer_otel.engine.launch import Tuning
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
 from renacer_otel.sidecar.session import Session, SessionConfig
 
@@ -22,8 +23,7 @@ def main() -> None:
         environ={},
         otlp=resolve(OtlpFlags(endpoint=endpoint), {}).settings,
         run_id="benchmark",
-        synthetic_calls=calls,
-        queue_bytes=4 << 30,
+        tuning=Tuning(synthetic_calls=calls, queue_bytes=4 << 30),
         flush_timeout_s=300.0,
     )
     wall, cpu = time.perf_counter(), time.process_time()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from renacer_otel import config as values
 from renacer_otel.cli import options, terminal
 from renacer_otel.cli.terminal import complain
-from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL, own_environ
+from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL, Tuning, own_environ
 from renacer_otel.errors import (
     EXIT_OWN_FAILURE,
     CommandNotFound,
@@ -63,18 +63,11 @@ def _session(
 ) -> tuple[SessionConfig, list[str]]:
     """What the options ask for, checked whole before anything is started or opened."""
     options.choose("--engine", given.engine, options.ENGINES)
-    cpu = options.choose("--cpu", given.cpu, CPU_POLICIES)
-    on_full = options.choose("--on-full", given.on_full, ON_FULL)
     chosen = given.format and options.choose("--format", given.format, options.FORMATS)
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
-    string_limit = values.parse_count(given.string_limit, "-s", 0, _MAX_STRING)
-    block_limit = values.parse_duration_ns(given.block_limit, "--block-limit")
-    ring_bytes = values.parse_size(given.ring_size, "--ring-size")
-    if not 512 << 10 <= ring_bytes <= 1 << 30:
-        raise ConfigError("--ring-size: give 512KiB to 1GiB")
+    tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
-    wanted = filters.wanted_calls(given.expressions)
     otlp, warnings = _otlp(given, environ)
     exports = otlp is not None or chosen in ("record", "otlp-json")
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
@@ -106,21 +99,30 @@ def _session(
         otlp=otlp,
         format=None if form == "none" else form,
         descriptor=descriptor,
-        text_flags=_text_flags(given),
-        string_limit=string_limit,
-        follow=not given.no_follow,
-        cpu=cpu,
-        on_full=on_full,
-        block_limit_ns=block_limit,
-        ring_bytes=ring_bytes,
+        tuning=tuning,
         flush_timeout_s=flush_timeout,
         propagate=not given.no_propagate,
         service_name=given.otlp_service_name,
         run_id=run_id,
         options=shown,
-        wanted=wanted,
-        disable=_disabled(environ),
     ), warnings
+
+
+def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
+    ring_bytes = values.parse_size(given.ring_size, "--ring-size")
+    if not 512 << 10 <= ring_bytes <= 1 << 30:
+        raise ConfigError("--ring-size: give 512KiB to 1GiB")
+    return Tuning(
+        text_flags=_text_flags(given),
+        string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
+        follow=not given.no_follow,
+        cpu=options.choose("--cpu", given.cpu, CPU_POLICIES),
+        on_full=options.choose("--on-full", given.on_full, ON_FULL),
+        block_limit_ns=values.parse_duration_ns(given.block_limit, "--block-limit"),
+        ring_bytes=ring_bytes,
+        disable=_disabled(environ),
+        wanted=filters.wanted_calls(given.expressions),
+    )
 
 
 def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> bool:
@@ -211,7 +213,7 @@ def _open(path: str | None) -> int:
 
 
 def _tell_decisions(session: SessionConfig) -> None:
-    complain(f"engine ptrace, cpu {session.cpu}, ring {session.ring_bytes} bytes")
+    complain(f"engine ptrace, cpu {session.tuning.cpu}, ring {session.tuning.ring_bytes} bytes")
     if session.context is not None:
         complain(f"trace {session.context.trace_id.hex()}")
     if session.otlp is not None:

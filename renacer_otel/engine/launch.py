@@ -37,6 +37,23 @@ WORDS_PER_ABI = 8
 
 # Named tuples, not dataclasses: these two modules are on the way of every start, and importing
 # dataclasses alone costs a tenth of what a start may cost.
+class Tuning(NamedTuple):
+    """How a run is traced and buffered: what options choose and nothing else depends on."""
+
+    text_flags: int = 0
+    string_limit: int = 32  # bytes of a buffer
+    follow: bool = True
+    cpu: str = "auto"  # of CPU_POLICIES
+    on_full: str = "block"  # of ON_FULL
+    block_limit_ns: int = 5_000_000_000
+    ring_bytes: int = RING_BYTES
+    batch_bytes: int = BATCH_BYTES
+    queue_bytes: int = QUEUE_BYTES
+    disable: frozenset[str] = frozenset()  # of FALLBACKS
+    wanted: Sequence[int] | None = None  # ABI_COUNT * WORDS_PER_ABI words of 64 bits; None = all
+    synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
+
+
 class RunConfig(NamedTuple):
     """What the core is told. Times in nanoseconds, sizes in bytes."""
 
@@ -44,20 +61,11 @@ class RunConfig(NamedTuple):
     environ: Sequence[str]  # NAME=value, as the command gets it
     trace_id: bytes
     id_key: tuple[int, int]
+    tuning: Tuning = Tuning()
     otlp: bool = False
     json: bool = False
     record: bool = False
     text_fd: int = -1  # -1 = no text
-    text_flags: int = 0
-    string_limit: int = 32
-    follow: bool = True
-    cpu: str = "auto"
-    on_full: str = "block"
-    block_limit_ns: int = 5_000_000_000
-    ring_bytes: int = RING_BYTES
-    batch_bytes: int = BATCH_BYTES
-    queue_bytes: int = QUEUE_BYTES
-    disable: frozenset[str] = frozenset()  # of FALLBACKS
     propagate: bool = False
     parent_span_id: int = 0
     trace_flags: int = 1
@@ -66,8 +74,6 @@ class RunConfig(NamedTuple):
     options: str = ""
     realtime_anchor: int = 0
     monotonic_anchor: int = 0
-    wanted: Sequence[int] | None = None  # ABI_COUNT * WORDS_PER_ABI words of 64 bits
-    synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
 FALLBACKS = {
@@ -155,8 +161,8 @@ class NativeRun:
     def start(self) -> None:
         """Starts the command; returns when it has been exec'ed. Raises what hindered it."""
         failure = native.ffi.new("rn_failure *")
-        if self._config.synthetic_calls:
-            calls = self._config.synthetic_calls
+        if self._config.tuning.synthetic_calls:
+            calls = self._config.tuning.synthetic_calls
             status = native.lib.rn_run_start_synthetic(self._run, calls, failure)
         else:
             status = native.lib.rn_run_start(self._run, failure)
@@ -223,6 +229,7 @@ def span_ids(id_key: tuple[int, int]) -> tuple[int, int]:
 
 def _c_config(config: RunConfig, kept: _Kept) -> Any:
     ffi, lib = native.load()
+    tuning = config.tuning
     raw = ffi.new("rn_config *")
     kept.objects.append(raw)
     raw.argv = kept.strings(config.argv)
@@ -235,16 +242,16 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
         | (lib.RN_OUT_RECORD if config.record else 0)
     )
     raw.text_fd = config.text_fd
-    raw.text_flags = config.text_flags
-    raw.string_limit = config.string_limit
-    raw.follow = config.follow
-    raw.cpu = CPU_POLICIES.index(config.cpu)
-    raw.on_full = ON_FULL.index(config.on_full)
-    raw.block_limit_ns = config.block_limit_ns
-    raw.ring_bytes = config.ring_bytes
-    raw.batch_bytes = config.batch_bytes
-    raw.queue_bytes = config.queue_bytes
-    for name in config.disable:
+    raw.text_flags = tuning.text_flags
+    raw.string_limit = tuning.string_limit
+    raw.follow = tuning.follow
+    raw.cpu = CPU_POLICIES.index(tuning.cpu)
+    raw.on_full = ON_FULL.index(tuning.on_full)
+    raw.block_limit_ns = tuning.block_limit_ns
+    raw.ring_bytes = tuning.ring_bytes
+    raw.batch_bytes = tuning.batch_bytes
+    raw.queue_bytes = tuning.queue_bytes
+    for name in tuning.disable:
         raw.disable |= getattr(lib, FALLBACKS[name])
     raw.propagate = config.propagate
     raw.trace_id = config.trace_id
@@ -257,8 +264,8 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     raw.options = kept.string(config.options)
     raw.realtime_anchor = config.realtime_anchor
     raw.monotonic_anchor = config.monotonic_anchor
-    if config.wanted is not None:
-        words = ffi.new("uint64_t[]", list(config.wanted))
+    if tuning.wanted is not None:
+        words = ffi.new("uint64_t[]", list(tuning.wanted))
         kept.objects.append(words)
         raw.wanted = words
     return raw
@@ -286,7 +293,7 @@ def _explain(config: RunConfig, failure: Any) -> RenacerError:
         return TracingForbidden(f"{what}: {reason}: {why_forbidden()}")
     if failure.code == lib.RN_FAIL_MEMORY:
         return RingMemoryError(
-            f"no memory for a ring of {config.ring_bytes} bytes ({what}: {reason});"
+            f"no memory for a ring of {config.tuning.ring_bytes} bytes ({what}: {reason});"
             " free some, or ask for less with --ring-size"
         )
     return EngineError(f"{what}: {reason}")

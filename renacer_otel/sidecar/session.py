@@ -11,14 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel._version import __version__
-from renacer_otel.engine.launch import (
-    QUEUE_BYTES,
-    RING_BYTES,
-    NativeRun,
-    RunConfig,
-    Stats,
-    span_ids,
-)
+from renacer_otel.engine.launch import NativeRun, RunConfig, Stats, Tuning, span_ids
 from renacer_otel.sidecar.signals import Signals
 
 if TYPE_CHECKING:
@@ -49,22 +42,12 @@ class SessionConfig(NamedTuple):
     otlp: OtlpSettings | None = None
     format: str | None = None
     descriptor: int = -1
-    text_flags: int = 0
-    string_limit: int = 32
-    follow: bool = True
-    cpu: str = "auto"
-    on_full: str = "block"
-    block_limit_ns: int = 5_000_000_000
-    ring_bytes: int = RING_BYTES
-    queue_bytes: int = QUEUE_BYTES
+    tuning: Tuning = Tuning()
     flush_timeout_s: float = 5.0
     propagate: bool = True
     service_name: str | None = None
     run_id: str = ""
     options: str = ""
-    wanted: Sequence[int] | None = None
-    disable: frozenset[str] = frozenset()
-    synthetic_calls: int = 0
 
 
 class Outcome(NamedTuple):
@@ -140,19 +123,11 @@ class Session:
             environ=self._environ(propagate),
             trace_id=context.trace_id,
             id_key=self._id_key,
+            tuning=config.tuning,
             otlp=config.otlp is not None,
             json=config.format == "otlp-json",
             record=config.format == "record",
             text_fd=config.descriptor if config.format == "text" else -1,
-            text_flags=config.text_flags,
-            string_limit=config.string_limit,
-            follow=config.follow,
-            cpu=config.cpu,
-            on_full=config.on_full,
-            block_limit_ns=config.block_limit_ns,
-            ring_bytes=config.ring_bytes,
-            queue_bytes=config.queue_bytes,
-            disable=config.disable,
             propagate=propagate,
             parent_span_id=context.span_id,
             trace_flags=context.flags,
@@ -161,8 +136,6 @@ class Session:
             options=config.options,
             realtime_anchor=self._anchors[0],
             monotonic_anchor=self._anchors[1],
-            wanted=config.wanted,
-            synthetic_calls=config.synthetic_calls,
         )
 
     def _environ(self, propagate: bool) -> list[str]:
@@ -247,8 +220,8 @@ class Session:
                 "monotonic_anchor": self._anchors[1],
                 "machine": machine.machine,
                 "kernel": machine.release,
-                "filtered": config.wanted is not None,
-                "string_limit": config.string_limit,
+                "filtered": config.tuning.wanted is not None,
+                "string_limit": config.tuning.string_limit,
                 "engine": "ptrace",
             },
         )
