@@ -59,41 +59,6 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 	return in;
 }
 
-/* The thread of a record; one that no record announced gets a process of its own. */
-static struct thread *thread_of(struct rn_interpreter *in, const struct rn_event *ev)
-{
-	struct thread *thread = rn_thread_find(&in->tables, ev->tid);
-	struct thread *leader;
-
-	if (thread)
-		return thread;
-	thread = rn_thread_add(&in->tables, ev->tid);
-	if (!thread)
-		return NULL;
-	leader = ev->pid == ev->tid ? NULL : rn_thread_find(&in->tables, ev->pid);
-	if (leader) {
-		thread->process = leader->process;
-		thread->clock = leader->process->pub.lamport_start;
-	} else {
-		/* Its start was lost; the counter cannot meet one that an engine gives. */
-		thread->process = rn_process_create(&in->config, (1ull << 61) | ev->seq);
-		if (!thread->process) {
-			rn_thread_remove(&in->tables, thread);
-			return NULL;
-		}
-		thread->process->pub.pid = ev->pid;
-		thread->process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
-		thread->process->pub.t_start = ev->t0;
-		thread->clock = in->config.lamport_seed + 1;
-		thread->process->pub.lamport_start = advance(in, thread, 0);
-		in->totals.processes++;
-	}
-	thread->process->threads++;
-	in->totals.threads++;
-	TELL(in, live, in->tables.live);
-	return thread;
-}
-
 static void describe(const struct rn_interpreter *in, struct rn_call *call,
 		     const struct thread *thread, const struct rn_event *ev)
 {
@@ -158,6 +123,76 @@ static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t w
 	finish_call(in, thread, &call);
 }
 
+static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
+			uint64_t clock)
+{
+	process->pub.t_end = when > process->pub.t_start ? when : process->pub.t_start + 1;
+	process->pub.lamport_end = clock;
+	in->totals.spans++;
+	TELL(in, process, &process->pub);
+}
+
+/* Forgets a thread that is gone, with its process if it was the last and nobody told of its end. */
+static void drop_thread(struct rn_interpreter *in, struct thread *thread, uint64_t when)
+{
+	struct process *process = thread->process;
+
+	abandon(in, thread, when);
+	if (--process->threads == 0) {
+		if (!process->pub.ended)
+			end_process(in, process, when, thread->clock);
+		rn_process_free(process);
+	}
+	rn_thread_remove(&in->tables, thread);
+}
+
+/* A thread by its id. One whose process has ended is gone, and the record of its end was
+   lost: what comes under this id now is another's. */
+static struct thread *find_thread(struct rn_interpreter *in, int32_t tid, uint64_t when)
+{
+	struct thread *thread = rn_thread_find(&in->tables, tid);
+
+	if (!thread || !thread->process->pub.ended)
+		return thread;
+	drop_thread(in, thread, when);
+	return NULL;
+}
+
+/* The thread of a record; one that no record announced gets a process of its own. */
+static struct thread *thread_of(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = find_thread(in, ev->tid, ev->t0);
+	struct thread *leader;
+
+	if (thread)
+		return thread;
+	thread = rn_thread_add(&in->tables, ev->tid);
+	if (!thread)
+		return NULL;
+	leader = ev->pid == ev->tid ? NULL : find_thread(in, ev->pid, ev->t0);
+	if (leader) {
+		thread->process = leader->process;
+		thread->clock = leader->process->pub.lamport_start;
+	} else {
+		/* Its start was lost; the counter cannot meet one that an engine gives. */
+		thread->process = rn_process_create(&in->config, (1ull << 61) | ev->seq);
+		if (!thread->process) {
+			rn_thread_remove(&in->tables, thread);
+			return NULL;
+		}
+		thread->process->pub.pid = ev->pid;
+		thread->process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
+		thread->process->pub.t_start = ev->t0;
+		thread->clock = in->config.lamport_seed + 1;
+		thread->process->pub.lamport_start = advance(in, thread, 0);
+		in->totals.processes++;
+	}
+	thread->process->threads++;
+	in->totals.threads++;
+	TELL(in, live, in->tables.live);
+	return thread;
+}
+
 static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	struct thread *thread = thread_of(in, ev);
@@ -211,15 +246,17 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 
 static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *maker = rn_thread_find(&in->tables, (int32_t)ev->args[1]);
-	struct thread *thread = rn_thread_find(&in->tables, ev->tid);
-	struct thread *leader;
+	struct thread *thread = find_thread(in, ev->tid, ev->t0);
+	struct thread *maker, *leader;
 	struct process *process = NULL;
 	uint64_t cause = in->config.lamport_seed + 1;
 
+	/* A start is the first record of its thread: the id is used again, and the record of
+	   the former one's end was lost. */
 	if (thread)
-		return; /* records of it came before: already known */
-	leader = ev->tid == ev->pid ? NULL : rn_thread_find(&in->tables, ev->pid);
+		drop_thread(in, thread, ev->t0);
+	maker = find_thread(in, (int32_t)ev->args[1], ev->t0);
+	leader = ev->tid == ev->pid ? NULL : find_thread(in, ev->pid, ev->t0);
 	thread = rn_thread_add(&in->tables, ev->tid);
 	if (!thread)
 		return;
@@ -257,24 +294,6 @@ static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
 	TELL(in, live, in->tables.live);
 }
 
-static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
-			uint64_t clock)
-{
-	process->pub.t_end = when > process->pub.t_start ? when : process->pub.t_start + 1;
-	process->pub.lamport_end = clock;
-	in->totals.spans++;
-	TELL(in, process, &process->pub);
-}
-
-static void drop_thread(struct rn_interpreter *in, struct thread *thread)
-{
-	struct process *process = thread->process;
-
-	rn_thread_remove(&in->tables, thread);
-	if (--process->threads == 0)
-		rn_process_free(process);
-}
-
 static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	int32_t former = (int32_t)ev->args[1];
@@ -282,13 +301,11 @@ static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	struct thread *thread;
 	struct process *process;
 
-	if (former != ev->tid && (thread = rn_thread_find(&in->tables, former)) != NULL) {
-		struct thread *leader = rn_thread_find(&in->tables, ev->tid);
+	if (former != ev->tid && (thread = find_thread(in, former, ev->t0)) != NULL) {
+		struct thread *leader = find_thread(in, ev->tid, ev->t0);
 
-		if (leader) {
-			abandon(in, leader, ev->t0);
-			drop_thread(in, leader);
-		}
+		if (leader)
+			drop_thread(in, leader, ev->t0);
 		rn_thread_rename(&in->tables, thread, ev->tid);
 	} else {
 		thread = thread_of(in, ev);
@@ -309,7 +326,7 @@ static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 
 static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = rn_thread_find(&in->tables, ev->tid);
+	struct thread *thread = find_thread(in, ev->tid, ev->t0);
 	struct process *process;
 
 	if (!thread)
@@ -328,7 +345,7 @@ static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
 			in->command_ended = true;
 		}
 	}
-	drop_thread(in, thread);
+	drop_thread(in, thread, ev->t0);
 }
 
 static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
@@ -395,15 +412,8 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 	const struct rn_interpreter_config *config = &in->config;
 
 	for (unsigned i = 0; i < THREAD_BUCKETS; i++) {
-		while (in->tables.bucket[i]) {
-			struct thread *thread = in->tables.bucket[i];
-			struct process *process = thread->process;
-
-			abandon(in, thread, in->last_time);
-			if (process->threads == 1 && !process->pub.ended)
-				end_process(in, process, in->last_time, thread->clock);
-			drop_thread(in, thread);
-		}
+		while (in->tables.bucket[i])
+			drop_thread(in, in->tables.bucket[i], in->last_time);
 	}
 	in->totals.spans++;
 	*run = (struct rn_run_span){
