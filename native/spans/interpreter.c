@@ -35,6 +35,8 @@ static uint64_t advance(struct rn_interpreter *in, struct thread *thread, uint64
 	if (cause > thread->clock)
 		thread->clock = cause;
 	thread->clock++;
+	if (thread->clock > thread->process->clock)
+		thread->process->clock = thread->clock;
 	if (thread->clock > in->greatest)
 		in->greatest = thread->clock;
 	return thread->clock;
@@ -132,7 +134,8 @@ static void end_process(struct rn_interpreter *in, struct process *process, uint
 	TELL(in, process, &process->pub);
 }
 
-/* Forgets a thread that is gone, with its process if it was the last and nobody told of its end. */
+/* Forgets a thread that is gone, with its process if it was the last. Of an end that nobody told
+   of it is known only that it came after all else. */
 static void drop_thread(struct rn_interpreter *in, struct thread *thread, uint64_t when)
 {
 	struct process *process = thread->process;
@@ -140,7 +143,7 @@ static void drop_thread(struct rn_interpreter *in, struct thread *thread, uint64
 	abandon(in, thread, when);
 	if (--process->threads == 0) {
 		if (!process->pub.ended)
-			end_process(in, process, when, thread->clock);
+			end_process(in, process, when, advance(in, thread, process->clock));
 		rn_process_free(process);
 	}
 	rn_thread_remove(&in->tables, thread);
@@ -312,8 +315,9 @@ static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	}
 	if (!thread)
 		return;
-	advance(in, thread, 0);
 	process = thread->process;
+	/* It outlives the other threads: all that they did came before. */
+	advance(in, thread, process->clock);
 	if (rn_process_foreign(ev, &foreign)) {
 		process->pub.superseded = true;
 		end_process(in, process, ev->t0, thread->clock);
@@ -331,9 +335,10 @@ static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
 
 	if (!thread)
 		return;
-	abandon(in, thread, ev->t0);
-	advance(in, thread, 0);
 	process = thread->process;
+	abandon(in, thread, ev->t0);
+	/* A process ends after all of its threads. */
+	advance(in, thread, ev->args[2] ? process->clock : 0);
 	TELL(in, exit, ev, in->tables.live - 1);
 	if (ev->args[2]) {
 		process->pub.ended = true;

@@ -8,6 +8,7 @@
 struct process {
 	struct rn_process pub; /* first: what the encoders see */
 	uint32_t threads;      /* alive */
+	uint64_t clock;        /* greatest of all its threads so far */
 	uint8_t maker_trace[16];
 	uint64_t maker_span;      /* the maker's process span */
 	uint64_t maker_call_span; /* the span of its fork or clone; 0 = unknown */

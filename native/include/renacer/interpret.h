@@ -4,9 +4,9 @@
  * with ids, parents and Lamport times. The same for every engine. One thread.
  *
  * Lamport time is kept per thread: +1 for each event, max(own, cause) + 1 at an
- * effect. Edges here: a maker's clone entry -> the start of what it made; a
- * thread's exec (its own line goes on); a process's exit -> the exit of the wait
- * that told of it.
+ * effect. Edges here: a maker's clone entry -> the start of what it made; all that
+ * a process's threads did -> its end, and its exec (the line of the thread that
+ * called goes on, alone); a process's end -> the exit of the wait that told of it.
  */
 #ifndef RENACER_INTERPRET_H
 #define RENACER_INTERPRET_H
