@@ -54,7 +54,7 @@ def test_receiver_tracer_subject_and_strace_agree(
         calls = [span for span in run.spans if "syscall.name" in facts(span)]
         assert len(calls) == facts(run.root)["renacer.calls"]
         assert len(run.spans) == len(calls) + shape[1] + 3
-    # All calls of all kinds, but for what depends on who waits for whom, and is begun anew by signals.
+    # All calls of all kinds, but for what depends on how threads wait, or begins anew by a signal.
     waits = {"futex", "restart_syscall", "sched_yield", "madvise", "munmap", "mmap", "mprotect"}
     waits |= {"wait4"}
     names = [re.match(r"\d+ +(\w+)\(", line) for line in lines]
