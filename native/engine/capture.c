@@ -10,7 +10,6 @@
 #define PATH_LIMIT 4096u
 #define ARGV_BYTES (32u * 1024u)
 #define ARGV_COUNT 1024u
-#define WANT_MAX 4u
 
 struct want {
 	enum rn_piece_type type;
@@ -40,7 +39,8 @@ struct rn_piece *rn_piece_add(struct record *rec, enum rn_piece_type type, unsig
 	piece->len = (uint32_t)len;
 	piece->total = total;
 	memset((uint8_t *)(piece + 1) + (padded >= 8 ? padded - 8 : 0), 0, padded ? 8 : 0);
-	memcpy(piece + 1, data, len);
+	if (len)
+		memcpy(piece + 1, data, len);
 	rec->ev.size += (uint32_t)sizeof(*piece) + padded;
 	rec->ev.pieces++;
 	if (flags & RN_PIECE_CUT)
@@ -165,54 +165,87 @@ static void capture_envc(struct rn_engine *e, struct task *task, struct record *
 	rn_piece_add(rec, RN_PIECE_ENVC, arg, &n, sizeof(n), n, more ? RN_PIECE_CUT : 0);
 }
 
-void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec)
-{
+/* What is to be read at one stop, by one call. */
+struct reading {
 	struct want wants[WANT_MAX];
 	struct rn_span_of_memory spans[WANT_MAX];
-	unsigned n = 0;
+	unsigned n;
+};
 
-	for (unsigned i = 0; i < task->desc->nargs && n < WANT_MAX; i++) {
+static void add_want(struct rn_engine *e, const struct task *task, struct reading *reading,
+		     const struct want *want, uint64_t limit)
+{
+	if (reading->n == WANT_MAX || task->args[want->arg] == 0)
+		return;
+	reading->wants[reading->n] = *want;
+	reading->spans[reading->n] = (struct rn_span_of_memory){
+		.addr = task->args[want->arg],
+		.to = e->scratch[reading->n],
+		.len = at_most(limit, CAPTURE_MAX),
+		.string = want->string,
+	};
+	reading->n++;
+}
+
+/* Argument `arg`: `total` bytes, of which at most `limit` are read. */
+static void want(struct rn_engine *e, const struct task *task, struct reading *reading,
+		 enum rn_piece_type type, unsigned arg, uint64_t total, uint64_t limit)
+{
+	const struct want one = {.type = type, .arg = arg, .total = total};
+
+	add_want(e, task, reading, &one, total < limit ? total : limit);
+}
+
+static void want_string(struct rn_engine *e, const struct task *task, struct reading *reading,
+			enum rn_piece_type type, unsigned arg)
+{
+	const struct want one = {.type = type, .arg = arg, .string = true};
+
+	add_want(e, task, reading, &one, PATH_LIMIT);
+}
+
+static void read_wanted(struct rn_engine *e, const struct task *task, struct reading *reading,
+			struct record *rec, unsigned flags)
+{
+	if (reading->n == 0)
+		return;
+	rn_memory_read(e, task->tid, reading->spans, reading->n);
+	for (unsigned i = 0; i < reading->n; i++)
+		add_read(rec, &reading->wants[i], e->scratch[i], &reading->spans[i], flags);
+}
+
+void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec)
+{
+	struct reading reading = {.n = 0};
+
+	for (unsigned i = 0; i < task->desc->nargs; i++) {
 		const struct rn_arg_desc *arg = &task->desc->args[i];
-		struct want *want = &wants[n];
-		struct rn_span_of_memory *span = &spans[n];
 
-		*want = (struct want){.arg = i};
-		*span = (struct rn_span_of_memory){.addr = task->args[i], .to = e->scratch[n]};
 		switch (arg->kind) {
 		case RN_ARG_PATH:
+			want_string(e, task, &reading, RN_PIECE_PATH, i);
+			break;
 		case RN_ARG_STRING:
-			want->type = arg->kind == RN_ARG_PATH ? RN_PIECE_PATH : RN_PIECE_STRING;
-			want->string = span->string = true;
-			span->len = PATH_LIMIT;
+			want_string(e, task, &reading, RN_PIECE_STRING, i);
 			break;
 		case RN_ARG_BUF_IN:
-			want->type = RN_PIECE_BUFFER;
-			want->total = task->args[arg->aux];
-			span->len = at_most(want->total, e->config.string_limit);
+			want(e, task, &reading, RN_PIECE_BUFFER, i, task->args[arg->aux],
+			     e->config.string_limit);
 			break;
 		case RN_ARG_STRUCT_IN:
-			want->type = RN_PIECE_STRUCT;
-			want->total = arg->aux;
-			span->len = at_most(arg->aux, PATH_LIMIT);
+			want(e, task, &reading, RN_PIECE_STRUCT, i, arg->aux, PATH_LIMIT);
 			break;
 		case RN_ARG_ARGV:
 			capture_argv(e, task, rec, i);
-			continue;
+			break;
 		case RN_ARG_ENVP:
 			capture_envc(e, task, rec, i);
-			continue;
+			break;
 		default:
-			continue;
+			break;
 		}
-		if (span->addr == 0)
-			continue;
-		n++;
 	}
-	if (n == 0)
-		return;
-	rn_memory_read(e, task->tid, spans, n);
-	for (unsigned i = 0; i < n; i++)
-		add_read(rec, &wants[i], e->scratch[i], &spans[i], 0);
+	read_wanted(e, task, &reading, rec, 0);
 }
 
 /* Bytes that the call wrote: a result may exceed the buffer (getxattr of size 0, MSG_TRUNC). */
@@ -225,50 +258,35 @@ static uint64_t filled(const struct task *task, const struct rn_arg_desc *arg, i
 
 void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, struct record *rec)
 {
-	struct want wants[WANT_MAX];
-	struct rn_span_of_memory spans[WANT_MAX];
-	unsigned n = 0;
+	struct reading reading = {.n = 0};
 
 	if (result < 0)
 		return;
-	for (unsigned i = 0; i < task->desc->nargs && n < WANT_MAX; i++) {
+	for (unsigned i = 0; i < task->desc->nargs; i++) {
 		const struct rn_arg_desc *arg = &task->desc->args[i];
-		struct want *want = &wants[n];
-		struct rn_span_of_memory *span = &spans[n];
 
-		*want = (struct want){.type = RN_PIECE_STRUCT, .arg = i};
-		*span = (struct rn_span_of_memory){.addr = task->args[i], .to = e->scratch[n]};
 		switch (arg->kind) {
 		case RN_ARG_BUF_OUT:
-			want->type = RN_PIECE_BUFFER;
-			want->total = filled(task, arg, result);
-			span->len = at_most(want->total, e->config.string_limit);
+			want(e, task, &reading, RN_PIECE_BUFFER, i, filled(task, arg, result),
+			     e->config.string_limit);
 			break;
 		case RN_ARG_PATH_OUT:
-			want->type = RN_PIECE_PATH;
-			want->total = filled(task, arg, result);
-			span->len = at_most(want->total, PATH_LIMIT);
+			want(e, task, &reading, RN_PIECE_PATH, i, filled(task, arg, result),
+			     PATH_LIMIT);
 			break;
 		case RN_ARG_WAIT_STATUS:
-			want->total = span->len = sizeof(int32_t);
+			want(e, task, &reading, RN_PIECE_STRUCT, i, sizeof(int32_t), PATH_LIMIT);
 			break;
 		case RN_ARG_FD_PAIR_OUT:
-			want->total = span->len = 2 * sizeof(int32_t);
+			want(e, task, &reading, RN_PIECE_STRUCT, i, 2 * sizeof(int32_t),
+			     PATH_LIMIT);
 			break;
 		case RN_ARG_STRUCT_OUT:
-			want->total = arg->aux;
-			span->len = at_most(arg->aux, PATH_LIMIT);
+			want(e, task, &reading, RN_PIECE_STRUCT, i, arg->aux, PATH_LIMIT);
 			break;
 		default:
-			continue;
+			break;
 		}
-		if (span->addr == 0)
-			continue;
-		n++;
 	}
-	if (n == 0)
-		return;
-	rn_memory_read(e, task->tid, spans, n);
-	for (unsigned i = 0; i < n; i++)
-		add_read(rec, &wants[i], e->scratch[i], &spans[i], RN_PIECE_AT_EXIT);
+	read_wanted(e, task, &reading, rec, RN_PIECE_AT_EXIT);
 }

@@ -50,6 +50,10 @@ struct task {
 	int status;            /* …with this */
 };
 
+/* Arguments captured at one stop, and bytes of one, at most. */
+#define WANT_MAX 4u
+#define CAPTURE_MAX 65536u
+
 #define TASK_BUCKETS 4096u /* a power of two */
 
 struct task_table {
@@ -113,7 +117,7 @@ struct rn_engine {
 	struct cpu_share cpu;
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */
-	uint8_t scratch[4][4096];
+	uint8_t scratch[WANT_MAX][CAPTURE_MAX];
 };
 
 /* task.c */
@@ -170,8 +174,7 @@ uint64_t rn_clone_flags(struct rn_engine *e, struct task *task);
 void rn_resume(struct rn_engine *e, struct task *task, int sig);
 
 /* context.c: TRACEPARENT in the new program's environment */
-enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found,
-				   size_t cap);
+enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap);
 
 /* launch.c */
 void rn_loop_step(struct rn_engine *e, bool *none_left);
