@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "engine_private.h"
@@ -210,6 +211,15 @@ static struct rn_launch_result seize(struct rn_engine *e, int pid)
 	return failed(RN_LAUNCH_OK, 0, "");
 }
 
+/*
+ * Not fork(3): its handlers prepare a child to go on with our program. grpc's start
+ * threads in it, which would be traced as if they were the command's.
+ */
+static int bare_fork(void)
+{
+	return (int)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
 struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 {
 	struct rn_launch_result result;
@@ -232,7 +242,7 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 	}
 	rn_timer_init(e);
 	handled_signals(&handled);
-	pid = fork();
+	pid = bare_fork();
 	if (pid == 0) {
 		close(go[1]);
 		become_command(e, path, &handled, go[0], bad[1]);
