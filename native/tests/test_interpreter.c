@@ -221,14 +221,15 @@ static void test_wait_edge(void)
 	CHECK_INT(wait_for("wait4", BY_STATUS, 8, 0xffff), 6); /* continued */
 	CHECK_INT(wait_for("wait4", BY_STATUS, 0, 0), 6);      /* WNOHANG: nobody yet */
 	CHECK_INT(wait_for("wait4", BY_STATUS, 9, 0), 6);      /* another, whose exit we missed */
+	CHECK_INT(wait_for("wait4", BY_STATUS, 8 + 8192, 0), 6); /* shares its slot in the table */
 	CHECK_INT(wait_for("wait4", BY_STATUS, -10, 0), 6);
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 1), 206);    /* CLD_EXITED */
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 2), 206);    /* CLD_KILLED */
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 3), 206);    /* CLD_DUMPED */
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 4), 6);      /* CLD_TRAPPED */
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 5), 6);      /* CLD_STOPPED */
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 6), 6);      /* CLD_CONTINUED */
-	CHECK_INT(wait_for("waitid", BY_INFO, 0, 0), 6);      /* WNOHANG: nobody yet */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 1), 206); /* CLD_EXITED */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 2), 206); /* CLD_KILLED */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 3), 206); /* CLD_DUMPED */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 4), 6); /* CLD_TRAPPED */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 5), 6); /* CLD_STOPPED */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 6), 6); /* CLD_CONTINUED */
+	CHECK_INT(wait_for("waitid", BY_INFO, 0, 0), 6); /* WNOHANG: nobody yet */
 	CHECK_INT(wait_for("waitid", BY_INFO, -10, 1), 6);
 	CHECK_INT(wait_for("waitid", BY_RESULT, 0, 0), 6); /* infop not asked for */
 	CHECK_INT(wait_for("waitid", BY_INFO_32, 0, 1), 206);
