@@ -14,7 +14,6 @@ from tests.engine.tools import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -30,12 +29,12 @@ _TAKE = (
 class Terminal:
     """A program with a terminal that it controls. A context manager: kills what is left of it."""
 
-    def __init__(self, words: Sequence[str | Path]) -> None:
+    def __init__(self, words: Sequence[object]) -> None:
         self._master, slave = os.openpty()
         self._seen = ""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-ISc", _TAKE, *map(os.fspath, words)],
+                [sys.executable, "-ISc", _TAKE, *(str(word) for word in words)],
                 stdin=slave,
                 stdout=slave,
                 stderr=slave,

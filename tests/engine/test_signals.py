@@ -151,8 +151,9 @@ def test_exit_codes(subject: Path, code: int) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 6, 9, 11, 13, 14, 15, 24, 31, 34, 64])
-def test_death_by_signals(subject: Path, number: int) -> None:
-    assert same([subject, "death", "signal", str(number)]).status == -number
+def test_death_by_signals(subject: Path, tmp_path: Path, number: int) -> None:
+    # In a folder of its own: some of them leave a core where that is allowed.
+    assert same([subject, "death", "signal", str(number)], cwd=tmp_path).status == -number
 
 
 def gone(descriptor: int, limit: float = 20.0) -> bool:

@@ -100,14 +100,14 @@ def entries(events: Sequence[Event], tid: int | None = None) -> list[str]:
 
 
 def execute(
-    words: Sequence[str | Path],
+    words: Sequence[object],
     env: Mapping[str, str] | None = None,
     feed: str | None = None,
     **options: Any,
 ) -> Done:
     """Runs a program to its end; kills it if it takes longer than LIMIT."""
     process = subprocess.Popen(
-        [os.fspath(word) for word in words],
+        [str(word) for word in words],
         env=dict(env) if env is not None else environment(),
         stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -130,7 +130,7 @@ def traced(*options: str | Path) -> tuple[str | Path, ...]:
 
 
 def both(
-    words: Sequence[str | Path],
+    words: Sequence[object],
     *options: str,
     env: Mapping[str, str] | None = None,
     **more: Any,
@@ -140,7 +140,7 @@ def both(
     return bare, execute([*traced("-o", "/dev/null", *options), *words], env, **more)
 
 
-def same(words: Sequence[str | Path], *options: str, **more: Any) -> Done:
+def same(words: Sequence[object], *options: str, **more: Any) -> Done:
     """Asserts that a command does and says the same with and without the tracer."""
     bare, seen = both(words, *options, **more)
     assert seen == bare
@@ -161,7 +161,7 @@ class Recorded:
 
 def record(
     folder: Path,
-    words: Sequence[str | Path],
+    words: Sequence[object],
     *options: str,
     env: Mapping[str, str] | None = None,
     **more: Any,
@@ -224,7 +224,7 @@ def facts(span: Span) -> dict[str, Any]:
 
 
 def export(
-    words: Sequence[str | Path],
+    words: Sequence[object],
     *options: str | Path,
     env: Mapping[str, str] | None = None,
     **more: Any,
@@ -237,10 +237,10 @@ def export(
 
 
 @contextmanager
-def running(words: Sequence[str | Path], **more: Any) -> Iterator[subprocess.Popen[str]]:
+def running(words: Sequence[object], **more: Any) -> Iterator[subprocess.Popen[str]]:
     """A process with pipes, killed and reaped at the end whatever happens."""
     process = subprocess.Popen(
-        [os.fspath(word) for word in words],
+        [str(word) for word in words],
         env=more.pop("env", environment()),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

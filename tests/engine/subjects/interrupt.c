@@ -77,8 +77,8 @@ static long kept(long result, pid_t pid)
 int interrupt_main(char **argv)
 {
 	struct sigaction action;
-	struct timespec long_time = {0, 20000000}, at;
-	struct timeval tv = {0, 100000};
+	struct timespec long_time = {5, 0}, at;
+	struct timeval tv = {5, 0};
 	struct epoll_event event;
 	struct pollfd poller;
 	sigset_t none;
@@ -112,14 +112,14 @@ int interrupt_main(char **argv)
 	stop("nanosleep", nanosleep(&long_time, NULL));
 
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += 1;
+	at.tv_sec += 5;
 	start();
 	errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 	stop("clock_nanosleep", errno ? -1 : 0);
 
 	poller = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	start();
-	stop("poll", poll(&poller, 1, 100));
+	stop("poll", poll(&poller, 1, 5000));
 
 	FD_ZERO(&set);
 	FD_SET(ends[0], &set);
@@ -130,7 +130,7 @@ int interrupt_main(char **argv)
 	event = (struct epoll_event){.events = EPOLLIN};
 	MUST(epoll_ctl(watch, EPOLL_CTL_ADD, ends[0], &event));
 	start();
-	stop("epoll_wait", epoll_wait(watch, &event, 1, 100));
+	stop("epoll_wait", epoll_wait(watch, &event, 1, 5000));
 
 	start();
 	stop("pause", pause());

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Older kernels and tighter sandboxes: each fallback tells the same as the normal way."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.engine.tools import (
+    CALL,
+    END,
+    ENTER,
+    EXEC,
+    SIGNAL,
+    START,
+    Event,
+    environment,
+    execute,
+    normalised,
+    record,
+    traced,
+)
+
+FALLBACKS = (
+    "get_syscall_info",
+    "process_vm_readv",
+    "get_syscall_info,process_vm_readv",
+)
+COMMANDS = {
+    "ls": ["ls", "-l", "/etc/passwd"],
+    "shell": ["sh", "-c", "cd /; echo a b c | cat; test -e /no/such; (exit 3)"],
+    "python": [sys.executable, "-ISc", "import os; os.pipe(); os.fork() or os._exit(0); os.wait()"],
+}
+
+
+def told(folder: Path, words: list[str], disable: str) -> dict[int, list[str]]:
+    """Lines of text of each thread, threads by order of appearance, without addresses."""
+    text = folder / f"{disable or 'none'}.txt"
+    # One fixed layout of memory; PIDs in arguments are replaced.
+    before = ["setarch", "-R", *traced("-o", text, "-s", "64")]
+    done = execute([*before, *words], environment(RENACER_DISABLE=disable))
+    assert done.errors == "" or "cat" in words, done.errors
+    order: dict[str, int] = {}
+    lines: defaultdict[int, list[str]] = defaultdict(list)
+    for line in text.read_text().splitlines():
+        pid, _, rest = line.partition(" ")
+        number = order.setdefault(pid, len(order))
+        lines[number].append(rest.strip())
+    whole: dict[int, list[str]] = {}
+    for number, parts in lines.items():
+        joined = "\n".join(parts)
+        for pid, other in order.items():
+            joined = re.sub(rf"\b{pid}\b", f"PID{other}", joined)
+        joined = normalised(
+            joined,
+            (r"0x[0-9a-f]{5,}", "ADDRESS"),
+            (r" +", " "),
+            (r"getppid\(\) = \d+", "getppid()"),
+            (r" <unfinished \.\.\.>\n(?:--- .*\n)*<\.\.\. \w+ resumed>", ""),
+            (r"(?m)^\+\+\+ .*\n?", ""),
+            (r"tv_n?u?sec=\d+", "tv"),
+            # When a child's end comes is a matter of chance, and so is what it cuts short.
+            (r"(?m)^(?:--- SIGCHLD.*|(?:wait4|rt_sigreturn)\(.*)\n?", ""),
+            (r"(?m)^(?:getrandom|clock_gettime|times)\(.*\n?", ""),
+        )
+        whole[number] = joined.splitlines()
+    return whole
+
+
+@pytest.mark.needs("setarch")
+@pytest.mark.parametrize("disable", FALLBACKS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_same_calls_arguments_and_results(tmp_path: Path, name: str, disable: str) -> None:
+    words = [*COMMANDS[name]]
+    normal, other = told(tmp_path, words, ""), told(tmp_path, words, disable)
+    assert sum(map(len, normal.values())) > 30
+    assert other == normal
+
+
+def kinds(events: list[Event]) -> Counter[str]:
+    """Counts of what is the same in each run."""
+    names = [event.name for event in events if event.kind in (ENTER, CALL)]
+    steady = ("getppid", "execve", "clone", "clone3", "vfork", "fork", "kill", "rt_sigqueueinfo")
+    found = Counter(name for name in names if name in steady)
+    for event in events:
+        if event.kind in (START, EXEC, END, SIGNAL):
+            found[f"kind {event.kind}"] += 1
+    return found
+
+
+@pytest.mark.parametrize("disable", FALLBACKS)
+def test_births_execs_and_signals(subject: Path, tmp_path: Path, disable: str) -> None:
+    env = environment(RENACER_DISABLE=disable)
+    for words in (
+        [subject, "exec", "thread", subject, "mark", "3"],
+        [subject, "births", "clone3"],
+        [subject, "births", "vfork"],
+        [subject, "signals", "once"],
+        [subject, "count", "2", "2", "5"],
+    ):
+        normal = record(tmp_path, words)
+        other = record(tmp_path, words, env=env)
+        assert other.done.status == normal.done.status == 0
+        assert kinds(other.events) == kinds(normal.events)
+
+
+@pytest.mark.parametrize("disable", FALLBACKS)
+def test_interrupted_calls(subject: Path, disable: str) -> None:
+    words = [subject, "interrupt", "eintr"]
+    seen = execute([*traced("-o", "/dev/null"), *words], environment(RENACER_DISABLE=disable))
+    assert seen == execute(words)
+
+
+def test_an_unknown_fallback_is_refused() -> None:
+    done = execute([*traced(), "true"], environment(RENACER_DISABLE="everything"))
+    assert done.status == 125
+    assert "RENACER_DISABLE" in done.errors
