@@ -212,7 +212,8 @@ enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char 
 		return there < 0 ? RN_CONTEXT_UNREADABLE : RN_CONTEXT_ABSENT;
 	if (!parse(value, len, &parent))
 		return RN_CONTEXT_INVALID;
-	ours = is_ours(e, &parent);
+	/* One of ours in another trace than this process's is a parent like a foreign one. */
+	ours = is_ours(e, &parent) && memcmp(parent.trace_id, task->trace_id, 16) == 0;
 	if (!ours && !(parent.flags & 1))
 		return RN_CONTEXT_UNSAMPLED;
 	if (!ours)
@@ -222,6 +223,7 @@ enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char 
 	task->span_counter = counter;
 	if (ours)
 		return RN_CONTEXT_OURS;
+	memcpy(task->trace_id, parent.trace_id, 16);
 	if (len >= cap)
 		len = cap - 1;
 	memcpy(found, value, len);

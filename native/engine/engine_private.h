@@ -45,7 +45,8 @@ struct task {
 	} cut; /* the last call that a signal cut short */
 	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
 	uint64_t held_since;
-	uint64_t span_counter; /* of its process's current span, see ids.h */
+	uint64_t span_counter; /* of its process's current span, see ids.h… */
+	uint8_t trace_id[16];  /* …which is in this trace */
 	bool dead;             /* it died before its maker told of it… */
 	int status;            /* …with this */
 };

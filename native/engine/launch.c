@@ -177,6 +177,7 @@ static void add_command(struct rn_engine *e, struct task *task)
 	task->hidden = true;
 	task->ordinal = ++e->ordinals;
 	task->span_counter = RN_ID_RUN | task->ordinal;
+	memcpy(task->trace_id, e->config.trace_id, 16);
 	e->now = rn_monotonic();
 	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
 	e->work.ev.args[0] = task->ordinal;

@@ -90,9 +90,10 @@ static void start(struct rn_engine *e, struct task *task, const struct task *mak
 	}
 }
 
-static void be_process(struct rn_engine *e, struct task *task)
+static void be_process(struct rn_engine *e, struct task *task, const struct task *maker)
 {
 	task->pid = task->tid;
+	memcpy(task->trace_id, maker ? maker->trace_id : e->config.trace_id, 16);
 	task->ordinal = ++e->ordinals;
 	task->span_counter = RN_ID_RUN | task->ordinal;
 }
@@ -102,6 +103,7 @@ static void be_thread_of(struct task *task, const struct task *maker)
 	task->pid = maker->pid;
 	task->ordinal = maker->ordinal;
 	task->span_counter = maker->span_counter;
+	memcpy(task->trace_id, maker->trace_id, 16);
 }
 
 void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
@@ -123,7 +125,7 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 	if (maker->clone_flags & CLONE_THREAD)
 		be_thread_of(task, maker);
 	else
-		be_process(e, task);
+		be_process(e, task, maker);
 	start(e, task, maker, birth_of(event));
 }
 
@@ -190,7 +192,7 @@ static void adopt_orphan(struct rn_engine *e, struct task *task, const struct ki
 	if (leader)
 		be_thread_of(task, leader);
 	else
-		be_process(e, task);
+		be_process(e, task, NULL);
 	start(e, task, NULL, RN_BIRTH_UNKNOWN);
 }
 
