@@ -274,6 +274,7 @@ int main(void)
 {
 	struct rng rng = test_rng();
 
+	alarm(120 * test_scale()); /* a wait that nobody ends is a failure */
 	test_two_processes(&rng, 0, true);
 	test_two_processes(&rng, UINT64_MAX - (32u << 20) + 1, true);
 	test_two_processes(&rng, 8 * 12345, false);

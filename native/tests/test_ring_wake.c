@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "ringtool.h"
 
@@ -285,6 +286,7 @@ int main(void)
 {
 	struct rng rng = test_rng();
 
+	alarm(120 * test_scale()); /* a wait that nobody ends is a failure */
 	test_threshold(0);
 	test_threshold(UINT64_MAX - 511);
 	test_waking_takes_the_announcement_back();
