@@ -107,7 +107,7 @@ static uint64_t records_to_send(void)
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 	return 8000 * (uint64_t)test_scale();
 #else
-	return 400000 * (uint64_t)test_scale();
+	return 200000 * (uint64_t)test_scale();
 #endif
 }
 
