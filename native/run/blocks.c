@@ -80,9 +80,9 @@ void rn_blocks_put(struct block_queue *queue, struct block *block, bool must)
 {
 	pthread_mutex_lock(&queue->lock);
 	if (!queue->drops)
-		while (queue->head && queue->bytes + block->buf.len > queue->limit)
+		while (!queue->ended && queue->head && queue->bytes + block->buf.len > queue->limit)
 			pthread_cond_wait(&queue->changed, &queue->lock);
-	if (block->buf.failed ||
+	if (queue->ended || block->buf.failed ||
 	    (!must && queue->head && queue->bytes + block->buf.len > queue->limit)) {
 		queue->dropped += block->spans;
 		recycle_locked(queue, block);

@@ -34,8 +34,9 @@ int rn_blocks_init(struct block_queue *queue, uint64_t limit, bool drops);
 void rn_blocks_deinit(struct block_queue *queue);
 /* An empty block, or NULL: no memory. */
 struct block *rn_blocks_get(struct block_queue *queue);
-/* Hands it over. `must`: beyond the limit if need be. */
+/* Hands it over. `must`: beyond the limit if need be. Dropped once the queue has ended. */
 void rn_blocks_put(struct block_queue *queue, struct block *block, bool must);
+/* No more will come, or nobody takes any more: who waits is let go. */
 void rn_blocks_end(struct block_queue *queue);
 /* As rn_block_take(). */
 int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **block);

@@ -326,10 +326,13 @@ void rn_run_free(rn_run *run)
 {
 	if (!run)
 		return;
+	if (run->consumer_running) {
+		/* Nobody takes any more. It joins the tracer itself. */
+		rn_sinks_end(run);
+		pthread_join(run->consumer, NULL);
+	}
 	if (run->tracer_running)
 		pthread_join(run->tracer, NULL);
-	if (run->consumer_running)
-		pthread_join(run->consumer, NULL);
 	rn_interpreter_destroy(run->interpreter);
 	rn_engine_destroy(run->engine);
 	rn_sinks_deinit(run);

@@ -68,6 +68,8 @@ void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64
 /* Hands on what waits: all of it, or what waits for long. */
 void rn_sinks_flush(struct rn_run *run, bool all);
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span);
+/* Ends all queues. Any thread. */
+void rn_sinks_end(struct rn_run *run);
 void rn_text_write(struct rn_run *run);
 /* synthetic.c */
 void rn_synthetic(struct rn_run *run);

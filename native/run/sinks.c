@@ -228,6 +228,13 @@ void rn_sinks_flush(struct rn_run *run, bool all)
 		rn_text_write(run);
 }
 
+void rn_sinks_end(struct rn_run *run)
+{
+	rn_blocks_end(&run->otlp.queue);
+	rn_blocks_end(&run->json.queue);
+	rn_blocks_end(&run->record.queue);
+}
+
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
 {
 	/* The root span goes even where the queue is full: it tells of the losses. */
@@ -242,9 +249,7 @@ void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
 		hand_on(&run->json, true);
 	}
 	rn_sinks_flush(run, true);
-	rn_blocks_end(&run->otlp.queue);
-	rn_blocks_end(&run->json.queue);
-	rn_blocks_end(&run->record.queue);
+	rn_sinks_end(run);
 }
 
 int rn_sinks_init(struct rn_run *run)
