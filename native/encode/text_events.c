@@ -123,15 +123,21 @@ void rn_text_signal(struct rn_text *text, struct rn_buf *buf, const struct rn_si
 	rn_text_finish(buf, &line);
 }
 
-void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev,
-		  uint32_t live)
+void rn_text_gone(struct rn_text *text, int32_t tid, uint32_t live)
 {
-	struct text_thread *thread = rn_text_threads_find(&text->threads, ev->tid);
-	uint32_t status = (uint32_t)ev->args[1];
-	struct line line;
+	struct text_thread *thread = rn_text_threads_find(&text->threads, tid);
 
 	if (thread)
 		rn_text_threads_remove(&text->threads, thread);
+	text->live = live;
+}
+
+void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev,
+		  uint32_t live)
+{
+	uint32_t status = (uint32_t)ev->args[1];
+	struct line line;
+
 	if (rn_text_begin(text, buf, &line, ev->tid, 0)) {
 		if (status & 0x7f) {
 			PUT(&line, "+++ killed by ");
@@ -145,7 +151,7 @@ void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_even
 		PUT(&line, " +++");
 		rn_text_finish(buf, &line);
 	}
-	text->live = live;
+	rn_text_gone(text, ev->tid, live);
 }
 
 void rn_text_gap(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev)

@@ -51,6 +51,36 @@ static char **copy_strings(const char *const *list)
 	return copy;
 }
 
+static uint64_t *copy_words(const uint64_t *words)
+{
+	uint64_t *copy = malloc(WANTED_WORDS * sizeof(*copy));
+
+	if (copy)
+		memcpy(copy, words, WANTED_WORDS * sizeof(*copy));
+	return copy;
+}
+
+static bool copy_selection(rn_run *run, const rn_config *config)
+{
+	if (config->wanted) {
+		run->wanted = copy_words(config->wanted);
+		run->recorded = copy_words(config->wanted);
+		if (!run->wanted || !run->recorded)
+			return false;
+	}
+	if (!config->paths)
+		return true;
+	if (run->recorded)
+		rn_selection_widen(run->recorded);
+	run->paths = copy_strings(config->paths);
+	run->path_fds = calloc(config->path_fd_count + 1u, sizeof(*run->path_fds));
+	if (!run->paths || !run->path_fds)
+		return false;
+	for (uint32_t i = 0; i < config->path_fd_count; i++)
+		run->path_fds[i] = config->path_fds[i];
+	return true;
+}
+
 static bool copy_config(rn_run *run, const rn_config *config)
 {
 	static const char *const none[] = {"synthetic", NULL};
@@ -62,13 +92,7 @@ static bool copy_config(rn_run *run, const rn_config *config)
 	run->options = strdup(config->options ? config->options : "");
 	if (!run->argv || !run->envp || !run->tracestate || !run->options)
 		return false;
-	if (config->wanted) {
-		run->wanted = malloc(WANTED_WORDS * sizeof(uint64_t));
-		if (!run->wanted)
-			return false;
-		memcpy(run->wanted, config->wanted, WANTED_WORDS * sizeof(uint64_t));
-	}
-	return true;
+	return copy_selection(run, config);
 }
 
 static bool make_engine(rn_run *run)
@@ -84,7 +108,7 @@ static bool make_engine(rn_run *run)
 		.string_limit = config->string_limit,
 		.propagate = config->propagate != 0,
 		.key = {config->id_key[0], config->id_key[1]},
-		.wanted = run->wanted,
+		.wanted = run->recorded,
 		.ring = &run->ring,
 	};
 
@@ -115,6 +139,15 @@ static bool make_interpreter(rn_run *run)
 		.engine = "ptrace",
 		.command = run->argv[0],
 		.options = run->options,
+		.selection =
+			{
+				.hidden_signals = config->hidden_signals,
+				.hidden_statuses = config->hidden_statuses,
+				.paths = (const char *const *)run->paths,
+				.fds = run->path_fds,
+				.n_fds = run->paths ? config->path_fd_count : 0,
+				.wanted = run->wanted,
+			},
 	};
 
 	memcpy(interpreter.trace_id, config->trace_id, 16);
@@ -305,6 +338,7 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 		.unfinished = totals->unfinished,
 		.spans = totals->spans,
 		.wall_ns = totals->wall_ns,
+		.filtered = totals->filtered,
 	};
 	if (!run->done) {
 		stats->calls = atomic_load(&counters->calls);
@@ -345,5 +379,8 @@ void rn_run_free(rn_run *run)
 	free(run->tracestate);
 	free(run->options);
 	free(run->wanted);
+	free(run->recorded);
+	free_strings(run->paths);
+	free(run->path_fds);
 	free(run);
 }

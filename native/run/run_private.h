@@ -32,7 +32,10 @@ struct rn_run {
 	rn_config config;
 	char **argv, **envp;
 	char *tracestate, *options;
-	uint64_t *wanted;
+	uint64_t *wanted;   /* asked for; NULL = all */
+	uint64_t *recorded; /* by the engine: those, and what descriptors are followed by */
+	char **paths;
+	int32_t *path_fds;
 	struct rn_ring ring;      /* the producer's end */
 	struct rn_ring ring_read; /* the consumer's */
 	struct rn_engine *engine;

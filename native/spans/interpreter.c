@@ -2,11 +2,13 @@
 /* From records to finished calls and processes; see interpret.h. */
 #include "renacer/interpret.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pieces.h"
 #include "process.h"
+#include "selection.h"
 
 #define OBSERVERS 4
 
@@ -16,6 +18,7 @@ struct rn_interpreter {
 	unsigned n_observers;
 	struct tables tables;
 	struct rn_totals totals;
+	struct rn_selector *selector; /* NULL = all is told */
 	uint64_t greatest; /* Lamport time of any event */
 	uint64_t last_time;
 	int command_status;
@@ -46,10 +49,14 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 					     const struct rn_observer *observers, unsigned n)
 {
 	struct rn_interpreter *in = calloc(1, sizeof(*in));
+	const struct rn_selection *selection = &config->selection;
 
-	if (!in || n > OBSERVERS) {
-		free(in);
-		return NULL;
+	if (!in || n > OBSERVERS)
+		goto fail;
+	if (selection->paths || selection->hidden_statuses || selection->hidden_signals) {
+		in->selector = rn_selector_create(selection);
+		if (!in->selector)
+			goto fail;
 	}
 	in->config = *config;
 	if (!in->config.tracestate)
@@ -59,6 +66,9 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 	in->greatest = config->lamport_seed + 1; /* the start of the run */
 	in->last_time = config->t_start;
 	return in;
+fail:
+	free(in);
+	return NULL;
 }
 
 static void describe(const struct rn_interpreter *in, struct rn_call *call,
@@ -87,7 +97,39 @@ static void describe(const struct rn_interpreter *in, struct rn_call *call,
 	memcpy(call->args, ev->args, sizeof(call->args));
 }
 
-static void finish_call(struct rn_interpreter *in, struct thread *thread, struct rn_call *call)
+/* An entry: whether its call is told, and what it does to descriptors at once. */
+static bool select_entry(struct rn_interpreter *in, struct thread *thread,
+			 const struct rn_event *ev)
+{
+	bool selected;
+
+	if (!in->selector)
+		return true;
+	selected = rn_selector_wants(in->selector, thread->process->fds, ev);
+	rn_fds_entry(in->selector, &thread->process->fds, ev);
+	return selected;
+}
+
+/* Whether a call is one of those asked for, and not just one to follow descriptors by. */
+static bool is_counted(const struct rn_interpreter *in, const struct rn_event *ev)
+{
+	return !in->selector || rn_selector_counts(in->selector, ev);
+}
+
+static void count_call(struct rn_interpreter *in, struct rn_process *process,
+		       const struct rn_call *call)
+{
+	process->calls++;
+	if (call->flags & RN_FLAG_FAILED) {
+		process->errors++;
+		in->totals.errors++;
+	}
+	if (call->flags & RN_FLAG_UNFINISHED)
+		in->totals.unfinished++;
+}
+
+static void finish_call(struct rn_interpreter *in, struct thread *thread, struct rn_call *call,
+			bool selected)
 {
 	struct rn_process *process = &thread->process->pub;
 	uint64_t cause = 0;
@@ -99,14 +141,18 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 			cause = rn_ended_get(&in->tables, pid);
 	}
 	call->lamport_end = advance(in, thread, cause);
-	process->calls++;
-	in->totals.spans++;
-	if (call->flags & RN_FLAG_FAILED) {
-		process->errors++;
-		in->totals.errors++;
+	if (in->selector) {
+		rn_fds_return(in->selector, &thread->process->fds, call);
+		if (!is_counted(in, call->entry))
+			return;
+		selected = selected && rn_selector_wants_outcome(in->selector, call);
 	}
-	if (call->flags & RN_FLAG_UNFINISHED)
-		in->totals.unfinished++;
+	count_call(in, process, call);
+	if (!selected) {
+		in->totals.filtered++;
+		return;
+	}
+	in->totals.spans++;
 	TELL(in, call, call);
 }
 
@@ -122,7 +168,7 @@ static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t w
 	call.flags |= RN_FLAG_UNFINISHED;
 	call.t1 = when > call.t0 ? when : call.t0 + 1;
 	call.lamport_start = thread->open_lamport;
-	finish_call(in, thread, &call);
+	finish_call(in, thread, &call, thread->selected);
 }
 
 static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
@@ -204,13 +250,16 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!thread)
 		return;
 	abandon(in, thread, ev->t0); /* its exit was lost */
-	in->totals.calls++;
+	in->totals.calls += is_counted(in, ev);
+	thread->selected = select_entry(in, thread, ev);
 	thread->open_lamport = advance(in, thread, 0);
 	if (!rn_thread_open(thread, ev))
 		return;
 	describe(in, &call, thread, ev);
 	call.lamport_start = thread->open_lamport;
-	TELL(in, enter, &call);
+	/* Of a call that may still turn out not to be selected nothing is told before its end. */
+	if (thread->selected && !(in->selector && rn_selector_waits(in->selector)))
+		TELL(in, enter, &call);
 }
 
 static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
@@ -229,7 +278,7 @@ static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
 	call.result = ev->result;
 	call.exit = ev;
 	call.lamport_start = thread->open_lamport;
-	finish_call(in, thread, &call);
+	finish_call(in, thread, &call, thread->selected);
 }
 
 static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
@@ -240,11 +289,29 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!thread)
 		return;
 	abandon(in, thread, ev->t0);
-	in->totals.calls++;
+	in->totals.calls += is_counted(in, ev);
+	thread->selected = select_entry(in, thread, ev);
 	describe(in, &call, thread, ev);
 	call.exit = ev;
 	call.lamport_start = advance(in, thread, 0);
-	finish_call(in, thread, &call);
+	finish_call(in, thread, &call, thread->selected);
+}
+
+/* Whether the call that a thread is in, a birth, will have a span to link to. */
+static bool has_span(const struct rn_interpreter *in, const struct thread *maker)
+{
+	return maker->selected && !(in->config.selection.hidden_statuses & RN_STATUS_SUCCESSFUL);
+}
+
+/* The descriptors of a process that begins. */
+static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
+				const struct rn_event *ev)
+{
+	if (!in->selector)
+		return NULL;
+	if (!maker)
+		return ev->args[4] == RN_BIRTH_LAUNCH ? rn_fds_initial(in->selector) : NULL;
+	return rn_fds_inherit(in->selector, &maker->process->fds, ev->args[3] & CLONE_FILES);
 }
 
 static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
@@ -279,7 +346,8 @@ static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
 		process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
 		if (maker)
 			rn_process_inherit(process, maker->process);
-		if (maker && maker->open)
+		process->fds = first_fds(in, maker, ev);
+		if (maker && maker->open && has_span(in, maker))
 			process->maker_call_span = rn_id_of(&in->config.key, maker->entry->seq);
 		in->totals.processes++;
 	} else {
@@ -326,6 +394,7 @@ static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
 		process->pub.lamport_start = thread->clock;
 	}
 	rn_process_exec(process, ev);
+	rn_fds_exec(&process->fds);
 }
 
 static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
@@ -362,6 +431,8 @@ static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
 		return;
 	advance(in, thread, 0);
 	in->totals.signals += ev->kind == RN_SIGNAL;
+	if (in->selector && !rn_selector_wants_signal(in->selector, ev->nr))
+		return;
 	signal = (struct rn_signal_event){.process = &thread->process->pub, .ev = ev};
 	TELL(in, signal, &signal);
 }
@@ -456,5 +527,6 @@ void rn_interpreter_destroy(struct rn_interpreter *in)
 	in->n_observers = 0;
 	rn_interpreter_finish(in, &unused);
 	rn_tables_deinit(&in->tables);
+	rn_selector_destroy(in->selector);
 	free(in);
 }

@@ -2,6 +2,8 @@
 /* Process spans: made at a start, renamed at an exec, moved into a foreign trace, ended. */
 #include "process.h"
 
+#include "selection.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,7 @@ void rn_process_free(struct process *process)
 {
 	if (!process)
 		return;
+	rn_fds_put(process->fds);
 	free(process->pub.exe);
 	free(process);
 }

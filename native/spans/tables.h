@@ -5,6 +5,8 @@
 
 #include "renacer/interpret.h"
 
+struct rn_fds;
+
 struct process {
 	struct rn_process pub; /* first: what the encoders see */
 	uint32_t threads;      /* alive */
@@ -13,6 +15,7 @@ struct process {
 	uint64_t maker_span;      /* the maker's process span */
 	uint64_t maker_call_span; /* the span of its fork or clone; 0 = unknown */
 	uint8_t maker_flags;
+	struct rn_fds *fds; /* opened by a selected path; NULL = none */
 };
 
 struct thread {
@@ -20,7 +23,8 @@ struct thread {
 	int32_t tid;
 	struct process *process;
 	uint64_t clock;
-	bool open; /* in a call whose entry went ahead */
+	bool open;     /* in a call whose entry went ahead */
+	bool selected; /* and which is told, as far as its entry says */
 	uint64_t open_lamport;
 	struct rn_event *entry; /* copy of that entry */
 	uint32_t entry_cap;

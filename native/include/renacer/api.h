@@ -64,6 +64,13 @@ typedef struct {
 	uint64_t monotonic_anchor;
 	const uint64_t *wanted; /* bitmaps of call numbers, 8 words of 64 an ABI (RN_ABI_COUNT
 	                           of them), or NULL = all */
+	/* Of what is recorded, what is written as text and spans; see rn_selection. Records
+	   are all kept. */
+	uint64_t hidden_signals;       /* bit signal - 1 */
+	uint32_t hidden_statuses;
+	const char *const *paths;      /* NULL-ended, or NULL = all */
+	const int32_t *path_fds;
+	uint32_t path_fd_count;
 } rn_config;
 
 #define RN_FAIL_NONE 0
@@ -107,6 +114,7 @@ typedef struct {
 	uint64_t stops;
 	uint64_t ring_peak;
 	int cpu_shared;         /* 1 while tracer and tracees share a CPU */
+	uint64_t filtered;      /* calls of which no span or line was made, by selection */
 } rn_stats;
 
 typedef struct {

@@ -67,6 +67,8 @@ void rn_text_signal(struct rn_text *text, struct rn_buf *buf, const struct rn_si
 /* +++ exited with 0 +++, +++ killed by SIGKILL +++; live = tasks left after it */
 void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_event *ev,
 		  uint32_t live);
+/* The same without a line. */
+void rn_text_gone(struct rn_text *text, int32_t tid, uint32_t live);
 /* How many tasks are traced now (for RN_TEXT_PID_BRACKET). */
 void rn_text_live(struct rn_text *text, uint32_t live);
 /* N events lost here. */

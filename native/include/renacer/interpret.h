@@ -26,7 +26,41 @@ struct rn_observer {
 	void (*live)(void *ctx, uint32_t live); /* the number of threads grew */
 };
 
+/* How a call ended; bits of rn_selection.hidden_statuses. */
+enum {
+	RN_STATUS_SUCCESSFUL = 1u << 0,
+	RN_STATUS_FAILED = 1u << 1,
+	RN_STATUS_UNFINISHED = 1u << 2,
+	RN_STATUS_UNAVAILABLE = 1u << 3, /* strace's; this interpreter always knows */
+	RN_STATUS_DETACHED = 1u << 4     /* of attached processes */
+};
+
+/*
+ * Of what the engine recorded, what the observers are told. All zero: everything. Calls
+ * that are not told are counted (rn_totals.filtered) and do all that calls do to clocks
+ * and processes.
+ */
+struct rn_selection {
+	uint64_t hidden_signals;  /* bit signal - 1 */
+	uint32_t hidden_statuses; /* RN_STATUS_* */
+	/* Calls with one of these paths as an argument, byte for byte, or with a descriptor
+	   that was opened by one; NULL-ended; NULL = all calls. */
+	const char *const *paths;
+	const int32_t *fds; /* the command's descriptors of these paths from its start on */
+	uint32_t n_fds;
+	/* Calls asked for, of those recorded: where paths are given the engine records more,
+	   to follow descriptors by (rn_selection_widen()); those count as calls nowhere.
+	   RN_ABI_COUNT * 8 words, or NULL = all. */
+	const uint64_t *wanted;
+};
+
+/* Adds the calls that descriptors are followed by to a bitmap of RN_ABI_COUNT * 8 words. */
+void rn_selection_widen(uint64_t *wanted);
+/* Whether a bitmap (NULL = all) holds a call. */
+bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr);
+
 struct rn_interpreter_config {
+	struct rn_selection selection;
 	uint8_t trace_id[16];
 	uint8_t trace_flags;
 	uint64_t parent_span_id; /* of the run; 0 = none */

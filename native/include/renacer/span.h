@@ -96,6 +96,7 @@ struct rn_totals {
 	uint64_t tracer_ns;   /* CPU time of the tracer thread */
 	uint64_t wall_ns;     /* from launch to the last exit */
 	uint64_t stops;       /* ptrace stops */
+	uint64_t filtered;    /* calls of which no span was made because none was asked for */
 };
 
 /* The root span. */
