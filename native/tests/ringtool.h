@@ -3,7 +3,10 @@
 #ifndef RENACER_TESTS_RINGTOOL_H
 #define RENACER_TESTS_RINGTOOL_H
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "records.h"
 #include "renacer/ring.h"
@@ -89,6 +92,20 @@ static inline bool put_record(struct rn_ring *ring, uint64_t n, uint32_t len)
 	pattern_write(to, n, len);
 	rn_ring_commit(ring, len);
 	return true;
+}
+
+/* fork(), of a child that does not outlive a test that fails. */
+static inline pid_t fork_child(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent) /* it was gone before that took hold */
+			_exit(1);
+	}
+	return pid;
 }
 
 static inline uint64_t now_ns(void)

@@ -122,8 +122,7 @@ static void test_two_processes(struct rng *rng, uint64_t start, bool patient)
 
 	ends_open(&ends, RN_RING_MIN, start);
 	fflush(stdout);
-	pid = fork();
-	CHECK(pid >= 0);
+	pid = fork_child();
 	if (pid == 0) {
 		produce(&load);
 		_exit(0);
@@ -184,8 +183,7 @@ static void test_killed_producer(struct rng *rng)
 
 		ends_open(&ends, RN_RING_MIN, rng_next(rng) & ~7ull);
 		child_gone = false;
-		pid = fork();
-		CHECK(pid >= 0);
+		pid = fork_child();
 		if (pid == 0) {
 			produce(&load);
 			_exit(0);
@@ -240,14 +238,12 @@ static void test_killed_under_a_sleeper(struct rng *rng)
 	CHECK_INT(sigaction(SIGCHLD, &action, &before), 0);
 	child_gone = false;
 	fflush(stdout);
-	pid = fork();
-	CHECK(pid >= 0);
+	pid = fork_child();
 	if (pid == 0) {
 		produce(&load);
 		_exit(0);
 	}
-	killer = fork();
-	CHECK(killer >= 0);
+	killer = fork_child();
 	if (killer == 0) {
 		/* Once some megabytes have passed. */
 		while (atomic_load(&ends.consumer.control->tail) < 16u << 20)

@@ -260,8 +260,7 @@ static void test_producer_killed_in_a_record(void)
 	pid_t pid;
 
 	ends_open(&ends, SIZE, 0);
-	pid = fork();
-	CHECK(pid >= 0);
+	pid = fork_child();
 	if (pid == 0) {
 		for (uint64_t n = 0; n < 100; n++)
 			put_record(&ends.producer, n, 2048);
@@ -397,8 +396,7 @@ static void test_lengths_that_change(void)
 	ends_open(&ends, SIZE, 0);
 	ev = (struct rn_event *)ends.producer.data;
 	pattern_write(ev, 0, 256);
-	pid = fork();
-	CHECK(pid >= 0);
+	pid = fork_child();
 	if (pid == 0) {
 		volatile uint32_t *size = &ev->size, *pieces = &ev->pieces;
 		volatile uint32_t *len = &((struct rn_piece *)(ev + 1))->len;
