@@ -10,6 +10,8 @@
 
 #include "renacer/encode.h"
 
+#include "../tables/forms.inc"
+
 /* "CLD_EXITED" of SIGCHLD's 1; NULL where unknown. */
 const char *rn_si_code_name(int sig, int code);
 
@@ -35,6 +37,18 @@ static inline char *rn_write_text(char *out, const char *text)
 	memcpy(out, text, len);
 	return out + len;
 }
+
+/*
+ * Constants by name: at most RN_NAMES_MAX bytes. rn_name_of() is for sets of which a value
+ * is one (not flags); NULL where it has no name.
+ */
+#define RN_NAMES_MAX 512u
+char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value);
+const char *rn_name_of(unsigned set, unsigned abi, uint64_t value);
+
+/* Whether an argument is a number that is shown by names, and those names. */
+bool rn_arg_has_names(const struct rn_arg_desc *desc);
+char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg);
 
 /* The most that rn_write_arg() takes for all arguments of this call together. */
 size_t rn_call_room(const struct rn_call *call);

@@ -10,7 +10,7 @@
 #define CREATING_FLAGS (0100u | 020000000u) /* O_CREAT, O_TMPFILE */
 
 /* A cut list or string, an address and a comment: what is added to the captured bytes. */
-#define ARG_EXTRA 96u
+#define ARG_EXTRA (96u + RN_NAMES_MAX)
 /* Each captured byte: four for an escape, or the quotes and the comma of an empty string. */
 #define ARG_PER_BYTE 8u
 
@@ -213,6 +213,8 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg, uint32_t
 	const struct rn_piece *piece;
 	uint64_t value = call->args[arg];
 
+	if (rn_arg_has_names(desc))
+		return rn_write_arg_names(out, call, arg);
 	switch (desc->kind) {
 	case RN_ARG_INT:
 	case RN_ARG_FD:

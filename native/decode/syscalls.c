@@ -49,8 +49,8 @@ static const struct call_table tables[RN_ABI_COUNT] = {
 };
 
 static const struct rn_arg_desc unknown_args[6] = {
-	{"arg0", RN_ARG_RAW, 0}, {"arg1", RN_ARG_RAW, 0}, {"arg2", RN_ARG_RAW, 0},
-	{"arg3", RN_ARG_RAW, 0}, {"arg4", RN_ARG_RAW, 0}, {"arg5", RN_ARG_RAW, 0},
+	{"arg0", RN_ARG_RAW, 0, 0}, {"arg1", RN_ARG_RAW, 0, 0}, {"arg2", RN_ARG_RAW, 0, 0},
+	{"arg3", RN_ARG_RAW, 0, 0}, {"arg4", RN_ARG_RAW, 0, 0}, {"arg5", RN_ARG_RAW, 0, 0},
 };
 
 static const struct rn_syscall_desc unknown_call = {NULL, 6, 0, unknown_args};

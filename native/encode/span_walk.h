@@ -26,7 +26,9 @@
  *   syscall.tid            int     thread that made it
  *   syscall.result         int     -errno on failure; absent while unfinished
  *   syscall.args.<name>    by the kind of the argument, <name> is the kernel's:
- *       numbers, flags, raw  int; hex string "0x…" above 2^63 - 1
+ *       numbers, raw         int; hex string "0x…" above 2^63 - 1
+ *       flags, constants     string, where their names are known (native/tables/sets.tsv):
+ *                            "O_RDONLY|O_CLOEXEC", what has no name in hex; else as numbers
  *       addresses, buffers,
  *       structures           hex string; what is there does not leave the process
  *       paths, strings       escaped; hex string where it could not be read
@@ -190,6 +192,13 @@ static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
 		return;
 	memcpy(key, "syscall.args.", 13);
 	memcpy(key + 13, desc->name, name_len);
+	if (rn_arg_has_names(desc)) {
+		char names[RN_NAMES_MAX];
+
+		attr_text(w, key, len, names,
+			  (size_t)(rn_write_arg_names(names, call, arg) - names));
+		return;
+	}
 	switch (desc->kind) {
 	case RN_ARG_INT:
 	case RN_ARG_FD:

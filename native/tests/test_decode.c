@@ -32,7 +32,7 @@ static void test_number_kinds(struct rn_buf *buf, struct sample *s)
 	sample(s, "openat", ARGS(0xffffff9cu, 0, 0x80000, 0644));
 	CHECK_STR(arg_text(buf, s, 0), "AT_FDCWD");
 	CHECK_STR(arg_text(buf, s, 1), "NULL");
-	CHECK_STR(arg_text(buf, s, 2), "0x80000");
+	CHECK_STR(arg_text(buf, s, 2), "O_RDONLY|O_CLOEXEC");
 	CHECK_STR(arg_text(buf, s, 3), "0644");
 	CHECK(rn_arg_is_void(&s->call, 3));
 	s->call.args[2] |= 0100; /* O_CREAT */
@@ -43,7 +43,7 @@ static void test_number_kinds(struct rn_buf *buf, struct sample *s)
 	s->call.args[2] = 0;
 	s->call.args[3] = 0;
 	CHECK_STR(arg_text(buf, s, 0), "7");
-	CHECK_STR(arg_text(buf, s, 2), "0");
+	CHECK_STR(arg_text(buf, s, 2), "O_RDONLY");
 	CHECK_STR(arg_text(buf, s, 3), "000");
 	s->call.args[3] = 7;
 	CHECK_STR(arg_text(buf, s, 3), "007");
@@ -64,7 +64,7 @@ static void test_number_kinds(struct rn_buf *buf, struct sample *s)
 	sample(s, "lseek", ARGS(0x1ffffffff, (uint64_t)INT64_MIN, 0x1ffffffff));
 	CHECK_STR(arg_text(buf, s, 0), "-1");
 	CHECK_STR(arg_text(buf, s, 1), "-9223372036854775808");
-	CHECK_STR(arg_text(buf, s, 2), "4294967295");
+	CHECK_STR(arg_text(buf, s, 2), "0xffffffff /* SEEK_??? */");
 	sample_nr(s, RN_ABI_I386, rn_syscall_number(RN_ABI_I386, "lseek"), ARGS(1, 0xfffffff6, 2));
 	CHECK_STR(arg_text(buf, s, 1), "-10");
 
@@ -76,6 +76,57 @@ static void test_number_kinds(struct rn_buf *buf, struct sample *s)
 	sample_nr(s, RN_ABI_X86_64, 99999, ARGS(0, UINT64_MAX));
 	CHECK_STR(arg_text(buf, s, 0), "0");
 	CHECK_STR(arg_text(buf, s, 1), "0xffffffffffffffff");
+}
+
+/* As strace 6.1 names the same values. */
+static void test_names(struct rn_buf *buf, struct sample *s)
+{
+	static const struct {
+		const char *call;
+		unsigned arg;
+		uint64_t value;
+		const char *text;
+	} cases[] = {
+		{"openat", 2, 02100, "O_RDONLY|O_CREAT|O_APPEND"},
+		{"openat", 2, 04010000 | 0200000, "O_RDONLY|O_SYNC|O_DIRECTORY"},
+		{"openat", 2, 020200002, "O_RDWR|O_TMPFILE"},
+		{"openat", 2, 0xffffffff00000003, "O_ACCMODE"},
+		{"openat", 2, 0x80000001, "O_WRONLY|0x80000000"},
+		{"access", 1, 0, "F_OK"},
+		{"access", 1, 5, "R_OK|X_OK"},
+		{"access", 1, 0x18, "0x18 /* ?_OK */"},
+		{"mmap", 2, 0, "PROT_NONE"},
+		{"mmap", 2, 7, "PROT_READ|PROT_WRITE|PROT_EXEC"},
+		{"mmap", 2, 0x100000001, "PROT_READ|0x100000000"},
+		{"mmap", 3, 0x22, "MAP_PRIVATE|MAP_ANONYMOUS"},
+		{"mmap", 3, 0x812, "MAP_PRIVATE|MAP_FIXED|MAP_DENYWRITE"},
+		{"lseek", 2, 1, "SEEK_CUR"},
+		{"lseek", 2, 9, "0x9 /* SEEK_??? */"},
+		{"futex", 1, 0x80, "FUTEX_WAIT_PRIVATE"},
+		{"futex", 1, 0x189, "FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME"},
+		{"socket", 0, 10, "AF_INET6"},
+		{"socket", 1, 0x80801, "SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK"},
+		{"rt_sigprocmask", 0, 2, "SIG_SETMASK"},
+		{"wait4", 2, 0x3, "WNOHANG|WSTOPPED"},
+		{"prlimit64", 1, 7, "RLIMIT_NOFILE"},
+		{"arch_prctl", 0, 0x1002, "ARCH_SET_FS"},
+		{"ioctl", 1, 0x5401, "TCGETS"},
+		{"ioctl", 1, 0x5413, "TIOCGWINSZ"},
+		{"ioctl", 1, 0x12345, "0x12345"},
+		{"getrandom", 2, 1, "GRND_NONBLOCK"},
+		{"getrandom", 2, 0, "0"},
+		{"umount2", 1, 2, "MNT_DETACH"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		sample(s, cases[i].call, ARGS(0));
+		s->call.args[cases[i].arg] = cases[i].value;
+		CHECK_STR(arg_text(buf, s, cases[i].arg), cases[i].text);
+	}
+	/* Flags that another machine numbers otherwise. */
+	sample_nr(s, RN_ABI_AARCH64, rn_syscall_number(RN_ABI_AARCH64, "openat"),
+		  ARGS(0, 0, 040000 | 0100000));
+	CHECK_STR(arg_text(buf, s, 2), "O_RDONLY|O_NOFOLLOW|O_DIRECTORY");
 }
 
 static void test_integers(void)
@@ -324,6 +375,7 @@ int main(void)
 	test_signals(&buf);
 	test_integers();
 	test_number_kinds(&buf, &s);
+	test_names(&buf, &s);
 	test_strings(&buf, &s);
 	test_lists(&buf, &s);
 	test_filled_by_the_call(&buf, &s);

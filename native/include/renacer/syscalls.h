@@ -46,7 +46,12 @@ struct rn_arg_desc {
 	uint16_t aux;     /* BUF_IN: index of the length argument; STRUCT_*: bytes;
 	                     BUF_OUT, PATH_OUT: index of the room's argument; MODE: index of
 	                     the open flags that make it count; 0 = none */
+	uint16_t form;    /* numbers: which constants it is shown by, and RN_FORM_WIDE if all
+	                     64 bits count; structures: how they are shown; 0 = none. See
+	                     native/tables/sets.tsv */
 };
+
+#define RN_FORM_WIDE 0x8000u
 
 enum {
 	RN_CALL_NO_RETURN = 1u << 0,  /* exit, exit_group */

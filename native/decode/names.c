@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Constants by name, as strace 6.1 writes them: flags joined by |, the rest in hex. Which
+ * names there are is data: native/tables/sets.tsv.
+ */
+#include "decode.h"
+
+struct rn_name {
+	uint64_t value;
+	const char *name;
+};
+
+struct names {
+	const struct rn_name *names;
+	uint16_t count;
+	uint16_t base; /* that many of the first are numbers in the low bits, not flags */
+};
+
+struct name_set {
+	const char *unknown; /* "O_???" */
+	bool one;            /* one of the names, sorted by value; else flags */
+	struct names names[2];
+};
+
+#include "../tables/names.inc"
+
+static const struct names *names_of(unsigned set, unsigned abi)
+{
+	return &name_sets[set].names[abi == RN_ABI_AARCH64 || abi == RN_ABI_ARM];
+}
+
+static const char *find(const struct names *names, uint64_t value)
+{
+	size_t low = 0, high = names->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (names->names[middle].value == value)
+			return names->names[middle].name;
+		if (names->names[middle].value < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* Names go in as long as there is room for one more, and for a number after them. */
+static bool fits(const char *start, const char *out, const char *name)
+{
+	return (size_t)(out - start) + strlen(name) + 1 + RN_NUMBER_MAX + 24 <= RN_NAMES_MAX;
+}
+
+static char *write_unknown(char *out, uint64_t value, const char *what)
+{
+	out = rn_write_hex(out, value);
+	if (!*what || !value)
+		return out;
+	out = rn_write_text(out, " /* ");
+	out = rn_write_text(out, what);
+	return rn_write_text(out, " */");
+}
+
+static char *write_flags(char *out, const struct names *names, uint64_t value, const char *what)
+{
+	const char *start = out;
+	uint64_t mask = 0, rest = value;
+
+	for (unsigned i = 0; i < names->base; i++)
+		mask |= names->names[i].value;
+	for (unsigned i = 0; i < names->base; i++)
+		if (names->names[i].value == (value & mask)) {
+			out = rn_write_text(out, names->names[i].name);
+			rest &= ~mask;
+			break;
+		}
+	for (unsigned i = names->base; i < names->count && rest; i++) {
+		const struct rn_name *one = &names->names[i];
+
+		if (!one->value || (rest & one->value) != one->value ||
+		    !fits(start, out, one->name))
+			continue;
+		if (out != start)
+			*out++ = '|';
+		out = rn_write_text(out, one->name);
+		rest &= ~one->value;
+	}
+	if (out == start) {
+		/* Nothing at all may have a name: F_OK, PROT_NONE. */
+		for (unsigned i = 0; !value && i < names->count; i++)
+			if (!names->names[i].value)
+				return rn_write_text(out, names->names[i].name);
+		return write_unknown(out, value, what);
+	}
+	if (rest) {
+		*out++ = '|';
+		out = rn_write_hex(out, rest);
+	}
+	return out;
+}
+
+char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value)
+{
+	const char *name;
+
+	if (set == RN_SET_NONE || set >= RN_SET_COUNT)
+		return rn_write_hex(out, value);
+	if (!name_sets[set].one)
+		return write_flags(out, names_of(set, abi), value, name_sets[set].unknown);
+	name = find(names_of(set, abi), value);
+	return name ? rn_write_text(out, name) : write_unknown(out, value, name_sets[set].unknown);
+}
+
+const char *rn_name_of(unsigned set, unsigned abi, uint64_t value)
+{
+	if (set == RN_SET_NONE || set >= RN_SET_COUNT || !name_sets[set].one)
+		return NULL;
+	return find(names_of(set, abi), value);
+}
+
+bool rn_arg_has_names(const struct rn_arg_desc *desc)
+{
+	switch (desc->kind) {
+	case RN_ARG_INT:
+	case RN_ARG_UINT:
+	case RN_ARG_LONG:
+	case RN_ARG_ULONG:
+	case RN_ARG_RAW:
+	case RN_ARG_FLAGS:
+		return (desc->form & ~RN_FORM_WIDE) != RN_SET_NONE;
+	default:
+		return false;
+	}
+}
+
+char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg)
+{
+	const struct rn_arg_desc *desc = &call->desc->args[arg];
+	uint64_t value = call->args[arg];
+
+	if (!(desc->form & RN_FORM_WIDE))
+		value = (uint32_t)value;
+	return rn_write_names(out, desc->form & ~RN_FORM_WIDE, call->abi, value);
+}
