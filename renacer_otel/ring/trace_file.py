@@ -112,10 +112,11 @@ class TraceReader:
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
+        self._at = 0  # counted here: a pipe cannot tell
         self._name = one_line(name, 120)
         self.end: dict[str, Any] | None = None
         self.complete = False
-        head = file.read(form.FILE_HEADER.size)
+        head = self._read(form.FILE_HEADER.size)
         if len(head) != form.FILE_HEADER.size or head[:7] != form.MAGIC[:7]:
             raise TraceUnreadable(f"{self._name}: not a TRACE file; make one with --format record")
         magic, version, zero = form.FILE_HEADER.unpack(head)
@@ -137,15 +138,23 @@ class TraceReader:
     def _damaged(self, what: str) -> TraceUnreadable:
         return TraceUnreadable(f"{self._name}: damaged: {what}; capture it again")
 
+    def _read(self, size: int) -> bytes:
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise TraceUnreadable(f"{self._name}: {error.strerror or error}") from error
+        self._at += len(data)
+        return data
+
     def _next(self) -> tuple[form.FrameHeader, bytes] | None:
-        at = self._file.tell()
-        head = self._file.read(form.FRAME_HEADER_SIZE)
+        at = self._at
+        head = self._read(form.FRAME_HEADER_SIZE)
         if len(head) < form.FRAME_HEADER_SIZE:
             return None
         header = form.unpack_header(head)
         if header is None:
             raise self._damaged(f"no frame at byte {at}")
-        stored = self._file.read(header.stored)
+        stored = self._read(header.stored)
         if len(stored) < header.stored:
             return None
         if zlib.crc32(stored) != header.crc:
@@ -198,7 +207,7 @@ class TraceReader:
             if header.type == form.END:
                 self.end = self._json(raw)
                 self.complete = True
-                if self._file.read(1):
+                if self._read(1):
                     raise self._damaged("something stands behind its end")
                 return
             if header.type != form.RECORDS:
@@ -238,9 +247,6 @@ def open_trace(path: str | os.PathLike[str]) -> TraceReader:
         raise TraceUnreadable(f"{one_line(name, 120)}: {reason}") from error
     try:
         return TraceReader(file, name)
-    except OSError as error:
-        file.close()
-        raise TraceUnreadable(f"{one_line(name, 120)}: {error.strerror}") from error
     except BaseException:
         file.close()
         raise
