@@ -129,8 +129,15 @@ def _output_options(add: Callable[..., None]) -> None:
 
 
 def _trace_options(add: Callable[..., None]) -> None:
-    add("-e", "--trace", metavar="trace=NAME,...", action="append", default=[], dest="expressions",
-        help="record these calls only")  # fmt: skip
+    add("-e", "--trace", metavar="KIND=SET", action="append", default=[], dest="expressions",
+        help="trace=NAME,%%CLASS,/REGEX/: record these calls only; signal=, status=: show these"
+        " only; ! negates")  # fmt: skip
+    add("-z", action="append_const", const="status=successful", dest="expressions",
+        help="show calls that succeeded only")  # fmt: skip
+    add("-Z", action="append_const", const="status=failed", dest="expressions",
+        help="show calls that failed only")  # fmt: skip
+    add("-P", metavar="PATH", action="append", default=[], dest="paths",
+        help="show calls that concern PATH only; may be repeated")  # fmt: skip
     add("-f", "--follow-forks", action="store_true", help="follow children: always on")
     add("--no-follow", action="store_true", help="trace the first thread only")
     add("--engine", metavar="NAME", default="auto", help="auto or ptrace")

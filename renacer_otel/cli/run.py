@@ -121,7 +121,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         block_limit_ns=values.parse_duration_ns(given.block_limit, "--block-limit"),
         ring_bytes=ring_bytes,
         disable=_disabled(environ),
-        wanted=filters.wanted_calls(given.expressions),
+        **filters.select(given.expressions, given.paths)._asdict(),
     )
 
 

@@ -51,6 +51,10 @@ class Tuning(NamedTuple):
     queue_bytes: int = QUEUE_BYTES
     disable: frozenset[str] = frozenset()  # of FALLBACKS
     wanted: Sequence[int] | None = None  # ABI_COUNT * WORDS_PER_ABI words of 64 bits; None = all
+    hidden_signals: int = 0  # bit signal - 1: of what is recorded, what is not shown
+    hidden_statuses: int = 0  # RN_STATUS_*
+    paths: Sequence[str] = ()  # only calls that concern these; none = all
+    path_fds: Sequence[int] = ()  # descriptors of them that the command starts with
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
@@ -103,6 +107,7 @@ class Stats(NamedTuple):
     stops: int = 0
     ring_peak: int = 0
     cpu_shared: int = 0
+    filtered: int = 0
 
 
 class _Kept:
@@ -152,6 +157,7 @@ class NativeRun:
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
+        self.given_up = False
         kept = _Kept()
         failure = native.ffi.new("rn_failure *")
         self._run = native.lib.rn_run_new(_c_config(config, kept), failure)
@@ -183,6 +189,15 @@ class NativeRun:
     def at_rest(self) -> int:
         """1 if the command stands stopped by job control, 2 if all that it started does, else 0."""
         return int(native.lib.rn_run_at_rest(self._run))
+
+    def traced(self) -> bool:
+        """Whether no tracee is left; the outputs may still be at work."""
+        return bool(native.lib.rn_run_traced(self._run))
+
+    def give_up(self) -> None:
+        """What is not written yet will not be, and is counted as lost."""
+        self.given_up = True
+        native.lib.rn_run_give_up(self._run)
 
     def stats(self) -> Stats:
         """Counts so far; final once wait() has returned a status."""
@@ -268,6 +283,14 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
         words = ffi.new("uint64_t[]", list(tuning.wanted))
         kept.objects.append(words)
         raw.wanted = words
+    raw.hidden_signals = tuning.hidden_signals
+    raw.hidden_statuses = tuning.hidden_statuses
+    if tuning.paths:
+        raw.paths = kept.strings(tuning.paths)
+        descriptors = ffi.new("int32_t[]", list(tuning.path_fds))
+        kept.objects.append(descriptors)
+        raw.path_fds = descriptors
+        raw.path_fd_count = len(tuning.path_fds)
     return raw
 
 

@@ -27,10 +27,13 @@ def unit_of(format: str | None) -> str:  # noqa: A002 (as the option is called)
 def last_line(outcome: Outcome, unit: str) -> str:
     """Calls; spans sent, rejected, lost; what an output could not take; the tracer's share.
 
-    Without an exporter the lost are calls. `unit`: see unit_of().
+    If a selection behind the ring left calls out, how many. Without an exporter the lost
+    are calls. `unit`: see unit_of().
     """
     stats, otlp = outcome.stats, outcome.otlp
     parts = [plural(stats.calls, "call")]
+    if stats.filtered:
+        parts.append(f"{stats.filtered:,} filtered out")
     if otlp:
         parts += [plural(otlp.written, "span") + " sent", f"{otlp.rejected:,} rejected"]
     parts.append(f"{outcome.lost_spans:,} lost")

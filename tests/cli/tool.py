@@ -21,8 +21,8 @@ DENY = str(Path(__file__).parent / "deny.py")
 PATIENCE = 60.0
 
 _LAST_LINE = re.compile(
-    r"renacer-otel: (?P<calls>[\d,]+) calls?, (?:(?P<sent>[\d,]+) spans? sent,"
-    r" (?P<rejected>[\d,]+) rejected, )?(?P<lost>[\d,]+) lost"
+    r"renacer-otel: (?P<calls>[\d,]+) calls?, (?:[\d,]+ filtered out, )?"
+    r"(?:(?P<sent>[\d,]+) spans? sent, (?P<rejected>[\d,]+) rejected, )?(?P<lost>[\d,]+) lost"
     r"(?:, (?P<unwritten>[\d,]+) (?:line|record|span)s? not written)?"
     r"; tracer \d+ % of \d+\.\d{3} s"
 )
