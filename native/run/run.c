@@ -321,6 +321,16 @@ int rn_run_at_rest(rn_run *run)
 	return atomic_load(&rn_engine_counters(run->engine)->at_rest);
 }
 
+int rn_run_traced(const rn_run *run)
+{
+	return rn_ring_closed(&run->ring);
+}
+
+void rn_run_give_up(rn_run *run)
+{
+	atomic_store(&run->given_up, true);
+}
+
 void rn_run_stats(rn_run *run, rn_stats *stats)
 {
 	const struct rn_engine_counters *counters = rn_engine_counters(run->engine);

@@ -48,10 +48,11 @@ struct rn_run {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool launched, done;
+	_Atomic bool given_up;
 	struct rn_launch_result launch;
 	int wait_status;
 	struct rn_totals totals; /* final ones, once done */
-	uint64_t t_start, t_end;
+	uint64_t t_start;
 
 	struct sink otlp, json, record;
 	struct rn_text *text;
@@ -62,6 +63,8 @@ struct rn_run {
 
 /* consumer.c */
 void *rn_consumer_main(void *run);
+/* text_output.c */
+void rn_text_write(struct rn_run *run);
 /* sinks.c */
 int rn_sinks_init(struct rn_run *run);
 void rn_sinks_deinit(struct rn_run *run);
@@ -73,7 +76,6 @@ void rn_sinks_flush(struct rn_run *run, bool all);
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span);
 /* Ends all queues. Any thread. */
 void rn_sinks_end(struct rn_run *run);
-void rn_text_write(struct rn_run *run);
 /* synthetic.c */
 void rn_synthetic(struct rn_run *run);
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What becomes of finished calls: batches of OTLP and JSON, text, records as they are. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "run_private.h"
 
@@ -90,32 +88,6 @@ static void json_process(void *ctx, const struct rn_process *process)
 		return;
 	rn_json_process(&run->json.block->buf, &run->trace, process);
 	added(run, &run->json);
-}
-
-void rn_text_write(struct rn_run *run)
-{
-	struct rn_buf *buf = &run->text_buf;
-	size_t done = 0;
-	int failure = buf->failed ? ENOMEM : 0;
-
-	while (!failure && done < buf->len) {
-		ssize_t n = write(run->config.text_fd, buf->data + done, buf->len - done);
-
-		if (n > 0)
-			done += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			failure = errno;
-	}
-	if (failure) {
-		uint64_t lines = 0;
-
-		for (size_t i = done; i < buf->len; i++)
-			lines += buf->data[i] == '\n';
-		atomic_fetch_add(&run->consumed.text_lost, lines ? lines : 1);
-		atomic_store(&run->consumed.text_errno, failure);
-	}
-	buf->len = 0;
-	buf->failed = false;
 }
 
 static void text_written(struct rn_run *run)

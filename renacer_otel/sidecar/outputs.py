@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
+import stat
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
     from renacer_otel.engine.launch import NativeRun
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
 
+# A pipe that polls writable takes this much without blocking (pipe(7)).
+_SURE_BYTES = 4096
+_LOOK_MS = 50
 _TAKE_S = 3600.0  # a take ends with the stream, not by time
 
 
@@ -124,22 +131,52 @@ class OtlpOutput(Output):
 
 
 class FileOutput(Output):
-    """To an open file: whatever `writer` makes of a block."""
+    """To an open file: whatever `make_writer` makes of a block.
+
+    While tracees live, waiting is the ring's policy. Once they are gone nobody waits for us: an
+    output that takes nothing for `limit_s` seconds gets no more, and the rest is counted.
+    """
 
     def __init__(
         self,
         run: NativeRun,
         queue: int,
         descriptor: int,
-        make_writer: Callable[[int], Any],
+        limit_s: float,
+        make_writer: Callable[[Callable[[bytes], None]], Any],
     ) -> None:
         super().__init__(run, queue, "renacer-file")
         self._descriptor = descriptor
+        self._limit_s = limit_s
         self._make_writer = make_writer
         self._writer: Any = None
+        mode = os.fstat(descriptor).st_mode
+        self._never_blocks = stat.S_ISREG(mode) or stat.S_ISBLK(mode)
 
     def _open(self) -> None:
-        self._writer = self._make_writer(self._descriptor)
+        self._writer = self._make_writer(self._write)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            if self._never_blocks:
+                count = os.write(self._descriptor, rest)
+            else:
+                self._wait_writable()
+                count = os.write(self._descriptor, rest[:_SURE_BYTES])
+            rest = rest[count:]
+
+    def _wait_writable(self) -> None:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        since = time.monotonic()
+        while not poll.poll(_LOOK_MS):
+            if self._run.given_up:
+                raise OSError(errno.EINTR, os.strerror(errno.EINTR))
+            if not self._run.traced():
+                since = time.monotonic()
+            elif time.monotonic() - since > self._limit_s:
+                raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
     def _put(self, view: memoryview, count: int, first_seq: int) -> None:
         if self._writer is None or self.result.error:

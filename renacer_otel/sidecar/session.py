@@ -15,7 +15,7 @@ from renacer_otel.engine.launch import NativeRun, RunConfig, Stats, Tuning, span
 from renacer_otel.sidecar.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
@@ -97,13 +97,18 @@ class Session:
                 run.start()
                 otlp, file = self._otlp_output(run), self._file_output(run)
                 while (status := run.wait(_WAIT_S)) is None:
-                    signals.follow_job_control()
+                    if run.traced():
+                        signals.command_has_ended()
+                    else:
+                        signals.follow_job_control()
                 signals.command_has_ended()
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
-                for output in (otlp, file):
-                    if output:
-                        output.join()
+                for output in filter(None, (otlp, file)):
+                    while output.is_alive():
+                        output.join(_WAIT_S)
+                        if run.given_up and otlp:
+                            otlp.start_deadline(0.0)
             return Outcome(
                 wait_status=status,
                 stats=run.stats(),
@@ -174,10 +179,11 @@ class Session:
             return None
         from renacer_otel.sidecar.outputs import FileOutput
 
+        limit_s = config.tuning.block_limit_ns / 1e9
         if config.format == "record":
-            output = FileOutput(run, run.RECORD, config.descriptor, self._trace_writer)
+            output = FileOutput(run, run.RECORD, config.descriptor, limit_s, self._trace_writer)
         else:
-            output = FileOutput(run, run.JSON, config.descriptor, self._json_writer)
+            output = FileOutput(run, run.JSON, config.descriptor, limit_s, self._json_writer)
         output.start()
         return output
 
@@ -195,15 +201,15 @@ class Session:
 
         return OtlpGrpcSender(settings, OtlpEnvelope(self._attributes()))
 
-    def _json_writer(self, descriptor: int) -> _JsonWriter:
-        return _JsonWriter(descriptor, self._attributes())
+    def _json_writer(self, write: Callable[[bytes], None]) -> _JsonWriter:
+        return _JsonWriter(write, self._attributes())
 
-    def _trace_writer(self, descriptor: int) -> _RecordWriter:
+    def _trace_writer(self, write: Callable[[bytes], None]) -> _RecordWriter:
         config = self._config
         context = self._context
         machine = os.uname()
         return _RecordWriter(
-            descriptor,
+            write,
             {
                 "event_version": 1,
                 "renacer_otel": __version__,
@@ -240,17 +246,15 @@ class _Context(NamedTuple):
 class _JsonWriter:
     """OTLP/JSON lines."""
 
-    def __init__(self, descriptor: int, attributes: dict[str, Any]) -> None:
+    def __init__(self, write: Callable[[bytes], None], attributes: dict[str, Any]) -> None:
         from renacer_otel.exporters.envelope import JsonEnvelope
 
-        self._descriptor = descriptor
+        self._write = write
         self._envelope = JsonEnvelope(attributes)
 
     def block(self, view: memoryview, first_seq: int) -> None:
         del first_seq
-        rest = memoryview(self._envelope.wrap(view))
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        self._write(self._envelope.wrap(view))
 
     def close(self, stats: Stats) -> None:
         del stats
@@ -259,10 +263,10 @@ class _JsonWriter:
 class _RecordWriter:
     """A TRACE file."""
 
-    def __init__(self, descriptor: int, metadata: dict[str, Any]) -> None:
+    def __init__(self, write: Callable[[bytes], None], metadata: dict[str, Any]) -> None:
         from renacer_otel.ring.trace_writer import TraceWriter
 
-        self._writer = TraceWriter(descriptor, metadata)
+        self._writer = TraceWriter(write, metadata)
 
     def block(self, view: memoryview, first_seq: int) -> None:
         self._writer.records(view, first_seq)

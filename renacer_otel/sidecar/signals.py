@@ -88,8 +88,15 @@ class Signals:
                 self._run.signal(signal.SIGCONT)
 
     def command_has_ended(self) -> None:
-        """Nobody is left to stop before us: from now on a key stops us at once."""
+        """Nobody is left to pass a signal on to: a key stops us, or ends our waiting, at once."""
         self._restore(_STOPS)
+        for number in (*_PASSED_ON, *_FROM_TERMINAL):
+            if number in self._before:
+                signal.signal(number, self._give_up)
+
+    def _give_up(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._run.give_up()
 
     def _restore(self, numbers: Iterable[int]) -> None:
         for number in numbers:

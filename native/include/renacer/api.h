@@ -134,6 +134,10 @@ int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
 int rn_run_signal(rn_run *run, int sig);
 /* 1 = the command stands stopped by job control, 2 = so does all that it started, else 0. */
 int rn_run_at_rest(rn_run *run);
+/* 1 = no tracee is left; the outputs may still be at work. */
+int rn_run_traced(const rn_run *run);
+/* What is not written yet will not be, and is counted. For a user who has waited enough. */
+void rn_run_give_up(rn_run *run);
 void rn_run_stats(rn_run *run, rn_stats *stats);
 void rn_run_free(rn_run *run);
 

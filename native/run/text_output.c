@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text to its descriptor. While tracees live, waiting is the ring's policy: the
+ * tracer blocks no longer than --block-limit. Once they are gone nobody waits for
+ * us, so that limit holds here, and what an output does not take by then is lost,
+ * counted.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "run_private.h"
+
+#define LOOK_MS 50
+/* A pipe that polls writable takes this much without blocking (pipe(7)). */
+#define SURE_BYTES 4096u
+
+/* Waits until some bytes can be written: 0, or why they will not be. */
+static int wait_writable(const struct rn_run *run, uint64_t *since)
+{
+	struct pollfd pollfd = {.fd = run->config.text_fd, .events = POLLOUT};
+
+	while (poll(&pollfd, 1, LOOK_MS) == 0) {
+		if (atomic_load(&run->given_up))
+			return EINTR;
+		if (!rn_ring_closed(&run->ring_read))
+			*since = rn_now();
+		else if (rn_now() - *since > run->config.block_limit_ns)
+			return ETIMEDOUT;
+	}
+	return 0;
+}
+
+static bool never_blocks(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+static int write_all(const struct rn_run *run, size_t *done)
+{
+	const struct rn_buf *buf = &run->text_buf;
+	bool sure = never_blocks(run->config.text_fd);
+	uint64_t since = rn_now();
+	int failure = 0;
+
+	while (!failure && *done < buf->len) {
+		size_t len = buf->len - *done;
+		ssize_t n;
+
+		if (!sure && len > SURE_BYTES)
+			len = SURE_BYTES;
+		if (!sure && (failure = wait_writable(run, &since)) != 0)
+			break;
+		n = write(run->config.text_fd, buf->data + *done, len);
+		if (n > 0) {
+			*done += (size_t)n;
+			since = rn_now();
+		} else if (n < 0 && errno != EINTR && errno != EAGAIN) {
+			failure = errno;
+		}
+	}
+	return failure;
+}
+
+void rn_text_write(struct rn_run *run)
+{
+	struct rn_buf *buf = &run->text_buf;
+	size_t done = 0;
+	int failure = buf->failed ? ENOMEM : atomic_load(&run->consumed.text_errno);
+
+	/* What timed out once has had its time. */
+	if (failure != ENOMEM && failure != ETIMEDOUT && failure != EINTR)
+		failure = write_all(run, &done);
+	if (failure) {
+		uint64_t lines = 0;
+
+		for (size_t i = done; i < buf->len; i++)
+			lines += buf->data[i] == '\n';
+		atomic_fetch_add(&run->consumed.text_lost, lines ? lines : 1);
+		atomic_store(&run->consumed.text_errno, failure);
+	}
+	buf->len = 0;
+	buf->failed = false;
+}
