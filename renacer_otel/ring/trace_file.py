@@ -113,6 +113,7 @@ class TraceReader:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._at = 0  # counted here: a pipe cannot tell
+        self._seq = 0  # of the last record so far
         self._name = one_line(name, 120)
         self.end: dict[str, Any] | None = None
         self.complete = False
@@ -212,7 +213,18 @@ class TraceReader:
                 return
             if header.type != form.RECORDS:
                 raise self._damaged("two descriptions")
-            yield self._frame(raw)
+            frame = self._frame(raw)
+            self._check_order(header, frame)
+            yield frame
+
+    def _check_order(self, header: form.FrameHeader, frame: Frame) -> None:
+        """Frames that change places, or come twice, are each sound by themselves."""
+        seq = frame.events["seq"]
+        if not len(seq):
+            return
+        if int(seq[0]) != header.first_seq or header.first_seq <= self._seq:
+            raise self._damaged("its frames are not in order")
+        self._seq = int(seq[-1])
 
     def _frame(self, raw: bytes) -> Frame:
         # NumPy's memory is aligned for words; a bytes object's may not be.
