@@ -172,7 +172,9 @@ class TraceReader:
                 # Bounded by what the frame says of itself, whatever zstd's own head claims.
                 if zstandard.frame_content_size(stored) != header.raw:
                     raise self._damaged(f"size of the frame at byte {at}")
-                raw = zstandard.ZstdDecompressor().decompress(stored, max_output_size=header.raw)
+                raw = zstandard.ZstdDecompressor().decompress(
+                    stored, max_output_size=header.raw, allow_extra_data=False
+                )
             except zstandard.ZstdError as error:
                 raise self._damaged(f"content of the frame at byte {at}") from error
         if len(raw) != header.raw:
