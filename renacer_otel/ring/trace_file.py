@@ -99,7 +99,8 @@ class Trace:
     _starts: list[int] = field(default_factory=list, repr=False)
 
     def pieces(self, row: int) -> list[Piece]:
-        """The pieces of record `row` of `events`."""
+        """The pieces of record `row` of `events`, from the end if negative. Raises IndexError."""
+        row = range(len(self.events))[row]
         frame = bisect_right(self._starts, row) - 1
         return self._frames[frame].pieces(row - self._starts[frame])
 
