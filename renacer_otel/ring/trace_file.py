@@ -49,7 +49,10 @@ assert EVENT.itemsize == 104
 assert _PIECE.itemsize == 16
 _WORDS = EVENT.itemsize // 8
 _SMALLEST = EVENT.itemsize
-_MAX_JSON = 1 << 20
+#: A description: what execve() takes (6 MiB), each byte escaped as \\udcXX. Packed, it could be a
+#: bomb (parsed, JSON takes some twenty times its size), so that much only as it stands in the file.
+_MAX_JSON = 40 << 20
+_MAX_PACKED_JSON = 1 << 20
 EVENT_VERSION = 1
 
 
@@ -182,9 +185,11 @@ class TraceReader:
             raise self._damaged(f"size of the frame at byte {at}")
         return raw
 
-    def _json(self, raw: bytes) -> dict[str, Any]:
+    def _json(self, header: form.FrameHeader, raw: bytes) -> dict[str, Any]:
+        if len(raw) > (_MAX_JSON if header.codec == form.CODEC_NONE else _MAX_PACKED_JSON):
+            raise self._damaged("its description is too long")
         try:
-            value = json.loads(raw[:_MAX_JSON])
+            value = json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise self._damaged("its description is no JSON") from error
         if not isinstance(value, dict):
@@ -198,7 +203,7 @@ class TraceReader:
         header, raw = found
         if header.type != form.METADATA:
             raise self._damaged("its first frame is not its description")
-        metadata = self._json(raw)
+        metadata = self._json(header, raw)
         if metadata.get("event_version") != EVENT_VERSION:
             raise TraceUnreadable(
                 f"{self._name}: holds records of another version; use a newer renacer-otel"
@@ -209,7 +214,7 @@ class TraceReader:
         while (found := self._next()) is not None:
             header, raw = found
             if header.type == form.END:
-                self.end = self._json(raw)
+                self.end = self._json(header, raw)
                 self.complete = True
                 if self._read(1):
                     raise self._damaged("something stands behind its end")
