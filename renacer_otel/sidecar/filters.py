@@ -168,11 +168,9 @@ def _matching(word: str, names: _Names) -> set[tuple[int, int]] | None:
         return None if listed is None else names.of(listed)
     if word.isascii() and word.isdigit() and int(word) < WORDS_PER_ABI * 64:
         return {(abi, int(word)) for abi in range(1, ABI_COUNT)}
-    if word in names.calls:
-        return names.calls[word]
-    if word in classes.BARE:
+    if word in classes.BARE:  # before the i386 calls that are called ipc and signal
         return names.of(classes.names_of(word) or ())
-    return None
+    return names.calls.get(word)
 
 
 def _by_regex(word: str, names: _Names) -> list[str]:
