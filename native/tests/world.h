@@ -107,7 +107,8 @@ static inline void world_on_live(void *ctx, uint32_t live)
 	((struct world *)ctx)->live = live;
 }
 
-static inline void world_open(struct world *w)
+/* `selection`: NULL = all is told. */
+static inline void world_open_selecting(struct world *w, const struct rn_selection *selection)
 {
 	struct rn_observer observer = {w,
 				       world_on_enter,
@@ -130,12 +131,19 @@ static inline void world_open(struct world *w)
 		.options = "-x",
 	};
 
+	if (selection)
+		config.selection = *selection;
 	memset(w, 0, sizeof(*w));
 	w->key = config.key;
 	w->now = WORLD_START;
 	memcpy(config.trace_id, WORLD_TRACE, 16);
 	w->in = rn_interpreter_create(&config, &observer, 1);
 	CHECK(w->in);
+}
+
+static inline void world_open(struct world *w)
+{
+	world_open_selecting(w, NULL);
 }
 
 /* Ends the records; what came out stays until world_close(). */
