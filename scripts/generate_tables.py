@@ -125,7 +125,11 @@ def arg_kind(rules: Rules, args: Args, index: int) -> str:
 
 
 def describe(
-    call: Call, rules: Rules, sets: table_names.Sets, used: set[tuple[str, str]]
+    call: Call,
+    rules: Rules,
+    sets: table_names.Sets,
+    starts: dict[tuple[str, str], int],
+    used: set[tuple[str, str]],
 ) -> list[str]:
     """C initializers of a call's arguments."""
     result: list[str] = []
@@ -138,15 +142,20 @@ def describe(
                 used.add(key)
         kind, _, aux = kind.partition(":")
         form = "0"
-        if aux in sets.shapes:
-            form, aux = f"RN_SHAPE_{aux.upper()}", str(sets.shapes[aux])
-        elif aux in names:
+        for word in aux.split(":"):
+            if word in sets.shapes:
+                form = f"RN_SHAPE_{word.upper()}"
+                aux = str(sets.shapes[word]) if aux == word else aux.replace(word, "").strip(":")
+        if aux in names:
             aux = str(names.index(aux))
         shown = sets.show.get((call.name, name))
         if shown is not None:
             used.add((call.name, name))
             wide = " | RN_FORM_WIDE" if ctype in table_names.WIDE else ""
             form = f"RN_SET_{shown.upper()}{wide}"
+        if (call.name, name) in starts:
+            used.add((call.name, name))
+            form += f" | RN_FORM_CHOICE | {starts[call.name, name]} << RN_FORM_SHIFT"
         result.append(f"{{{quoted(name)}, RN_ARG_{kind}, {aux or 0}, {form}}}")
     return result
 
@@ -155,13 +164,14 @@ def emit_calls(
     calls: list[Call], rules: Rules, sets: table_names.Sets, head: str
 ) -> dict[str, str]:
     """``args.inc`` (argument lists, each once) and a table for each ABI."""
+    choices, starts = table_names.emit_choices(sets, head)
     shared: dict[str, str] = {}  # initializer -> C name
     taken: dict[str, int] = {}
     args_lines: list[str] = []
     tables: dict[str, list[tuple[int, str, str]]] = {abi: [] for abi in ABIS}
     used: set[tuple[str, str]] = set()
     for call in calls:
-        own = describe(call, rules, sets, used)
+        own = describe(call, rules, sets, starts, used)
         body = ", ".join(own)
         if own and body not in shared:
             taken[call.name] = taken.get(call.name, 0) + 1
@@ -169,13 +179,17 @@ def emit_calls(
             shared[body] = f"args_{call.name}{suffix}"
             args_lines.append(f"static const struct rn_arg_desc {shared[body]}[] = {{{body}}};\n")
         flags = " | ".join(f"RN_CALL_{flag}" for flag in rules.flag.get(call.name, [])) or "0"
-        entry = f"{{{quoted(call.name)}, {len(own)}, {flags}, {shared.get(body, 'NULL')}}}"
+        result_at = starts[call.name, "="] + 1 if (call.name, "=") in starts else 0
+        entry = (
+            f"{{{quoted(call.name)}, {len(own)}, {flags}, {result_at}, {shared.get(body, 'NULL')}}}"
+        )
         for abi, number in call.numbers.items():
             tables[abi].append((number, call.name, f"\t[{number}] = {entry},\n"))
-    unused = (set(rules.kind) | set(sets.show)) - used
+    used |= {key for key in starts if key[1] == "="}
+    unused = (set(rules.kind) | set(starts) | set(sets.show)) - used
     if unused:
         raise TableError(f"rules.tsv, sets.tsv: no such call or argument: {sorted(unused)}")
-    result = {"args.inc": head + "".join(args_lines)}
+    result = {"args.inc": head + "".join(args_lines), "choices.inc": choices}
     for abi, entries in tables.items():
         by_name = [str(number) for number, _, _ in sorted(entries, key=lambda e: e[1].encode())]
         lines = [", ".join(by_name[i : i + 16]) for i in range(0, len(by_name), 16)]

@@ -40,6 +40,8 @@ class Sets:
     sets: dict[str, Set] = field(default_factory=dict)
     show: dict[tuple[str, str], str] = field(default_factory=dict)
     shapes: dict[str, int] = field(default_factory=dict)
+    # (call, argument or =) to (other argument, constants, how)
+    choices: dict[tuple[str, str], list[tuple[str, list[str], str]]] = field(default_factory=dict)
 
 
 def read_sets(path: Path) -> Sets:
@@ -65,6 +67,9 @@ def read_sets(path: Path) -> Sets:
                 )
             elif what == "show":
                 result.show[rest[0], rest[1]] = rest[2]
+            elif what == "choose":
+                choice = rest[2], rest[3].split(","), rest[4]
+                result.choices.setdefault((rest[0], rest[1]), []).append(choice)
             elif what == "shape":
                 result.shapes[rest[0]] = int(rest[1])
             else:
@@ -174,7 +179,29 @@ def emit_ids(sets: Sets, head: str) -> str:
     lines += ["/* Structures; 0: none. */\nenum rn_shape {\n\tRN_SHAPE_NONE,\n"]
     lines += [f"\tRN_SHAPE_{name.upper()},\n" for name in sets.shapes]
     lines += ["\tRN_SHAPE_COUNT\n};\n"]
+    lines += ["\n/* Their bytes in 64-bit programs. */\n#define RN_SHAPE_SIZES \\\n\t0, "]
+    lines += [", ".join(map(str, sets.shapes.values())), "\n"]
     return "".join(lines)
+
+
+def emit_choices(sets: Sets, head: str) -> tuple[str, dict[tuple[str, str], int]]:
+    """``choices.inc``, and where in it the choices of an argument begin."""
+    lines: list[str] = []
+    starts: dict[tuple[str, str], int] = {}
+    for key, choices in sets.choices.items():
+        starts[key] = len(lines)
+        for other, constants, how in choices:
+            shown = sets.sets[sets.show[key[0], other]]
+            numbers = {name: value for name, value, _ in shown.names}
+            form = f"RN_SET_{how.upper()}" if how in sets.sets else "0"
+            kind = "RN_ARG_FLAGS" if how in sets.sets else f"RN_ARG_{how}"
+            for name in constants:
+                if name not in numbers:
+                    raise TableError(f"sets.tsv: {key[0]}: no such constant: {name}")
+                lines.append(f"\t{{{numbers[name]:#x}, {quoted(other)}, {kind}, {form}}},\n")
+        lines.append("\t{0, NULL, 0, 0},\n")
+    text = f"static const struct choice choices[] = {{\n{''.join(lines)}}};\n"
+    return head + text, starts
 
 
 def emit_names(sets: Sets, head: str) -> str:

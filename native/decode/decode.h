@@ -46,9 +46,38 @@ static inline char *rn_write_text(char *out, const char *text)
 char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value);
 const char *rn_name_of(unsigned set, unsigned abi, uint64_t value);
 
-/* Whether an argument is a number that is shown by names, and those names. */
-bool rn_arg_has_names(const struct rn_arg_desc *desc);
-char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg);
+/* What an argument is in this call, which may hang on another argument. */
+struct rn_meaning {
+	uint8_t kind;  /* enum rn_arg_kind */
+	bool named;    /* a number that is shown by names: rn_write_arg_names() */
+	uint32_t form; /* enum rn_set with RN_FORM_WIDE, or enum rn_shape */
+};
+void rn_arg_meaning(const struct rn_call *call, unsigned arg, struct rn_meaning *meaning);
+char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning);
+/* enum rn_set by which the result is shown, too. */
+unsigned rn_result_set(const struct rn_call *call);
+
+/*
+ * A structure, or `count` of them, from `len` captured bytes; NULL: it cannot be shown (too
+ * short, not of this machine). At most RN_SHAPE_PER_BYTE * len + RN_SHAPE_EXTRA bytes.
+ */
+#define RN_SHAPE_PER_BYTE 64u
+#define RN_SHAPE_EXTRA 768u
+char *rn_write_shape(char *out, unsigned shape, unsigned abi, const uint8_t *data, size_t len);
+/* The address of a connect(), accept(), bind(), … as it was captured; false: not known. */
+struct rn_peer {
+	const uint8_t *data; /* the address as text, or a Unix socket's name as it is */
+	size_t len;
+	int32_t port;   /* -1: none */
+	uint16_t family;
+	bool local; /* the socket's own address: bind(), getsockname() */
+	char text[48];
+};
+bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
+
+char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
+char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len);
 
 /* The most that rn_write_arg() takes for all arguments of this call together. */
 size_t rn_call_room(const struct rn_call *call);
@@ -63,7 +92,9 @@ bool rn_arg_is_void(const struct rn_call *call, unsigned arg);
 static inline bool rn_kind_is_out(unsigned kind)
 {
 	return kind == RN_ARG_BUF_OUT || kind == RN_ARG_PATH_OUT || kind == RN_ARG_STRUCT_OUT ||
-	       kind == RN_ARG_WAIT_STATUS || kind == RN_ARG_FD_PAIR_OUT;
+	       kind == RN_ARG_WAIT_STATUS || kind == RN_ARG_FD_PAIR_OUT ||
+	       kind == RN_ARG_ARRAY_OUT || kind == RN_ARG_SOCKADDR_OUT ||
+	       kind == RN_ARG_LENGTH_INOUT || kind == RN_ARG_DIRENTS_OUT;
 }
 
 #endif

@@ -119,27 +119,72 @@ const char *rn_name_of(unsigned set, unsigned abi, uint64_t value)
 	return find(names_of(set, abi), value);
 }
 
-bool rn_arg_has_names(const struct rn_arg_desc *desc)
+struct choice {
+	uint64_t value;    /* of the other argument */
+	const char *other; /* its name; NULL: the end of a list */
+	uint8_t kind;      /* what the argument is then */
+	uint16_t set;
+};
+
+#include "../tables/choices.inc"
+
+static const struct choice *choose(const struct rn_call *call, unsigned first)
 {
-	switch (desc->kind) {
+	const struct rn_syscall_desc *desc = call->desc;
+
+	if (first >= sizeof(choices) / sizeof(choices[0]))
+		return NULL;
+	for (const struct choice *c = &choices[first]; c->other; c++)
+		for (unsigned arg = 0; arg < desc->nargs; arg++)
+			if ((uint32_t)call->args[arg] == c->value &&
+			    (desc->args[arg].name == c->other ||
+			     !strcmp(desc->args[arg].name, c->other)))
+				return c;
+	return NULL;
+}
+
+void rn_arg_meaning(const struct rn_call *call, unsigned arg, struct rn_meaning *meaning)
+{
+	const struct rn_arg_desc *desc = &call->desc->args[arg];
+
+	meaning->kind = desc->kind;
+	meaning->form = desc->form & (RN_FORM_MASK | RN_FORM_WIDE);
+	if (desc->form & RN_FORM_CHOICE) {
+		const struct choice *c = choose(call, desc->form >> RN_FORM_SHIFT & 0x7fff);
+
+		if (c) {
+			meaning->kind = c->kind;
+			meaning->form = c->set;
+		}
+	}
+	meaning->named = false;
+	switch (meaning->kind) {
 	case RN_ARG_INT:
 	case RN_ARG_UINT:
 	case RN_ARG_LONG:
 	case RN_ARG_ULONG:
 	case RN_ARG_RAW:
 	case RN_ARG_FLAGS:
-		return (desc->form & ~RN_FORM_WIDE) != RN_SET_NONE;
+		meaning->named = (meaning->form & RN_FORM_MASK) != RN_SET_NONE;
+		break;
 	default:
-		return false;
+		break;
 	}
 }
 
-char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg)
+char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning)
 {
-	const struct rn_arg_desc *desc = &call->desc->args[arg];
 	uint64_t value = call->args[arg];
 
-	if (!(desc->form & RN_FORM_WIDE))
+	if (!(meaning->form & RN_FORM_WIDE))
 		value = (uint32_t)value;
-	return rn_write_names(out, desc->form & ~RN_FORM_WIDE, call->abi, value);
+	return rn_write_names(out, meaning->form & RN_FORM_MASK, call->abi, value);
+}
+
+unsigned rn_result_set(const struct rn_call *call)
+{
+	const struct choice *c = call->desc->result ? choose(call, call->desc->result - 1u) : NULL;
+
+	return c ? c->set : RN_SET_NONE;
 }

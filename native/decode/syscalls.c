@@ -53,7 +53,7 @@ static const struct rn_arg_desc unknown_args[6] = {
 	{"arg3", RN_ARG_RAW, 0, 0}, {"arg4", RN_ARG_RAW, 0, 0}, {"arg5", RN_ARG_RAW, 0, 0},
 };
 
-static const struct rn_syscall_desc unknown_call = {NULL, 6, 0, unknown_args};
+static const struct rn_syscall_desc unknown_call = {NULL, 6, 0, 0, unknown_args};
 
 const struct rn_syscall_desc *rn_syscall(enum rn_abi abi, int64_t nr)
 {

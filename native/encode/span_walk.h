@@ -36,6 +36,12 @@
  *       envp                 int: how many; never what is in it
  *       signals              string "SIGINT"
  *       nothing              absent: the mode of an open() that makes no file
+ *   network.peer.address, network.peer.port, network.type, network.transport
+ *                          the other end, of a call that is given or fills in its address:
+ *                          "192.0.2.1" with port and "ipv4" or "ipv6"; the name of a Unix
+ *                          socket, escaped, with "unix" (a transport of the others is not
+ *                          told by the address)
+ *   network.local.address, network.local.port   the same of bind and getsockname
  *   file.path              string  the first path among the arguments, as given
  *   error.type             string  "ENOENT", or the number
  *   renacer.restarted      true    continues a call that a signal interrupted; else absent
@@ -186,20 +192,22 @@ static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
 	char key[RN_KEY_MAX];
 	size_t len = 13 + name_len;
 	bool narrow = call->abi == RN_ABI_I386 || call->abi == RN_ABI_ARM;
+	struct rn_meaning meaning;
 	uint64_t count;
 
 	if (rn_arg_is_void(call, arg))
 		return;
 	memcpy(key, "syscall.args.", 13);
 	memcpy(key + 13, desc->name, name_len);
-	if (rn_arg_has_names(desc)) {
+	rn_arg_meaning(call, arg, &meaning);
+	if (meaning.named) {
 		char names[RN_NAMES_MAX];
 
 		attr_text(w, key, len, names,
-			  (size_t)(rn_write_arg_names(names, call, arg) - names));
+			  (size_t)(rn_write_arg_names(names, call, arg, &meaning) - names));
 		return;
 	}
-	switch (desc->kind) {
+	switch (meaning.kind) {
 	case RN_ARG_INT:
 	case RN_ARG_FD:
 	case RN_ARG_DIRFD:
@@ -263,6 +271,27 @@ static void walk_file_path(struct writer *w, const struct rn_call *call)
 	}
 }
 
+static void walk_peer(struct writer *w, const struct rn_call *call)
+{
+	struct rn_peer peer;
+
+	if (!rn_call_peer(call, &peer))
+		return;
+	if (peer.local)
+		attr_bytes(w, RN_KEY("network.local.address"), peer.data, peer.len);
+	else
+		attr_bytes(w, RN_KEY("network.peer.address"), peer.data, peer.len);
+	if (peer.port < 0) {
+		attr_text(w, RN_KEY("network.transport"), "unix", 4);
+		return;
+	}
+	if (peer.local)
+		attr_int(w, RN_KEY("network.local.port"), peer.port);
+	else
+		attr_int(w, RN_KEY("network.peer.port"), peer.port);
+	attr_text(w, RN_KEY("network.type"), peer.family == 2 ? "ipv4" : "ipv6", 4);
+}
+
 static void walk_errno(struct writer *w, uint64_t err)
 {
 	const char *name = err <= INT32_MAX ? rn_errno_name((int)err) : NULL;
@@ -319,6 +348,7 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 	for (arg = 0; arg < call->desc->nargs && arg < 6; arg++)
 		walk_arg(w, call, arg);
 	walk_file_path(w, call);
+	walk_peer(w, call);
 	if (unfinished)
 		attr_true(w, RN_KEY("renacer.unfinished"));
 	if (w->budget.cut || call->flags & RN_FLAG_TRUNCATED)

@@ -4,6 +4,7 @@
  * line without an end: the exit goes on there if nothing else was printed between,
  * else the line is broken off with <unfinished ...>.
  */
+#include <linux/sched.h>
 #include <stdlib.h>
 
 #include "text_line.h"
@@ -106,6 +107,54 @@ static void put_name(struct line *line, const struct rn_call *call)
 }
 
 /*
+ * clone(): stack first, then flags with the signal, then what the flags ask for, each with
+ * its name; what the kernel writes to is shown at the exit.
+ */
+static unsigned put_named_args(struct line *line, const struct rn_call *call, unsigned first,
+			       bool entry)
+{
+	static const struct {
+		const char *arg, *shown;
+		uint64_t flags;
+	} named[] = {
+		{"parent_tidptr", ", parent_tid=", CLONE_PARENT_SETTID | CLONE_PIDFD},
+		{"tls", ", tls=", CLONE_SETTLS},
+		{"child_tidptr", ", child_tidptr=", CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID},
+	};
+	const struct rn_syscall_desc *desc = call->desc;
+	uint64_t flags = call->args[0];
+
+	if (first == 0) {
+		PUT(line, "child_stack=");
+		if (call->args[1])
+			line->end = rn_write_hex(line->end, call->args[1]);
+		else
+			PUT(line, "NULL");
+		PUT(line, ", flags=");
+		if (flags & ~0xffull || !(flags & 0xff))
+			line->end = rn_write_names(line->end, RN_SET_CLONE, call->abi,
+						   flags & ~0xffull);
+		if (flags & ~0xffull && flags & 0xff)
+			PUT(line, "|");
+		if (flags & 0xff)
+			line->end = rn_write_signal(line->end, (int)(flags & 0xff));
+		if (entry)
+			return 2;
+	}
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+		for (unsigned arg = 2; arg < desc->nargs; arg++) {
+			if (!(flags & named[i].flags) || strcmp(desc->args[arg].name, named[i].arg))
+				continue;
+			put(line, named[i].shown);
+			if (call->args[arg])
+				line->end = rn_write_hex(line->end, call->args[arg]);
+			else
+				PUT(line, "NULL");
+		}
+	return desc->nargs;
+}
+
+/*
  * Arguments from `first` on; with `entry` up to the first one that only the exit
  * tells, the comma before it included. Returns the argument that comes next.
  */
@@ -115,6 +164,8 @@ static unsigned put_args(struct rn_text *text, struct line *line, const struct r
 	const struct rn_syscall_desc *desc = call->desc;
 	unsigned arg;
 
+	if (desc->flags & RN_CALL_NAMED_FLAGS)
+		return put_named_args(line, call, first, entry);
 	for (arg = first; arg < desc->nargs; arg++) {
 		if (rn_arg_is_void(call, arg))
 			continue;
@@ -125,6 +176,23 @@ static unsigned put_args(struct rn_text *text, struct line *line, const struct r
 		line->end = rn_write_arg(line->end, call, arg, text->string_limit);
 	}
 	return arg;
+}
+
+/* A result that is made of flags: 0x8000 (flags O_RDONLY|O_LARGEFILE). */
+static void put_result_names(struct line *line, const struct rn_call *call)
+{
+	unsigned set = rn_result_set(call);
+
+	if (set == RN_SET_NONE) {
+		line->end = rn_write_i64(line->end, call->result);
+		return;
+	}
+	line->end = rn_write_hex(line->end, (uint64_t)call->result);
+	if (set == RN_SET_FDFLAGS && call->result == 0)
+		return;
+	PUT(line, " (flags ");
+	line->end = rn_write_names(line->end, set, call->abi, (uint32_t)call->result);
+	PUT(line, ")");
 }
 
 static void put_result(struct line *line, const struct rn_call *call)
@@ -150,6 +218,9 @@ static void put_result(struct line *line, const struct rn_call *call)
 		return;
 	} else if (call->desc->flags & RN_CALL_RESULT_OCTAL) {
 		line->end = rn_write_octal(line->end, (uint64_t)call->result);
+		return;
+	} else if (call->desc->result) {
+		put_result_names(line, call);
 		return;
 	} else {
 		line->end = rn_write_i64(line->end, call->result);

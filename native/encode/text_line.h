@@ -7,7 +7,7 @@
 #include "text_state.h"
 
 /* What a line takes beside arguments: prefix, name, padding, result, errno's text. */
-#define LINE_ROOM 512u
+#define LINE_ROOM (512u + RN_NAMES_MAX)
 
 struct rn_text {
 	unsigned flags;

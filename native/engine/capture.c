@@ -8,6 +8,8 @@
 #include "engine_private.h"
 
 #define PATH_LIMIT 4096u
+#define ARRAY_LIMIT 1024u /* bytes of an array of structures */
+#define SOCKADDR_MAX 128u /* struct sockaddr_storage */
 #define ARGV_BYTES (32u * 1024u)
 #define ARGV_COUNT 1024u
 
@@ -217,6 +219,7 @@ static void read_wanted(struct rn_engine *e, const struct task *task, struct rea
 void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec)
 {
 	struct reading reading = {.n = 0};
+	uint64_t total;
 
 	for (unsigned i = 0; i < task->desc->nargs; i++) {
 		const struct rn_arg_desc *arg = &task->desc->args[i];
@@ -235,6 +238,17 @@ void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec
 		case RN_ARG_STRUCT_IN:
 			want(e, task, &reading, RN_PIECE_STRUCT, i, arg->aux, PATH_LIMIT);
 			break;
+		case RN_ARG_ARRAY_IN:
+			total = (uint64_t)(uint32_t)task->args[arg->aux] * rn_shape_size(arg->form);
+			want(e, task, &reading, RN_PIECE_STRUCT, i, total, ARRAY_LIMIT);
+			break;
+		case RN_ARG_SOCKADDR_IN:
+			want(e, task, &reading, RN_PIECE_STRUCT, i,
+			     at_most((uint32_t)task->args[arg->aux], SOCKADDR_MAX), SOCKADDR_MAX);
+			break;
+		case RN_ARG_LENGTH_INOUT:
+			want(e, task, &reading, RN_PIECE_STRUCT, i, sizeof(int32_t), PATH_LIMIT);
+			break;
 		case RN_ARG_ARGV:
 			capture_argv(e, task, rec, i);
 			break;
@@ -246,6 +260,32 @@ void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec
 		}
 	}
 	read_wanted(e, task, &reading, rec, 0);
+}
+
+/* How many struct linux_dirent64 the call wrote: no more of them is kept than that. */
+static void capture_dirents(struct rn_engine *e, struct task *task, unsigned arg, uint64_t filled,
+			    struct record *rec)
+{
+	uint8_t *data = e->scratch[0];
+	uint64_t count = 0;
+	uint16_t size;
+	size_t got, at = 0;
+
+	if (filled == 0)
+		return;
+	got = rn_memory_read_one(e, task->tid, task->args[arg], data, at_most(filled, CAPTURE_MAX));
+	/* d_ino, d_off, then d_reclen. */
+	while (at + 18 <= got) {
+		memcpy(&size, data + at + 16, sizeof(size));
+		if (size < 19)
+			break;
+		at += size;
+		count++;
+	}
+	if (at != filled)
+		return; /* not the whole list, or not one */
+	rn_piece_add(rec, RN_PIECE_STRUCT, arg, &count, sizeof(count), sizeof(count),
+		     RN_PIECE_AT_EXIT);
 }
 
 /* Bytes that the call wrote: a result may exceed the buffer (getxattr of size 0, MSG_TRUNC). */
@@ -280,6 +320,19 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 		case RN_ARG_FD_PAIR_OUT:
 			want(e, task, &reading, RN_PIECE_STRUCT, i, 2 * sizeof(int32_t),
 			     PATH_LIMIT);
+			break;
+		case RN_ARG_ARRAY_OUT:
+			want(e, task, &reading, RN_PIECE_STRUCT, i,
+			     (uint64_t)result * rn_shape_size(arg->form), ARRAY_LIMIT);
+			break;
+		case RN_ARG_SOCKADDR_OUT:
+			want(e, task, &reading, RN_PIECE_STRUCT, i, SOCKADDR_MAX, SOCKADDR_MAX);
+			break;
+		case RN_ARG_LENGTH_INOUT:
+			want(e, task, &reading, RN_PIECE_STRUCT, i, sizeof(int32_t), PATH_LIMIT);
+			break;
+		case RN_ARG_DIRENTS_OUT:
+			capture_dirents(e, task, i, (uint64_t)result, rec);
 			break;
 		case RN_ARG_STRUCT_OUT:
 			want(e, task, &reading, RN_PIECE_STRUCT, i, arg->aux, PATH_LIMIT);

@@ -349,8 +349,10 @@ static void test_hostile(struct rn_buf *buf, struct sample *s)
 			case RN_ARG_BUF_OUT:
 				type = RN_PIECE_BUFFER;
 				break;
-			default:
+			case RN_ARG_STRING:
 				break;
+			default:
+				type = RN_PIECE_STRUCT;
 			}
 			sample_piece(s, type, arg, bytes, len, random,
 				     (out ? RN_PIECE_AT_EXIT : 0u) | (random >> 30 & RN_PIECE_CUT));

@@ -99,7 +99,7 @@ static void test_every_description(void)
 				CHECK(how->name && how->name[0]);
 				CHECK(how->kind < RN_ARG_KIND_COUNT);
 				if (how->kind == RN_ARG_BUF_IN)
-					CHECK(how->aux > arg && how->aux < desc->nargs);
+					CHECK(how->aux != arg && how->aux < desc->nargs);
 				if (how->kind == RN_ARG_STRUCT_IN || how->kind == RN_ARG_STRUCT_OUT)
 					CHECK(how->aux > 0);
 			}

@@ -37,31 +37,48 @@ enum rn_arg_kind {
 	RN_ARG_STRUCT_OUT = 20, /* fixed-size structure filled by the call; aux = bytes */
 	RN_ARG_WAIT_STATUS = 21,/* int *: wait status, filled by the call */
 	RN_ARG_FD_PAIR_OUT = 22,/* int[2] filled by the call (pipe, socketpair) */
-	RN_ARG_KIND_COUNT = 23
+	RN_ARG_ARRAY_IN = 23, /* structures that the call reads; aux = argument that counts them */
+	RN_ARG_ARRAY_OUT = 24, /* structures that the call fills, as many as its result says */
+	RN_ARG_SOCKADDR_IN =
+		25, /* socket address, captured at entry; aux = its length's argument */
+	RN_ARG_SOCKADDR_OUT = 26, /* socket address that the call fills; its length's comes next */
+	RN_ARG_LENGTH_INOUT = 27, /* int *: room at entry, length at exit */
+	RN_ARG_DIRENTS_OUT = 28, /* struct linux_dirent64[]: only how many is captured (u64) */
+	RN_ARG_VOID = 29, /* means nothing in this call */
+	RN_ARG_KIND_COUNT = 30
 };
 
 struct rn_arg_desc {
 	const char *name; /* the kernel's own name of the parameter */
-	uint8_t kind;     /* enum rn_arg_kind */
-	uint16_t aux;     /* BUF_IN: index of the length argument; STRUCT_*: bytes;
+	uint8_t kind; /* enum rn_arg_kind */
+	uint16_t aux; /* BUF_IN: index of the length argument; STRUCT_*: bytes;
 	                     BUF_OUT, PATH_OUT: index of the room's argument; MODE: index of
 	                     the open flags that make it count; 0 = none */
-	uint16_t form;    /* numbers: which constants it is shown by, and RN_FORM_WIDE if all
-	                     64 bits count; structures: how they are shown; 0 = none. See
+	uint32_t form; /* numbers: which constants it is shown by (enum rn_set), RN_FORM_WIDE
+	                     if all 64 bits count; structures: which one (enum rn_shape);
+	                     RN_FORM_CHOICE if another argument tells; 0 = none. See
 	                     native/tables/sets.tsv */
 };
 
+#define RN_FORM_MASK 0x7fffu
 #define RN_FORM_WIDE 0x8000u
+#define RN_FORM_CHOICE 0x80000000u
+#define RN_FORM_SHIFT 16 /* of the first choice, 15 bits */
+
+/* Bytes of the structure that `form` names, of which an array is made; 0: none. */
+uint32_t rn_shape_size(uint32_t form);
 
 enum {
-	RN_CALL_NO_RETURN = 1u << 0,  /* exit, exit_group */
+	RN_CALL_NO_RETURN = 1u << 0, /* exit, exit_group */
 	RN_CALL_RESULT_PTR = 1u << 1, /* result is an address (mmap, brk, mremap, shmat) */
-	RN_CALL_EXEC = 1u << 2,       /* execve, execveat */
-	RN_CALL_FORK = 1u << 3,       /* fork, vfork, clone, clone3 */
-	RN_CALL_WAIT = 1u << 4,       /* wait4, waitid, waitpid */
-	RN_CALL_AFFINITY = 1u << 5,   /* sched_getaffinity, sched_setaffinity, sched_setattr,
+	RN_CALL_EXEC = 1u << 2, /* execve, execveat */
+	RN_CALL_FORK = 1u << 3, /* fork, vfork, clone, clone3 */
+	RN_CALL_WAIT = 1u << 4, /* wait4, waitid, waitpid */
+	RN_CALL_AFFINITY = 1u << 5, /* sched_getaffinity, sched_setaffinity, sched_setattr,
 	                                 sched_setscheduler, unshare, setns */
 	RN_CALL_RESULT_OCTAL = 1u << 6, /* result is a file mode (umask) */
+	RN_CALL_NAMED_FLAGS = 1u << 8, /* arguments are shown with names, as its flags need
+	                                  them (clone) */
 	RN_CALL_NO_RESULT = 1u << 7 /* what it returns is the register of the code that it goes
 	                               back to: never a failure of its own (rt_sigreturn) */
 };
@@ -70,6 +87,7 @@ struct rn_syscall_desc {
 	const char *name; /* NULL: no call has this number */
 	uint8_t nargs;
 	uint16_t flags; /* RN_CALL_* */
+	uint16_t result; /* where the choices of what the result means begin, from 1; 0 = none */
 	const struct rn_arg_desc *args;
 };
 

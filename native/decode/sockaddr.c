@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Socket addresses, as strace 6.1 writes them, and what spans say of them. */
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "decode.h"
+
+static uint16_t port_of(const uint8_t *data)
+{
+	return (uint16_t)(data[2] << 8 | data[3]);
+}
+
+static char *write_inet(char *out, const uint8_t *data)
+{
+	char text[INET_ADDRSTRLEN];
+
+	out = rn_write_u64(rn_write_text(out, ", sin_port=htons("), port_of(data));
+	out = rn_write_text(out, "), sin_addr=inet_addr(\"");
+	out = rn_write_text(out, inet_ntop(AF_INET, data + 4, text, sizeof(text)) ? text : "");
+	return rn_write_text(out, "\")");
+}
+
+static char *write_inet6(char *out, const uint8_t *data)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint32_t flow, scope;
+
+	memcpy(&flow, data + 4, 4);
+	memcpy(&scope, data + 24, 4);
+	out = rn_write_u64(rn_write_text(out, ", sin6_port=htons("), port_of(data));
+	out = rn_write_u64(rn_write_text(out, "), sin6_flowinfo=htonl("), ntohl(flow));
+	out = rn_write_text(out, "), inet_pton(AF_INET6, \"");
+	out = rn_write_text(out, inet_ntop(AF_INET6, data + 8, text, sizeof(text)) ? text : "");
+	out = rn_write_text(out, "\", &sin6_addr), sin6_scope_id=");
+	return rn_write_u64(out, scope);
+}
+
+static char *write_unix(char *out, const uint8_t *data, size_t len)
+{
+	const uint8_t *path = data + 2;
+	size_t room = len - 2;
+
+	if (room == 0)
+		return out;
+	out = rn_write_text(out, ", sun_path=");
+	if (path[0] == 0 && room > 1) {
+		*out++ = '@';
+		return rn_write_quoted(out, path + 1, room - 1, false);
+	}
+	return rn_write_quoted(out, path, strnlen((const char *)path, room), false);
+}
+
+static char *write_netlink(char *out, const uint8_t *data)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint32_t pid, groups;
+
+	memcpy(&pid, data + 4, 4);
+	memcpy(&groups, data + 8, 4);
+	out = rn_write_i64(rn_write_text(out, ", nl_pid="), (int32_t)pid);
+	out = rn_write_text(out, ", nl_groups=");
+	for (int shift = 28; shift >= 0; shift -= 4)
+		*out++ = digits[groups >> shift & 15];
+	return out;
+}
+
+char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len)
+{
+	uint16_t family;
+
+	if (len < 2)
+		return NULL;
+	memcpy(&family, data, 2);
+	out = rn_write_names(rn_write_text(out, "{sa_family="), RN_SET_FAMILY, abi, family);
+	if (family == AF_INET && len >= 8)
+		out = write_inet(out, data);
+	else if (family == AF_INET6 && len >= 28)
+		out = write_inet6(out, data);
+	else if (family == AF_UNIX)
+		out = write_unix(out, data, len);
+	else if (family == AF_NETLINK && len >= 12)
+		out = write_netlink(out, data);
+	else if (len > 2)
+		out = rn_write_quoted(rn_write_text(out, ", sa_data="), data + 2, len - 2, false);
+	*out++ = '}';
+	return out;
+}
+
+bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer)
+{
+	for (unsigned arg = 0; arg < call->desc->nargs && arg < 6; arg++) {
+		unsigned kind = call->desc->args[arg].kind;
+		const struct rn_piece *piece;
+		const uint8_t *data;
+		uint16_t family;
+
+		if (kind != RN_ARG_SOCKADDR_IN && kind != RN_ARG_SOCKADDR_OUT)
+			continue;
+		/* What a call fills in counts only if it did. */
+		if (kind == RN_ARG_SOCKADDR_OUT &&
+		    call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED | RN_FLAG_UNFINISHED))
+			return false;
+		piece = rn_call_piece(call, arg);
+		if (!piece || piece->type != RN_PIECE_STRUCT || piece->len < 2 ||
+		    piece->flags & RN_PIECE_UNREAD)
+			return false;
+		data = rn_piece_data(piece);
+		memcpy(&family, data, 2);
+		peer->port = -1;
+		peer->family = family;
+		peer->local = (call->desc->args[arg].form & RN_FORM_MASK) == RN_SHAPE_LOCAL;
+		if ((family == AF_INET && piece->len >= 8) ||
+		    (family == AF_INET6 && piece->len >= 28)) {
+			if (!inet_ntop(family, data + (family == AF_INET ? 4 : 8), peer->text,
+				       sizeof(peer->text)))
+				return false;
+			peer->data = (const uint8_t *)peer->text;
+			peer->len = strlen(peer->text);
+			peer->port = port_of(data);
+			return true;
+		}
+		if (family != AF_UNIX || piece->len < 4)
+			return false;
+		peer->data = data + 2;
+		/* An abstract name starts with NUL and goes on to the end. */
+		peer->len = data[2] ? strnlen((const char *)data + 2, piece->len - 2)
+				    : (size_t)piece->len - 2;
+		return true;
+	}
+	return false;
+}
