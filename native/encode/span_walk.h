@@ -65,6 +65,7 @@
  *   process.exit.code | renacer.process.signal, error.type   of the command
  *   renacer.events .calls .errors .signals .processes .threads .unfinished_calls
  *   renacer.lost_calls .lost_events .stops              int
+ *   renacer.filtered_calls, if there are any            int
  *   renacer.tracer.cpu_time                             double, seconds
  *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
  *   renacer.lost_events, renacer.lost_calls
@@ -477,6 +478,8 @@ static void walk_totals(struct writer *w, const struct rn_totals *totals)
 	attr_int(w, RN_KEY("renacer.processes"), walk_count(totals->processes));
 	attr_int(w, RN_KEY("renacer.threads"), walk_count(totals->threads));
 	attr_int(w, RN_KEY("renacer.unfinished_calls"), walk_count(totals->unfinished));
+	if (totals->filtered)
+		attr_int(w, RN_KEY("renacer.filtered_calls"), walk_count(totals->filtered));
 	attr_int(w, RN_KEY("renacer.lost_calls"), walk_count(totals->lost_calls));
 	attr_int(w, RN_KEY("renacer.lost_events"), walk_count(totals->lost_events));
 	attr_int(w, RN_KEY("renacer.stops"), walk_count(totals->stops));

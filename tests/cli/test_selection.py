@@ -258,6 +258,7 @@ def test_spans_and_records(tmp_path: Path) -> None:
     assert totals.calls == len(calls) + filtered(done)
     root = next(span for span in spans if span.name == "renacer-otel run")
     assert attribute(root, "renacer.calls") == totals.calls
+    assert attribute(root, "renacer.filtered_calls") == filtered(done)
     ids = {span.span_id for span in spans}
     assert all(link.span_id in ids for span in spans for link in span.links)
     kinds = trace_file.read(record).events["kind"].tolist()
