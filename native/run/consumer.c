@@ -5,11 +5,8 @@
  * that the tracer seldom pays for a wake-up; once nothing comes any more it waits
  * for the next record.
  */
-#include <stdlib.h>
-
 #include "run_private.h"
 
-#define CHUNK (1024u * 1024u)
 #define NAP_NS 4000000u     /* while events come */
 #define IDLE_NS 1000000000u /* while none come: also how old a batch may grow */
 #define IDLE_NAPS 8
@@ -42,7 +39,7 @@ static void drain(struct rn_run *run, uint8_t *chunk)
 	for (;;) {
 		bool closed = rn_ring_closed(ring);
 		uint64_t used = rn_ring_used(ring);
-		int64_t got = rn_ring_read(ring, chunk, CHUNK);
+		int64_t got = rn_ring_read(ring, chunk, RN_CHUNK);
 
 		if (used > atomic_load_explicit(&run->consumed.ring_peak, memory_order_relaxed))
 			atomic_store_explicit(&run->consumed.ring_peak, used, memory_order_relaxed);
@@ -72,13 +69,9 @@ static void drain(struct rn_run *run, uint8_t *chunk)
 void *rn_consumer_main(void *arg)
 {
 	struct rn_run *run = arg;
-	/* Room for one longest record behind any start. */
-	uint8_t *chunk = malloc(CHUNK);
 	struct rn_run_span span;
 
-	if (chunk)
-		drain(run, chunk);
-	free(chunk);
+	drain(run, run->chunk);
 	/* The ring is closed: the tracer is at its end, and its last words are to be had. */
 	pthread_join(run->tracer, NULL);
 	run->tracer_running = false;

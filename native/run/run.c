@@ -186,7 +186,9 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		explain(fail, RN_FAIL_MEMORY, err, "memfd_create");
 		return NULL;
 	}
-	if (!make_engine(run) || !make_interpreter(run))
+	/* Made here: a consumer without it could take nothing, and tell nobody. */
+	run->chunk = malloc(RN_CHUNK);
+	if (!run->chunk || !make_engine(run) || !make_interpreter(run))
 		goto no_memory;
 	return run;
 no_memory:
@@ -384,6 +386,7 @@ void rn_run_free(rn_run *run)
 	rn_ring_deinit(&run->ring);
 	pthread_cond_destroy(&run->changed);
 	pthread_mutex_destroy(&run->lock);
+	free(run->chunk);
 	free_strings(run->argv);
 	free_strings(run->envp);
 	free(run->tracestate);

@@ -28,6 +28,9 @@ struct sink {
 	uint64_t lost;       /* spans for which there was no memory */
 };
 
+/* What the consumer takes from the ring at once: room for one longest record behind any start. */
+#define RN_CHUNK (1024u * 1024u)
+
 struct rn_run {
 	rn_config config;
 	char **argv, **envp;
@@ -41,6 +44,7 @@ struct rn_run {
 	struct rn_engine *engine;
 	struct rn_interpreter *interpreter;
 	struct rn_trace trace;
+	uint8_t *chunk;           /* the consumer's, of RN_CHUNK bytes */
 	pthread_t tracer, consumer;
 	bool tracer_running, consumer_running;
 	uint64_t synthetic; /* calls to make up, instead of a command */

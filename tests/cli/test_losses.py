@@ -19,12 +19,14 @@ import pytest
 
 from renacer_otel.ring import trace_file
 from tests.cli.tool import (
+    RENACER,
     Done,
     Totals,
     call_lines,
     children,
     read_totals,
     renacer,
+    run_program,
     started,
     until,
 )
@@ -306,3 +308,25 @@ def test_full_file_keeps_what_it_took(tmp_path: Path) -> None:
     assert len(text) == limit
     assert text.count("\n") + totals.unwritten == totals.calls + 1  # the last: +++ exited …
     assert totals.unwritten > 0
+
+
+def test_too_little_memory_is_no_silent_loss(tmp_path: Path) -> None:
+    """Around the least memory that will do: not started, or all calls are told of."""
+    command = "/bin/sh", "-c", "exit 3"
+    output = tmp_path / "out"
+    whole = renacer("-o", str(output), "--", *command).totals.calls
+
+    def runs(kib: int) -> bool:
+        limit = ("sh", "-c", f'ulimit -v {kib} && exec "$@"', "-")
+        done = run_program([*limit, RENACER, "-o", str(output), "--", *command])
+        if done.code == 3:
+            assert done.totals.calls + done.totals.lost >= whole, kib
+        return done.code == 3
+
+    too_little, enough = 1_000, 1_000_000
+    assert runs(enough)
+    while enough - too_little > 250:
+        middle = (too_little + enough) // 2
+        too_little, enough = (too_little, middle) if runs(middle) else (middle, enough)
+    for kib in range(enough, enough + 2_500, 250):
+        runs(kib)
