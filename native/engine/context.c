@@ -7,9 +7,10 @@
  * OpenTelemetry environment carriers.)
  */
 #include <string.h>
-#include <sys/uio.h>
 #if defined(__x86_64__)
 #include <sys/user.h>
+#else
+#include <sys/uio.h>
 #endif
 
 #include "engine_private.h"
@@ -40,9 +41,8 @@ static bool stack_of(struct rn_engine *e, const struct task *task, uint64_t *sp,
 	}
 #if defined(__x86_64__)
 	struct user_regs_struct regs;
-	struct iovec iov = {&regs, sizeof(regs)};
 
-	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, 1 /* NT_PRSTATUS */, (uintptr_t)&iov) < 0)
+	if (rn_ptrace(RN_PTRACE_GETREGS, task->tid, 0, (uintptr_t)&regs) < 0)
 		return false;
 	*sp = regs.rsp;
 	*width = regs.cs == 0x23 ? 4 : 8;
@@ -53,9 +53,18 @@ static bool stack_of(struct rn_engine *e, const struct task *task, uint64_t *sp,
 	} regs;
 	struct iovec iov = {&regs, sizeof(regs)};
 
-	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, 1, (uintptr_t)&iov) < 0)
+	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, 1 /* NT_PRSTATUS */, (uintptr_t)&iov) < 0)
 		return false;
+	if (iov.iov_len < sizeof(regs)) {
+		uint32_t words[18]; /* 32-bit code; r13 is its stack pointer */
+
+		memcpy(words, &regs, sizeof(words));
+		*sp = words[13];
+		*width = 4;
+		return true;
+	}
 	*sp = regs.sp;
+	*width = 8;
 	return true;
 #endif
 }

@@ -10,6 +10,7 @@
 
 #define RN_PTRACE_PEEKDATA 2
 #define RN_PTRACE_POKEDATA 5
+#define RN_PTRACE_GETREGS 12 /* x86: always in the layout of the caller */
 #define RN_PTRACE_SYSCALL 24
 #define RN_PTRACE_DETACH 17
 #define RN_PTRACE_GETEVENTMSG 0x4201

@@ -2,10 +2,10 @@
 /* The hot path: a syscall stop, from registers to a record. */
 #include <elf.h>
 #include <string.h>
-#include <sys/uio.h>
 #if defined(__x86_64__)
-#include <sys/reg.h>
 #include <sys/user.h>
+#else
+#include <sys/uio.h>
 #endif
 
 #include "engine_private.h"
@@ -57,14 +57,12 @@ static bool looks_like_error(int64_t result)
 }
 
 #if defined(__x86_64__)
-static void from_registers(const struct task *task, const struct user_regs_struct *regs,
-			   struct stop *stop)
+static void from_registers(const struct user_regs_struct *regs, struct stop *stop)
 {
 	uint64_t nr = regs->orig_rax;
 	/* CS tells 32-bit code; a 64-bit program's int 0x80 cannot be told from here. */
 	bool compat = regs->cs == 0x23;
 
-	(void)task;
 	stop->abi = abi_of(compat ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64, &nr);
 	stop->nr = (int32_t)nr;
 	stop->result = compat ? (int32_t)regs->rax : (int64_t)regs->rax;
@@ -83,11 +81,11 @@ static void from_registers(const struct task *task, const struct user_regs_struc
 static bool read_registers(const struct task *task, struct stop *stop)
 {
 	struct user_regs_struct regs;
-	struct iovec iov = {&regs, sizeof(regs)};
 
-	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, NT_PRSTATUS, (uintptr_t)&iov) < 0)
+	/* Not GETREGSET: of 32-bit code that gives the 32-bit layout. */
+	if (rn_ptrace(RN_PTRACE_GETREGS, task->tid, 0, (uintptr_t)&regs) < 0)
 		return false;
-	from_registers(task, &regs, stop);
+	from_registers(&regs, stop);
 	return true;
 }
 #elif defined(__aarch64__)
@@ -100,6 +98,18 @@ static bool read_registers(const struct task *task, struct stop *stop)
 
 	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, NT_PRSTATUS, (uintptr_t)&iov) < 0)
 		return false;
+	if (iov.iov_len < sizeof(regs)) {
+		/* 32-bit code: r0 … r15, cpsr and the r0 of the entry, 32 bits each. */
+		uint32_t words[18];
+
+		memcpy(words, &regs, sizeof(words));
+		stop->abi = RN_ABI_ARM;
+		stop->nr = (int32_t)words[7];
+		for (unsigned i = 0; i < 6; i++)
+			stop->args[i] = words[i];
+		stop->result = (int32_t)words[0];
+		return true;
+	}
 	stop->abi = RN_ABI_AARCH64;
 	stop->nr = (int32_t)regs.regs[8];
 	memcpy(stop->args, regs.regs, sizeof(stop->args));

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import struct
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -119,3 +121,39 @@ def test_an_unknown_fallback_is_refused() -> None:
     done = execute([*traced(), "true"], environment(RENACER_DISABLE="everything"))
     assert done.status == 125
     assert "RENACER_DISABLE" in done.errors
+
+
+def program_of_32_bits(path: Path) -> Path:
+    """A static i386 program: open("/etc/passwd"), getpid(), exit(7); made without a compiler."""
+    base, headers = 0x08048000, 52 + 32
+    name = b"/etc/passwd\0"
+    code = (
+        bytes.fromhex("b805000000 bb")  # mov eax, 5; mov ebx, name
+        + struct.pack("<I", base + headers)
+        + bytes.fromhex("31c9 cd80 b814000000 cd80 b801000000 bb07000000 cd80")
+    )
+    size = headers + len(name) + len(code)
+    entry = base + headers + len(name)
+    elf = b"\x7fELF\1\1\1" + bytes(9)
+    elf += struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, entry, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    elf += struct.pack("<IIIIIIII", 1, 0, base, base, size, size, 5, 4096)
+    path.write_bytes(elf + name + code)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs x86_64")
+@pytest.mark.parametrize("disable", ("", *FALLBACKS))
+def test_a_32_bit_program(tmp_path: Path, disable: str) -> None:
+    program = program_of_32_bits(tmp_path / "program")
+    try:
+        bare = execute([program])
+    except OSError as error:
+        pytest.skip(f"this kernel runs no 32-bit programs: {error.strerror}")
+    assert bare.status == 7
+    text = tmp_path / "text"
+    done = execute([*traced("-o", text), program], environment(RENACER_DISABLE=disable))
+    assert done.status == 7
+    names = [line.split("(")[0].split()[-1] for line in text.read_text().splitlines()]
+    assert names[:4] == ["execve", "open", "getpid", "exit"]
+    assert 'open("/etc/passwd", 0)' in text.read_text()
