@@ -70,6 +70,8 @@ static void handle(struct rn_engine *e, const struct happened *h)
 	struct task *task = rn_task_find(e, h->tid);
 
 	e->now = h->at;
+	if (h->tid == 0)
+		return;
 	if (WIFSTOPPED(h->status)) {
 		atomic_fetch_add_explicit(&e->counters.stops, 1, memory_order_relaxed);
 		if (h->status >> 16 == RN_PTRACE_EVENT_EXEC) {
@@ -110,6 +112,14 @@ static void tick(struct rn_engine *e)
 		rn_timer_disarm(e);
 }
 
+/* Stops of a leader whose id an exec has since given to another thread: it is gone. */
+static void forget_former(struct happened *batch, unsigned at)
+{
+	for (unsigned i = 0; i < at; i++)
+		if (batch[i].tid == batch[at].tid)
+			batch[i].tid = 0;
+}
+
 void rn_loop_step(struct rn_engine *e, bool *none_left)
 {
 	struct happened batch[BATCH];
@@ -125,6 +135,8 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 		if (h->tid <= 0)
 			break;
 		h->at = rn_monotonic();
+		if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
+			forget_former(batch, n);
 		n++;
 		flags |= WNOHANG;
 	} while (n < BATCH && e->tasks.count > 1);
