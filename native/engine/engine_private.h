@@ -190,6 +190,8 @@ void rn_cpu_end(struct rn_engine *e);
 
 /* timer.c */
 void rn_timer_init(struct rn_engine *e);
+/* Whether the clock has ticked since the last time. */
+bool rn_timer_take_tick(void);
 void rn_timer_arm(struct rn_engine *e);
 void rn_timer_disarm(struct rn_engine *e);
 void rn_timer_end(struct rn_engine *e);

@@ -140,16 +140,16 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 		n++;
 		flags |= WNOHANG;
 	} while (n < BATCH && e->tasks.count > 1);
-	if (n == 0) {
-		if (errno == ECHILD)
-			*none_left = true;
-		else
-			tick(e);
+	if (n == 0 && errno == ECHILD) {
+		*none_left = true;
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
 		handle(e, &batch[i]);
-	rn_timer_arm(e);
+	if (n)
+		rn_timer_arm(e);
+	if (rn_timer_take_tick())
+		tick(e);
 }
 
 int rn_engine_run(struct rn_engine *e)

@@ -17,9 +17,21 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+static volatile sig_atomic_t ticked; /* one tracer thread in a process */
+
+/* It interrupts wait4(), too, but only where that waits. */
 static void on_tick(int sig)
 {
-	(void)sig; /* its only effect: wait4() returns EINTR */
+	(void)sig;
+	ticked = 1;
+}
+
+bool rn_timer_take_tick(void)
+{
+	bool result = ticked;
+
+	ticked = 0;
+	return result;
 }
 
 void rn_timer_init(struct rn_engine *e)
