@@ -142,12 +142,16 @@ def kind_of(span: Span) -> str:
 
 
 EVERYTHING = """
-import os, signal, subprocess, sys, threading
+import os, signal, socket, subprocess, sys, threading
 sleeper = subprocess.Popen(["sleep", "60"])
 sleeper.kill()
 sleeper.wait()
 environ = {**os.environ, "TRACEPARENT": "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"}
 subprocess.run(["sh", "-c", "exec true"], env=environ)
+try:
+    socket.create_connection(("127.0.0.1", 1), 1)
+except OSError:
+    pass
 try:
     os.rmdir("/")
 except OSError:
