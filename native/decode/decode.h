@@ -76,6 +76,7 @@ struct rn_peer {
 };
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
 
+char *rn_write_iovecs(char *out, const struct rn_piece *piece, uint32_t limit);
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len);
 
@@ -94,7 +95,8 @@ static inline bool rn_kind_is_out(unsigned kind)
 	return kind == RN_ARG_BUF_OUT || kind == RN_ARG_PATH_OUT || kind == RN_ARG_STRUCT_OUT ||
 	       kind == RN_ARG_WAIT_STATUS || kind == RN_ARG_FD_PAIR_OUT ||
 	       kind == RN_ARG_ARRAY_OUT || kind == RN_ARG_SOCKADDR_OUT ||
-	       kind == RN_ARG_LENGTH_INOUT || kind == RN_ARG_DIRENTS_OUT;
+	       kind == RN_ARG_LENGTH_INOUT || kind == RN_ARG_DIRENTS_OUT ||
+	       kind == RN_ARG_IOVEC_OUT;
 }
 
 #endif

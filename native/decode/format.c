@@ -457,6 +457,12 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg, uint32_t
 	case RN_ARG_SOCKADDR_IN:
 	case RN_ARG_SOCKADDR_OUT:
 		return write_sockaddr(out, call, arg, meaning.kind == RN_ARG_SOCKADDR_OUT);
+	case RN_ARG_IOVEC_IN:
+	case RN_ARG_IOVEC_OUT:
+		piece = readable(call, arg, RN_PIECE_STRUCT);
+		if (!piece || (meaning.kind == RN_ARG_IOVEC_OUT && gave_nothing(call)))
+			return write_pointer(out, value);
+		return rn_write_iovecs(out, piece, string_limit);
 	case RN_ARG_LENGTH_INOUT:
 		return write_length(out, call, arg);
 	case RN_ARG_DIRENTS_OUT:

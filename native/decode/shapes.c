@@ -40,8 +40,9 @@ uint32_t rn_shape_size(uint32_t form)
 	return form < RN_SHAPE_COUNT ? shape_sizes[form] : 0;
 }
 
-static const struct field timespec[] = {{"tv_sec", 0, 8, SIGNED, 0}, {"tv_nsec", 8, 8, SIGNED, 0}};
-static const struct field timeval[] = {{"tv_sec", 0, 8, SIGNED, 0}, {"tv_usec", 8, 8, SIGNED, 0}};
+static const struct field timespec[] = {{"tv_sec", 0, 8, SIGNED, 0},
+					{"tv_nsec", 8, 8, UNSIGNED, 0}};
+static const struct field timeval[] = {{"tv_sec", 0, 8, SIGNED, 0}, {"tv_usec", 8, 8, UNSIGNED, 0}};
 static const struct field itimerspec[] = {{"it_interval", 0, 16, NESTED, RN_SHAPE_TIMESPEC},
 					  {"it_value", 16, 16, NESTED, RN_SHAPE_TIMESPEC}};
 static const struct field itimerval[] = {{"it_interval", 0, 16, NESTED, RN_SHAPE_TIMEVAL},

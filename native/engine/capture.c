@@ -216,6 +216,62 @@ static void read_wanted(struct rn_engine *e, const struct task *task, struct rea
 		add_read(rec, &reading->wants[i], e->scratch[i], &reading->spans[i], flags);
 }
 
+#define IOVEC_MAX 8u        /* buffers of a list that are looked at */
+#define IOVEC_HEAD_MAX 256u /* bytes of each */
+
+/*
+ * Heads of the buffers of a list: where they are stands in memory, so this takes a second
+ * read. `given` is how many bytes there are in all of them together.
+ */
+static void capture_iovecs(struct rn_engine *e, struct task *task, unsigned arg, uint64_t given,
+			   struct record *rec, unsigned flags)
+{
+	uint64_t count = (uint32_t)task->args[task->desc->args[arg].aux];
+	struct rn_span_of_memory spans[IOVEC_MAX];
+	struct rn_iovec_head heads[IOVEC_MAX];
+	uint64_t list[IOVEC_MAX][2];
+	uint8_t *out = e->scratch[0];
+	unsigned n = (unsigned)at_most(count, IOVEC_MAX), reads = 0;
+
+	if (n == 0 || task->args[arg] == 0 ||
+	    (task->abi != RN_ABI_X86_64 && task->abi != RN_ABI_AARCH64) ||
+	    rn_memory_read_one(e, task->tid, task->args[arg], list, n * sizeof(list[0])) !=
+		    n * sizeof(list[0]))
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t shown = list[i][1] < given ? list[i][1] : given;
+		uint64_t head = at_most(e->config.string_limit, IOVEC_HEAD_MAX);
+
+		given -= shown;
+		heads[i] = (struct rn_iovec_head){list[i][0], list[i][1], shown, 0};
+		if (shown == 0)
+			continue;
+		spans[reads++] = (struct rn_span_of_memory){
+			.addr = list[i][0],
+			.to = e->scratch[1] + i * IOVEC_HEAD_MAX,
+			.len = at_most(shown, head),
+		};
+	}
+	rn_memory_read(e, task->tid, spans, reads);
+	reads = 0;
+	for (unsigned i = 0; i < n; i++) {
+		size_t got = 0;
+
+		if (heads[i].shown) {
+			got = spans[reads].got;
+			heads[i].captured = got || spans[reads].len == 0 ? got : UINT64_MAX;
+			reads++;
+		}
+		memcpy(out, &heads[i], sizeof(heads[i]));
+		out += sizeof(heads[i]);
+		memset(out, 0, rn_pad8((uint32_t)got));
+		memcpy(out, e->scratch[1] + i * IOVEC_HEAD_MAX, got);
+		out += rn_pad8((uint32_t)got);
+	}
+	rn_piece_add(rec, RN_PIECE_STRUCT, arg, e->scratch[0], (size_t)(out - e->scratch[0]), count,
+		     flags);
+}
+
 void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec)
 {
 	struct reading reading = {.n = 0};
@@ -241,6 +297,9 @@ void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec
 		case RN_ARG_ARRAY_IN:
 			total = (uint64_t)(uint32_t)task->args[arg->aux] * rn_shape_size(arg->form);
 			want(e, task, &reading, RN_PIECE_STRUCT, i, total, ARRAY_LIMIT);
+			break;
+		case RN_ARG_IOVEC_IN:
+			capture_iovecs(e, task, i, UINT64_MAX, rec, 0);
 			break;
 		case RN_ARG_SOCKADDR_IN:
 			want(e, task, &reading, RN_PIECE_STRUCT, i,
@@ -324,6 +383,9 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 		case RN_ARG_ARRAY_OUT:
 			want(e, task, &reading, RN_PIECE_STRUCT, i,
 			     (uint64_t)result * rn_shape_size(arg->form), ARRAY_LIMIT);
+			break;
+		case RN_ARG_IOVEC_OUT:
+			capture_iovecs(e, task, i, (uint64_t)result, rec, RN_PIECE_AT_EXIT);
 			break;
 		case RN_ARG_SOCKADDR_OUT:
 			want(e, task, &reading, RN_PIECE_STRUCT, i, SOCKADDR_MAX, SOCKADDR_MAX);

@@ -126,6 +126,28 @@ static void test_addresses(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(arg_text(buf, s, 2), "[128 => 16]");
 }
 
+static void test_buffers(struct rn_buf *buf, struct sample *s)
+{
+	struct {
+		struct rn_iovec_head head;
+		char bytes[8];
+	} list[2] = {{{0x1000, 5, 5, 5}, "hello"}, {{0x2000, 900, 900, 3}, "a\n\1"}};
+	struct rn_iovec_head gone = {8, 3, 3, UINT64_MAX};
+
+	sample(s, "writev", ARGS(1, 0x10, 3));
+	sample_piece(s, RN_PIECE_STRUCT, 1, list, sizeof(list), 2, 0);
+	CHECK_STR(arg_text(buf, s, 1), "[{iov_base=\"hello\", iov_len=5}, "
+				       "{iov_base=\"a\\n\\1\"..., iov_len=900}]");
+	/* Lengths that lie: no further than what is there. */
+	list[1].head.captured = 1ull << 40;
+	sample(s, "writev", ARGS(1, 0x10, 3));
+	sample_piece(s, RN_PIECE_STRUCT, 1, list, sizeof(list) - 5, 3, 0);
+	CHECK_STR(arg_text(buf, s, 1), "[{iov_base=\"hello\", iov_len=5}, "
+				       "{iov_base=\"a\\n\\1\"..., iov_len=900}, ...]");
+	CHECK_STR(shape_text(buf, s, "writev", 1, &gone, sizeof(gone)),
+		  "[{iov_base=0x8, iov_len=3}, ...]");
+}
+
 /* What an argument is may hang on another one. */
 static void test_choices(struct rn_buf *buf, struct sample *s)
 {
@@ -156,6 +178,7 @@ int main(void)
 	test_structures(&buf, &s);
 	test_addresses(&buf, &s);
 	test_choices(&buf, &s);
+	test_buffers(&buf, &s);
 	rn_buf_deinit(&buf);
 	return check_done();
 }

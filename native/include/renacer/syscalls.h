@@ -45,7 +45,10 @@ enum rn_arg_kind {
 	RN_ARG_LENGTH_INOUT = 27, /* int *: room at entry, length at exit */
 	RN_ARG_DIRENTS_OUT = 28, /* struct linux_dirent64[]: only how many is captured (u64) */
 	RN_ARG_VOID = 29, /* means nothing in this call */
-	RN_ARG_KIND_COUNT = 30
+	RN_ARG_IOVEC_IN = 30, /* struct iovec[] that the call reads; aux = their number's
+	                              argument; see struct rn_iovec_head */
+	RN_ARG_IOVEC_OUT = 31, /* struct iovec[] whose buffers the call fills */
+	RN_ARG_KIND_COUNT = 32
 };
 
 struct rn_arg_desc {
@@ -81,6 +84,16 @@ enum {
 	                                  them (clone) */
 	RN_CALL_NO_RESULT = 1u << 7 /* what it returns is the register of the code that it goes
 	                               back to: never a failure of its own (rt_sigreturn) */
+};
+
+/*
+ * RN_ARG_IOVEC_*: a RN_PIECE_STRUCT of such heads, `total` is how many the call was given.
+ * After each come the captured bytes, padded to 8.
+ */
+struct rn_iovec_head {
+	uint64_t base, len; /* as the program gave them */
+	uint64_t shown; /* bytes that the call was given there, or put there */
+	uint64_t captured; /* of these; UINT64_MAX: could not be read */
 };
 
 struct rn_syscall_desc {

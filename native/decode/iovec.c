@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Lists of buffers (readv, writev), as strace 6.1 writes them. */
+#include "decode.h"
+
+char *rn_write_iovecs(char *out, const struct rn_piece *piece, uint32_t limit)
+{
+	const uint8_t *data = rn_piece_data(piece);
+	size_t left = piece->len;
+	uint64_t count = 0;
+
+	*out++ = '[';
+	while (left >= sizeof(struct rn_iovec_head) && count < limit) {
+		struct rn_iovec_head head;
+		size_t len, padded;
+
+		memcpy(&head, data, sizeof(head));
+		data += sizeof(head);
+		left -= sizeof(head);
+		len = head.captured < left ? (size_t)head.captured : left;
+		out = rn_write_text(out, count++ ? ", {iov_base=" : "{iov_base=");
+		if (head.captured == UINT64_MAX) {
+			len = 0;
+			out = head.base ? rn_write_hex(out, head.base) : rn_write_text(out, "NULL");
+		} else {
+			out = rn_write_quoted(out, data, len < limit ? len : limit,
+					      len > limit || len < head.shown);
+		}
+		out = rn_write_u64(rn_write_text(out, ", iov_len="), head.len);
+		*out++ = '}';
+		padded = (len + 7) & ~(size_t)7;
+		padded = padded < left ? padded : left;
+		data += padded;
+		left -= padded;
+	}
+	if (count < piece->total)
+		out = rn_write_text(out, count ? ", ..." : "...");
+	*out++ = ']';
+	return out;
+}
