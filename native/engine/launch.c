@@ -9,8 +9,7 @@
 
 #include "engine_private.h"
 
-#define OPTIONS                                                                                    \
-	(RN_PTRACE_O_TRACESYSGOOD | RN_PTRACE_O_TRACEEXEC | RN_PTRACE_O_EXITKILL)
+#define OPTIONS (RN_PTRACE_O_TRACESYSGOOD | RN_PTRACE_O_TRACEEXEC | RN_PTRACE_O_EXITKILL)
 #define FOLLOW (RN_PTRACE_O_TRACEFORK | RN_PTRACE_O_TRACEVFORK | RN_PTRACE_O_TRACECLONE)
 
 static struct rn_launch_result failed(enum rn_launch_error error, int err, const char *what)

@@ -304,14 +304,13 @@ void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
 {
 	siginfo_t info;
 
-	if (task->hidden ||
-	    rn_ptrace(RN_PTRACE_GETSIGINFO, task->tid, 0, (uintptr_t)&info) < 0)
+	if (task->hidden || rn_ptrace(RN_PTRACE_GETSIGINFO, task->tid, 0, (uintptr_t)&info) < 0)
 		return;
 	rn_record_begin(e, &e->work, RN_SIGNAL, task);
 	e->work.ev.nr = sig;
 	e->work.ev.args[0] = (uint64_t)(int64_t)info.si_code;
-	if (info.si_code > 0 && (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
-				 sig == SIGFPE || sig == SIGTRAP)) {
+	if (info.si_code > 0 &&
+	    (sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP)) {
 		e->work.ev.args[3] = (uint64_t)(uintptr_t)info.si_addr;
 	} else {
 		e->work.ev.args[1] = (uint64_t)(int64_t)info.si_pid;

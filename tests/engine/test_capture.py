@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.engine.tools import PROGRAM, execute
 
 if TYPE_CHECKING:

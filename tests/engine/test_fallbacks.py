@@ -143,7 +143,7 @@ def program_of_32_bits(path: Path) -> Path:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="needs x86_64")
-@pytest.mark.parametrize("disable", ("", *FALLBACKS))
+@pytest.mark.parametrize("disable", ["", *FALLBACKS])
 def test_a_32_bit_program(tmp_path: Path, disable: str) -> None:
     program = program_of_32_bits(tmp_path / "program")
     try:
