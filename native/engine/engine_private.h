@@ -106,6 +106,7 @@ struct rn_engine {
 	timer_t timer;
 	bool have_timer;
 	int tick_signal;
+	_Atomic int tracer_tid;
 	bool tick_ignored; /* by our caller, hence by the command */
 	uint64_t seq; /* of the last event */
 	uint64_t ordinals;
@@ -114,6 +115,8 @@ struct rn_engine {
 	int command_pid;
 	int command_status;
 	bool command_execed, command_gone;
+	bool leaving;         /* every tracee is let go at its next stop */
+	_Atomic bool let_go; /* somebody asked for that */
 	struct gap gap;
 	struct cpu_share cpu;
 	struct record entry; /* the pending call's */
@@ -173,6 +176,10 @@ void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig);
 void rn_release_held(struct rn_engine *e);
 uint64_t rn_clone_flags(struct rn_engine *e, struct task *task);
 void rn_resume(struct rn_engine *e, struct task *task, int sig);
+
+/* leave.c: letting go of everybody */
+void rn_leave(struct rn_engine *e);
+void rn_leave_at_stop(struct rn_engine *e, int tid, int status);
 
 /* context.c: TRACEPARENT in the new program's environment */
 enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap);

@@ -294,7 +294,7 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 		e->command_gone = true;
 		e->command_status = status;
 		/* Nobody signals it from now on: the id may be another's. */
-		atomic_store(&e->counters.command_pid, 0);
+		atomic_store(&e->counters.command_pid, -1);
 		atomic_store(&e->counters.at_rest, 0);
 	}
 	rn_task_remove(e, task);

@@ -72,7 +72,9 @@ static void handle(struct rn_engine *e, const struct happened *h)
 	e->now = h->at;
 	if (h->tid == 0)
 		return;
-	if (WIFSTOPPED(h->status)) {
+	if (WIFSTOPPED(h->status) && e->leaving) {
+		rn_leave_at_stop(e, h->tid, h->status);
+	} else if (WIFSTOPPED(h->status)) {
 		atomic_fetch_add_explicit(&e->counters.stops, 1, memory_order_relaxed);
 		if (h->status >> 16 == RN_PTRACE_EVENT_EXEC) {
 			/* Its id may have changed with it. */
@@ -127,6 +129,8 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 	int flags = __WALL | __WNOTHREAD;
 
 	*none_left = false;
+	if (atomic_load_explicit(&e->let_go, memory_order_relaxed))
+		rn_leave(e);
 	/* Take all that wait, so that nobody starves behind a thread that stops often. */
 	do {
 		struct happened *h = &batch[n];

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "engine_private.h"
 
@@ -62,6 +63,7 @@ void rn_timer_init(struct rn_engine *e)
 	event.sigev_notify = SIGEV_THREAD_ID;
 	event.sigev_signo = TICK_SIGNAL;
 	event.sigev_notify_thread_id = (int)syscall(SYS_gettid);
+	atomic_store(&e->tracer_tid, event.sigev_notify_thread_id);
 	e->have_timer = timer_create(CLOCK_MONOTONIC, &event, &e->timer) == 0;
 }
 
@@ -74,6 +76,15 @@ static void set(struct rn_engine *e, long ns)
 
 	timer_settime(e->timer, 0, &spec, NULL);
 	e->timer_on = ns != 0;
+}
+
+void rn_engine_let_go(struct rn_engine *e)
+{
+	int tid = atomic_load(&e->tracer_tid);
+
+	atomic_store(&e->let_go, true);
+	if (tid)
+		syscall(SYS_tgkill, getpid(), tid, TICK_SIGNAL); /* out of its wait */
 }
 
 void rn_timer_arm(struct rn_engine *e)
@@ -90,6 +101,7 @@ void rn_timer_disarm(struct rn_engine *e)
 
 void rn_timer_end(struct rn_engine *e)
 {
+	atomic_store(&e->tracer_tid, 0);
 	if (e->have_timer)
 		timer_delete(e->timer);
 	e->have_timer = false;

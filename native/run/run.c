@@ -314,8 +314,14 @@ int rn_run_signal(rn_run *run, int sig)
 	int pid = atomic_load(&rn_engine_counters(run->engine)->command_pid);
 
 	if (pid <= 0)
-		return -ESRCH;
+		return pid < 0 ? -ESRCH : -EAGAIN;
 	return kill(pid, sig) < 0 ? -errno : 0;
+}
+
+int rn_run_let_go(rn_run *run)
+{
+	rn_engine_let_go(run->engine);
+	return atomic_load(&rn_engine_counters(run->engine)->let_go);
 }
 
 int rn_run_at_rest(rn_run *run)

@@ -182,9 +182,16 @@ class NativeRun:
             return None
         return int(result.wait_status)
 
-    def signal(self, number: int) -> None:
-        """Passes a signal on to the command; nothing happens if it is gone."""
-        native.lib.rn_run_signal(self._run, number)
+    def signal(self, number: int) -> bool:
+        """Passes a signal on to the command (0: to nobody). False = the command has ended."""
+        return int(native.lib.rn_run_signal(self._run, number)) != -errno.ESRCH
+
+    def let_go(self) -> int:
+        """Lets all that is still traced run on by itself; how many threads have been let go.
+
+        Call again until wait() has a status.
+        """
+        return int(native.lib.rn_run_let_go(self._run))
 
     def at_rest(self) -> int:
         """1 if the command stands stopped by job control, 2 if all that it started does, else 0."""

@@ -100,8 +100,10 @@ class Session:
                     if run.traced():
                         signals.command_has_ended()
                     else:
-                        signals.follow_job_control()
+                        signals.follow()
                 signals.command_has_ended()
+                if signals.let_go and run.let_go():
+                    self._warnings.append("what the command left running goes on, untraced")
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
                 for output in filter(None, (otlp, file)):

@@ -32,6 +32,9 @@ class Signals:
     Handlers, not SIG_IGN: an ignored signal would be ignored by the command, too. What our
     caller ignored stays ignored.
 
+    Once the command has ended, and only what it left behind is still traced, a signal means
+    that we should end: that is let go, and runs on untraced.
+
     Ctrl-Z: the command gets it from the terminal, too, and may handle it before it stops, for
     which it needs us. So we stop after it, by the same signal: our caller sees a job that stops
     as the command alone would.
@@ -43,6 +46,7 @@ class Signals:
         self._stop = 0  # the signal that asked for a stop
         self._since = 0.0
         self._continued: float | None = None
+        self.let_go = False  # what the command left behind
 
     def __enter__(self) -> Self:
         for number in _PASSED_ON:
@@ -59,18 +63,22 @@ class Signals:
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self._run.signal(number)
+        self.let_go |= not self._run.signal(number)
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         del number, frame
+        self.let_go |= not self._run.signal(0)
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         del frame
         self._stop, self._since, self._continued = number, time.monotonic(), None
 
-    def follow_job_control(self) -> None:
-        """Stops us where a key has stopped the command; continues it where nobody else has."""
+    def follow(self) -> None:
+        """Call often: stops us where a key has stopped the command, continues it where nobody
+        else does, and lets go of what it left behind where we are to end."""
         now = time.monotonic()
+        if self.let_go:
+            self._run.let_go()
         if self._stop:
             at_rest = self._run.at_rest()
             if at_rest == 2 or (at_rest and now > self._since + _ALL_STOP_WITHIN_S):

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -161,6 +163,18 @@ def gone(descriptor: int, limit: float = 20.0) -> bool:
     return bool(select.select([descriptor], [], [], limit)[0])
 
 
+def wait_until_gone(pid: int) -> None:
+    """Until a process that is about to end is no more."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert gone(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @pytest.mark.parametrize("options", [(), ("--cpu", "free")])
 def test_a_killed_tracer_takes_the_command_along(subject: Path, options: tuple[str, ...]) -> None:
     words = [*traced(*QUIET, *options), subject, "death", "busy"]
@@ -251,3 +265,47 @@ def test_one_of_many_is_killed_and_the_others_go_on(subject: Path) -> None:
     )
     done = same([sys.executable, "-ISc", script], env=environment())
     assert done.output == "all\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_what_the_command_left_behind_is_let_go(tmp_path: Path, number: int) -> None:
+    """With the command gone, a signal to us is for us; what still runs goes on, untraced."""
+    path = tmp_path / "run.renacer"
+    script = (
+        "exec 3<&0; (trap '' INT QUIT; read line; echo $line; grep Tracer /proc/self/status) <&3 &"
+        " echo ready $$; exit 4"
+    )
+    words = [*traced("--format", "record", "-o", path), "sh", "-c", script]
+    with running(words, stderr=subprocess.PIPE) as process:
+        wait_until_gone(ready_pid(process))
+        process.send_signal(number)
+        assert process.wait(30) == 4
+        assert process.stderr is not None
+        assert "untraced" in process.stderr.readline()
+        process.stderr.close()
+        assert process.stdin is not None
+        process.stdin.write("still here\n")
+        process.stdin.flush()
+        assert line_of(process) == "still here"
+        assert line_of(process).split() == ["TracerPid:", "0"]
+    assert read_events(path)
+
+
+def test_busy_ones_are_let_go(subject: Path) -> None:
+    """Threads and children in the middle of calls and births; nothing happens to them."""
+    script = f"{subject} death busy & echo ready $$; exit 4"
+    with running([*traced(*QUIET), "sh", "-c", script]) as process:
+        lines = sorted((line_of(process), line_of(process)), key=lambda line: int(line[6:]))
+        wait_until_gone(int(lines[0][6:]))
+        busy = os.pidfd_open(int(lines[1][6:]))
+        try:
+            process.terminate()
+            assert process.wait(30) == 4
+            assert not gone(busy, 0.2)
+            assert "TracerPid:\t0" in Path(f"/proc/{lines[1][6:]}/status").read_text()
+            signal.pidfd_send_signal(busy, signal.SIGKILL)
+            assert gone(busy)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(busy, signal.SIGKILL)
+            os.close(busy)

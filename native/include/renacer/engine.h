@@ -63,7 +63,8 @@ struct rn_engine_counters {
 	_Atomic uint64_t cpu_ns; /* of the tracer thread; set at the end */
 	_Atomic uint64_t cpu_switches;
 	_Atomic int shared;      /* 1 = tracer and tracees on one CPU */
-	_Atomic int command_pid;
+	_Atomic int command_pid; /* 0 = not started, -1 = gone */
+	_Atomic int let_go;  /* threads */
 	_Atomic int at_rest; /* 1 = the command is stopped by job control, 2 = all tracees are */
 };
 
@@ -80,6 +81,9 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *engine);
 
 /* Traces until no tracee is left; closes the ring. Returns the command's wait status. */
 int rn_engine_run(struct rn_engine *engine);
+
+/* Any thread: asks to let go of all tracees, which run on. Ask again until the run ends. */
+void rn_engine_let_go(struct rn_engine *engine);
 
 const struct rn_engine_counters *rn_engine_counters(const struct rn_engine *engine);
 
