@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pieces.h"
+#include "call.h"
 #include "process.h"
 #include "selection.h"
 
@@ -74,27 +74,7 @@ fail:
 static void describe(const struct rn_interpreter *in, struct rn_call *call,
 		     const struct thread *thread, const struct rn_event *ev)
 {
-	const struct rn_process *process = &thread->process->pub;
-
-	*call = (struct rn_call){
-		.process = process,
-		.desc = rn_syscall(ev->abi, ev->nr),
-		.abi = ev->abi,
-		.flags = ev->flags,
-		.tid = ev->tid,
-		.pid = ev->pid,
-		.nr = ev->nr,
-		.span_id = rn_id_of(&in->config.key, ev->seq),
-		.parent_span_id = process->ctx.span_id,
-		.trace_id = process->ctx.trace_id,
-		.trace_flags = process->ctx.flags,
-		.seq = ev->seq,
-		.t0 = ev->t0,
-		.t1 = ev->t1,
-		.result = ev->result,
-		.entry = ev,
-	};
-	memcpy(call->args, ev->args, sizeof(call->args));
+	rn_call_describe(&in->config.key, call, &thread->process->pub, ev);
 }
 
 /* An entry: whether its call is told, and what it does to descriptors at once. */

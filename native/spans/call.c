@@ -1,8 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* What the captured data of a finished call says. */
-#include "pieces.h"
+/* A call as the encoders see it, from its records; and what its captured data says. */
+#include "call.h"
 
 #include <string.h>
+
+void rn_call_describe(const struct rn_id_key *key, struct rn_call *call,
+		      const struct rn_process *process, const struct rn_event *ev)
+{
+	*call = (struct rn_call){
+		.process = process,
+		.desc = rn_syscall(ev->abi, ev->nr),
+		.abi = ev->abi,
+		.flags = ev->flags,
+		.tid = ev->tid,
+		.pid = ev->pid,
+		.nr = ev->nr,
+		.span_id = rn_id_of(key, ev->seq),
+		.parent_span_id = process->ctx.span_id,
+		.trace_id = process->ctx.trace_id,
+		.trace_flags = process->ctx.flags,
+		.seq = ev->seq,
+		.t0 = ev->t0,
+		.t1 = ev->t1,
+		.result = ev->result,
+		.entry = ev,
+	};
+	memcpy(call->args, ev->args, sizeof(call->args));
+}
 
 static const struct rn_piece *piece_of(const struct rn_event *ev, unsigned arg, bool at_exit)
 {
