@@ -196,13 +196,13 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 	return 0;
 }
 
-static bool write_span_id(int tid, uint64_t at, uint64_t id)
+static bool write_span_id(struct rn_engine *e, int tid, uint64_t at, uint64_t id)
 {
 	char text[16];
 
 	for (unsigned i = 0; i < 16; i++)
 		text[i] = "0123456789abcdef"[id >> (60 - 4 * i) & 15];
-	return rn_memory_write(tid, at + SPAN_AT, text, sizeof(text));
+	return rn_memory_write(e, tid, at + SPAN_AT, text, sizeof(text));
 }
 
 enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap)
@@ -227,7 +227,7 @@ enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char 
 		return RN_CONTEXT_UNSAMPLED;
 	if (!ours)
 		counter = RN_ID_IMAGE | (e->seq + 1); /* the exec record that follows */
-	if (!write_span_id(task->tid, at, rn_id_of(&e->config.key, counter)))
+	if (!write_span_id(e, task->tid, at, rn_id_of(&e->config.key, counter)))
 		return RN_CONTEXT_UNREADABLE;
 	task->span_counter = counter;
 	if (ours)

@@ -143,8 +143,8 @@ struct rn_span_of_memory {
 void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n);
 /* Reads one; returns bytes read. */
 size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len);
-/* Overwrites `len` bytes; false if it could not, then nothing or all of it is written. */
-bool rn_memory_write(int tid, uint64_t addr, const void *from, size_t len);
+/* Overwrites `len` bytes; false if it could not. */
+bool rn_memory_write(struct rn_engine *e, int tid, uint64_t addr, const void *from, size_t len);
 
 /* capture.c: arguments of a call into pieces */
 struct rn_piece *rn_piece_add(struct record *rec, enum rn_piece_type type, unsigned arg,

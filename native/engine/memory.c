@@ -108,10 +108,35 @@ size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to,
 	return span.got;
 }
 
-bool rn_memory_write(int tid, uint64_t addr, const void *from, size_t len)
+/* Word by word, each read, changed and written back. */
+static bool poke(int tid, uint64_t addr, const uint8_t *from, size_t len)
+{
+	while (len) {
+		uint64_t aligned = addr & ~(uint64_t)(sizeof(long) - 1);
+		size_t skip = (size_t)(addr - aligned);
+		size_t take = sizeof(long) - skip;
+		long word;
+
+		if (take > len)
+			take = len;
+		if (rn_ptrace(RN_PTRACE_PEEKDATA, tid, (uintptr_t)aligned, (uintptr_t)&word) < 0)
+			return false;
+		memcpy((uint8_t *)&word + skip, from, take);
+		if (rn_ptrace(RN_PTRACE_POKEDATA, tid, (uintptr_t)aligned, (uintptr_t)word) < 0)
+			return false;
+		addr += take;
+		from += take;
+		len -= take;
+	}
+	return true;
+}
+
+bool rn_memory_write(struct rn_engine *e, int tid, uint64_t addr, const void *from, size_t len)
 {
 	struct iovec local = {(void *)(uintptr_t)from, len};
 	struct iovec remote = {(void *)(uintptr_t)addr, len};
 
-	return process_vm_writev(tid, &local, 1, &remote, 1, 0) == (ssize_t)len;
+	if (e->use_vm_readv && process_vm_writev(tid, &local, 1, &remote, 1, 0) == (ssize_t)len)
+		return true;
+	return poke(tid, addr, from, len);
 }

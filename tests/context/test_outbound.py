@@ -33,6 +33,17 @@ def test_each_program_finds_its_own_span() -> None:
         assert not span.links
 
 
+def test_word_by_word() -> None:
+    """Where process_vm_readv() and process_vm_writev() are forbidden."""
+    env = environment(RENACER_DISABLE="process_vm_readv", X="1")
+    run = export(["sh", "-c", f"{SHOW}; sh -c '{SHOW}'; env; :"], env=env)
+    run.check_tree()
+    first, second, *others = run.done.output.splitlines()
+    inner = span_named_by(run, parse(second))
+    assert inner.parent_span_id == span_named_by(run, parse(first)).span_id
+    assert "X=1" in others
+
+
 def test_a_second_program_in_the_same_process_finds_the_same_span() -> None:
     run = export(["sh", "-c", f"{SHOW}; exec sh -c '{SHOW}; exec env'"])
     lines = run.done.output.splitlines()
