@@ -199,7 +199,7 @@ static struct rn_launch_result seize(struct rn_engine *e, int pid)
 		if (errno != EINTR)
 			return failed(RN_LAUNCH_SYSTEM, errno, "waitpid");
 	if (!WIFSTOPPED(status))
-		return failed(RN_LAUNCH_SYSTEM, ECHILD, "fork");
+		return failed(RN_LAUNCH_SYSTEM, ECHILD, "the command was killed before it started");
 	task = rn_task_add(e, pid);
 	if (!task)
 		return failed(RN_LAUNCH_MEMORY, ENOMEM, "malloc");

@@ -66,11 +66,25 @@ static void drain(struct rn_run *run, uint8_t *chunk)
 	}
 }
 
+/* Waits for the launch. */
+static bool may_begin(struct rn_run *run)
+{
+	enum consumer_state state;
+
+	pthread_mutex_lock(&run->lock);
+	while ((state = run->consumer_state) == CONSUMER_WAITS)
+		pthread_cond_wait(&run->changed, &run->lock);
+	pthread_mutex_unlock(&run->lock);
+	return state == CONSUMER_RUNS;
+}
+
 void *rn_consumer_main(void *arg)
 {
 	struct rn_run *run = arg;
 	struct rn_run_span span;
 
+	if (!may_begin(run))
+		return NULL;
 	drain(run, run->chunk);
 	/* The ring is closed: the tracer is at its end, and its last words are to be had. */
 	pthread_join(run->tracer, NULL);

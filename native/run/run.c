@@ -248,36 +248,56 @@ static int start_thread(pthread_t *thread, void *(*main)(void *), rn_run *run)
 	return err;
 }
 
+/* Lets the consumer begin; or, of a launch that failed, tell nothing but the failure. */
+static void tell_consumer(rn_run *run, enum consumer_state state)
+{
+	pthread_mutex_lock(&run->lock);
+	run->consumer_state = state;
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+}
+
+static struct rn_launch_result wait_for_launch(rn_run *run)
+{
+	struct rn_launch_result launch;
+
+	pthread_mutex_lock(&run->lock);
+	while (!run->launched)
+		pthread_cond_wait(&run->changed, &run->lock);
+	launch = run->launch;
+	pthread_mutex_unlock(&run->lock);
+	return launch;
+}
+
 int rn_run_start(rn_run *run, rn_failure *fail)
 {
 	struct rn_launch_result launch;
 	int err;
 
 	memset(fail, 0, sizeof(*fail));
+	/* Both threads before the command: without one of them it is not started at all. */
+	err = start_thread(&run->consumer, rn_consumer_main, run);
+	if (err)
+		goto no_thread;
+	run->consumer_running = true;
 	err = start_thread(&run->tracer, tracer_main, run);
 	if (err) {
-		explain(fail, RN_FAIL_SYSTEM, err, "pthread_create");
-		return -1;
+		tell_consumer(run, CONSUMER_STOPS);
+		goto no_thread;
 	}
 	run->tracer_running = true;
-	pthread_mutex_lock(&run->lock);
-	while (!run->launched)
-		pthread_cond_wait(&run->changed, &run->lock);
-	launch = run->launch;
-	pthread_mutex_unlock(&run->lock);
+	launch = wait_for_launch(run);
 	if (launch.error != RN_LAUNCH_OK) {
+		/* The consumer joins the tracer only where it has run. */
+		tell_consumer(run, CONSUMER_STOPS);
 		explain(fail, failure_code(launch.error), launch.err, launch.what);
 		return -1;
 	}
-	/* Only now: of a launch that failed nothing is told but the failure. */
-	err = start_thread(&run->consumer, rn_consumer_main, run);
-	if (err) {
-		explain(fail, RN_FAIL_SYSTEM, err, "pthread_create");
-		rn_run_signal(run, SIGKILL);
-		return -1;
-	}
-	run->consumer_running = true;
+	tell_consumer(run, CONSUMER_RUNS);
 	return 0;
+no_thread:
+	explain(fail, RN_FAIL_SYSTEM, err, "no thread can be started");
+	return -1;
 }
 
 int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail)

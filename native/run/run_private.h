@@ -31,6 +31,9 @@ struct sink {
 /* What the consumer takes from the ring at once: room for one longest record behind any start. */
 #define RN_CHUNK (1024u * 1024u)
 
+/* The consumer thread exists before the command, and begins after it. */
+enum consumer_state { CONSUMER_WAITS, CONSUMER_RUNS, CONSUMER_STOPS };
+
 struct rn_run {
 	rn_config config;
 	char **argv, **envp;
@@ -52,6 +55,7 @@ struct rn_run {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool launched, done;
+	enum consumer_state consumer_state;
 	_Atomic bool given_up;
 	struct rn_launch_result launch;
 	int wait_status;

@@ -321,12 +321,19 @@ def _explain(config: RunConfig, failure: Any) -> RenacerError:
         if number in (errno.EIO, errno.EINVAL, errno.ENOSYS):
             return KernelTooOld(f"{what} is not known to this kernel: Linux 3.8 or newer is needed")
         return TracingForbidden(f"{what}: {reason}: {why_forbidden()}")
+    if failure.code == lib.RN_FAIL_MEMORY and number == errno.EFBIG:
+        return RingMemoryError(
+            f"a ring of {config.tuning.ring_bytes} bytes is over the limit on files (ulimit -f);"
+            " raise it, or ask for less with --ring-size"
+        )
     if failure.code == lib.RN_FAIL_MEMORY:
         return RingMemoryError(
             f"no memory for a ring of {config.tuning.ring_bytes} bytes ({what}: {reason});"
             " free some, or ask for less with --ring-size"
         )
-    return EngineError(f"{what}: {reason}")
+    if number == errno.EAGAIN:
+        reason += "; raise the limit on processes or memory (ulimit -u, -v)"
+    return EngineError(what if number == errno.ECHILD else f"{what}: {reason}")
 
 
 def why_forbidden() -> str:

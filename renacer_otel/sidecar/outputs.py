@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.errors import one_line
+from renacer_otel.errors import EngineError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +44,29 @@ class Output(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._run = run
         self._queue = queue
+        self._begin = threading.Event()
+        self._wanted = True
         self.result = Delivered()
+
+    def prepare(self) -> None:
+        """Starts the thread, which then waits for begin(). Raises EngineError."""
+        try:
+            self.start()
+        except RuntimeError as error:
+            raise EngineError(
+                f"{one_line(str(error))}: raise the limit on processes or memory (ulimit -u, -v)"
+            ) from error
+
+    def begin(self, *, wanted: bool = True) -> None:
+        """The command runs; or, not `wanted`, it does not, and there is nothing to do."""
+        self._wanted = wanted
+        self._begin.set()
 
     def run(self) -> None:
         """Until the core says that no more will come; never ends early, or the core would wait."""
+        self._begin.wait()
+        if not self._wanted:
+            return
         try:
             self._open()
         except Exception as error:  # noqa: BLE001 (told at the end; the blocks must be drained)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
-    from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput
+    from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
     from renacer_otel.spans.context import TraceContext
 
 # A signal's handler runs when the main thread is back in Python: this often.
@@ -94,8 +94,9 @@ class Session:
         run = NativeRun(self._run_config())
         try:
             with Signals(run) as signals:
-                run.start()
                 otlp, file = self._otlp_output(run), self._file_output(run)
+                outputs = [output for output in (otlp, file) if output]
+                self._start(run, outputs)
                 while (status := run.wait(_WAIT_S)) is None:
                     if run.traced():
                         signals.command_has_ended()
@@ -106,7 +107,7 @@ class Session:
                     self._warnings.append("what the command left running goes on, untraced")
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
-                for output in filter(None, (otlp, file)):
+                for output in outputs:
                     while output.is_alive():
                         output.join(_WAIT_S)
                         if run.given_up and otlp:
@@ -120,6 +121,19 @@ class Session:
             )
         finally:
             run.close()
+
+    @staticmethod
+    def _start(run: NativeRun, outputs: Sequence[Output]) -> None:
+        """Starts the command once there is a thread for each output, and lets those begin."""
+        started = False
+        try:
+            for output in outputs:
+                output.prepare()
+            run.start()
+            started = True
+        finally:
+            for output in outputs:
+                output.begin(wanted=started)
 
     def _run_config(self) -> RunConfig:
         config = self._config
@@ -171,9 +185,7 @@ class Session:
             return None
         from renacer_otel.sidecar.outputs import OtlpOutput
 
-        output = OtlpOutput(run, lambda: self._make_sender(settings))
-        output.start()
-        return output
+        return OtlpOutput(run, lambda: self._make_sender(settings))
 
     def _file_output(self, run: NativeRun) -> FileOutput | None:
         config = self._config
@@ -183,11 +195,8 @@ class Session:
 
         limit_s = config.tuning.block_limit_ns / 1e9
         if config.format == "record":
-            output = FileOutput(run, run.RECORD, config.descriptor, limit_s, self._trace_writer)
-        else:
-            output = FileOutput(run, run.JSON, config.descriptor, limit_s, self._json_writer)
-        output.start()
-        return output
+            return FileOutput(run, run.RECORD, config.descriptor, limit_s, self._trace_writer)
+        return FileOutput(run, run.JSON, config.descriptor, limit_s, self._json_writer)
 
     def _attributes(self) -> dict[str, Any]:
         from renacer_otel.spans.resource import make_resource
