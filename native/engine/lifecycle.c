@@ -306,6 +306,8 @@ void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
 
 	if (task->hidden || rn_ptrace(RN_PTRACE_GETSIGINFO, task->tid, 0, (uintptr_t)&info) < 0)
 		return;
+	if (task->pid == e->command_pid && sig < 65 && info.si_pid != getpid())
+		atomic_store(&e->counters.signalled[sig], e->now);
 	rn_record_begin(e, &e->work, RN_SIGNAL, task);
 	e->work.ev.nr = sig;
 	e->work.ev.args[0] = (uint64_t)(int64_t)info.si_code;

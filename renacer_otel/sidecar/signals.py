@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_LATER_S = 0.01
 # The command has so long to stop after a key that means it…
 _STOP_WITHIN_S = 5.0
 # …and those of its children that do not stop are left out of account after so long.
@@ -46,6 +47,7 @@ class Signals:
         self._stop = 0  # the signal that asked for a stop
         self._since = 0.0
         self._continued: float | None = None
+        self._to_pass_on: dict[int, float] = {}  # number: since when
         self.let_go = False  # what the command left behind
 
     def __enter__(self) -> Self:
@@ -62,8 +64,9 @@ class Signals:
             self._before[number] = signal.signal(number, handler)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        # A little later: the core then knows whether the command has had it, too.
         del frame
-        self.let_go |= not self._run.signal(number)
+        self._to_pass_on.setdefault(number, time.monotonic())
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -77,6 +80,10 @@ class Signals:
         """Call often: stops us where a key has stopped the command, continues it where nobody
         else does, and lets go of what it left behind where we are to end."""
         now = time.monotonic()
+        for number, since in tuple(self._to_pass_on.items()):
+            if now > since + _LATER_S:
+                del self._to_pass_on[number]
+                self.let_go |= not self._run.signal(number)
         if self.let_go:
             self._run.let_go()
         if self._stop:

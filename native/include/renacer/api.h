@@ -130,7 +130,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail);
 int rn_run_start(rn_run *run, rn_failure *fail);
 /* Waits until every tracee is gone and the consumer is done. 1 = done, 0 = timeout. */
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
-/* Passes a signal on to the command. 0, or -errno: ESRCH = gone, EAGAIN = not started. */
+/* Passes a signal on to the command, unless it has just had it from others. 0, or -errno: ESRCH = gone, EAGAIN = not started. */
 int rn_run_signal(rn_run *run, int sig);
 /* Lets go of all tracees, which run on; ask again until the run has ended. Returns how many
    have been let go so far. */

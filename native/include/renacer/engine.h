@@ -65,6 +65,8 @@ struct rn_engine_counters {
 	_Atomic int shared;      /* 1 = tracer and tracees on one CPU */
 	_Atomic int command_pid; /* 0 = not started, -1 = gone */
 	_Atomic int let_go;  /* threads */
+	/* By number: when (CLOCK_MONOTONIC ns) others last sent the command a signal. */
+	_Atomic uint64_t signalled[65];
 	_Atomic int at_rest; /* 1 = the command is stopped by job control, 2 = all tracees are */
 };
 
