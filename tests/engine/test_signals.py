@@ -134,6 +134,27 @@ def test_each_signal_is_passed_on_once(subject: Path) -> None:
         assert process.wait(30) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_comes_once(number: int) -> None:
+    """As from systemd, a shell's `kill %1` or a lost terminal: to us and to the command."""
+    script = (
+        "import os, signal, sys, time\n"
+        "signal.signal(int(sys.argv[1]), lambda *_: os.write(1, b'seen\\n'))\n"
+        "print('ready', flush=True)\n"
+        "until = time.monotonic() + 0.5\n"
+        "while time.monotonic() < until:\n"
+        "    time.sleep(0.05)\n"
+        "print('end')\n"
+    )
+    words = [*traced(*QUIET), sys.executable, "-ISc", script, str(int(number))]
+    with running(words, start_new_session=True) as process:
+        assert line_of(process) == "ready"
+        os.killpg(process.pid, number)
+        assert line_of(process) == "seen"
+        assert line_of(process) == "end"
+        assert process.wait(30) == 0
+
+
 def test_an_interrupt_of_the_tracer_alone_is_not_the_command_s(subject: Path) -> None:
     """Ctrl-C reaches the command from the terminal; to us it says nothing."""
     words = [*traced(*QUIET), subject, "signals", "counts", str(int(signal.SIGUSR1))]
@@ -188,7 +209,7 @@ def test_a_killed_tracer_takes_the_command_along(subject: Path, options: tuple[s
 
 
 def test_a_killed_tracer_takes_blocked_children_along() -> None:
-    script = "sh -c 'echo ready $$; read x' & wait"
+    script = "exec 3<&0; sh -c 'echo ready $$; read x' <&3 & wait"
     with running([*traced(*QUIET), "sh", "-c", script]) as process:
         child = os.pidfd_open(ready_pid(process))
         try:
