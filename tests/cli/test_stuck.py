@@ -62,16 +62,26 @@ def test_a_signal_ends_the_waiting(tmp_path: Path, form: str, number: int) -> No
     with stuck(tmp_path) as path:
         words = program(path, form, "10m")
         words[words.index("--") + 1 :] = ["sh", "-c", '"$@"; echo end', "sh", *COMMAND]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Whoever runs the tests in the background may ignore SIGINT; we keep to that.
+            preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+        )
         assert process.stdout is not None
         # End of file on its output: the command and all that it started are gone.
         assert process.stdout.readline() == "end\n"
-        while process.poll() is None:
+        for _ in range(150):
             process.send_signal(number)
             try:
                 process.wait(0.2)
+                break
             except subprocess.TimeoutExpired:
                 continue
+        else:
+            process.kill()
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert told(errors) > 1000
