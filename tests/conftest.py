@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,17 @@ for _name in list(os.environ):
 _REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RENACER_REQUIRE", ""))))
 
 _LIVE = Path(__file__).parent / "live"
+
+
+def _take_signals() -> None:
+    """What is started in the background ignores signals that tests send, and so would a subject."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_take_signals()
 
 
 @pytest.hookimpl(tryfirst=True)
