@@ -84,5 +84,5 @@ def test_a_signal_ends_the_waiting(tmp_path: Path, form: str, number: int) -> No
         else:
             process.kill()
         _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0
+    assert process.returncode in (0, -number)  # the latter if it still met the command
     assert told(errors) > 1000
