@@ -158,6 +158,7 @@ static bool make_interpreter(rn_run *run)
 rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 {
 	rn_run *run = calloc(1, sizeof(*run));
+	pthread_condattr_t attr;
 	int err;
 
 	memset(fail, 0, sizeof(*fail));
@@ -167,7 +168,11 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	}
 	run->ring.fd = run->ring_read.fd = -1;
 	pthread_mutex_init(&run->lock, NULL);
-	pthread_cond_init(&run->changed, NULL);
+	/* A wait must not last longer because somebody sets the clock. */
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&run->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	run->t_start = rn_now();
 	if (!copy_config(run, config))
 		goto no_memory;
@@ -311,7 +316,7 @@ int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
 	struct timespec until;
 	int done;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
 	if (until.tv_nsec >= 1000000000) {
