@@ -120,7 +120,9 @@ void rn_cpu_init(struct rn_engine *e)
 	}
 	cpu->cpus = CPU_COUNT(&cpu->tracer);
 	cpu->may_set_others = have_sys_nice();
+	/* Without ticks nothing would be decided again. */
 	cpu->possible = cpu->cpus > 1 && e->config.cpu != RN_CPU_POLICY_FREE &&
+			(e->have_timer || e->config.cpu == RN_CPU_POLICY_SHARE) &&
 			sched_getscheduler(0) == SCHED_OTHER;
 	if (cpu->possible)
 		share(e);

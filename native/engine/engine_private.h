@@ -201,6 +201,8 @@ void rn_timer_init(struct rn_engine *e);
 bool rn_timer_take_tick(void);
 void rn_timer_arm(struct rn_engine *e);
 void rn_timer_disarm(struct rn_engine *e);
+/* Where there is no timer: sleeps for as long as a tick takes, and has it come. */
+void rn_timer_pass_one(void);
 void rn_timer_end(struct rn_engine *e);
 
 static inline uint64_t rn_monotonic(void)

@@ -127,8 +127,11 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 	struct happened batch[BATCH];
 	unsigned n = 0;
 	int flags = __WALL | __WNOTHREAD;
+	bool look_only = !e->have_timer && e->tasks.held;
 
 	*none_left = false;
+	if (look_only)
+		flags |= WNOHANG;
 	if (atomic_load_explicit(&e->let_go, memory_order_relaxed))
 		rn_leave(e);
 	/* Take all that wait, so that nobody starves behind a thread that stops often. */
@@ -144,14 +147,18 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 		n++;
 		flags |= WNOHANG;
 	} while (n < BATCH && e->tasks.count > 1);
-	if (n == 0 && errno == ECHILD) {
+	if (n == 0 && batch[0].tid < 0 && errno == ECHILD) {
 		*none_left = true;
 		return;
 	}
+	if (n == 0 && look_only)
+		rn_timer_pass_one();
 	for (unsigned i = 0; i < n; i++)
 		handle(e, &batch[i]);
 	if (n)
 		rn_timer_arm(e);
+	if (!e->have_timer)
+		rn_emit_flush_pending(e); /* nothing would tell of a call that blocks */
 	if (rn_timer_take_tick())
 		tick(e);
 }

@@ -99,6 +99,14 @@ void rn_timer_disarm(struct rn_engine *e)
 		set(e, 0);
 }
 
+void rn_timer_pass_one(void)
+{
+	const struct timespec tick = {0, TICK_NS};
+
+	nanosleep(&tick, NULL);
+	ticked = 1;
+}
+
 void rn_timer_end(struct rn_engine *e)
 {
 	atomic_store(&e->tracer_tid, 0);
