@@ -138,7 +138,7 @@ def _trace_options(add: Callable[..., None]) -> None:
         help="show calls that failed only")  # fmt: skip
     add("-P", metavar="PATH", action="append", default=[], dest="paths",
         help="show calls that concern PATH only; may be repeated")  # fmt: skip
-    add("-f", "--follow-forks", action="store_true", help="follow children: always on")
+    add("-f", "--follow-forks", action="count", default=0, help="follow children: always on")
     add("--no-follow", action="store_true", help="trace the first thread only")
     add("--engine", metavar="NAME", default="auto", help="auto or ptrace")
     add("--cpu", metavar="POLICY", default="auto",

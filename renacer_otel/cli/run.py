@@ -63,6 +63,8 @@ def _session(
 ) -> tuple[SessionConfig, list[str]]:
     """What the options ask for, checked whole before anything is started or opened."""
     options.choose("--engine", given.engine, options.ENGINES)
+    if given.follow_forks > 1:
+        raise UsageError("-ff (a file for each process) is not supported yet; leave it out")
     chosen = given.format and options.choose("--format", given.format, options.FORMATS)
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
@@ -203,6 +205,9 @@ def _open(path: str | None) -> int:
         if terminal.is_closed(2):
             raise OutputError("standard error is closed; use -o FILE")
         return os.dup(2)
+    if path.startswith(("|", "!")):
+        raise UsageError(f"-o '{one_line(path, 40)}': output to a command is not supported yet;"
+                         " name a file or a FIFO")  # fmt: skip
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
     try:
         return os.open(path, flags, 0o666)

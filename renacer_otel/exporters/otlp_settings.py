@@ -391,11 +391,16 @@ def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
     if _disabled(reader, flags.endpoint is not None):
         return OtlpChoice(None, tuple(reader.warnings))
     _check_protocol(reader, flags.protocol)
-    insecure = flags.insecure
+    insecure, chosen = flags.insecure, True
     if insecure is None:
         given = reader.get("INSECURE")
+        chosen = given is not None
         insecure = given is not None and reader.boolean(*given)
     target, shown, secure = parse_endpoint(endpoint, name, insecure)
+    if secure and not chosen and "://" not in endpoint:
+        reader.warnings.append(
+            f"{name}: without a scheme, TLS is used; write http://{target} for a collector without"
+        )
     tls = _TlsFiles.read(reader, flags)
     if secure:
         tls.check()

@@ -65,6 +65,8 @@ MALFORMED = [
     ("ENDPOINT --otlp-timeout 30000h", "--otlp-timeout: give 0 (no limit) to 2147483647 ms"),
     ("ENDPOINT --otlp-certificate /no/file", "cannot read /no/file: No such file or directory"),
     ("ENDPOINT --otlp-client-key /dev/null", "--otlp-client-key: /dev/null is not a file"),
+    ("-ff", "-ff (a file for each process) is not supported yet"),
+    ("-o |cat", "-o '|cat': output to a command is not supported yet"),
     ("--otlp-timeout 5s", "--otlp-timeout has no use without an endpoint"),
     ("--otlp-insecure", "--otlp-insecure has no use without an endpoint"),
 ]

@@ -80,7 +80,12 @@ def test_the_same_calls_arguments_and_results(tmp_path: Path, name: str, disable
     words = [*COMMANDS[name]]
     normal, other = told(tmp_path, words, ""), told(tmp_path, words, disable)
     assert sum(map(len, normal.values())) > 30
-    assert other == normal
+    assert by_content(other) == by_content(normal)
+
+
+def by_content(lines: dict[int, list[str]]) -> list[list[str]]:
+    """Threads in an order of their own: which of two children runs first is a matter of chance."""
+    return sorted([re.sub(r"\bPID\d+", "PID", line) for line in each] for each in lines.values())
 
 
 def kinds(events: list[Event]) -> Counter[str]:

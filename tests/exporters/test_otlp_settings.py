@@ -150,6 +150,18 @@ def test_insecure_counts_only_without_a_scheme() -> None:
     assert len(choice.warnings) == 1
 
 
+def test_tls_for_want_of_a_scheme_is_told() -> None:
+    for flags, variables in (
+        (OtlpFlags(endpoint="h:1"), {}),
+        (OtlpFlags(), env(ENDPOINT="h:1")),
+    ):
+        choice = resolve(flags, variables)
+        assert choice.settings is not None
+        assert choice.settings.secure is True
+        (warning,) = choice.warnings
+        assert "write http://h:1" in warning
+
+
 @pytest.mark.parametrize("value", ["x", "-1", "1.5", "99999999999999999999", "2147483648", "1e3"])
 def test_a_bad_timeout_is_told_and_ignored(value: str) -> None:
     choice = resolve(LOCAL, env(TRACES_TIMEOUT=value, TIMEOUT="7"))
