@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import resource
 import sys
 from collections.abc import Callable
@@ -105,21 +104,19 @@ def limited(which: int, size: int) -> Callable[[], None]:
 @pytest.mark.parametrize(
     ("limit", "size", "ring", "error"),
     [
-        (resource.RLIMIT_AS, 700 << 20, "1GiB", errno.ENOMEM),
-        (resource.RLIMIT_FSIZE, 1 << 20, "8MiB", errno.EFBIG),
+        (resource.RLIMIT_AS, 700 << 20, "1GiB", "Cannot allocate memory"),
+        (resource.RLIMIT_FSIZE, 1 << 20, "8MiB", "over the limit on files (ulimit -f)"),
     ],
 )
 def test_no_memory_for_the_ring(
-    limit: int, size: int, ring: str, error: int, tmp_path: Path
+    limit: int, size: int, ring: str, error: str, tmp_path: Path
 ) -> None:
-    import os
-
     witness = tmp_path / "witness"
     words = ("-q", "-o", "/dev/null", "--ring-size", ring, "--", "touch", witness)
     done = renacer(*words, preexec_fn=limited(limit, size))
     assert done.code == 125
-    assert done.error.startswith("no memory for a ring of ")
-    assert os.strerror(error) in done.error
+    assert "a ring of " in done.error
+    assert error in done.error
     assert "--ring-size" in done.error
     assert not witness.exists()
 
