@@ -152,7 +152,7 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 			}
 			nulls += pointer == 0;
 			if (++pointers > POINTER_LIMIT)
-				return 0;
+				return -1; /* it may be there, behind them */
 		}
 		sp += got / width * width;
 	}

@@ -78,6 +78,21 @@ static bool may_begin(struct rn_run *run)
 	return state == CONSUMER_RUNS;
 }
 
+/* The tracer's own count is exact even where the last gap found no room in the ring. */
+static void add_untold_losses(const struct rn_run *run, struct rn_totals *totals)
+{
+	const struct rn_engine_counters *counters = rn_engine_counters(run->engine);
+	uint64_t calls = atomic_load(&counters->lost_calls);
+	uint64_t events = atomic_load(&counters->lost_events);
+
+	if (calls > totals->lost_calls) {
+		totals->calls += calls - totals->lost_calls;
+		totals->lost_calls = calls;
+	}
+	if (events > totals->lost_events)
+		totals->lost_events = events;
+}
+
 void *rn_consumer_main(void *arg)
 {
 	struct rn_run *run = arg;
@@ -90,6 +105,7 @@ void *rn_consumer_main(void *arg)
 	pthread_join(run->tracer, NULL);
 	run->tracer_running = false;
 	rn_interpreter_finish(run->interpreter, &span);
+	add_untold_losses(run, &span.totals);
 	span.totals.tracer_ns =
 		run->engine ? atomic_load(&rn_engine_counters(run->engine)->cpu_ns) : 0;
 	span.totals.stops = run->engine ? atomic_load(&rn_engine_counters(run->engine)->stops) : 0;
