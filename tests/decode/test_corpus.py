@@ -45,7 +45,7 @@ COMMANDS = {
     "sleep": "sleep 0.01",
 }
 
-pytestmark = pytest.mark.needs("strace", "git")
+pytestmark = pytest.mark.needs("strace", "git", "tar", "gzip", "awk", "sed", "find", "id")
 
 
 @pytest.fixture
