@@ -14,19 +14,26 @@ from tests.live.backend import REPOSITORY
 #: enum rn_abi of this machine's own ABI; KeyError on a machine without a table.
 NATIVE_ABI = {"x86_64": 1, "aarch64": 4}[platform.machine()]
 _TABLES = REPOSITORY / "native" / "tables"
-_CALL = re.compile(r"\[(\d+)\] = \{\"(\w+)\", (\d+), ([\w |]+), (\w+)\}")
+_CALL = re.compile(r"\[(\d+)\] = \{\"(\w+)\", (\d+), ([\w |]+), (\d+), (\w+)\}")
 _ARGUMENTS = re.compile(r"rn_arg_desc (\w+)\[\] = \{(.*)\};")
-_ARGUMENT = re.compile(r"\{\"(\w+)\", RN_ARG_(\w+), (\d+)\}")
+_ARGUMENT = re.compile(r"\{\"(\w+)\", RN_ARG_(\w+), (\d+), ([\w |<]+)\}")
 _ERRNO = re.compile(r"\[(\d+)\] = \{\"(\w+)\", \".*\", (true|false)\}")
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument: the kernel's name of it, its kind (rn_arg_kind without RN_ARG_), its aux."""
+    """An argument: the kernel's name of it, its kind (rn_arg_kind without RN_ARG_), its aux, its
+    form (as C)."""
 
     name: str
     kind: str
     aux: int
+    form: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is a number that is shown by the names of constants."""
+        return "RN_SET_" in self.form or "RN_FORM_CHOICE" in self.form
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,15 @@ def native_calls() -> CallTable:
     """Raises FileNotFoundError on a machine for which there is no table."""
     lists = {"NULL": ()} | {
         match[1]: tuple(
-            Argument(name, kind, int(aux)) for name, kind, aux in _ARGUMENT.findall(match[2])
+            Argument(name, kind, int(aux), form)
+            for name, kind, aux, form in _ARGUMENT.findall(match[2])
         )
         for match in _ARGUMENTS.finditer((_TABLES / "args.inc").read_text(encoding="utf-8"))
     }
     names = {}
     arguments = {}
     text = (_TABLES / f"{platform.machine()}.inc").read_text(encoding="utf-8")
-    for number, name, count, _flags, arguments_name in _CALL.findall(text):
+    for number, name, count, _flags, _result, arguments_name in _CALL.findall(text):
         names[int(number)] = name
         arguments[int(number)] = lists[arguments_name]
         assert len(lists[arguments_name]) == int(count), name
