@@ -84,21 +84,6 @@ int rn_table_limit(int abi)
 	return known_abi(abi) ? rn_syscall_limit((enum rn_abi)abi) : 0;
 }
 
-const char *rn_table_arg_name(int abi, int nr, int arg)
-{
-	const struct rn_syscall_desc *desc;
-
-	if (!known_abi(abi))
-		return NULL;
-	desc = rn_syscall((enum rn_abi)abi, nr);
-	return arg >= 0 && arg < desc->nargs ? desc->args[arg].name : NULL;
-}
-
-const char *rn_table_errno(int err)
-{
-	return rn_errno_name(err);
-}
-
 const char *rn_table_signal(int sig)
 {
 	return rn_signal_name(sig);

@@ -7,17 +7,22 @@
 
 #define SPARES 4u
 
-int rn_blocks_init(struct block_queue *queue, uint64_t limit, bool drops)
+void rn_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;
 
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int rn_blocks_init(struct block_queue *queue, uint64_t limit, bool drops)
+{
 	*queue = (struct block_queue){.limit = limit, .drops = drops};
 	queue->tail = &queue->head;
 	pthread_mutex_init(&queue->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	rn_cond_init(&queue->changed);
 	return 0;
 }
 
@@ -103,10 +108,9 @@ void rn_blocks_end(struct block_queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 }
 
-int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **block)
+struct timespec rn_deadline(int timeout_ms)
 {
 	struct timespec until;
-	int result;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += timeout_ms / 1000;
@@ -115,6 +119,14 @@ int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **blo
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
 	}
+	return until;
+}
+
+int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **block)
+{
+	struct timespec until = rn_deadline(timeout_ms);
+	int result;
+
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->head && !queue->ended)
 		if (pthread_cond_timedwait(&queue->changed, &queue->lock, &until) == ETIMEDOUT)

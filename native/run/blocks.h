@@ -7,6 +7,7 @@
 #define RENACER_RUN_BLOCKS_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "renacer/api.h"
 #include "renacer/encode.h"
@@ -29,6 +30,10 @@ struct block_queue {
 	bool drops;            /* else it waits */
 	bool ended;
 };
+
+/* A condition that waits by CLOCK_MONOTONIC, and a deadline for it, `timeout_ms` from now. */
+void rn_cond_init(pthread_cond_t *cond);
+struct timespec rn_deadline(int timeout_ms);
 
 int rn_blocks_init(struct block_queue *queue, uint64_t limit, bool drops);
 void rn_blocks_deinit(struct block_queue *queue);

@@ -158,7 +158,6 @@ static bool make_interpreter(rn_run *run)
 rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 {
 	rn_run *run = calloc(1, sizeof(*run));
-	pthread_condattr_t attr;
 	int err;
 
 	memset(fail, 0, sizeof(*fail));
@@ -169,10 +168,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	run->ring.fd = run->ring_read.fd = -1;
 	pthread_mutex_init(&run->lock, NULL);
 	/* A wait must not last longer because somebody sets the clock. */
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&run->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	rn_cond_init(&run->changed);
 	run->t_start = rn_now();
 	if (!copy_config(run, config))
 		goto no_memory;
@@ -313,16 +309,9 @@ int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail)
 
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
 {
-	struct timespec until;
+	struct timespec until = rn_deadline(timeout_ms);
 	int done;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&run->lock);
 	while (!run->done)
 		if (pthread_cond_timedwait(&run->changed, &run->lock, &until) == ETIMEDOUT)

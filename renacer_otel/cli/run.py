@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from renacer_otel import config as values
 from renacer_otel.cli import options, terminal
 from renacer_otel.cli.terminal import complain
+from renacer_otel.engine import native
 from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL, Tuning, own_environ
 from renacer_otel.errors import (
     EXIT_OWN_FAILURE,
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
 
-_PID_ALWAYS = 1
-_PID_BRACKET = 2
-_DURATION = 8
 _MAX_STRING = 65_536
 # Fallbacks of the engine that tests force: names of FALLBACKS, comma-separated.
 _DISABLE = "RENACER_DISABLE"
@@ -186,8 +184,9 @@ def _otlp(
 
 
 def _text_flags(given: argparse.Namespace) -> int:
-    flags = _PID_ALWAYS if given.output is not None else _PID_BRACKET
-    return flags | (_DURATION if given.syscall_times else 0)
+    lib = native.lib
+    flags = lib.RN_TEXT_PID_BRACKET if given.output is None else lib.RN_TEXT_PID_ALWAYS
+    return int(flags | (lib.RN_TEXT_DURATION if given.syscall_times else 0))
 
 
 def _disabled(environ: Mapping[str, str]) -> frozenset[str]:

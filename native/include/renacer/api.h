@@ -156,8 +156,6 @@ int rn_table_number(int abi, const char *name); /* -1: no such call */
 const char *rn_table_name(int abi, int nr);     /* NULL: no such call */
 int rn_table_limit(int abi);
 int rn_native_abi(void);
-const char *rn_table_arg_name(int abi, int nr, int arg); /* NULL: no such argument */
-const char *rn_table_errno(int err);
 const char *rn_table_signal(int sig);
 
 /* Offsets of the records in `data`; returns how many (at most `cap`), and in *used how
