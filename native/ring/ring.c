@@ -66,7 +66,7 @@ static int fail(struct rn_ring *ring, int code)
 	return code;
 }
 
-int rn_ring_create(struct rn_ring *ring, uint64_t size)
+static int create(struct rn_ring *ring, uint64_t size, bool sealed)
 {
 	uint64_t rounded = RN_RING_MIN;
 
@@ -75,14 +75,14 @@ int rn_ring_create(struct rn_ring *ring, uint64_t size)
 	while (rounded < size)
 		rounded *= 2;
 	memset(ring, 0, sizeof(*ring));
-	ring->fd = memfd_create("renacer-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ring->fd = memfd_create("renacer-ring", MFD_CLOEXEC | (sealed ? MFD_ALLOW_SEALING : 0u));
 	if (ring->fd < 0)
 		return fail(ring, RN_RING_SYSTEM);
 	/* Allocated now: a page that cannot be had later would be a SIGBUS in the tracer. */
 	if ((errno = posix_fallocate(ring->fd, 0, (off_t)(RN_RING_CONTROL + rounded))) != 0)
 		return fail(ring, RN_RING_SYSTEM);
-	if (fcntl(ring->fd, F_ADD_SEALS, SEALS) < 0)
-		return fail(ring, RN_RING_SYSTEM);
+	if (sealed && fcntl(ring->fd, F_ADD_SEALS, SEALS) < 0)
+		return fail(ring, RN_RING_NOT_SEALED);
 	if (map_ring(ring, rounded) < 0)
 		return fail(ring, RN_RING_SYSTEM);
 	ring->control->magic = RN_RING_MAGIC;
@@ -93,18 +93,29 @@ int rn_ring_create(struct rn_ring *ring, uint64_t size)
 	return RN_RING_OK;
 }
 
-int rn_ring_attach(struct rn_ring *ring, int fd)
+int rn_ring_create(struct rn_ring *ring, uint64_t size)
+{
+	return create(ring, size, true);
+}
+
+int rn_ring_create_unsealed(struct rn_ring *ring, uint64_t size)
+{
+	return create(ring, size, false);
+}
+
+static int attach(struct rn_ring *ring, int fd, bool sealed)
 {
 	const struct rn_ring_control *control;
 	struct stat st;
 	uint64_t size;
-	int seals;
+	int seals = SEALS;
 
 	memset(ring, 0, sizeof(*ring));
 	ring->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (ring->fd < 0)
 		return RN_RING_SYSTEM;
-	seals = fcntl(ring->fd, F_GET_SEALS);
+	if (sealed)
+		seals = fcntl(ring->fd, F_GET_SEALS);
 	if (seals < 0 || (seals & SEALS) != SEALS)
 		return fail(ring, RN_RING_NOT_SEALED);
 	if (fstat(ring->fd, &st) < 0)
@@ -126,6 +137,16 @@ int rn_ring_attach(struct rn_ring *ring, int fd)
 	}
 	ring->tail = atomic_load_explicit(&ring->control->tail, memory_order_relaxed);
 	return RN_RING_OK;
+}
+
+int rn_ring_attach(struct rn_ring *ring, int fd)
+{
+	return attach(ring, fd, true);
+}
+
+int rn_ring_attach_unsealed(struct rn_ring *ring, int fd)
+{
+	return attach(ring, fd, false);
 }
 
 void rn_ring_deinit(struct rn_ring *ring)

@@ -155,6 +155,26 @@ static bool make_interpreter(rn_run *run)
 	return run->interpreter != NULL;
 }
 
+/* Both ends are ours: without seals (an old kernel, a sandbox) nothing is at risk. */
+static int make_ring(rn_run *run)
+{
+	const rn_config *config = &run->config;
+	int made = RN_RING_NOT_SEALED;
+
+	if (!(config->disable & RN_NO_SEALING)) {
+		made = rn_ring_create(&run->ring, config->ring_bytes);
+		if (made == RN_RING_OK)
+			return rn_ring_attach(&run->ring_read, run->ring.fd);
+	}
+	/* EINVAL: MFD_ALLOW_SEALING is not known. */
+	if (made != RN_RING_NOT_SEALED && errno != EINVAL)
+		return made;
+	made = rn_ring_create_unsealed(&run->ring, config->ring_bytes);
+	if (made == RN_RING_OK)
+		made = rn_ring_attach_unsealed(&run->ring_read, run->ring.fd);
+	return made;
+}
+
 rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 {
 	rn_run *run = calloc(1, sizeof(*run));
@@ -180,8 +200,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	};
 	if (rn_sinks_init(run) < 0)
 		goto no_memory;
-	if (rn_ring_create(&run->ring, config->ring_bytes) < 0 ||
-	    rn_ring_attach(&run->ring_read, run->ring.fd) < 0) {
+	if (make_ring(run) < 0) {
 		err = errno;
 		rn_run_free(run);
 		explain(fail, RN_FAIL_MEMORY, err, "memfd_create");

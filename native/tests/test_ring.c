@@ -67,6 +67,24 @@ static void test_create(void)
 	CHECK_INT(mappings(), 0);
 }
 
+/* Both ends in one process need no seals; a consumer elsewhere refuses such a ring. */
+static void test_unsealed(void)
+{
+	unsigned files = open_files();
+	struct rn_ring ring, end;
+
+	CHECK_INT(rn_ring_create_unsealed(&ring, SIZE), RN_RING_OK);
+	CHECK_INT(fcntl(ring.fd, F_GET_SEALS), F_SEAL_SEAL); /* no more can be added */
+	CHECK_INT(rn_ring_attach(&end, ring.fd), RN_RING_NOT_SEALED);
+	CHECK_INT(rn_ring_attach_unsealed(&end, ring.fd), RN_RING_OK);
+	CHECK_INT(end.size, SIZE);
+	CHECK_INT(rn_ring_read(&end, buf, sizeof(buf)), 0);
+	rn_ring_deinit(&end);
+	rn_ring_deinit(&ring);
+	CHECK_INT(open_files(), files);
+	CHECK_INT(mappings(), 0);
+}
+
 static void test_create_without_memory(void)
 {
 	struct rlimit before, none = {4096, RLIM_INFINITY};
@@ -438,6 +456,7 @@ int main(void)
 	struct rng rng = test_rng();
 
 	test_create();
+	test_unsealed();
 	test_create_without_memory();
 	test_attach();
 	test_going_round(0, &rng);

@@ -34,6 +34,7 @@ typedef struct rn_run rn_run;
 /* rn_config.disable: fallbacks forced, for tests and odd kernels */
 #define RN_NO_GET_SYSCALL_INFO 1
 #define RN_NO_PROCESS_VM_READV 2
+#define RN_NO_SEALING 8
 
 typedef struct {
 	const char *const *argv;

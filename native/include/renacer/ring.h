@@ -63,6 +63,12 @@ struct rn_ring {
 int rn_ring_create(struct rn_ring *ring, uint64_t size);
 /* Maps the ring behind `fd` as its consumer. Refuses one that is not sealed. */
 int rn_ring_attach(struct rn_ring *ring, int fd);
+/*
+ * Where there are no seals: for two ends in one process, which alone has the
+ * descriptor. Another process could shrink the file below a reader (SIGBUS).
+ */
+int rn_ring_create_unsealed(struct rn_ring *ring, uint64_t size);
+int rn_ring_attach_unsealed(struct rn_ring *ring, int fd);
 void rn_ring_deinit(struct rn_ring *ring);
 
 /*
