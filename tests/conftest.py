@@ -138,6 +138,24 @@ def test_scale() -> int:
     return 10 if os.environ.get("RENACER_TEST_SCALE") == "full" else 1
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The number of conformance cases, and what they were compared with."""
+    done = {"passed": 0, "failed": 0}
+    runs, strace = 0, ""
+    for verdict in done:
+        for report in terminalreporter.getreports(verdict):
+            found = dict(getattr(report, "user_properties", ())).get("conformance")
+            if found is not None and report.when == "call":
+                done[verdict] += 1
+                number, _, strace = str(found).partition(" ")
+                runs += int(number)
+    if runs:
+        terminalreporter.write_line(
+            f"conformance: {sum(done.values())} cases, {runs} runs, {done['failed']} with"
+            f" unexplained differences; {strace}"
+        )
+
+
 def pytest_report_header() -> list[str]:
     """What decides which tests run."""
     facts: dict[str, Any] = {"required": ",".join(sorted(_REQUIRED)) or "nothing"}
