@@ -8,19 +8,24 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tests.engine.tools import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from typing_extensions import Self
 
 LIMIT = 30.0
-# Takes the terminal on standard input as its own, then becomes the program.
+# Takes the terminal on standard input as its own, then becomes the program; what Python ignores
+# for itself, the program does not.
 _TAKE = (
-    "import fcntl, os, sys, termios\n"
+    "import fcntl, os, signal, sys, termios\n"
+    "signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n"
+    "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
     "os.execvp(sys.argv[1], sys.argv[1:])\n"
 )
@@ -29,7 +34,7 @@ _TAKE = (
 class Terminal:
     """A program with a terminal that it controls. A context manager: kills what is left of it."""
 
-    def __init__(self, words: Sequence[object]) -> None:
+    def __init__(self, words: Sequence[object], cwd: Path | None = None) -> None:
         self._master, slave = os.openpty()
         self._seen = ""
         try:
@@ -39,6 +44,7 @@ class Terminal:
                 stdout=slave,
                 stderr=slave,
                 start_new_session=True,
+                cwd=cwd,
                 env=environment(PS1="prompt> ", TERM="dumb", HISTFILE=""),
             )
         finally:
@@ -74,6 +80,18 @@ class Terminal:
                 raise AssertionError(f"it ended; shown: {self._seen!r}") from None
         shown, found, self._seen = self._seen.partition(text)
         return shown + found
+
+    def foreground(self) -> int:
+        """The process group in the foreground."""
+        return os.tcgetpgrp(self._master)
+
+    def read_rest(self) -> str:
+        """What is shown until nobody is left at it."""
+        with suppress(OSError):
+            while True:
+                self._seen += os.read(self._master, 4096).decode(errors="replace")
+        shown, self._seen = self._seen, ""
+        return shown
 
     def wait(self) -> int:
         """The exit code, or -signal."""

@@ -1,0 +1,3 @@
+module example.org/renacer/program
+
+go 1.19
