@@ -62,10 +62,11 @@
  *
  * Run, the root
  *   renacer.engine, renacer.command, renacer.options    string
- *   process.exit.code | renacer.process.signal, error.type   of the command
+ *   process.exit.code | renacer.process.signal, error.type   of the command, if there is one
  *   renacer.events .calls .errors .signals .processes .threads .unfinished_calls
  *   renacer.lost_calls .lost_events .stops              int
  *   renacer.filtered_calls, if there are any            int
+ *   renacer.attached_processes, if there are any        int
  *   renacer.tracer.cpu_time                             double, seconds
  *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
  *   renacer.lost_events, renacer.lost_calls
@@ -440,7 +441,7 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	attr_int(w, RN_KEY("process.parent_pid"), process->parent_pid);
 	walk_string(w, RN_KEY("process.executable.name"), process->name);
 	walk_string(w, RN_KEY("process.executable.path"), process->exe);
-	walk_creation_time(w, head.start);
+	walk_creation_time(w, process->created ? process->created : head.start);
 	if (process->ended)
 		error = walk_ending(w, process->wait_status);
 	attr_text(w, RN_KEY("renacer.context"), context, strlen(context));
@@ -477,6 +478,8 @@ static void walk_totals(struct writer *w, const struct rn_totals *totals)
 	attr_int(w, RN_KEY("renacer.signals"), walk_count(totals->signals));
 	attr_int(w, RN_KEY("renacer.processes"), walk_count(totals->processes));
 	attr_int(w, RN_KEY("renacer.threads"), walk_count(totals->threads));
+	if (totals->attached)
+		attr_int(w, RN_KEY("renacer.attached_processes"), walk_count(totals->attached));
 	attr_int(w, RN_KEY("renacer.unfinished_calls"), walk_count(totals->unfinished));
 	if (totals->filtered)
 		attr_int(w, RN_KEY("renacer.filtered_calls"), walk_count(totals->filtered));
@@ -510,7 +513,7 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 	walk_string(w, RN_KEY("renacer.engine"), run->engine);
 	walk_string(w, RN_KEY("renacer.command"), run->command);
 	walk_string(w, RN_KEY("renacer.options"), run->options);
-	error = walk_ending(w, wait_status);
+	error = *walk_or_empty(run->command) && walk_ending(w, wait_status);
 	walk_totals(w, &run->totals);
 	walk_lamport(w, run->lamport_start, run->lamport_end);
 	if (w->budget.cut)

@@ -344,6 +344,11 @@ static void put_call(struct rn_text *text, struct rn_buf *buf, const struct rn_c
 	if (!begin_call(text, buf, &line, call, thread, second))
 		return;
 	arg = put_args(text, &line, call, second ? thread->next_arg : 0, unfinished);
+	if (call->flags & RN_FLAG_DETACHED) {
+		PUT(&line, " <detached ...>");
+		rn_text_finish(buf, &line);
+		return;
+	}
 	if (unfinished && arg < call->desc->nargs)
 		PUT(&line, " <unfinished ...>");
 	put_tail(text, &line, call, unfinished);

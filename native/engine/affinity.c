@@ -229,7 +229,8 @@ static struct demand look(struct rn_engine *e)
 		for (struct task *task = e->tasks.bucket[i]; task; task = task->next) {
 			uint64_t used;
 
-			if (!task->started || task->held || task->dead || task->group_stopped)
+			if (!task->started || task->held || task->dead || task->group_stopped ||
+			    task->attached)
 				continue;
 			demand.want += !task->in_call;
 			if (task->tid != task->pid || sampled++ >= SAMPLE_MAX)

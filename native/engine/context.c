@@ -214,7 +214,7 @@ enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char 
 	bool ours;
 	int there;
 
-	if (!e->config.propagate)
+	if (!e->config.propagate || task->attached)
 		return RN_CONTEXT_NONE;
 	there = find(e, task, &at, value, &len);
 	if (there <= 0)

@@ -26,6 +26,7 @@ struct task {
 	bool group_stopped; /* listening */
 	bool pinned;        /* we changed its CPU mask */
 	bool own_mask;      /* it has a CPU mask or class of its own: never pinned */
+	bool attached;      /* or made by one that is: nothing of it is changed, ever */
 	bool repin;         /* the call that it is in gave back somebody's own mask */
 	uint16_t lent;      /* how many such calls are about this thread's mask */
 	uint8_t abi;
@@ -116,6 +117,8 @@ struct rn_engine {
 	int command_status;
 	bool command_execed, command_gone;
 	bool leaving;         /* every tracee is let go at its next stop */
+	bool peek;            /* stops at signals are not taken, see peek.c */
+	unsigned peeked;      /* such stops in a row, with nothing else between */
 	_Atomic bool let_go; /* somebody asked for that */
 	struct gap gap;
 	struct cpu_share cpu;
@@ -177,9 +180,23 @@ void rn_release_held(struct rn_engine *e);
 uint64_t rn_clone_flags(struct rn_engine *e, struct task *task);
 void rn_resume(struct rn_engine *e, struct task *task, int sig);
 
+struct kin {
+	int tgid, ppid;
+};
+struct kin rn_kin_of(int tid);
+
+/* attach.c */
+void rn_task_be_attached(struct task *task, const struct task *like);
+
+/* peek.c: as wait4(2). *stays: the stop is not taken, and ends by its resumption only. */
+int rn_wait_any(struct rn_engine *e, int *status, int flags, bool *stays);
+int rn_wait_for(int tid, int *status, bool *stays);
+
 /* leave.c: letting go of everybody */
 void rn_leave(struct rn_engine *e);
 void rn_leave_at_stop(struct rn_engine *e, int tid, int status);
+/* Whether all are gone that are not let go by our end alone. */
+bool rn_has_left(struct rn_engine *e);
 
 /* context.c: TRACEPARENT in the new program's environment */
 enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap);

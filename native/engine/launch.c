@@ -174,7 +174,7 @@ static void add_command(struct rn_engine *e, struct task *task)
 {
 	task->known = true;
 	task->hidden = true;
-	task->ordinal = ++e->ordinals;
+	task->ordinal = RN_ORDINAL_COMMAND;
 	task->span_counter = RN_ID_RUN | task->ordinal;
 	memcpy(task->trace_id, e->config.trace_id, 16);
 	e->now = rn_monotonic();
@@ -240,7 +240,8 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 		close(go[1]);
 		return result;
 	}
-	rn_timer_init(e);
+	if (!atomic_load(&e->tracer_tid))
+		rn_timer_init(e);
 	handled_signals(&handled);
 	pid = bare_fork();
 	if (pid == 0) {

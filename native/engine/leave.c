@@ -7,11 +7,24 @@
 
 #include "engine_private.h"
 
+/* What the thread was in the middle of is known no further. */
+static void tell_departure(struct rn_engine *e, struct task *task)
+{
+	if (!task->known || task->hidden)
+		return;
+	rn_emit_forget(e, task);
+	rn_record_begin(e, &e->work, RN_EXIT, task);
+	e->work.ev.flags |= RN_FLAG_DETACHED;
+	e->work.ev.args[0] = task->ordinal;
+	rn_emit_work(e, true);
+}
+
 void rn_leave(struct rn_engine *e)
 {
 	if (e->leaving)
 		return;
 	e->leaving = true;
+	e->now = rn_monotonic();
 	rn_emit_flush_pending(e);
 	rn_cpu_end(e);
 	e->cpu.possible = false;
@@ -20,12 +33,41 @@ void rn_leave(struct rn_engine *e)
 
 		for (struct task *task = e->tasks.bucket[i]; task; task = next) {
 			next = task->next;
-			if (task->held && !task->dead)
+			/*
+			 * An attached one need not stop to be let go: the end of our thread
+			 * does it, unseen, even in the middle of a call that a stop would
+			 * cut short, or that does not stop (a parent in vfork).
+			 */
+			if (task->attached) {
+				if (!task->dead)
+					tell_departure(e, task);
+				atomic_fetch_add(&e->counters.let_go, 1);
+			} else if (task->held && !task->dead) {
 				rn_leave_at_stop(e, task->tid, 0);
-			else
+			} else {
 				rn_ptrace(RN_PTRACE_INTERRUPT, task->tid, 0, 0);
+			}
 		}
 	}
+}
+
+bool rn_has_left(struct rn_engine *e)
+{
+	if (!e->peek)
+		return false; /* wait(2) tells */
+	for (unsigned i = 0; i < TASK_BUCKETS; i++)
+		for (const struct task *task = e->tasks.bucket[i]; task; task = task->next)
+			if (!task->attached && !task->dead)
+				return false;
+	return true;
+}
+
+/* Of an attached one all has been told. */
+static bool is_launched(struct rn_engine *e, int tid)
+{
+	const struct task *task = rn_task_find(e, tid);
+
+	return !task || !task->attached;
 }
 
 void rn_leave_at_stop(struct rn_engine *e, int tid, int status)
@@ -33,7 +75,7 @@ void rn_leave_at_stop(struct rn_engine *e, int tid, int status)
 	struct task *task;
 	int sig = 0;
 
-	if (status >> 16 == RN_PTRACE_EVENT_EXEC)
+	if (status >> 16 == RN_PTRACE_EVENT_EXEC && is_launched(e, tid))
 		rn_on_exec(e, tid);
 	else if (status >> 16 == 0 && WSTOPSIG(status) != (SIGTRAP | 0x80))
 		sig = WSTOPSIG(status); /* about to be delivered */
@@ -44,5 +86,7 @@ void rn_leave_at_stop(struct rn_engine *e, int tid, int status)
 		return;
 	if (task->held)
 		e->tasks.held--;
+	if (!task->attached)
+		tell_departure(e, task);
 	rn_task_remove(e, task);
 }

@@ -96,6 +96,8 @@ static void be_process(struct rn_engine *e, struct task *task, const struct task
 	memcpy(task->trace_id, maker ? maker->trace_id : e->config.trace_id, 16);
 	task->ordinal = ++e->ordinals;
 	task->span_counter = RN_ID_RUN | task->ordinal;
+	task->attached = maker && maker->attached;
+	task->own_mask = task->attached;
 }
 
 static void be_thread_of(struct task *task, const struct task *maker)
@@ -104,6 +106,8 @@ static void be_thread_of(struct task *task, const struct task *maker)
 	task->ordinal = maker->ordinal;
 	task->span_counter = maker->span_counter;
 	memcpy(task->trace_id, maker->trace_id, 16);
+	task->attached = maker->attached;
+	task->own_mask = task->attached;
 }
 
 void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
@@ -121,6 +125,9 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 		task = rn_task_add(e, (int)tid);
 	if (!task)
 		return; /* no memory: let go at its first stop */
+	if (!maker->in_call) /* attached to inside the call, whose flags are not known */
+		maker->clone_flags =
+			rn_kin_of((int)tid).tgid == maker->pid ? (uint64_t)CLONE_THREAD : 0;
 	/* By the flags: CLONE_VFORK or a signal in them give another event for a thread. */
 	if (maker->clone_flags & CLONE_THREAD)
 		be_thread_of(task, maker);
@@ -142,11 +149,7 @@ void rn_on_unknown_stop(struct rn_engine *e, int tid)
 	hold(e, task);
 }
 
-struct kin {
-	int tgid, ppid;
-};
-
-static struct kin kin_of(int tid)
+struct kin rn_kin_of(int tid)
 {
 	struct kin kin = {tid, 0};
 	char path[64], line[128];
@@ -168,8 +171,11 @@ static struct kin kin_of(int tid)
 /* Whether `maker` is inside a call that may have made this one, and has yet to tell. */
 static bool may_tell(const struct task *maker, const struct task *task, const struct kin *kin)
 {
-	if (!maker->known || !maker->in_call || !(maker->desc->flags & RN_CALL_FORK) ||
-	    maker->told_of_call == maker->t_entry)
+	bool inside = maker->in_call && maker->desc->flags & RN_CALL_FORK &&
+		      maker->told_of_call != maker->t_entry;
+
+	/* One just attached to may be inside any call. */
+	if (!maker->known || (!inside && !(maker->attached && !maker->started)))
 		return false;
 	return task->dead || maker->pid == kin->ppid || maker->pid == kin->tgid ||
 	       maker->clone_flags & CLONE_PARENT;
@@ -185,6 +191,14 @@ static bool somebody_may_tell(const struct rn_engine *e, const struct task *task
 	return false;
 }
 
+static void be_orphan(struct rn_engine *e, struct task *task, const struct task *parent)
+{
+	be_process(e, task, NULL);
+	/* Of unknown parents: it may be of attached ones, which are left as they are. */
+	task->attached = parent ? parent->attached : e->peek;
+	task->own_mask = task->attached;
+}
+
 static void adopt_orphan(struct rn_engine *e, struct task *task, const struct kin *kin)
 {
 	const struct task *leader = kin->tgid == task->tid ? NULL : rn_task_find(e, kin->tgid);
@@ -192,7 +206,7 @@ static void adopt_orphan(struct rn_engine *e, struct task *task, const struct ki
 	if (leader)
 		be_thread_of(task, leader);
 	else
-		be_process(e, task, NULL);
+		be_orphan(e, task, rn_task_find(e, kin->ppid));
 	start(e, task, NULL, RN_BIRTH_UNKNOWN);
 }
 
@@ -211,7 +225,7 @@ void rn_release_held(struct rn_engine *e)
 			next = task->next;
 			if (!task->held || e->now - task->held_since <= HELD_LIMIT_NS)
 				continue;
-			kin = kin_of(task->tid);
+			kin = rn_kin_of(task->tid);
 			if (somebody_may_tell(e, task, &kin))
 				continue;
 			if (task->dead) {

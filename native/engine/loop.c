@@ -6,11 +6,10 @@
 
 #include "engine_private.h"
 
-#ifndef __WNOTHREAD
-#define __WNOTHREAD 0x20000000
-#endif
-
 #define BATCH 64
+
+/* Stops at signals, of those that stay first until they are resumed, before we look at others. */
+#define PEEKS_IN_A_ROW 16u
 
 struct happened {
 	int tid, status;
@@ -122,23 +121,53 @@ static void forget_former(struct happened *batch, unsigned at)
 			batch[i].tid = 0;
 }
 
+/*
+ * The stops of all others, where one thread's signals come so fast that its stops are
+ * all that a look finds.
+ */
+static unsigned look_at_others(struct rn_engine *e, struct happened *batch, unsigned n)
+{
+	int first = batch[0].tid;
+
+	for (unsigned i = 0; i < TASK_BUCKETS; i++)
+		for (struct task *task = e->tasks.bucket[i]; task && n < BATCH; task = task->next) {
+			struct happened *h = &batch[n];
+			bool stays;
+
+			if (task->tid == first || task->dead || task->held)
+				continue;
+			h->tid = rn_wait_for(task->tid, &h->status, &stays);
+			if (h->tid <= 0)
+				continue;
+			h->at = rn_monotonic();
+			if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
+				forget_former(batch, n);
+			n++;
+		}
+	return n;
+}
+
 void rn_loop_step(struct rn_engine *e, bool *none_left)
 {
 	struct happened batch[BATCH];
 	unsigned n = 0;
-	int flags = __WALL | __WNOTHREAD;
-	bool look_only = !e->have_timer && e->tasks.held;
+	int flags = 0;
+	bool stays = false, look_only = !e->have_timer && e->tasks.held;
 
 	*none_left = false;
 	if (look_only)
 		flags |= WNOHANG;
 	if (atomic_load_explicit(&e->let_go, memory_order_relaxed))
 		rn_leave(e);
+	if (e->leaving && rn_has_left(e)) {
+		*none_left = true;
+		return;
+	}
 	/* Take all that wait, so that nobody starves behind a thread that stops often. */
 	do {
 		struct happened *h = &batch[n];
 
-		h->tid = wait4(-1, &h->status, flags, NULL);
+		h->tid = rn_wait_any(e, &h->status, flags, &stays);
 		if (h->tid <= 0)
 			break;
 		h->at = rn_monotonic();
@@ -146,7 +175,12 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 			forget_former(batch, n);
 		n++;
 		flags |= WNOHANG;
-	} while (n < BATCH && e->tasks.count > 1);
+	} while (n < BATCH && !stays && e->tasks.count > 1);
+	e->peeked = stays && n == 1 ? e->peeked + 1 : 0;
+	if (e->peeked > PEEKS_IN_A_ROW) {
+		e->peeked = 0;
+		n = look_at_others(e, batch, n);
+	}
 	if (n == 0 && batch[0].tid < 0 && errno == ECHILD) {
 		*none_left = true;
 		return;
@@ -187,6 +221,7 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	if (!e)
 		return NULL;
 	e->config = *config;
+	e->ordinals = RN_ORDINAL_COMMAND; /* whether there is one or not */
 	e->use_syscall_info = !(config->disable & RN_ENGINE_NO_SYSCALL_INFO);
 	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
 	return e;

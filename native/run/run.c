@@ -83,15 +83,21 @@ static bool copy_selection(rn_run *run, const rn_config *config)
 
 static bool copy_config(rn_run *run, const rn_config *config)
 {
-	static const char *const none[] = {"synthetic", NULL};
+	static const char *const none[] = {NULL};
 
 	run->config = *config;
 	run->argv = copy_strings(config->argv ? config->argv : none);
-	run->envp = copy_strings(config->envp ? config->envp : none + 1);
+	run->envp = copy_strings(config->envp ? config->envp : none);
 	run->tracestate = strdup(config->tracestate ? config->tracestate : "");
 	run->options = strdup(config->options ? config->options : "");
 	if (!run->argv || !run->envp || !run->tracestate || !run->options)
 		return false;
+	run->attach = calloc(config->attach_count + 1u, sizeof(*run->attach));
+	run->attach_errors = calloc(config->attach_count + 1u, sizeof(*run->attach_errors));
+	if (!run->attach || !run->attach_errors)
+		return false;
+	for (uint32_t i = 0; i < config->attach_count; i++)
+		run->attach[i] = config->attach[i];
 	return copy_selection(run, config);
 }
 
@@ -109,6 +115,7 @@ static bool make_engine(rn_run *run)
 		.propagate = config->propagate != 0,
 		.key = {config->id_key[0], config->id_key[1]},
 		.wanted = run->recorded,
+		.paths = (const char *const *)run->paths,
 		.ring = &run->ring,
 	};
 
@@ -137,7 +144,7 @@ static bool make_interpreter(rn_run *run)
 		.tracestate = run->tracestate,
 		.t_start = run->t_start,
 		.engine = "ptrace",
-		.command = run->argv[0],
+		.command = run->argv[0] ? run->argv[0] : "",
 		.options = run->options,
 		.selection =
 			{
@@ -217,13 +224,26 @@ no_memory:
 	return NULL;
 }
 
+static struct rn_launch_result begin_tracing(rn_run *run)
+{
+	uint32_t n = run->config.attach_count;
+	struct rn_launch_result result = {RN_LAUNCH_OK, 0, ""};
+
+	if (n && rn_engine_attach(run->engine, run->attach, run->attach_errors, n) == 0)
+		return (struct rn_launch_result){RN_LAUNCH_ATTACH, run->attach_errors[0],
+						 "PTRACE_SEIZE"};
+	if (run->argv[0])
+		result = rn_engine_launch(run->engine);
+	return result;
+}
+
 static void *tracer_main(void *arg)
 {
 	rn_run *run = arg;
 	struct rn_launch_result launch = {RN_LAUNCH_OK, 0, ""};
 
 	if (!run->synthetic)
-		launch = rn_engine_launch(run->engine);
+		launch = begin_tracing(run);
 	pthread_mutex_lock(&run->lock);
 	run->launch = launch;
 	run->launched = true;
@@ -249,6 +269,8 @@ static int failure_code(enum rn_launch_error error)
 		return RN_FAIL_PTRACE;
 	case RN_LAUNCH_MEMORY:
 		return RN_FAIL_MEMORY;
+	case RN_LAUNCH_ATTACH:
+		return RN_FAIL_ATTACH;
 	case RN_LAUNCH_SYSTEM:
 		break;
 	}
@@ -324,6 +346,11 @@ int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail)
 {
 	run->synthetic = calls ? calls : 1;
 	return rn_run_start(run, fail);
+}
+
+int rn_run_attached(const rn_run *run, uint32_t i)
+{
+	return i < run->config.attach_count ? run->attach_errors[i] : EINVAL;
 }
 
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
@@ -436,6 +463,8 @@ void rn_run_free(rn_run *run)
 	free_strings(run->envp);
 	free(run->tracestate);
 	free(run->options);
+	free(run->attach);
+	free(run->attach_errors);
 	free(run->wanted);
 	free(run->recorded);
 	free_strings(run->paths);

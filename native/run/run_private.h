@@ -36,7 +36,9 @@ enum consumer_state { CONSUMER_WAITS, CONSUMER_RUNS, CONSUMER_STOPS };
 
 struct rn_run {
 	rn_config config;
-	char **argv, **envp;
+	char **argv, **envp; /* argv[0] is NULL where there is no command */
+	int32_t *attach;
+	int *attach_errors;
 	char *tracestate, *options;
 	uint64_t *wanted;   /* asked for; NULL = all */
 	uint64_t *recorded; /* by the engine: those, and what descriptors are followed by */

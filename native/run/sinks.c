@@ -126,7 +126,8 @@ static void text_exit(void *ctx, const struct rn_event *ev, uint32_t live)
 	unsigned sig = (unsigned)ev->args[1] & 0x7f;
 
 	/* As strace: a death is told if the signal is. */
-	if (sig && sig <= 64 && run->config.hidden_signals >> (sig - 1) & 1u)
+	if (ev->flags & RN_FLAG_DETACHED ||
+	    (sig && sig <= 64 && run->config.hidden_signals >> (sig - 1) & 1u))
 		rn_text_gone(run->text, ev->tid, live);
 	else
 		rn_text_exit(run->text, &run->text_buf, ev, live);

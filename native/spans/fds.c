@@ -213,6 +213,16 @@ struct rn_fds *rn_fds_initial(const struct rn_selector *selector)
 	return fds;
 }
 
+struct rn_fds *rn_fds_of_pieces(const struct rn_event *ev)
+{
+	struct rn_fds *fds = NULL;
+
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_FD && p->total < FD_LIMIT)
+			add(&fds, (int64_t)p->total, p->flags & RN_PIECE_CLOEXEC);
+	return fds;
+}
+
 static struct rn_fds *copy(const struct rn_fds *from)
 {
 	struct rn_fds *fds = NULL;

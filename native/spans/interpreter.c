@@ -137,7 +137,8 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 }
 
 /* Ends the open call of a thread that will not come back from it. */
-static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when)
+static void abandon_as(struct rn_interpreter *in, struct thread *thread, uint64_t when,
+		       uint16_t flags)
 {
 	struct rn_call call;
 
@@ -145,10 +146,15 @@ static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t w
 		return;
 	thread->open = false;
 	describe(in, &call, thread, thread->entry);
-	call.flags |= RN_FLAG_UNFINISHED;
+	call.flags |= flags;
 	call.t1 = when > call.t0 ? when : call.t0 + 1;
 	call.lamport_start = thread->open_lamport;
 	finish_call(in, thread, &call, thread->selected);
+}
+
+static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when)
+{
+	abandon_as(in, thread, when, RN_FLAG_UNFINISHED);
 }
 
 static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
@@ -289,6 +295,8 @@ static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
 {
 	if (!in->selector)
 		return NULL;
+	if (ev->args[4] == RN_BIRTH_ATTACH)
+		return rn_fds_of_pieces(ev);
 	if (!maker)
 		return ev->args[4] == RN_BIRTH_LAUNCH ? rn_fds_initial(in->selector) : NULL;
 	return rn_fds_inherit(in->selector, &maker->process->fds, ev->args[3] & CLONE_FILES);
@@ -326,6 +334,10 @@ static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
 		process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
 		if (maker)
 			rn_process_inherit(process, maker->process);
+		if (ev->args[4] == RN_BIRTH_ATTACH) {
+			rn_process_attach(process, ev);
+			in->totals.attached++;
+		}
 		process->fds = first_fds(in, maker, ev);
 		if (maker && maker->open && has_span(in, maker))
 			process->maker_call_span = rn_id_of(&in->config.key, maker->entry->seq);
@@ -385,7 +397,9 @@ static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!thread)
 		return;
 	process = thread->process;
-	abandon(in, thread, ev->t0);
+	abandon_as(in, thread, ev->t0,
+		   ev->flags & RN_FLAG_DETACHED ? RN_FLAG_UNFINISHED | RN_FLAG_DETACHED
+						: RN_FLAG_UNFINISHED);
 	/* A process ends after all of its threads. */
 	advance(in, thread, ev->args[2] ? process->clock : 0);
 	TELL(in, exit, ev, in->tables.live - 1);
@@ -394,7 +408,7 @@ static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
 		process->pub.wait_status = (int)ev->args[1];
 		rn_ended_put(&in->tables, ev->pid, thread->clock);
 		end_process(in, process, ev->t0, thread->clock);
-		if (process->pub.ordinal == 1) {
+		if (process->pub.ordinal == RN_ORDINAL_COMMAND) {
 			in->command_status = process->pub.wait_status;
 			in->command_ended = true;
 		}

@@ -144,11 +144,22 @@ void rn_process_adopt(const struct rn_interpreter_config *config, struct process
 	add_link(pub, old_trace, old_span, old_flags, "exec");
 }
 
+static void take_exe(struct process *process, const struct rn_event *ev)
+{
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_EXE)
+			set_exe(&process->pub, (const char *)rn_piece_data(p), p->len);
+}
+
+void rn_process_attach(struct process *process, const struct rn_event *ev)
+{
+	process->pub.created = ev->args[5];
+	take_exe(process, ev);
+}
+
 void rn_process_exec(struct process *process, const struct rn_event *ev)
 {
 	process->pub.execs++;
 	process->pub.context = (uint32_t)ev->args[2];
-	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
-		if (p->type == RN_PIECE_EXE)
-			set_exe(&process->pub, (const char *)rn_piece_data(p), p->len);
+	take_exe(process, ev);
 }

@@ -7,6 +7,8 @@
 struct process *rn_process_create(const struct rn_interpreter_config *config, uint64_t ordinal);
 /* Trace, parent and executable from the process that made it. */
 void rn_process_inherit(struct process *child, const struct process *maker);
+/* One that was attached to: its name, and since when it is there. */
+void rn_process_attach(struct process *process, const struct rn_event *ev);
 /* A new program: its name. */
 void rn_process_exec(struct process *process, const struct rn_event *ev);
 /* The context of another's span that an exec's record says the new program was given. */

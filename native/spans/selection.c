@@ -100,7 +100,9 @@ bool rn_selector_wants_outcome(const struct rn_selector *selector, const struct 
 {
 	uint32_t status = RN_STATUS_SUCCESSFUL;
 
-	if (call->flags & RN_FLAG_UNFINISHED || call->desc->flags & RN_CALL_NO_RETURN)
+	if (call->flags & RN_FLAG_DETACHED)
+		status = RN_STATUS_DETACHED;
+	else if (call->flags & RN_FLAG_UNFINISHED || call->desc->flags & RN_CALL_NO_RETURN)
 		status = RN_STATUS_UNFINISHED;
 	else if (call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED))
 		status = RN_STATUS_FAILED;

@@ -36,6 +36,8 @@ void rn_fds_return(const struct rn_selector *selector, struct rn_fds **fds,
 		   const struct rn_call *call);
 /* Those that the command starts with. */
 struct rn_fds *rn_fds_initial(const struct rn_selector *selector);
+/* Those of a process that was attached to. */
+struct rn_fds *rn_fds_of_pieces(const struct rn_event *ev);
 /* A child's: the same table, or a copy. `*fds` of the maker. */
 struct rn_fds *rn_fds_inherit(const struct rn_selector *selector, struct rn_fds **fds, bool shared);
 void rn_fds_exec(struct rn_fds **fds);

@@ -2,9 +2,11 @@
 """renacer-otel: traces the system calls of a command and exports them as OpenTelemetry spans.
 
 usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
+       renacer-otel attach [OPTION...] PID...
        renacer-otel demo | doctor [OPTION...]
 
   run      trace a command (the default; renacer-otel run --help lists its options)
+  attach   trace processes that run already
   demo     trace a small pipeline into an embedded receiver and show what arrived
   doctor   what this machine allows, and how to get what it lacks
 
@@ -30,7 +32,7 @@ from renacer_otel.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("run", "demo", "doctor")
+COMMANDS = ("run", "attach", "demo", "doctor")
 _DEBUG = "RENACER_DEBUG"
 
 

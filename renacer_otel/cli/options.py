@@ -27,15 +27,26 @@ class Parser(argparse.ArgumentParser):
         terminal.show(self.format_help())
 
 
-class RunParser:
-    """The parser of `renacer-otel run`; `options` are all of its options."""
+_USAGES = {
+    "run": "renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]",
+    "attach": "renacer-otel attach [OPTION...] [PID...]",
+}
+_DESCRIPTIONS = {
+    "run": "Runs COMMAND and follows every system call of it and of all that it starts.",
+    "attach": "Follows every system call of processes that run already, and of all that they"
+    " start, until they end or Ctrl-C; then they run on as before. Options as for run.",
+}
 
-    def __init__(self) -> None:
+
+class RunParser:
+    """The parser of `renacer-otel run` and `attach`; `options` are all of their options."""
+
+    def __init__(self, name: str = "run") -> None:
+        self._name = name
         self._parser = Parser(
-            prog="renacer-otel run",
-            usage="renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]",
-            description="Runs COMMAND and follows every system call of it and of all that it"
-            " starts.",
+            prog=f"renacer-otel {name}",
+            usage=_USAGES[name],
+            description=_DESCRIPTIONS[name],
             epilog="With neither an endpoint nor -o, the calls are written as text to standard"
             " error. The OTEL_* variables keep their specified meaning, but for the protocol:"
             " unset means grpc.",
@@ -46,6 +57,7 @@ class RunParser:
             ("export", _export_options),
             ("output", _output_options),
             ("tracing", _trace_options),
+            ("attaching", _attach_options),
             ("losses", _loss_options),
         ):
             fill(self._adder(self._parser.add_argument_group(title)))
@@ -64,6 +76,9 @@ class RunParser:
             if action.nargs is None
             for name in action.option_strings
         }
+        if self._name == "attach":
+            plain, command = split_everywhere(words, valued)
+            return self._parser.parse_args(plain), list(words), command
         plain, count = split_options(words, valued)
         command = list(words[count:])
         values = self._parser.parse_args(plain)
@@ -89,6 +104,21 @@ def split_options(words: Sequence[str], valued: set[str]) -> tuple[list[str], in
             tied.append(open_name)
         plain += tied
     return plain, at
+
+
+def split_everywhere(words: Sequence[str], valued: set[str]) -> tuple[list[str], list[str]]:
+    """(the options with their values tied to them, the other words): options may come last."""
+    plain: list[str] = []
+    others: list[str] = []
+    while words:
+        more, count = split_options(words, valued)
+        plain += more
+        words = words[count:]
+        if words[:1] == ["--"]:
+            return plain, [*others, *words[1:]]
+        others += words[:1]
+        words = words[1:]
+    return plain, others
 
 
 def _tie(word: str, valued: set[str]) -> tuple[list[str], str]:
@@ -143,6 +173,26 @@ def _trace_options(add: Callable[..., None]) -> None:
     add("--engine", metavar="NAME", default="auto", help="auto or ptrace")
     add("--cpu", metavar="POLICY", default="auto",
         help="auto, share (tracer and command on one CPU), free")  # fmt: skip
+
+
+class _Pids(argparse.Action):
+    """-p: numbers, added up over several."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, name: Any = None) -> None:
+        del parser, name
+        from renacer_otel.engine.attach import parse_pids
+
+        namespace.pids = [*namespace.pids, *parse_pids(values, "-p")]
+
+
+def _attach_options(add: Callable[..., None]) -> None:
+    add("-p", "--attach", metavar="PID[,PID...]", action=_Pids, default=[], dest="pids",
+        help="attach to processes that run; may be repeated, and with a command")  # fmt: skip
+    add("--name", metavar="PATTERN", action="append", default=[], dest="names",
+        help="attach to processes in whose name or command line this regex is found")  # fmt: skip
+    add("--cgroup", metavar="PATH", action="append", default=[], dest="cgroups",
+        help="attach to all processes of a control group")  # fmt: skip
+    add("--for", metavar="TIME", dest="duration", help="detach after so long, and end")
 
 
 def _loss_options(add: Callable[..., None]) -> None:

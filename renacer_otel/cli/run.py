@@ -27,7 +27,7 @@ from renacer_otel.sidecar.session import Outcome, Session, SessionConfig
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
 
@@ -39,11 +39,16 @@ _DISABLE = "RENACER_DISABLE"
 def main(arguments: Sequence[str]) -> int:
     """Parses, runs, tells; ends as the command ended."""
     given, words, command = options.RunParser().parse(arguments)
-    if not command:
+    if not command and not (given.pids or given.names or given.cgroups):
         raise UsageError("no command to trace; write it after the options: renacer-otel -- ls -l")
-    if not command[0]:
+    if command and not command[0]:
         raise CommandNotFound("'': no such command; its name is empty")
     given.words = words
+    return trace(given, command)
+
+
+def trace(given: argparse.Namespace, command: list[str]) -> int:
+    """Traces a command (none: []) and the processes that the options name."""
     session, warnings = _session(given, command, os.environ)
     for warning in warnings:
         complain(f"warning: {warning}")
@@ -53,6 +58,8 @@ def main(arguments: Sequence[str]) -> int:
     _tell(outcome, session, quiet=given.quiet)
     if given.fail_on_loss and not outcome.complete:
         raise LossError("something was lost (see above), and --fail-on-loss was given")
+    if not command:
+        return 128 + outcome.number if outcome.number else 0
     return _end_as(outcome.wait_status)
 
 
@@ -68,6 +75,8 @@ def _session(
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
+    duration = given.duration and values.parse_duration(given.duration, "--for")
+    pids = _pids(given)
     otlp, warnings = _otlp(given, environ)
     exports = otlp is not None or chosen in ("record", "otlp-json")
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
@@ -93,6 +102,9 @@ def _session(
     descriptor = -1 if form in (None, "none") else _open(given.output)
     return SessionConfig(
         argv=command,
+        attach=pids,
+        duration_s=duration,
+        on_attached=_teller(quiet=given.quiet) if pids else None,
         environ=dict(environ),
         own_environ=own_environ(),
         context=context,
@@ -106,6 +118,20 @@ def _session(
         run_id=run_id,
         options=shown,
     ), warnings
+
+
+def _pids(given: argparse.Namespace) -> list[int]:
+    if not (given.pids or given.names or given.cgroups):
+        return []
+    from renacer_otel.cli import attach
+
+    return attach.chosen(given)
+
+
+def _teller(*, quiet: bool) -> Callable[[Sequence[tuple[int, int]]], None]:
+    from renacer_otel.cli import attach
+
+    return lambda results: attach.tell(results, quiet=quiet)
 
 
 def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:

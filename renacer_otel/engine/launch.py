@@ -61,11 +61,12 @@ class Tuning(NamedTuple):
 class RunConfig(NamedTuple):
     """What the core is told. Times in nanoseconds, sizes in bytes."""
 
-    argv: Sequence[str]
+    argv: Sequence[str]  # empty = no command
     environ: Sequence[str]  # NAME=value, as the command gets it
     trace_id: bytes
     id_key: tuple[int, int]
     tuning: Tuning = Tuning()
+    attach: Sequence[int] = ()  # processes
     otlp: bool = False
     json: bool = False
     record: bool = False
@@ -109,6 +110,14 @@ class Stats(NamedTuple):
     ring_peak: int = 0
     cpu_shared: int = 0
     filtered: int = 0
+
+
+class NothingAttached(Exception):  # noqa: N818
+    """None of the processes could be attached to; `results`: pid and errno of each."""
+
+    def __init__(self, results: list[tuple[int, int]]) -> None:
+        super().__init__("none of the processes can be attached to")
+        self.results = results
 
 
 class _Kept:
@@ -173,8 +182,18 @@ class NativeRun:
             status = native.lib.rn_run_start_synthetic(self._run, calls, failure)
         else:
             status = native.lib.rn_run_start(self._run, failure)
+        if status < 0 and failure.code == native.lib.RN_FAIL_ATTACH:
+            raise NothingAttached(self.attached())
         if status < 0:
             raise _explain(self._config, failure)
+
+    def attached(self) -> list[tuple[int, int]]:
+        """Each process to attach to, and errno: 0 = attached. After start()."""
+        errors = range(len(self._config.attach))
+        return [
+            (pid, int(native.lib.rn_run_attached(self._run, at)))
+            for pid, at in zip(self._config.attach, errors, strict=True)
+        ]
 
     def wait(self, seconds: float) -> int | None:
         """The command's wait status once every tracee is gone and all is encoded, else None."""
@@ -255,7 +274,13 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     tuning = config.tuning
     raw = ffi.new("rn_config *")
     kept.objects.append(raw)
-    raw.argv = kept.strings(config.argv)
+    if config.argv:
+        raw.argv = kept.strings(config.argv)
+    if config.attach:
+        pids = ffi.new("int32_t[]", list(config.attach))
+        kept.objects.append(pids)
+        raw.attach = pids
+        raw.attach_count = len(config.attach)
     raw.envp = kept.strings(config.environ)
     text = lib.RN_OUT_TEXT if config.text_fd >= 0 else 0
     raw.outputs = (
@@ -308,7 +333,7 @@ def _explain(config: RunConfig, failure: Any) -> RenacerError:
     number = int(failure.err)
     reason = os.strerror(number)
     what = native.ffi.string(failure.what).decode("ascii", "replace")
-    command = one_line(config.argv[0], 120)
+    command = one_line(config.argv[0], 120) if config.argv else ""
     if failure.code == lib.RN_FAIL_NOT_FOUND:
         if "/" in config.argv[0] and os.path.exists(config.argv[0]):
             return CommandNotFound(

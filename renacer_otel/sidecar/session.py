@@ -11,7 +11,14 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel._version import __version__
-from renacer_otel.engine.launch import NativeRun, RunConfig, Stats, Tuning, span_ids
+from renacer_otel.engine.launch import (
+    NativeRun,
+    NothingAttached,
+    RunConfig,
+    Stats,
+    Tuning,
+    span_ids,
+)
 from renacer_otel.sidecar.signals import Signals
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.sidecar.detach import DetachSignals
     from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
     from renacer_otel.spans.context import TraceContext
 
@@ -35,7 +43,7 @@ class SessionConfig(NamedTuple):
     `descriptor` is where it goes. Session closes it, but for text.
     """
 
-    argv: Sequence[str]
+    argv: Sequence[str]  # empty = no command
     environ: Mapping[str, str]
     own_environ: Sequence[str] | None = None
     context: TraceContext | None = None
@@ -48,16 +56,31 @@ class SessionConfig(NamedTuple):
     service_name: str | None = None
     run_id: str = ""
     options: str = ""
+    attach: Sequence[int] = ()  # processes that run already
+    on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None  # pid and errno of each
+    duration_s: float | None = None  # all are let go after so long
+
+    @property
+    def program(self) -> str:
+        """What the trace is named by: the command, else the first process."""
+        from renacer_otel.engine.attach import program_of
+
+        return self.argv[0] if self.argv else program_of(self.attach[0])
 
 
 class Outcome(NamedTuple):
-    """How a run ended: the command's wait status, counts, and what became of each output."""
+    """How a run ended: the command's wait status, counts, and what became of each output.
+
+    `attached`: how many processes; `number`: the signal by which we were asked to let them go.
+    """
 
     wait_status: int
     stats: Stats
     otlp: Delivered | None
     file: Delivered | None
     warnings: list[str]
+    attached: int = 0
+    number: int = 0
 
     @property
     def lost_spans(self) -> int:
@@ -84,6 +107,7 @@ class Session:
         self._id_key = _random_key()
         self._context = config.context or _Context(_random_trace_id())
         self._warnings: list[str] = []
+        self._until = float("inf")
 
     def run(self) -> Outcome:
         """Starts the command, exports while it runs, returns when all is settled.
@@ -93,7 +117,7 @@ class Session:
         config = self._config
         run = NativeRun(self._run_config())
         try:
-            with Signals(run) as signals:
+            with self._signals(run) as signals:
                 otlp, file = self._otlp_output(run), self._file_output(run)
                 outputs = [output for output in (otlp, file) if output]
                 self._start(run, outputs)
@@ -101,9 +125,10 @@ class Session:
                     if run.traced():
                         signals.command_has_ended()
                     else:
+                        signals.let_go |= time.monotonic() > self._until
                         signals.follow()
                 signals.command_has_ended()
-                if signals.let_go and run.let_go():
+                if config.argv and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
@@ -118,12 +143,20 @@ class Session:
                 otlp=otlp.result if otlp else None,
                 file=file.result if file else None,
                 warnings=self._warnings,
+                attached=sum(number == 0 for _, number in run.attached()),
+                number=signals.number,
             )
         finally:
             run.close()
 
-    @staticmethod
-    def _start(run: NativeRun, outputs: Sequence[Output]) -> None:
+    def _signals(self, run: NativeRun) -> Signals | DetachSignals:
+        if self._config.argv:
+            return Signals(run)
+        from renacer_otel.sidecar.detach import DetachSignals
+
+        return DetachSignals(run)
+
+    def _start(self, run: NativeRun, outputs: Sequence[Output]) -> None:
         """Starts the command once there is a thread for each output, and lets those begin."""
         started = False
         try:
@@ -131,9 +164,17 @@ class Session:
                 output.prepare()
             run.start()
             started = True
+        except NothingAttached as error:
+            if self._config.on_attached:
+                self._config.on_attached(error.results)
+            raise
         finally:
             for output in outputs:
                 output.begin(wanted=started)
+        if self._config.duration_s is not None:
+            self._until = time.monotonic() + self._config.duration_s
+        if self._config.on_attached:
+            self._config.on_attached(run.attached())
 
     def _run_config(self) -> RunConfig:
         config = self._config
@@ -141,6 +182,7 @@ class Session:
         propagate = config.propagate and config.otlp is not None
         return RunConfig(
             argv=config.argv,
+            attach=config.attach,
             environ=self._environ(propagate),
             trace_id=context.trace_id,
             id_key=self._id_key,
@@ -202,7 +244,7 @@ class Session:
         from renacer_otel.spans.resource import make_resource
 
         config = self._config
-        choice = make_resource(config.argv[0], config.environ, config.service_name, config.run_id)
+        choice = make_resource(config.program, config.environ, config.service_name, config.run_id)
         self._warnings += choice.warnings
         return dict(choice.attributes)
 
@@ -225,6 +267,7 @@ class Session:
                 "event_version": 1,
                 "renacer_otel": __version__,
                 "command": list(config.argv),
+                "attached": list(config.attach),
                 "options": config.options,
                 "run_id": config.run_id,
                 "trace_id": context.trace_id.hex(),

@@ -49,6 +49,7 @@ class Signals:
         self._continued: float | None = None
         self._to_pass_on: dict[int, float] = {}  # number: since when
         self.let_go = False  # what the command left behind
+        self.number = 0  # the command decides how we end
 
     def __enter__(self) -> Self:
         for number in _PASSED_ON:

@@ -39,6 +39,9 @@ def last_line(outcome: Outcome, unit: str) -> str:
     parts.append(f"{outcome.lost_spans:,} lost")
     if unwritten := stats.text_lost + (outcome.file.lost if outcome.file else 0):
         parts.append(f"{plural(unwritten, unit)} not written")
+    if outcome.attached:
+        what = "process" if outcome.attached == 1 else "processes"
+        parts[0] = f"attached to {outcome.attached:,} {what}, {parts[0]}"
     share = 100 * stats.tracer_ns / stats.wall_ns if stats.wall_ns else 0.0
     return f"{', '.join(parts)}; tracer {share:.0f} % of {stats.wall_ns / 1e9:.3f} s"
 

@@ -166,7 +166,7 @@ def test_the_root_span_says_exactly_what_went_in(
         setattr(run, name, core.text(value))
     run.exit_code = draw(st.integers(-64, 255))
     counts = "events calls errors signals processes threads lost_calls lost_events stops".split()
-    for name in [*counts, "unfinished", "tracer_ns"]:
+    for name in [*counts, "unfinished", "tracer_ns", "attached"]:
         setattr(run.totals, name, draw(U64 | st.just(0)))
     run.totals.tracer_ns = draw(st.integers(0, 1 << 53))  # exact as a double of ns
 
@@ -188,8 +188,13 @@ def test_the_root_span_says_exactly_what_went_in(
         "renacer.tracer.cpu_time": run.totals.tracer_ns / 1e9,
         **{f"renacer.{name}": count(getattr(run.totals, name)) for name in counts},
         **{f"renacer.{name}": escape(value) for name, value in strings.items() if value},
-        **ending(core, status),
     }
+    if run.totals.attached:
+        expected["renacer.attached_processes"] = count(run.totals.attached)
+    if strings["command"]:
+        expected |= ending(core, status)
+    else:
+        status = 0  # nobody's
     assert typed(attributes(span.attributes)) == typed(expected)
     assert span.status == (ERROR if status else Status())
     check_losses(span, run)

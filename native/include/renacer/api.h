@@ -4,7 +4,7 @@
  * plain declarations only: lines that start with # (but for `#define NAME number`)
  * are skipped by the generator.
  *
- * One rn_run is one traced command: a tracer thread, a consumer thread, and queues
+ * One rn_run is one traced command, or processes attached to: a tracer thread, a consumer thread, and queues
  * of blocks that Python takes from. All functions but rn_block_take(),
  * rn_run_wait() and rn_run_free() return at once.
  */
@@ -37,8 +37,10 @@ typedef struct rn_run rn_run;
 #define RN_NO_SEALING 8
 
 typedef struct {
-	const char *const *argv;
+	const char *const *argv; /* NULL = no command */
 	const char *const *envp;
+	const int32_t *attach;   /* processes to attach to */
+	uint32_t attach_count;
 	uint32_t outputs;
 	int text_fd;
 	uint32_t text_flags;
@@ -81,6 +83,7 @@ typedef struct {
 #define RN_FAIL_MEMORY 4         /* no memory for the ring */
 #define RN_FAIL_KERNEL 5         /* kernel too old */
 #define RN_FAIL_SYSTEM 6         /* fork, pipe, thread */
+#define RN_FAIL_ATTACH 7         /* none of the processes; see rn_run_attached() */
 
 typedef struct {
 	int code;      /* RN_FAIL_* */
@@ -119,7 +122,7 @@ typedef struct {
 } rn_stats;
 
 typedef struct {
-	int wait_status; /* of the command */
+	int wait_status; /* of the command, if there is one */
 	int ended;
 } rn_result;
 
@@ -129,6 +132,8 @@ int rn_api_version(void);
 rn_run *rn_run_new(const rn_config *config, rn_failure *fail);
 /* Starts threads and command; returns when the command's exec has succeeded (0) or not (-1). */
 int rn_run_start(rn_run *run, rn_failure *fail);
+/* Once started, or failed to: errno of the i-th process to attach to, 0 = attached. */
+int rn_run_attached(const rn_run *run, uint32_t i);
 /* Waits until every tracee is gone and the consumer is done. 1 = done, 0 = timeout. */
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
 /* Passes a signal on to the command, unless it has just had it from others. 0, or -errno: ESRCH = gone, EAGAIN = not started. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An engine: what watches processes and writes records into a ring. This is the
- * native ptrace engine for a command that it launches itself. Everything runs on
+ * native ptrace engine, for a command that it launches and processes that it attaches to. Everything runs on
  * the thread that calls rn_engine_run(): ptrace takes requests from one thread only.
  */
 #ifndef RENACER_ENGINE_H
@@ -36,6 +36,9 @@ struct rn_engine_config {
 	uint8_t trace_id[16];
 	struct rn_id_key key;
 	const uint64_t *wanted; /* RN_ABI_COUNT * 8 words, or NULL */
+	/* Paths whose open descriptors are recorded of processes that are attached to;
+	   NULL-ended, or NULL = none. */
+	const char *const *paths;
 	struct rn_ring *ring;
 };
 
@@ -45,7 +48,8 @@ enum rn_launch_error {
 	RN_LAUNCH_NOT_EXECUTABLE,
 	RN_LAUNCH_PTRACE, /* ptrace was refused */
 	RN_LAUNCH_SYSTEM, /* another call failed */
-	RN_LAUNCH_MEMORY
+	RN_LAUNCH_MEMORY,
+	RN_LAUNCH_ATTACH /* to none of the processes */
 };
 
 struct rn_launch_result {
@@ -80,6 +84,13 @@ void rn_engine_destroy(struct rn_engine *engine);
  * success the command stands at its first exec, whose entry and exec are recorded.
  */
 struct rn_launch_result rn_engine_launch(struct rn_engine *engine);
+
+/*
+ * Seizes `n` processes, all their threads, and records their starts. errors[i]: errno, or 0.
+ * Returns how many could be seized. On the tracer thread, before rn_engine_launch(), if
+ * there is a command, too. They are let go, as they are, when the thread ends.
+ */
+unsigned rn_engine_attach(struct rn_engine *engine, const int32_t *pids, int *errors, unsigned n);
 
 /* Traces until no tracee is left; closes the ring. Returns the command's wait status. */
 int rn_engine_run(struct rn_engine *engine);

@@ -54,7 +54,8 @@ enum {
 	RN_FLAG_RESTARTED = 1u << 2,   /* this entry continues an interrupted call */
 	RN_FLAG_UNFINISHED = 1u << 3,  /* there is no exit: the thread ended inside the call */
 	RN_FLAG_TRUNCATED = 1u << 4,   /* some piece was cut at its limit */
-	RN_FLAG_NO_ENTRY = 1u << 5     /* the entry was not seen (attach, lost) */
+	RN_FLAG_NO_ENTRY = 1u << 5,    /* the entry was not seen (attach, lost) */
+	RN_FLAG_DETACHED = 1u << 6 /* RN_EXIT: let go, it runs on; a call: nor is its end known */
 };
 
 /* rn_event.abi: which table `nr` belongs to. */
@@ -69,20 +70,20 @@ enum rn_abi {
 };
 
 struct rn_event {
-	uint32_t size;    /* bytes of the whole record, pieces included; multiple of 8 */
-	uint8_t kind;     /* enum rn_kind */
-	uint8_t abi;      /* enum rn_abi; 0 where no call is concerned */
-	uint16_t flags;   /* RN_FLAG_* */
-	int32_t tid;      /* kernel thread id, in the tracer's PID namespace */
-	int32_t pid;      /* thread-group id */
-	uint64_t seq;     /* number of the (first) event in this record, from 1, without holes
+	uint32_t size; /* bytes of the whole record, pieces included; multiple of 8 */
+	uint8_t kind; /* enum rn_kind */
+	uint8_t abi; /* enum rn_abi; 0 where no call is concerned */
+	uint16_t flags; /* RN_FLAG_* */
+	int32_t tid; /* kernel thread id, in the tracer's PID namespace */
+	int32_t pid; /* thread-group id */
+	uint64_t seq; /* number of the (first) event in this record, from 1, without holes
 	                     but for those that an RN_GAP counts */
-	uint64_t t0;      /* CLOCK_MONOTONIC, ns */
-	uint64_t t1;      /* CLOCK_MONOTONIC, ns */
-	int32_t nr;       /* system call number, or the kind's own (signal number) */
-	uint32_t pieces;  /* how many pieces follow */
+	uint64_t t0; /* CLOCK_MONOTONIC, ns */
+	uint64_t t1; /* CLOCK_MONOTONIC, ns */
+	int32_t nr; /* system call number, or the kind's own (signal number) */
+	uint32_t pieces; /* how many pieces follow */
 	uint64_t args[6]; /* the call's arguments, or the kind's own, listed below */
-	int64_t result;   /* the call's result: -errno on error */
+	int64_t result; /* the call's result: -errno on error */
 };
 
 #define RN_EVENT_HEADER ((uint32_t)sizeof(struct rn_event))
@@ -94,6 +95,8 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  * RN_PROCESS_START  [0] process ordinal (from 1; a thread carries its process's)
  *                   [1] tid of the maker, 0 = unknown   [2] pid of the maker
  *                   [3] clone flags (0 where unknown)   [4] enum rn_birth
+ *                   [5] when it was made, if attached to: Unix time, ns; 0 = unknown
+ *                   pieces, if attached to: EXE, FDs of selected paths
  * RN_EXEC           [0] process ordinal   [1] tid before the exec
  *                   [2] enum rn_context   pieces: EXE, and CONTEXT if foreign
  * RN_EXIT           [0] process ordinal   [1] wait status (wait(2))
@@ -104,6 +107,9 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  *                   [2] exits lost of calls whose entry is recorded  [3] signals
  *                   [4] other events  [5] bytes that they would have taken
  */
+/* The command's process; all others have greater ones. */
+#define RN_ORDINAL_COMMAND 1u
+
 enum rn_birth {
 	RN_BIRTH_LAUNCH = 0,
 	RN_BIRTH_FORK = 1,
@@ -115,43 +121,45 @@ enum rn_birth {
 
 /* What an exec found in the environment's TRACEPARENT. */
 enum rn_context {
-	RN_CONTEXT_NONE = 0,       /* propagation is off */
-	RN_CONTEXT_ABSENT = 1,     /* no TRACEPARENT */
-	RN_CONTEXT_OURS = 2,       /* named a span of this run: now names this process's */
-	RN_CONTEXT_FOREIGN = 3,    /* named another's span: the process span's parent */
+	RN_CONTEXT_NONE = 0, /* propagation is off */
+	RN_CONTEXT_ABSENT = 1, /* no TRACEPARENT */
+	RN_CONTEXT_OURS = 2, /* named a span of this run: now names this process's */
+	RN_CONTEXT_FOREIGN = 3, /* named another's span: the process span's parent */
 	RN_CONTEXT_UNREADABLE = 4, /* the stack could not be read or written */
-	RN_CONTEXT_UNSAMPLED = 5,  /* another's, not sampled: nothing written */
-	RN_CONTEXT_INVALID = 6     /* not a valid traceparent: nothing written */
+	RN_CONTEXT_UNSAMPLED = 5, /* another's, not sampled: nothing written */
+	RN_CONTEXT_INVALID = 6 /* not a valid traceparent: nothing written */
 };
 
 /* Types of captured data. */
 enum rn_piece_type {
-	RN_PIECE_PATH = 1,    /* bytes of a path, no NUL */
-	RN_PIECE_STRING = 2,  /* bytes of a C string, no NUL */
-	RN_PIECE_BUFFER = 3,  /* head of a buffer; `total` is its whole length */
-	RN_PIECE_ARGV = 4,    /* strings, each ended by NUL; `total` is how many there are */
-	RN_PIECE_STRUCT = 5,  /* raw bytes of a fixed-size structure or integer */
-	RN_PIECE_EXE = 6,     /* path of the executable (RN_EXEC, RN_PROCESS_START) */
+	RN_PIECE_PATH = 1, /* bytes of a path, no NUL */
+	RN_PIECE_STRING = 2, /* bytes of a C string, no NUL */
+	RN_PIECE_BUFFER = 3, /* head of a buffer; `total` is its whole length */
+	RN_PIECE_ARGV = 4, /* strings, each ended by NUL; `total` is how many there are */
+	RN_PIECE_STRUCT = 5, /* raw bytes of a fixed-size structure or integer */
+	RN_PIECE_EXE = 6, /* path of the executable (RN_EXEC, RN_PROCESS_START) */
 	RN_PIECE_CONTEXT = 7, /* the traceparent text as found */
-	RN_PIECE_ENVC = 8,    /* u64: number of environment strings */
-	RN_PIECE_TRACESTATE = 9
+	RN_PIECE_ENVC = 8, /* u64: number of environment strings */
+	RN_PIECE_TRACESTATE = 9,
+	RN_PIECE_FD = 10 /* path of a descriptor that is open; `total` is its number */
 };
 
 enum {
-	RN_PIECE_CUT = 1u << 0,    /* longer than what is here */
+	RN_PIECE_CUT = 1u << 0, /* longer than what is here */
 	RN_PIECE_UNREAD = 1u << 1, /* the memory could not be read; len = 0 */
-	RN_PIECE_AT_EXIT = 1u << 2 /* captured at the call's exit, else at its entry */
+	RN_PIECE_AT_EXIT = 1u << 2, /* captured at the call's exit, else at its entry */
+	RN_PIECE_CLOEXEC = 1u << 3 /* FD: an exec closes it */
 };
 
 #define RN_PIECE_NO_ARG 0xff
 
 struct rn_piece {
-	uint8_t type;   /* enum rn_piece_type */
-	uint8_t arg;    /* index of the argument, or RN_PIECE_NO_ARG */
+	uint8_t type; /* enum rn_piece_type */
+	uint8_t arg; /* index of the argument, or RN_PIECE_NO_ARG */
 	uint16_t flags; /* RN_PIECE_* */
-	uint32_t len;   /* bytes of data that follow, before padding to 8 */
+	uint32_t len; /* bytes of data that follow, before padding to 8 */
 	uint64_t total; /* whole length of what was captured, in bytes (ARGV: in strings) */
-			/* data[len], padded with zeros to a multiple of 8 */
+	/* data[len], padded with zeros to a multiple of 8 */
 };
 _Static_assert(sizeof(struct rn_piece) == 16, "the piece header is 16 bytes");
 

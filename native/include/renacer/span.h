@@ -40,6 +40,7 @@ struct rn_process {
 	uint64_t parent_span_id;     /* in ctx.trace_id; 0 = none */
 	bool parent_is_remote;
 	uint64_t t_start, t_end; /* CLOCK_MONOTONIC ns */
+	uint64_t created;        /* Unix time, ns; 0 = at t_start */
 	uint64_t lamport_start, lamport_end;
 	char *exe;           /* path; "" = unknown */
 	char *name;          /* base name; "" = unknown */
@@ -89,6 +90,7 @@ struct rn_totals {
 	uint64_t errors;    /* calls that failed */
 	uint64_t signals;
 	uint64_t processes, threads;
+	uint64_t attached; /* processes that ran before */
 	uint64_t unfinished;
 	uint64_t lost_calls;  /* calls of which no span can be made */
 	uint64_t lost_events; /* all events that the ring could not take */
@@ -106,7 +108,7 @@ struct rn_run_span {
 	uint64_t t_start, t_end;
 	uint64_t lamport_start, lamport_end;
 	const char *engine;       /* "ptrace" */
-	const char *command;      /* argv[0] */
+	const char *command;      /* argv[0]; "" = none */
 	const char *options;      /* how the run was asked for, one line */
 	int exit_code;            /* of the command; -signal where a signal ended it */
 	struct rn_totals totals;

@@ -7,9 +7,16 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*main)(char **argv);
 	} parts[] = {
-		{"births", births_main},   {"count", count_main},         {"crowd", crowd_main},
-		{"cpu", cpu_main},         {"death", death_main},         {"exec", exec_main},
-		{"inherit", inherit_main}, {"interrupt", interrupt_main}, {"job", job_main},
+		{"attached", attached_main},
+		{"births", births_main},
+		{"count", count_main},
+		{"crowd", crowd_main},
+		{"cpu", cpu_main},
+		{"death", death_main},
+		{"exec", exec_main},
+		{"inherit", inherit_main},
+		{"interrupt", interrupt_main},
+		{"job", job_main},
 		{"signals", signals_main},
 	};
 

@@ -74,6 +74,7 @@ static inline long tracer_of(const char *status_file)
 }
 
 /* Each takes the words behind its name. */
+int attached_main(char **argv);
 int births_main(char **argv);
 int count_main(char **argv);
 int crowd_main(char **argv);
