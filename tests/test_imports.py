@@ -43,7 +43,7 @@ C: dict[str, set[str]] = {
     "decode": C_BASE | {"span.h", "encode.h"},
     "ring": C_BASE | {"ring.h", "ids.h"},
     "engine": C_BASE | {"ring.h", "ids.h", "engine.h", "ring"},
-    "spans": C_BASE | {"ring.h", "ids.h", "span.h", "interpret.h", "ring", "decode"},
+    "spans": C_BASE | {"ring.h", "ids.h", "span.h", "interpret.h", "summary.h", "ring", "decode"},
     "encode": C_BASE | {"span.h", "encode.h", "ids.h", "decode"},
 }
 
@@ -56,6 +56,7 @@ HEADERS: dict[str, set[str]] = {
     "engine.h": {"event.h", "ids.h", "ring.h"},
     "span.h": {"event.h", "ids.h", "syscalls.h"},
     "interpret.h": {"event.h", "ids.h", "span.h"},
+    "summary.h": {"span.h"},
     "encode.h": {"span.h"},
     "api.h": set(),
 }

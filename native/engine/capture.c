@@ -277,6 +277,8 @@ void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec
 	struct reading reading = {.n = 0};
 	uint64_t total;
 
+	if (e->config.no_capture)
+		return;
 	for (unsigned i = 0; i < task->desc->nargs; i++) {
 		const struct rn_arg_desc *arg = &task->desc->args[i];
 
@@ -359,7 +361,7 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 {
 	struct reading reading = {.n = 0};
 
-	if (result < 0)
+	if (result < 0 || e->config.no_capture)
 		return;
 	for (unsigned i = 0; i < task->desc->nargs; i++) {
 		const struct rn_arg_desc *arg = &task->desc->args[i];

@@ -152,6 +152,17 @@ static void describe_exit(const struct task *task, struct rn_event *ev, int64_t 
 	memcpy(ev->args, task->args, sizeof(ev->args));
 }
 
+/* What a call's exit adds to its record. */
+static void finish(struct rn_engine *e, struct task *task, int64_t result, struct record *rec)
+{
+	uint64_t time = e->stime > task->stime_entry ? e->stime - task->stime_entry : 0;
+
+	rn_capture_exit(e, task, result, rec);
+	if (e->config.cpu_times)
+		rn_piece_add(rec, RN_PIECE_CPU_TIME, RN_PIECE_NO_ARG, &time, sizeof(time),
+			     sizeof(time), RN_PIECE_AT_EXIT);
+}
+
 void rn_emit_exit(struct rn_engine *e, struct task *task, int64_t result, uint16_t flags)
 {
 	struct rn_event *ev = &e->entry.ev;
@@ -163,7 +174,7 @@ void rn_emit_exit(struct rn_engine *e, struct task *task, int64_t result, uint16
 		ev->t1 = e->now;
 		ev->result = result;
 		ev->flags |= flags;
-		rn_capture_exit(e, task, result, &e->entry);
+		finish(e, task, result, &e->entry);
 		e->seq++;
 		if (!put(e, ev, false)) {
 			count_loss(e, ev, 2);
@@ -180,7 +191,7 @@ void rn_emit_exit(struct rn_engine *e, struct task *task, int64_t result, uint16
 		count_loss(e, ev, 1);
 		return;
 	}
-	rn_capture_exit(e, task, result, &e->work);
+	finish(e, task, result, &e->work);
 	if (!put(e, ev, false)) {
 		count_loss(e, ev, 1);
 		e->gap.exits++;

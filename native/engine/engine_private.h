@@ -4,6 +4,7 @@
 #define RENACER_ENGINE_PRIVATE_H
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "ptrace_abi.h"
@@ -35,6 +36,7 @@ struct task {
 	const struct rn_syscall_desc *desc;
 	uint64_t args[6];
 	uint64_t t_entry;
+	uint64_t stime_entry; /* system CPU time then, ns */
 	uint64_t clone_flags;
 	uint64_t told_of_call; /* t_entry of its last call of which a birth was told */
 	int64_t last_result; /* if the kernel may now begin the call `cut` anew */
@@ -112,7 +114,9 @@ struct rn_engine {
 	uint64_t seq; /* of the last event */
 	uint64_t ordinals;
 	uint64_t ticked_stops; /* stops at the last tick */
-	uint64_t now;          /* CLOCK_MONOTONIC of the stop being handled */
+	uint64_t now;          /* CLOCK_MONOTONIC of the stop being handled… */
+	uint64_t stime;        /* …and its process's system CPU time, if cpu_times, ns */
+	struct rusage usage; /* of the stop that was taken last, if cpu_times */
 	int command_pid;
 	int command_status;
 	bool command_execed, command_gone;
@@ -190,7 +194,7 @@ void rn_task_be_attached(struct task *task, const struct task *like);
 
 /* peek.c: as wait4(2). *stays: the stop is not taken, and ends by its resumption only. */
 int rn_wait_any(struct rn_engine *e, int *status, int flags, bool *stays);
-int rn_wait_for(int tid, int *status, bool *stays);
+int rn_wait_for(struct rn_engine *e, int tid, int *status, bool *stays);
 
 /* leave.c: letting go of everybody */
 void rn_leave(struct rn_engine *e);

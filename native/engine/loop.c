@@ -14,6 +14,7 @@
 struct happened {
 	int tid, status;
 	uint64_t at;
+	uint64_t stime;
 };
 
 static bool is_stopping_signal(int sig)
@@ -69,6 +70,7 @@ static void handle(struct rn_engine *e, const struct happened *h)
 	struct task *task = rn_task_find(e, h->tid);
 
 	e->now = h->at;
+	e->stime = h->stime;
 	if (h->tid == 0)
 		return;
 	if (WIFSTOPPED(h->status) && e->leaving) {
@@ -121,6 +123,14 @@ static void forget_former(struct happened *batch, unsigned at)
 			batch[i].tid = 0;
 }
 
+/* System CPU time, ns, of the process of the stop that was taken last. */
+static uint64_t stime_of(const struct rn_engine *e)
+{
+	const struct timeval *time = &e->usage.ru_stime;
+
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
+}
+
 /*
  * The stops of all others, where one thread's signals come so fast that its stops are
  * all that a look finds.
@@ -136,10 +146,11 @@ static unsigned look_at_others(struct rn_engine *e, struct happened *batch, unsi
 
 			if (task->tid == first || task->dead || task->held)
 				continue;
-			h->tid = rn_wait_for(task->tid, &h->status, &stays);
+			h->tid = rn_wait_for(e, task->tid, &h->status, &stays);
 			if (h->tid <= 0)
 				continue;
 			h->at = rn_monotonic();
+			h->stime = stime_of(e);
 			if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
 				forget_former(batch, n);
 			n++;
@@ -171,6 +182,7 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 		if (h->tid <= 0)
 			break;
 		h->at = rn_monotonic();
+		h->stime = stime_of(e);
 		if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
 			forget_former(batch, n);
 		n++;

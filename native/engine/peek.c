@@ -26,7 +26,13 @@ static bool is_signal(const siginfo_t *info)
 	       info->si_status <= LAST_SIGNAL;
 }
 
-static int look(idtype_t type, int id, int *status, int flags, bool *stays)
+/* Where wait4(2) puts CPU times, if they are asked for. */
+static struct rusage *usage_of(struct rn_engine *e)
+{
+	return e->config.cpu_times ? &e->usage : NULL;
+}
+
+static int look(struct rn_engine *e, idtype_t type, int id, int *status, int flags, bool *stays)
 {
 	for (;;) {
 		siginfo_t info;
@@ -42,7 +48,7 @@ static int look(idtype_t type, int id, int *status, int flags, bool *stays)
 			*status = W_STOPCODE(info.si_status);
 			return info.si_pid;
 		}
-		tid = wait4(info.si_pid, status, WNOHANG | ANY, NULL);
+		tid = wait4(info.si_pid, status, WNOHANG | ANY, usage_of(e));
 		if (tid > 0)
 			return tid;
 		/* It was killed in between: its death comes. */
@@ -53,12 +59,12 @@ int rn_wait_any(struct rn_engine *e, int *status, int flags, bool *stays)
 {
 	*stays = false;
 	if (!e->peek)
-		return wait4(-1, status, ANY | flags, NULL);
-	return look(P_ALL, 0, status, flags, stays);
+		return wait4(-1, status, ANY | flags, usage_of(e));
+	return look(e, P_ALL, 0, status, flags, stays);
 }
 
-int rn_wait_for(int tid, int *status, bool *stays)
+int rn_wait_for(struct rn_engine *e, int tid, int *status, bool *stays)
 {
 	*stays = false;
-	return look(P_PID, tid, status, WNOHANG, stays);
+	return look(e, P_PID, tid, status, WNOHANG, stays);
 }

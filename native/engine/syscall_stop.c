@@ -196,6 +196,7 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 	task->desc = rn_syscall(stop->abi, stop->nr);
 	memcpy(task->args, stop->args, sizeof(task->args));
 	task->t_entry = e->now;
+	task->stime_entry = e->stime;
 	if (task->desc->flags & RN_CALL_FORK)
 		task->clone_flags = rn_clone_flags(e, task);
 	if (task->hidden) {

@@ -119,6 +119,13 @@ static bool make_engine(rn_run *run)
 		.ring = &run->ring,
 	};
 
+	if (config->outputs & RN_OUT_SUMMARY) {
+		engine.cpu_times = !config->summary_wall;
+		/* Numbers and results are all that is counted. */
+		engine.no_capture = config->outputs == RN_OUT_SUMMARY && !config->paths &&
+				    config->summary_by != RN_BY_PATH &&
+				    config->summary_by != RN_BY_PEER;
+	}
 	if (config->disable & RN_NO_GET_SYSCALL_INFO)
 		engine.disable |= RN_ENGINE_NO_SYSCALL_INFO;
 	if (config->disable & RN_NO_PROCESS_VM_READV)
@@ -403,6 +410,16 @@ int rn_run_traced(const rn_run *run)
 void rn_run_give_up(rn_run *run)
 {
 	atomic_store(&run->given_up, true);
+}
+
+const rn_counted *rn_run_summary(rn_run *run)
+{
+	bool done;
+
+	pthread_mutex_lock(&run->lock);
+	done = run->done;
+	pthread_mutex_unlock(&run->lock);
+	return done ? run->counted : NULL;
 }
 
 void rn_run_stats(rn_run *run, rn_stats *stats)

@@ -12,6 +12,7 @@
 #include "renacer/engine.h"
 #include "renacer/interpret.h"
 #include "renacer/ring.h"
+#include "renacer/summary.h"
 
 /* Counted by the consumer, read by any thread. */
 struct consumed {
@@ -65,6 +66,7 @@ struct rn_run {
 	uint64_t t_start;
 
 	struct sink otlp, json, record;
+	rn_counted *counted;
 	struct rn_text *text;
 	struct rn_buf text_buf;
 	uint64_t text_lines;
@@ -86,6 +88,9 @@ void rn_sinks_flush(struct rn_run *run, bool all);
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span);
 /* Ends all queues. Any thread. */
 void rn_sinks_end(struct rn_run *run);
+/* counted.c */
+rn_counted *rn_counted_of_run(const rn_config *config);
+struct rn_observer rn_counted_observer(rn_counted *counted);
 /* synthetic.c */
 void rn_synthetic(struct rn_run *run);
 

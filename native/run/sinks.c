@@ -169,6 +169,8 @@ unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 			.gap = text_gap,
 			.live = text_live,
 		};
+	if (run->config.outputs & RN_OUT_SUMMARY)
+		to[n++] = rn_counted_observer(run->counted);
 	return n;
 }
 
@@ -238,6 +240,11 @@ int rn_sinks_init(struct rn_run *run)
 	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
 	rn_buf_init(&run->text_buf);
+	if (run->config.outputs & RN_OUT_SUMMARY) {
+		run->counted = rn_counted_of_run(&run->config);
+		if (!run->counted)
+			return -1;
+	}
 	if (run->config.outputs & RN_OUT_TEXT) {
 		run->text = rn_text_create(run->config.text_flags, run->config.string_limit);
 		if (!run->text)
@@ -261,4 +268,5 @@ void rn_sinks_deinit(struct rn_run *run)
 	if (run->text)
 		rn_text_destroy(run->text);
 	rn_buf_deinit(&run->text_buf);
+	rn_counted_free(run->counted);
 }

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from renacer_otel.cli import terminal
 from renacer_otel.errors import UsageError, one_line
 
-FORMATS = ("text", "record", "otlp-json")
+FORMATS = ("text", "csv", "json", "record", "otlp-json")
 ENGINES = ("auto", "ptrace")
 
 
@@ -58,6 +58,7 @@ class RunParser:
             ("output", _output_options),
             ("tracing", _trace_options),
             ("attaching", _attach_options),
+            ("summaries", _summary_options),
             ("losses", _loss_options),
         ):
             fill(self._adder(self._parser.add_argument_group(title)))
@@ -193,6 +194,18 @@ def _attach_options(add: Callable[..., None]) -> None:
     add("--cgroup", metavar="PATH", action="append", default=[], dest="cgroups",
         help="attach to all processes of a control group")  # fmt: skip
     add("--for", metavar="TIME", dest="duration", help="detach after so long, and end")
+
+
+def _summary_options(add: Callable[..., None]) -> None:
+    add("-c", "--summary-only", action="store_true", help="count calls, errors and time instead"
+        " of showing calls")  # fmt: skip
+    add("-C", "--summary", action="store_true", help="the same after the regular output")
+    add("-S", "--summary-sort-by", metavar="SORT", help="time, min-time, max-time, avg-time, calls,"
+        " errors, name or nothing (time)")  # fmt: skip
+    add("-w", "--summary-wall-clock", action="store_true", help="count the time from entry to exit"
+        " (else system CPU time), with min, max, p50, p90, p99")  # fmt: skip
+    add("-U", "--summary-columns", metavar="COLUMNS", help="show these columns, by comma")
+    add("--by", metavar="GROUP", help="a table for each process or thread")
 
 
 def _loss_options(add: Callable[..., None]) -> None:

@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import options, terminal
+from renacer_otel.cli import options, summaries, terminal
 from renacer_otel.cli.terminal import complain
 from renacer_otel.engine import native
 from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL, Tuning, own_environ
@@ -55,8 +55,9 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
     if given.verbose:
         _tell_decisions(session)
     outcome = Session(session).run()
+    told = given.plan is None or summaries.tell(given.plan, outcome)
     _tell(outcome, session, quiet=given.quiet)
-    if given.fail_on_loss and not outcome.complete:
+    if given.fail_on_loss and not (outcome.complete and told):
         raise LossError("something was lost (see above), and --fail-on-loss was given")
     if not command:
         return 128 + outcome.number if outcome.number else 0
@@ -71,6 +72,11 @@ def _session(
     if given.follow_forks > 1:
         raise UsageError("-ff (a file for each process) is not supported yet; leave it out")
     chosen = given.format and options.choose("--format", given.format, options.FORMATS)
+    given.plan = plan = summaries.plan(given, chosen)
+    if chosen == "json" and plan is None:
+        raise UsageError("--format json is a summary's: add -c; spans as JSON are otlp-json")
+    if chosen == "csv" and plan is None:
+        raise UsageError("--format csv is a summary's: add -c")
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
     tuning = _tuning(given, environ)
@@ -99,7 +105,13 @@ def _session(
             chosen = "none"
     text = given.output is not None or (otlp is None and not _asked_to_export(given, environ))
     form = chosen or ("text" if text else None)
+    if plan is not None and plan.only:
+        form = None
     descriptor = -1 if form in (None, "none") else _open(given.output)
+    if plan is not None:
+        beside = form in ("record", "otlp-json")  # whose file holds nothing else
+        plan.limit_s = tuning.block_limit_ns / 1e9
+        plan.descriptor = descriptor if form == "text" else _open(None if beside else given.output)
     return SessionConfig(
         argv=command,
         attach=pids,
@@ -147,6 +159,8 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         block_limit_ns=values.parse_duration_ns(given.block_limit, "--block-limit"),
         ring_bytes=ring_bytes,
         disable=_disabled(environ),
+        count_by=given.plan.by if given.plan else "",
+        count_wall=bool(given.plan and given.plan.wall),
         **filters.select(given.expressions, given.paths)._asdict(),
     )
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CPU_POLICIES = ("auto", "share", "free")
 ON_FULL = ("block", "drop")
+COUNT_BY = ("all", "process", "thread", "path", "peer")  # in the order of RN_BY_*
 
 RING_BYTES = 8 << 20
 BATCH_BYTES = 1 << 20
@@ -55,6 +56,8 @@ class Tuning(NamedTuple):
     hidden_statuses: int = 0  # RN_STATUS_*
     paths: Sequence[str] = ()  # only calls that concern these; none = all
     path_fds: Sequence[int] = ()  # descriptors of them that the command starts with
+    count_by: str = ""  # of COUNT_BY: calls are counted; "" = they are not
+    count_wall: bool = False  # with the time from entry to exit; else system CPU time
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
@@ -232,6 +235,10 @@ class NativeRun:
         native.lib.rn_run_stats(self._run, raw)
         return Stats(**{name: int(getattr(raw, name)) for name in Stats._fields})
 
+    def counted(self) -> Any:
+        """The core's rn_counted, for spans.counts; NULL before the end, or if nothing counts."""
+        return native.lib.rn_run_summary(self._run)
+
     def take(self, out: int, seconds: float) -> Block | None:
         """The next block of queue `out`; one without spans = none yet, None = none will come.
 
@@ -288,6 +295,7 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
         | (lib.RN_OUT_OTLP if config.otlp else 0)
         | (lib.RN_OUT_JSON if config.json else 0)
         | (lib.RN_OUT_RECORD if config.record else 0)
+        | (lib.RN_OUT_SUMMARY if tuning.count_by else 0)
     )
     raw.text_fd = config.text_fd
     raw.text_flags = tuning.text_flags
@@ -324,6 +332,9 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
         kept.objects.append(descriptors)
         raw.path_fds = descriptors
         raw.path_fd_count = len(tuning.path_fds)
+    if tuning.count_by:
+        raw.summary_by = COUNT_BY.index(tuning.count_by)
+        raw.summary_wall = tuning.count_wall
     return raw
 
 

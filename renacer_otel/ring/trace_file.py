@@ -78,6 +78,11 @@ class Frame:
     _raw: bytes
     _offsets: NDArray[np.uint64]
 
+    @property
+    def records(self) -> bytes:
+        """All records with their pieces, as they were written."""
+        return self._raw
+
     def pieces(self, row: int) -> list[Piece]:
         """The pieces of record `row`."""
         at = int(self._offsets[row]) + EVENT.itemsize

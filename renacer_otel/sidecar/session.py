@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from renacer_otel.sidecar.detach import DetachSignals
     from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
     from renacer_otel.spans.context import TraceContext
+    from renacer_otel.spans.counts import Counts
 
 # A signal's handler runs when the main thread is back in Python: this often.
 _WAIT_S = 0.05
@@ -81,6 +82,7 @@ class Outcome(NamedTuple):
     warnings: list[str]
     attached: int = 0
     number: int = 0
+    counts: Counts | None = None  # if the tuning asks for them
 
     @property
     def lost_spans(self) -> int:
@@ -145,6 +147,7 @@ class Session:
                 warnings=self._warnings,
                 attached=sum(number == 0 for _, number in run.attached()),
                 number=signals.number,
+                counts=self._counts(run),
             )
         finally:
             run.close()
@@ -155,6 +158,14 @@ class Session:
         from renacer_otel.sidecar.detach import DetachSignals
 
         return DetachSignals(run)
+
+    def _counts(self, run: NativeRun) -> Counts | None:
+        tuning = self._config.tuning
+        if not tuning.count_by:
+            return None
+        from renacer_otel.spans import counts
+
+        return counts.of_run(run, tuning.count_by, wall=tuning.count_wall)
 
     def _start(self, run: NativeRun, outputs: Sequence[Output]) -> None:
         """Starts the command once there is a thread for each output, and lets those begin."""
@@ -283,6 +294,7 @@ class Session:
                 "filtered": config.tuning.wanted is not None,
                 "string_limit": config.tuning.string_limit,
                 "engine": "ptrace",
+                "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,
             },
         )
 

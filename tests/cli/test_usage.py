@@ -28,7 +28,7 @@ MALFORMED = [
     ("--quiet=yes", "argument -q/--quiet: ignored explicit argument 'yes'"),
     ("-o", "argument -o/--output: expected one argument"),
     ("--format", "argument --format: expected one argument"),
-    ("--format=json", "--format: 'json' is not one of text, record, otlp-json; did you mean"),
+    ("--format=jsn", "--format: 'jsn' is not one of text, csv, json, record, otlp-json; did you"),
     ("--format record", "--format record needs a file: add -o FILE"),
     ("--format otlp-json", "--format otlp-json needs a file: add -o FILE"),
     ("--engine strace", "--engine: 'strace' is not one of auto, ptrace; did you mean ptrace?"),

@@ -23,6 +23,14 @@ typedef struct rn_run rn_run;
 #define RN_OUT_JSON 2   /* comma-separated span objects: OTLP/JSON */
 #define RN_OUT_RECORD 4 /* records as they came */
 #define RN_OUT_TEXT 8   /* written by the core to text_fd; never taken */
+#define RN_OUT_SUMMARY 16 /* counted; see rn_run_summary() */
+
+/* rn_config.summary_by */
+#define RN_BY_ALL 0
+#define RN_BY_PROCESS 1
+#define RN_BY_THREAD 2
+#define RN_BY_PATH 3
+#define RN_BY_PEER 4
 
 #define RN_CPU_AUTO 0
 #define RN_CPU_SHARE 1
@@ -74,6 +82,8 @@ typedef struct {
 	const char *const *paths;      /* NULL-ended, or NULL = all */
 	const int32_t *path_fds;
 	uint32_t path_fd_count;
+	int summary_by;   /* RN_BY_* */
+	int summary_wall; /* wall time and buckets of it; else system CPU time */
 } rn_config;
 
 #define RN_FAIL_NONE 0
@@ -126,6 +136,37 @@ typedef struct {
 	int ended;
 } rn_result;
 
+/* Of a summary: who or what calls are counted for; the first takes all that has no other. */
+typedef struct {
+	uint64_t ordinal; /* of the process; 0 = no process or thread */
+	int32_t pid;
+	int32_t tid;      /* 0 = a process, which names its threads too */
+	const char *name; /* of process, path or peer; "" = none */
+} rn_counted_group;
+
+#define RN_COUNTED_OTHER_NR 2147483647 /* numbers that no table has, beyond many */
+
+typedef struct {
+	uint32_t group;
+	int32_t nr; /* or RN_COUNTED_OTHER_NR */
+	int32_t abi;
+	uint64_t calls; /* that returned */
+	uint64_t errors;
+	uint64_t unfinished; /* that did not return; not in calls */
+	uint64_t time;       /* ns */
+	uint64_t shortest;
+	uint64_t longest;
+	uint64_t sampled; /* durations in buckets; fewer than calls: there was no more room */
+} rn_counted_row;
+
+typedef struct {
+	uint32_t row;
+	uint64_t value; /* ns: within 1/256 of each of… */
+	uint64_t count; /* …so many durations */
+} rn_counted_bucket;
+
+typedef struct rn_counted rn_counted;
+
 int rn_api_version(void);
 
 /* NULL on failure, with *fail filled. Strings and arrays are copied. */
@@ -148,6 +189,8 @@ int rn_run_traced(const rn_run *run);
 /* What is not written yet will not be, and is counted. For a user who has waited enough. */
 void rn_run_give_up(rn_run *run);
 void rn_run_stats(rn_run *run, rn_stats *stats);
+/* What RN_OUT_SUMMARY counted; NULL before the run is done, or without it. Lives as the run. */
+const rn_counted *rn_run_summary(rn_run *run);
 void rn_run_free(rn_run *run);
 
 /* 1 = a block, 0 = timeout, -1 = no more will come. Blocks stay valid until released. */
@@ -168,6 +211,23 @@ const char *rn_table_signal(int sig);
    many bytes whole, well-formed records take from the start. */
 uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,
 			  uint64_t *used);
+
+/* Rows, groups and buckets from place *at on (0 at first); returns how many, at most `cap`. */
+uint64_t rn_counted_rows(const rn_counted *counted, uint64_t *at, rn_counted_row *to, uint64_t cap);
+uint64_t rn_counted_groups(const rn_counted *counted, uint64_t *at, rn_counted_group *to,
+			   uint64_t cap);
+uint64_t rn_counted_buckets(const rn_counted *counted, uint64_t *at, rn_counted_bucket *to,
+			    uint64_t cap);
+/* Calls that could not be counted for want of memory. */
+uint64_t rn_counted_missed(const rn_counted *counted);
+
+/* The same from records of a TRACE file, fed in order. NULL = no memory. */
+rn_counted *rn_counted_new(int by, int wall);
+/* Returns how many bytes whole, well-formed records took. */
+uint64_t rn_counted_feed(rn_counted *counted, const void *data, uint64_t len);
+/* No more records: what is open is unfinished. */
+void rn_counted_finish(rn_counted *counted);
+void rn_counted_free(rn_counted *counted);
 
 /*
  * For benchmarks: a thread fills the ring from memory with `calls` synthetic calls as

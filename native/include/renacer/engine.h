@@ -32,6 +32,8 @@ struct rn_engine_config {
 	uint64_t block_limit_ns;
 	uint32_t string_limit; /* bytes of a buffer that are captured */
 	uint32_t disable;
+	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
+	bool no_capture; /* nothing of calls' arguments is read from memory */
 	bool propagate;
 	uint8_t trace_id[16];
 	struct rn_id_key key;

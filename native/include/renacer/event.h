@@ -141,7 +141,9 @@ enum rn_piece_type {
 	RN_PIECE_CONTEXT = 7, /* the traceparent text as found */
 	RN_PIECE_ENVC = 8, /* u64: number of environment strings */
 	RN_PIECE_TRACESTATE = 9,
-	RN_PIECE_FD = 10 /* path of a descriptor that is open; `total` is its number */
+	RN_PIECE_FD = 10, /* path of a descriptor that is open; `total` is its number */
+	RN_PIECE_CPU_TIME = 16 /* u64: ns of system CPU time that the process took between the
+				  call's stops, by wait4(2)'s ru_stime; only where asked for */
 };
 
 enum {

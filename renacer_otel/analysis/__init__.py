@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What can be said of a trace."""
