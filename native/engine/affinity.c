@@ -20,6 +20,8 @@
 #define STOP_SHARED_NS 5000u
 #define STOP_APART_NS 25000u
 #define DWELL_TICKS 2u
+/* In a tick: at most a hundredth of its time goes with them, wherever the tracer is. */
+#define FEW_STOPS 4u
 /* Clocks read a tick, at most: a tick must stay cheap with a thousand processes. */
 #define SAMPLE_MAX 64u
 
@@ -163,8 +165,8 @@ void rn_cpu_before_call(struct rn_engine *e, struct task *task)
 
 	if (!e->cpu.possible)
 		return;
-	if (task->desc->flags & RN_CALL_FORK && e->config.follow &&
-	    !(task->clone_flags & CLONE_UNTRACED))
+	/* What stays ours shares our CPU, and is looked after. */
+	if (task->desc->flags & RN_CALL_FORK && (e->filter.on || rn_is_followed(e, task)))
 		return;
 	if (task->desc->flags & RN_CALL_EXEC && e->cpu.may_set_others)
 		return;
@@ -271,6 +273,15 @@ void rn_cpu_tick(struct rn_engine *e)
 
 	if (!cpu->possible || e->config.cpu != RN_CPU_POLICY_AUTO)
 		return;
+	if (e->filter.on && in_window < FEW_STOPS) {
+		/* The next stop may be far: who computes then must have all CPUs. */
+		if (cpu->shared && in_window == 0)
+			part(e);
+		if (!cpu->shared) {
+			cpu->window_stops = stops;
+			return;
+		}
+	}
 	if (e->tasks.count < 2 && cpu->shared)
 		return; /* one alone has nothing to gain from a second CPU */
 	cpu->window_stops = stops;
@@ -285,6 +296,12 @@ void rn_cpu_tick(struct rn_engine *e)
 		part(e);
 	else
 		share(e);
+}
+
+void rn_cpu_filtered(struct rn_engine *e)
+{
+	if (e->filter.on && e->cpu.shared && e->config.cpu == RN_CPU_POLICY_AUTO)
+		part(e);
 }
 
 void rn_cpu_end(struct rn_engine *e)

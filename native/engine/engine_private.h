@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "filter.h"
 #include "ptrace_abi.h"
 #include "renacer/engine.h"
 #include "renacer/syscalls.h"
@@ -29,6 +30,15 @@ struct task {
 	bool own_mask;      /* it has a CPU mask or class of its own: never pinned */
 	bool attached;      /* or made by one that is: nothing of it is changed, ever */
 	bool repin;         /* the call that it is in gave back somebody's own mask */
+	bool silent;        /* ours only because of the filter: nothing is recorded */
+	bool left;          /* not to be followed: let go at its first stop */
+	bool stepping;      /* stops at every call, filter or not */
+	bool strict;        /* in seccomp's strict mode, as far as it knows */
+	bool own_filter;    /* it, or who made it, installed one */
+	bool own_no_new_privs;
+	uint8_t guard;      /* what was changed in the call it is in: enum guard */
+	uint8_t mend;       /* what is to be put back before it runs on: enum guard */
+	uint32_t depth;     /* generations of processes below the command */
 	uint16_t lent;      /* how many such calls are about this thread's mask */
 	uint8_t abi;
 	int32_t nr;
@@ -71,6 +81,18 @@ struct task_table {
 struct task_slab {
 	struct task_slab *next;
 	struct task tasks[64];
+};
+
+/* More than the largest set takes; the kernel takes BPF_MAXINSNS, 4096. */
+#define FILTER_MAX 3500u
+
+struct filter {
+	struct sock_filter program[FILTER_MAX];
+	unsigned len;    /* 0 = there is none */
+	uint16_t cookie; /* the data of our stops */
+	bool on;         /* the command has it, and all that it makes */
+	bool inherited;  /* our caller is under a filter, and so is the command */
+	bool had_no_new_privs; /* our caller has set it */
 };
 
 /* Losses since the last record that went in. */
@@ -126,6 +148,8 @@ struct rn_engine {
 	_Atomic bool let_go; /* somebody asked for that */
 	struct gap gap;
 	struct cpu_share cpu;
+	struct filter filter;
+	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */
 	uint8_t scratch[WANT_MAX][CAPTURE_MAX];
@@ -172,6 +196,25 @@ void rn_emit_forget(struct rn_engine *e, struct task *task);
 
 /* syscall_stop.c */
 void rn_on_syscall_stop(struct rn_engine *e, struct task *task);
+void rn_on_seccomp_stop(struct rn_engine *e, struct task *task);
+
+/* registers.c: of a stopped thread; at an entry before the call is made. Failure: it is gone. */
+void rn_set_argument(const struct task *task, unsigned arg, uint64_t value);
+void rn_set_number(const struct task *task, int64_t nr);
+void rn_set_result(const struct task *task, int64_t result);
+/* Whether a call leaves the registers of its arguments as they were. */
+bool rn_arguments_stay(const struct task *task);
+
+/* guard.c: what a program must not see of the filter */
+void rn_guard_entry(struct rn_engine *e, struct task *task);
+/* May change the result. */
+void rn_guard_exit(struct rn_engine *e, struct task *task, int64_t *result, bool *is_error);
+/* A filter of the program's own wants a tracer's word. */
+void rn_guard_foreign(struct rn_engine *e, struct task *task);
+void rn_guard_birth(struct rn_engine *e, struct task *child, const struct task *maker);
+void rn_guard_mend(struct rn_engine *e, struct task *task);
+void rn_guard_orphan(struct rn_engine *e, struct task *task);
+bool rn_is_guarded(const struct rn_engine *e, const struct task *task);
 
 /* lifecycle.c: births, execs, deaths, signals */
 void rn_on_birth(struct rn_engine *e, struct task *maker, int event);
@@ -181,6 +224,8 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status);
 void rn_on_signal(struct rn_engine *e, struct task *task, int sig);
 void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig);
 void rn_release_held(struct rn_engine *e);
+/* Whether what `maker` is about to make will be traced and recorded. */
+bool rn_is_followed(const struct rn_engine *e, const struct task *maker);
 uint64_t rn_clone_flags(struct rn_engine *e, struct task *task);
 void rn_resume(struct rn_engine *e, struct task *task, int sig);
 
@@ -201,6 +246,7 @@ void rn_leave(struct rn_engine *e);
 void rn_leave_at_stop(struct rn_engine *e, int tid, int status);
 /* Whether all are gone that are not let go by our end alone. */
 bool rn_has_left(struct rn_engine *e);
+void rn_send_signals(struct rn_engine *e);
 
 /* context.c: TRACEPARENT in the new program's environment */
 enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap);
@@ -214,6 +260,8 @@ void rn_cpu_adopt(struct rn_engine *e, struct task *task, const struct task *mak
 void rn_cpu_before_call(struct rn_engine *e, struct task *task);
 void rn_cpu_after_call(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
+/* Stops are rare from now on. */
+void rn_cpu_filtered(struct rn_engine *e);
 void rn_cpu_end(struct rn_engine *e);
 
 /* timer.c */

@@ -127,6 +127,11 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 	if (got != 1)
 		_exit(127); /* the tracer died before it could seize us */
 	close(go);
+	if (e->filter.len) {
+		err = rn_filter_install(e);
+		if (err && config->filter == RN_FILTER_ON)
+			goto failed;
+	}
 	sigprocmask(SIG_SETMASK, &config->mask, NULL);
 	execve(path, config->argv, config->envp);
 	if (errno == ENOEXEC && is_text(path)) {
@@ -147,6 +152,7 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 		}
 	}
 	err = errno;
+failed:
 	while (write(bad, &err, sizeof(err)) < 0 && errno == EINTR)
 		;
 	_exit(127);
@@ -174,6 +180,7 @@ static void add_command(struct rn_engine *e, struct task *task)
 {
 	task->known = true;
 	task->hidden = true;
+	task->own_no_new_privs = e->filter.had_no_new_privs;
 	task->ordinal = RN_ORDINAL_COMMAND;
 	task->span_counter = RN_ID_RUN | task->ordinal;
 	memcpy(task->trace_id, e->config.trace_id, 16);
@@ -187,7 +194,9 @@ static void add_command(struct rn_engine *e, struct task *task)
 
 static struct rn_launch_result seize(struct rn_engine *e, int pid)
 {
-	long options = OPTIONS | (e->config.follow ? FOLLOW : 0);
+	/* Under the filter all that it starts is, too, and must stay with us. */
+	long options = OPTIONS | (e->config.follow || e->filter.len ? FOLLOW : 0) |
+		       (e->filter.len ? RN_PTRACE_O_TRACESECCOMP : 0);
 	struct task *task;
 	int status;
 
@@ -242,6 +251,12 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 	}
 	if (!atomic_load(&e->tracer_tid))
 		rn_timer_init(e);
+	rn_filter_prepare(e);
+	if (!e->filter.len && e->config.filter == RN_FILTER_ON) {
+		result = failed(RN_LAUNCH_FILTER, E2BIG, "the filter");
+		pid = -1;
+		goto no_child;
+	}
 	handled_signals(&handled);
 	pid = bare_fork();
 	if (pid == 0) {
@@ -249,6 +264,7 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 		become_command(e, path, &handled, go[0], bad[1]);
 	}
 	result = pid < 0 ? failed(RN_LAUNCH_SYSTEM, errno, "fork") : seize(e, pid);
+no_child:
 	close(go[0]);
 	close(bad[1]);
 	if (result.error != RN_LAUNCH_OK) {
@@ -264,7 +280,9 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 	if (read(bad[0], &err, sizeof(err)) == sizeof(err)) {
 		while (!none_left)
 			rn_loop_step(e, &none_left);
-		result = exec_failure(err);
+		result = e->filter.on || e->config.filter != RN_FILTER_ON
+				 ? exec_failure(err)
+				 : failed(RN_LAUNCH_FILTER, err, "seccomp");
 	} else if (!e->command_gone) {
 		atomic_store(&e->counters.command_pid, pid);
 	}

@@ -10,7 +10,7 @@
 /* What the thread was in the middle of is known no further. */
 static void tell_departure(struct rn_engine *e, struct task *task)
 {
-	if (!task->known || task->hidden)
+	if (!task->known || task->hidden || task->silent)
 		return;
 	rn_emit_forget(e, task);
 	rn_record_begin(e, &e->work, RN_EXIT, task);
@@ -49,6 +49,21 @@ void rn_leave(struct rn_engine *e)
 			}
 		}
 	}
+}
+
+void rn_send_signals(struct rn_engine *e)
+{
+	uint64_t signals = atomic_exchange(&e->signals, 0);
+
+	for (unsigned i = 0; i < TASK_BUCKETS; i++)
+		for (const struct task *task = e->tasks.bucket[i]; task; task = task->next)
+			for (int sig = 1; task->tid == task->pid && sig < 64; sig++) {
+				bool key = sig == SIGINT || sig == SIGQUIT;
+
+				if (signals >> sig & 1u &&
+				    !(key && getpgid(task->pid) == getpgrp()))
+					kill(task->pid, sig);
+			}
 }
 
 bool rn_has_left(struct rn_engine *e)

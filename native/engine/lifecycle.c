@@ -13,9 +13,14 @@
 
 void rn_resume(struct rn_engine *e, struct task *task, int sig)
 {
-	(void)e;
+	/* Under the filter a call that is not wanted is not to stop, and one in progress is. */
+	long request = e->filter.on && !task->stepping && !task->in_call ? RN_PTRACE_CONT
+									 : RN_PTRACE_SYSCALL;
+
+	if (task->mend)
+		rn_guard_mend(e, task);
 	/* ESRCH: it was killed meanwhile; its death is reported on its own. */
-	rn_ptrace(RN_PTRACE_SYSCALL, task->tid, 0, (uintptr_t)sig);
+	rn_ptrace(request, task->tid, 0, (uintptr_t)sig);
 }
 
 uint64_t rn_clone_flags(struct rn_engine *e, struct task *task)
@@ -63,6 +68,8 @@ static void emit_start(struct rn_engine *e, struct task *task, const struct task
 		       enum rn_birth birth)
 {
 	task->known = true;
+	if (task->silent)
+		return;
 	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
 	e->work.ev.args[0] = task->ordinal;
 	if (maker) {
@@ -78,6 +85,10 @@ static void start(struct rn_engine *e, struct task *task, const struct task *mak
 		  enum rn_birth birth)
 {
 	emit_start(e, task, maker, birth);
+	if (maker)
+		rn_guard_birth(e, task, maker);
+	else
+		rn_guard_orphan(e, task);
 	if (task->dead) {
 		unhold(e, task);
 		rn_on_death(e, task, task->status);
@@ -94,6 +105,9 @@ static void be_process(struct rn_engine *e, struct task *task, const struct task
 {
 	task->pid = task->tid;
 	memcpy(task->trace_id, maker ? maker->trace_id : e->config.trace_id, 16);
+	task->depth = maker ? maker->depth + 1 : 0;
+	if (task->silent)
+		return;
 	task->ordinal = ++e->ordinals;
 	task->span_counter = RN_ID_RUN | task->ordinal;
 	task->attached = maker && maker->attached;
@@ -103,11 +117,38 @@ static void be_process(struct rn_engine *e, struct task *task, const struct task
 static void be_thread_of(struct task *task, const struct task *maker)
 {
 	task->pid = maker->pid;
+	task->depth = maker->depth;
 	task->ordinal = maker->ordinal;
 	task->span_counter = maker->span_counter;
 	memcpy(task->trace_id, maker->trace_id, 16);
 	task->attached = maker->attached;
 	task->own_mask = task->attached;
+}
+
+bool rn_is_followed(const struct rn_engine *e, const struct task *maker)
+{
+	uint64_t flags = maker->clone_flags;
+
+	/* CLONE_UNTRACED is as good as CLONE_PTRACE's word: this one makes it ours. */
+	if (!e->config.follow || maker->silent ||
+	    (flags & (CLONE_UNTRACED | CLONE_PTRACE)) == CLONE_UNTRACED)
+		return false;
+	return flags & CLONE_THREAD || maker->depth < e->config.max_depth;
+}
+
+/* One that is nothing to us goes its way, at once if it has stopped already. */
+static void let_be(struct rn_engine *e, struct task *task)
+{
+	bool stopped = task->held && !task->dead;
+
+	unhold(e, task);
+	if (stopped)
+		rn_ptrace(RN_PTRACE_DETACH, task->tid, 0, 0);
+	if (stopped || task->dead) {
+		rn_task_remove(e, task);
+		return;
+	}
+	task->known = task->silent = task->left = true;
 }
 
 void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
@@ -128,6 +169,13 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 	if (!maker->in_call) /* attached to inside the call, whose flags are not known */
 		maker->clone_flags =
 			rn_kin_of((int)tid).tgid == maker->pid ? (uint64_t)CLONE_THREAD : 0;
+	if (!rn_is_followed(e, maker)) {
+		if (!e->filter.on) {
+			let_be(e, task);
+			return;
+		}
+		task->silent = true;
+	}
 	/* By the flags: CLONE_VFORK or a signal in them give another event for a thread. */
 	if (maker->clone_flags & CLONE_THREAD)
 		be_thread_of(task, maker);
@@ -139,10 +187,11 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 void rn_on_unknown_stop(struct rn_engine *e, int tid)
 {
 	/* Not followed, yet here: its maker asked for it with CLONE_PTRACE. */
-	struct task *task = e->config.follow ? rn_task_add(e, tid) : NULL;
+	struct task *task = e->config.follow || e->filter.on ? rn_task_add(e, tid) : NULL;
 
 	if (!task) {
-		rn_ptrace(RN_PTRACE_DETACH, tid, 0, 0);
+		/* Under the filter it runs on unknown: alone it could not run at all. */
+		rn_ptrace(e->filter.on ? RN_PTRACE_CONT : RN_PTRACE_DETACH, tid, 0, 0);
 		return;
 	}
 	task->started = true;
@@ -202,11 +251,22 @@ static void be_orphan(struct rn_engine *e, struct task *task, const struct task 
 static void adopt_orphan(struct rn_engine *e, struct task *task, const struct kin *kin)
 {
 	const struct task *leader = kin->tgid == task->tid ? NULL : rn_task_find(e, kin->tgid);
+	const struct task *parent = rn_task_find(e, leader ? kin->tgid : kin->ppid);
+	bool followed = e->config.follow && (!parent || !parent->silent);
 
+	if (!leader && e->config.max_depth != UINT32_MAX)
+		followed = followed && parent && parent->depth < e->config.max_depth;
+	if (!followed && !e->filter.on) {
+		let_be(e, task);
+		return;
+	}
+	task->silent = !followed;
 	if (leader)
 		be_thread_of(task, leader);
 	else
-		be_orphan(e, task, rn_task_find(e, kin->ppid));
+		be_orphan(e, task, parent);
+	if (!leader && parent)
+		task->depth = parent->depth + 1;
 	start(e, task, NULL, RN_BIRTH_UNKNOWN);
 }
 
@@ -263,6 +323,9 @@ void rn_on_exec(struct rn_engine *e, int tid)
 		task = rn_task_find(e, tid);
 	if (!task)
 		return;
+	e->command_execed |= tid == e->command_pid;
+	if (task->silent)
+		return;
 	found[0] = 0;
 	context = rn_context_at_exec(e, task, found, sizeof(found));
 	rn_record_begin(e, &e->work, RN_EXEC, task);
@@ -279,7 +342,6 @@ void rn_on_exec(struct rn_engine *e, int tid)
 		rn_piece_add(&e->work, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, found, strlen(found),
 			     strlen(found), 0);
 	rn_emit_work(e, true);
-	e->command_execed |= tid == e->command_pid;
 }
 
 void rn_on_death(struct rn_engine *e, struct task *task, int status)
@@ -295,7 +357,7 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 		return;
 	}
 	rn_emit_forget(e, task);
-	if (!task->hidden) {
+	if (!task->hidden && !task->silent) {
 		rn_record_begin(e, &e->work, RN_EXIT, task);
 		e->work.ev.args[0] = task->ordinal;
 		e->work.ev.args[1] = (uint64_t)(uint32_t)status;
@@ -318,7 +380,8 @@ void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
 {
 	siginfo_t info;
 
-	if (task->hidden || rn_ptrace(RN_PTRACE_GETSIGINFO, task->tid, 0, (uintptr_t)&info) < 0)
+	if (task->hidden || task->silent ||
+	    rn_ptrace(RN_PTRACE_GETSIGINFO, task->tid, 0, (uintptr_t)&info) < 0)
 		return;
 	if (task->pid == e->command_pid && sig < 65 && info.si_pid != getpid())
 		atomic_store(&e->counters.signalled[sig], e->now);
@@ -358,7 +421,7 @@ void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig)
 {
 	task->group_stopped = sig != 0;
 	count_the_stopped(e);
-	if (task->hidden || !task->known)
+	if (task->hidden || task->silent || !task->known)
 		return;
 	rn_record_begin(e, &e->work, RN_GROUP_STOP, task);
 	e->work.ev.nr = sig;

@@ -51,6 +51,9 @@ static void on_stop(struct rn_engine *e, struct task *task, int status)
 			rn_resume(e, task, sig);
 		}
 		return;
+	case RN_PTRACE_EVENT_SECCOMP:
+		rn_on_seccomp_stop(e, task);
+		break;
 	case RN_PTRACE_EVENT_STOP:
 		on_event_stop(e, task, sig);
 		return;
@@ -83,6 +86,9 @@ static void handle(struct rn_engine *e, const struct happened *h)
 			task = rn_task_find(e, h->tid);
 			if (task)
 				rn_resume(e, task, 0);
+		} else if (task && task->left) {
+			rn_ptrace(RN_PTRACE_DETACH, h->tid, 0, 0);
+			rn_task_remove(e, task);
 		} else if (!task || !task->known) {
 			if (!task)
 				rn_on_unknown_stop(e, h->tid);
@@ -168,12 +174,14 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 	*none_left = false;
 	if (look_only)
 		flags |= WNOHANG;
-	if (atomic_load_explicit(&e->let_go, memory_order_relaxed))
+	if (atomic_load_explicit(&e->let_go, memory_order_relaxed) && !e->filter.on)
 		rn_leave(e);
 	if (e->leaving && rn_has_left(e)) {
 		*none_left = true;
 		return;
 	}
+	if (atomic_load_explicit(&e->signals, memory_order_relaxed))
+		rn_send_signals(e);
 	/* Take all that wait, so that nobody starves behind a thread that stops often. */
 	do {
 		struct happened *h = &batch[n];

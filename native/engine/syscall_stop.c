@@ -140,6 +140,7 @@ static bool read_stop(struct rn_engine *e, const struct task *task, struct stop 
 	}
 	switch (info.op) {
 	case RN_SYSCALL_INFO_ENTRY:
+	case RN_SYSCALL_INFO_SECCOMP: /* the same members, and one more */
 		stop->entry = true;
 		nr = info.entry.nr;
 		stop->abi = abi_of(info.arch, &nr);
@@ -185,6 +186,22 @@ static uint16_t restarted(const struct task *task, const struct stop *stop)
 	return same ? RN_FLAG_RESTARTED : 0;
 }
 
+/* Calls in which the engine has something to do, whoever makes them. */
+#define NEEDED (RN_CALL_AFFINITY | RN_CALL_FORK | RN_CALL_EXEC)
+
+static void on_silent_entry(struct rn_engine *e, struct task *task)
+{
+	bool guarded = rn_is_guarded(e, task);
+
+	task->wanted = false;
+	/* Its return is of no interest, either. */
+	task->in_call = task->stepping || guarded || task->desc->flags & NEEDED;
+	if (guarded)
+		rn_guard_entry(e, task);
+	if (task->desc->flags & NEEDED)
+		rn_cpu_before_call(e, task);
+}
+
 static void on_entry(struct rn_engine *e, struct task *task, const struct stop *stop)
 {
 	uint16_t flags = task->last_result ? restarted(task, stop) : 0;
@@ -199,6 +216,10 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 	task->stime_entry = e->stime;
 	if (task->desc->flags & RN_CALL_FORK)
 		task->clone_flags = rn_clone_flags(e, task);
+	if (task->silent) {
+		on_silent_entry(e, task);
+		return;
+	}
 	if (task->hidden) {
 		if (!(task->desc->flags & RN_CALL_EXEC)) {
 			task->wanted = false;
@@ -218,11 +239,13 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 		rn_emit_entry(e, task);
 		atomic_fetch_add_explicit(&e->counters.calls, 1, memory_order_relaxed);
 	}
-	if (task->desc->flags & (RN_CALL_AFFINITY | RN_CALL_FORK | RN_CALL_EXEC))
+	if (rn_is_guarded(e, task))
+		rn_guard_entry(e, task);
+	if (task->desc->flags & NEEDED)
 		rn_cpu_before_call(e, task);
 }
 
-static void on_return(struct rn_engine *e, struct task *task, const struct stop *stop)
+static void on_return(struct rn_engine *e, struct task *task, struct stop *stop)
 {
 	uint16_t flags = 0;
 	bool had_entry = task->in_call;
@@ -236,6 +259,13 @@ static void on_return(struct rn_engine *e, struct task *task, const struct stop 
 	}
 	if (task->repin)
 		rn_cpu_after_call(e, task);
+	if (task->guard)
+		rn_guard_exit(e, task, &stop->result, &stop->is_error);
+	if (task->hidden && had_entry && e->filter.len &&
+	    task->nr == rn_guarded_number(task->abi, GUARDED_SECCOMP)) {
+		rn_filter_installed(e, stop->result);
+		rn_cpu_filtered(e);
+	}
 	if (task->hidden || !had_entry || !task->wanted)
 		return;
 	if (stop->is_error && looks_like_error(stop->result) &&
@@ -265,4 +295,21 @@ void rn_on_syscall_stop(struct rn_engine *e, struct task *task)
 		on_entry(e, task, &stop);
 	else
 		on_return(e, task, &stop);
+}
+
+void rn_on_seccomp_stop(struct rn_engine *e, struct task *task)
+{
+	struct stop stop;
+	unsigned long data;
+
+	if (rn_ptrace(RN_PTRACE_GETEVENTMSG, task->tid, 0, (uintptr_t)&data) < 0)
+		return;
+	if (data != e->filter.cookie) {
+		rn_guard_foreign(e, task);
+		return;
+	}
+	/* One that stops at every call has stopped at this one before. */
+	if (task->in_call || !read_stop(e, task, &stop))
+		return;
+	on_entry(e, task, &stop);
 }

@@ -78,13 +78,26 @@ static void set(struct rn_engine *e, long ns)
 	e->timer_on = ns != 0;
 }
 
-void rn_engine_let_go(struct rn_engine *e)
+/* Gets the tracer thread out of its wait. */
+static void wake(struct rn_engine *e)
 {
 	int tid = atomic_load(&e->tracer_tid);
 
-	atomic_store(&e->let_go, true);
 	if (tid)
-		syscall(SYS_tgkill, getpid(), tid, TICK_SIGNAL); /* out of its wait */
+		syscall(SYS_tgkill, getpid(), tid, TICK_SIGNAL);
+}
+
+void rn_engine_let_go(struct rn_engine *e)
+{
+	atomic_store(&e->let_go, true);
+	wake(e);
+}
+
+void rn_engine_signal_all(struct rn_engine *e, int sig)
+{
+	if (sig > 0 && sig < 64)
+		atomic_fetch_or(&e->signals, 1ull << sig);
+	wake(e);
 }
 
 void rn_timer_arm(struct rn_engine *e)

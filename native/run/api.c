@@ -6,6 +6,7 @@
 
 #include "renacer/ids.h"
 #include "renacer/syscalls.h"
+#include "engine/filter.h"
 #include "run_private.h"
 
 int rn_api_version(void)
@@ -98,6 +99,11 @@ int rn_native_abi(void)
 #else
 	return RN_ABI_UNKNOWN;
 #endif
+}
+
+uint32_t rn_filter_program(const uint64_t *wanted, uint32_t action, void *out, uint32_t cap)
+{
+	return rn_filter_build(wanted, action, out, cap);
 }
 
 uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,

@@ -108,6 +108,9 @@ static bool make_engine(rn_run *run)
 		.argv = run->argv,
 		.envp = run->envp,
 		.follow = config->follow != 0,
+		.max_depth = config->max_depth,
+		.filter = (enum rn_filter_mode)config->filter,
+		.no_new_privs = config->no_new_privs != 0,
 		.cpu = (enum rn_cpu_policy)config->cpu,
 		.drop_on_full = config->on_full == RN_ON_FULL_DROP,
 		.block_limit_ns = config->block_limit_ns,
@@ -130,6 +133,8 @@ static bool make_engine(rn_run *run)
 		engine.disable |= RN_ENGINE_NO_SYSCALL_INFO;
 	if (config->disable & RN_NO_PROCESS_VM_READV)
 		engine.disable |= RN_ENGINE_NO_VM_READV;
+	if (config->disable & RN_NO_SECCOMP)
+		engine.filter = RN_FILTER_OFF;
 	memcpy(engine.trace_id, config->trace_id, 16);
 	/* What the caller of the whole program had blocked, the command has blocked. */
 	pthread_sigmask(SIG_SETMASK, NULL, &engine.mask);
@@ -278,6 +283,8 @@ static int failure_code(enum rn_launch_error error)
 		return RN_FAIL_MEMORY;
 	case RN_LAUNCH_ATTACH:
 		return RN_FAIL_ATTACH;
+	case RN_LAUNCH_FILTER:
+		return RN_FAIL_FILTER;
 	case RN_LAUNCH_SYSTEM:
 		break;
 	}
@@ -397,6 +404,16 @@ int rn_run_let_go(rn_run *run)
 	return atomic_load(&rn_engine_counters(run->engine)->let_go);
 }
 
+int rn_run_is_filtered(rn_run *run)
+{
+	return rn_engine_is_filtered(run->engine);
+}
+
+void rn_run_signal_all(rn_run *run, int sig)
+{
+	rn_engine_signal_all(run->engine, sig);
+}
+
 int rn_run_at_rest(rn_run *run)
 {
 	return atomic_load(&rn_engine_counters(run->engine)->at_rest);
@@ -454,6 +471,7 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 	stats->tracer_ns = atomic_load(&counters->cpu_ns);
 	stats->stops = atomic_load(&counters->stops);
 	stats->ring_peak = atomic_load(&run->consumed.ring_peak);
+	stats->seccomp = atomic_load(&counters->filter);
 	stats->cpu_shared = atomic_load(&counters->shared);
 }
 

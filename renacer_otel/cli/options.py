@@ -12,6 +12,8 @@ from renacer_otel.errors import UsageError, one_line
 
 FORMATS = ("text", "csv", "json", "record", "otlp-json")
 ENGINES = ("auto", "ptrace")
+# --follow: generations of processes below the command, None = all.
+FOLLOW = {"threads": 0, "children": 1, "all": None}
 
 
 class Parser(argparse.ArgumentParser):
@@ -170,7 +172,12 @@ def _trace_options(add: Callable[..., None]) -> None:
     add("-P", metavar="PATH", action="append", default=[], dest="paths",
         help="show calls that concern PATH only; may be repeated")  # fmt: skip
     add("-f", "--follow-forks", action="count", default=0, help="follow children: always on")
+    add("--follow", metavar="WHOM", help="threads (of the command's process), children (its own,"
+        " too), all (all)")  # fmt: skip
+    add("--max-depth", metavar="N", help="follow N generations of processes below the command")
     add("--no-follow", action="store_true", help="trace the first thread only")
+    add("--seccomp-bpf", metavar="auto|on|off", default="auto",
+        help="let calls that are not asked for through in the kernel (auto)")  # fmt: skip
     add("--engine", metavar="NAME", default="auto", help="auto or ptrace")
     add("--cpu", metavar="POLICY", default="auto",
         help="auto, share (tracer and command on one CPU), free")  # fmt: skip

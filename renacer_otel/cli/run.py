@@ -12,7 +12,14 @@ from renacer_otel import config as values
 from renacer_otel.cli import options, summaries, terminal
 from renacer_otel.cli.terminal import complain
 from renacer_otel.engine import native
-from renacer_otel.engine.launch import CPU_POLICIES, ON_FULL, Tuning, own_environ
+from renacer_otel.engine.launch import (
+    ALL_DEPTHS,
+    CPU_POLICIES,
+    ON_FULL,
+    SECCOMP_MODES,
+    Tuning,
+    own_environ,
+)
 from renacer_otel.errors import (
     EXIT_OWN_FAILURE,
     CommandNotFound,
@@ -54,7 +61,7 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
         complain(f"warning: {warning}")
     if given.verbose:
         _tell_decisions(session)
-    outcome = Session(session).run()
+    outcome = Session(session, complain).run()
     told = given.plan is None or summaries.tell(given.plan, outcome)
     _tell(outcome, session, quiet=given.quiet)
     if given.fail_on_loss and not (outcome.complete and told):
@@ -150,19 +157,57 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
     ring_bytes = values.parse_size(given.ring_size, "--ring-size")
     if not 512 << 10 <= ring_bytes <= 1 << 30:
         raise ConfigError("--ring-size: give 512KiB to 1GiB")
+    selection = filters.select(given.expressions, given.paths)
+    disable = _disabled(environ)
+    seccomp, no_new_privs, reason = _filtering(given, selection.wanted, disable)
     return Tuning(
         text_flags=_text_flags(given),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
         follow=not given.no_follow,
+        max_depth=_max_depth(given),
+        seccomp=seccomp,
+        no_new_privs=no_new_privs,
+        seccomp_reason=reason,
         cpu=options.choose("--cpu", given.cpu, CPU_POLICIES),
         on_full=options.choose("--on-full", given.on_full, ON_FULL),
         block_limit_ns=values.parse_duration_ns(given.block_limit, "--block-limit"),
         ring_bytes=ring_bytes,
-        disable=_disabled(environ),
+        disable=disable,
         count_by=given.plan.by if given.plan else "",
         count_wall=bool(given.plan and given.plan.wall),
-        **filters.select(given.expressions, given.paths)._asdict(),
+        **selection._asdict(),
     )
+
+
+def _filtering(
+    given: argparse.Namespace, wanted: Sequence[int] | None, disable: frozenset[str]
+) -> tuple[str, bool, str]:
+    """A filtering.Decision. Raises UsageError where the filter must be and may not."""
+    asked = options.choose("--seccomp-bpf", given.seccomp_bpf, SECCOMP_MODES)
+    if asked == "auto" and wanted is None:
+        return "off", False, ""  # the usual case, and start-up matters
+    from renacer_otel.engine.filtering import decide
+
+    detaches = "--for" if given.duration else ""
+    if given.pids or given.names or given.cgroups:
+        detaches = "attaching"
+    decision = decide("off" if "seccomp" in disable else asked, wanted, detaches)
+    if asked == "on" and decision.mode == "off":
+        raise UsageError(f"--seccomp-bpf on: {decision.reason}")
+    return decision
+
+
+def _max_depth(given: argparse.Namespace) -> int:
+    """Generations of processes below the command that are followed; the lesser of two options."""
+    if given.no_follow and (given.follow or given.max_depth):
+        raise UsageError("--no-follow and --follow or --max-depth contradict each other; drop one")
+    depths = [ALL_DEPTHS]
+    if given.follow is not None:
+        depth = options.FOLLOW[options.choose("--follow", given.follow, tuple(options.FOLLOW))]
+        depths += [] if depth is None else [depth]
+    if given.max_depth is not None:
+        depths.append(values.parse_count(given.max_depth, "--max-depth", 0, 1_000_000))
+    return min(depths)
 
 
 def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> bool:
@@ -258,6 +303,10 @@ def _open(path: str | None) -> int:
 
 def _tell_decisions(session: SessionConfig) -> None:
     complain(f"engine ptrace, cpu {session.tuning.cpu}, ring {session.tuning.ring_bytes} bytes")
+    if session.tuning.wanted is not None:
+        filtering = "off" if session.tuning.seccomp == "off" else "on"
+        reason = session.tuning.seccomp_reason
+        complain(f"seccomp filter {filtering}" + (f": {reason}" if reason else ""))
     if session.context is not None:
         complain(f"trace {session.context.trace_id.hex()}")
     if session.otlp is not None:

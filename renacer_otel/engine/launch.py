@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CPU_POLICIES = ("auto", "share", "free")
 ON_FULL = ("block", "drop")
 COUNT_BY = ("all", "process", "thread", "path", "peer")  # in the order of RN_BY_*
+SECCOMP_MODES = ("off", "auto", "on")
+ALL_DEPTHS = 0xFFFF_FFFF
 
 RING_BYTES = 8 << 20
 BATCH_BYTES = 1 << 20
@@ -44,6 +46,10 @@ class Tuning(NamedTuple):
     text_flags: int = 0
     string_limit: int = 32  # bytes of a buffer
     follow: bool = True
+    max_depth: int = ALL_DEPTHS  # generations of processes below the command
+    seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
+    no_new_privs: bool = False
+    seccomp_reason: str = ""  # why there is no filter, or what to beware of
     cpu: str = "auto"  # of CPU_POLICIES
     on_full: str = "block"  # of ON_FULL
     block_limit_ns: int = 5_000_000_000
@@ -88,6 +94,7 @@ FALLBACKS = {
     "get_syscall_info": "RN_NO_GET_SYSCALL_INFO",
     "process_vm_readv": "RN_NO_PROCESS_VM_READV",
     "sealing": "RN_NO_SEALING",
+    "seccomp": "RN_NO_SECCOMP",
 }
 
 
@@ -112,6 +119,7 @@ class Stats(NamedTuple):
     stops: int = 0
     ring_peak: int = 0
     cpu_shared: int = 0
+    seccomp: int = 0
     filtered: int = 0
 
 
@@ -216,6 +224,14 @@ class NativeRun:
         """
         return int(native.lib.rn_run_let_go(self._run))
 
+    def is_filtered(self) -> bool:
+        """Whether the kernel filters calls for us: then nobody can be let go."""
+        return bool(native.lib.rn_run_is_filtered(self._run))
+
+    def signal_all(self, number: int) -> None:
+        """Sends a signal to every process that is still traced."""
+        native.lib.rn_run_signal_all(self._run, number)
+
     def at_rest(self) -> int:
         """1 if the command stands stopped by job control, 2 if all that it started does, else 0."""
         return int(native.lib.rn_run_at_rest(self._run))
@@ -301,6 +317,9 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     raw.text_flags = tuning.text_flags
     raw.string_limit = tuning.string_limit
     raw.follow = tuning.follow
+    raw.max_depth = tuning.max_depth
+    raw.filter = SECCOMP_MODES.index(tuning.seccomp)
+    raw.no_new_privs = tuning.no_new_privs
     raw.cpu = CPU_POLICIES.index(tuning.cpu)
     raw.on_full = ON_FULL.index(tuning.on_full)
     raw.block_limit_ns = tuning.block_limit_ns
@@ -367,6 +386,11 @@ def _explain(config: RunConfig, failure: Any) -> RenacerError:
         return RingMemoryError(
             f"no memory for a ring of {config.tuning.ring_bytes} bytes ({what}: {reason});"
             " free some, or ask for less with --ring-size"
+        )
+    if failure.code == lib.RN_FAIL_FILTER:
+        return EngineError(
+            f"--seccomp-bpf on: the kernel refuses the filter ({what}: {reason});"
+            " leave the option out, or use --seccomp-bpf off"
         )
     if number == errno.EAGAIN:
         reason += "; raise the limit on processes or memory (ulimit -u, -v)"

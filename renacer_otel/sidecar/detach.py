@@ -29,6 +29,7 @@ class DetachSignals:
         self._before: dict[int, Any] = {}
         self.let_go = False
         self.number = 0  # the signal that we were asked to end by
+        self.stays = False  # all can be let go
 
     def __enter__(self) -> Self:
         for number in _END:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 # A signal's handler runs when the main thread is back in Python: this often.
 _WAIT_S = 0.05
+_STAYS = (
+    "what the command left running cannot go on untraced: its calls are filtered"
+    " (--seccomp-bpf off lets it go). It was sent the signal; waiting for its end"
+)
 
 
 class SessionConfig(NamedTuple):
@@ -101,10 +105,11 @@ class Outcome(NamedTuple):
 
 
 class Session:
-    """Runs one command to its end. Use: run()."""
+    """Runs one command to its end. Use: run(). `tell` gets a sentence that cannot wait."""
 
-    def __init__(self, config: SessionConfig) -> None:
+    def __init__(self, config: SessionConfig, tell: Callable[[str], None] | None = None) -> None:
         self._config = config
+        self._tell = tell
         self._anchors = _anchors()
         self._id_key = _random_key()
         self._context = config.context or _Context(_random_trace_id())
@@ -129,6 +134,9 @@ class Session:
                     else:
                         signals.let_go |= time.monotonic() > self._until
                         signals.follow()
+                    if signals.stays and self._tell:
+                        self._tell(_STAYS)
+                        self._tell = None
                 signals.command_has_ended()
                 if config.argv and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")

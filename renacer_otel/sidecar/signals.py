@@ -34,7 +34,8 @@ class Signals:
     caller ignored stays ignored.
 
     Once the command has ended, and only what it left behind is still traced, a signal means
-    that we should end: that is let go, and runs on untraced.
+    that we should end: that is let go, and runs on untraced. Under a seccomp filter it could
+    not; there each of them gets the signal, and we end when they have.
 
     Ctrl-Z: the command gets it from the terminal, too, and may handle it before it stops, for
     which it needs us. So we stop after it, by the same signal: our caller sees a job that stops
@@ -50,6 +51,7 @@ class Signals:
         self._to_pass_on: dict[int, float] = {}  # number: since when
         self.let_go = False  # what the command left behind
         self.number = 0  # the command decides how we end
+        self.stays = False  # it was to be let go, and cannot be
 
     def __enter__(self) -> Self:
         for number in _PASSED_ON:
@@ -70,8 +72,16 @@ class Signals:
         self._to_pass_on.setdefault(number, time.monotonic())
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self.let_go |= not self._run.signal(0)
+        del frame
+        if not self._run.signal(0):
+            self._end_by(number)
+
+    def _end_by(self, number: int) -> None:
+        if self._run.is_filtered():
+            self._run.signal_all(number)
+            self.stays = True
+        else:
+            self.let_go = True
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -84,7 +94,8 @@ class Signals:
         for number, since in tuple(self._to_pass_on.items()):
             if now > since + _LATER_S:
                 del self._to_pass_on[number]
-                self.let_go |= not self._run.signal(number)
+                if not self._run.signal(number):
+                    self._end_by(number)
         if self.let_go:
             self._run.let_go()
         if self._stop:

@@ -42,7 +42,13 @@ typedef struct rn_run rn_run;
 /* rn_config.disable: fallbacks forced, for tests and odd kernels */
 #define RN_NO_GET_SYSCALL_INFO 1
 #define RN_NO_PROCESS_VM_READV 2
+#define RN_NO_SECCOMP 4
 #define RN_NO_SEALING 8
+
+/* rn_config.filter: whether the kernel lets through what is not wanted; see engine.h */
+#define RN_SECCOMP_OFF 0
+#define RN_SECCOMP_AUTO 1
+#define RN_SECCOMP_ON 2
 
 typedef struct {
 	const char *const *argv; /* NULL = no command */
@@ -54,6 +60,9 @@ typedef struct {
 	uint32_t text_flags;
 	uint32_t string_limit;
 	int follow;         /* 0 = --no-follow */
+	uint32_t max_depth; /* generations of processes below the command that are followed */
+	int filter;         /* RN_SECCOMP_* */
+	int no_new_privs;   /* set it for the filter */
 	int cpu;            /* RN_CPU_* */
 	int on_full;        /* RN_ON_FULL_* */
 	uint64_t block_limit_ns;
@@ -94,6 +103,7 @@ typedef struct {
 #define RN_FAIL_KERNEL 5         /* kernel too old */
 #define RN_FAIL_SYSTEM 6         /* fork, pipe, thread */
 #define RN_FAIL_ATTACH 7         /* none of the processes; see rn_run_attached() */
+#define RN_FAIL_FILTER 8         /* the seccomp filter was refused */
 
 typedef struct {
 	int code;      /* RN_FAIL_* */
@@ -128,6 +138,7 @@ typedef struct {
 	uint64_t stops;
 	uint64_t ring_peak;
 	int cpu_shared;         /* 1 while tracer and tracees share a CPU */
+	int seccomp;            /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
 	uint64_t filtered;      /* calls of which no span or line was made, by selection */
 } rn_stats;
 
@@ -182,6 +193,10 @@ int rn_run_signal(rn_run *run, int sig);
 /* Lets go of all tracees, which run on; ask again until the run has ended. Returns how many
    have been let go so far. */
 int rn_run_let_go(rn_run *run);
+/* Whether calls are filtered in the kernel: then nobody can be let go. */
+int rn_run_is_filtered(rn_run *run);
+/* Sends a signal to all that is still traced; see rn_engine_signal_all(). */
+void rn_run_signal_all(rn_run *run, int sig);
 /* 1 = the command stands stopped by job control, 2 = so does all that it started, else 0. */
 int rn_run_at_rest(rn_run *run);
 /* 1 = no tracee is left; the outputs may still be at work. */
@@ -228,6 +243,13 @@ uint64_t rn_counted_feed(rn_counted *counted, const void *data, uint64_t len);
 /* No more records: what is open is unfinished. */
 void rn_counted_finish(rn_counted *counted);
 void rn_counted_free(rn_counted *counted);
+
+/*
+ * The filter's program for the calls of `wanted` and those that the engine needs: `action` for
+ * them, else SECCOMP_RET_ALLOW. Writes at most `cap` instructions of 8 bytes (struct
+ * sock_filter) to `out`; returns how many, 0: `cap` is too small.
+ */
+uint32_t rn_filter_program(const uint64_t *wanted, uint32_t action, void *out, uint32_t cap);
 
 /*
  * For benchmarks: a thread fills the ring from memory with `calls` synthetic calls as

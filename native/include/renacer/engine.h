@@ -19,6 +19,13 @@
 enum rn_cpu_policy { RN_CPU_POLICY_AUTO = 0, RN_CPU_POLICY_SHARE = 1, RN_CPU_POLICY_FREE = 2 };
 
 /* Fallbacks that are forced. */
+/* Whether calls that are not wanted are let through in the kernel, by a seccomp filter. */
+enum rn_filter_mode {
+	RN_FILTER_OFF = 0,
+	RN_FILTER_AUTO = 1, /* if the kernel takes the filter */
+	RN_FILTER_ON = 2    /* else the command is not started */
+};
+
 enum { RN_ENGINE_NO_SYSCALL_INFO = 1u << 0, RN_ENGINE_NO_VM_READV = 1u << 1 };
 
 struct rn_engine_config {
@@ -26,7 +33,10 @@ struct rn_engine_config {
 	char *const *envp;
 	const char *path; /* of the executable, resolved; NULL = search PATH of envp */
 	sigset_t mask;    /* blocked signals that the command starts with */
-	bool follow;
+	bool follow;        /* else the first thread only */
+	uint32_t max_depth; /* generations of processes below the command that are followed */
+	enum rn_filter_mode filter;
+	bool no_new_privs; /* without which the filter is not allowed */
 	enum rn_cpu_policy cpu;
 	bool drop_on_full;
 	uint64_t block_limit_ns;
@@ -50,6 +60,7 @@ enum rn_launch_error {
 	RN_LAUNCH_NOT_EXECUTABLE,
 	RN_LAUNCH_PTRACE, /* ptrace was refused */
 	RN_LAUNCH_SYSTEM, /* another call failed */
+	RN_LAUNCH_FILTER, /* RN_FILTER_ON, and the kernel refused */
 	RN_LAUNCH_MEMORY,
 	RN_LAUNCH_ATTACH /* to none of the processes */
 };
@@ -71,6 +82,7 @@ struct rn_engine_counters {
 	_Atomic int shared;      /* 1 = tracer and tracees on one CPU */
 	_Atomic int command_pid; /* 0 = not started, -1 = gone */
 	_Atomic int let_go;  /* threads */
+	_Atomic int filter;  /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
 	/* By number: when (CLOCK_MONOTONIC ns) others last sent the command a signal. */
 	_Atomic uint64_t signalled[65];
 	_Atomic int at_rest; /* 1 = the command is stopped by job control, 2 = all tracees are */
@@ -99,6 +111,16 @@ int rn_engine_run(struct rn_engine *engine);
 
 /* Any thread: asks to let go of all tracees, which run on. Ask again until the run ends. */
 void rn_engine_let_go(struct rn_engine *engine);
+
+/*
+ * Whether the seccomp filter is on. Then nobody can be let go: without a tracer each call
+ * that it stops fails with ENOSYS.
+ */
+bool rn_engine_is_filtered(const struct rn_engine *engine);
+
+/* Any thread: sends a signal to each process that is traced. From a key (SIGINT, SIGQUIT)
+   those of our own process group have it already. */
+void rn_engine_signal_all(struct rn_engine *engine, int sig);
 
 const struct rn_engine_counters *rn_engine_counters(const struct rn_engine *engine);
 
