@@ -41,7 +41,7 @@ def by_name(pattern: str) -> list[int]:
     UsageError for a bad pattern, or where there is none such.
     """
     try:
-        regex = re.compile(pattern)
+        regex = re.compile(pattern, re.DOTALL)
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"--name: '{one_line(pattern, 60)}' is no regular expression:"
                          f" {one_line(str(error), 80)}") from error  # fmt: skip

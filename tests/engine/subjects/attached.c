@@ -412,17 +412,48 @@ static void *calls_on(void *unused)
 	return unused;
 }
 
+/* Children and threads, one after the other; those that did not do their part are counted. */
+static atomic_long n_wrong;
+
+static void *does_its_part(void *unused)
+{
+	marks(2);
+	n_children++;
+	return unused;
+}
+
+static void *gives_birth(void *unused)
+{
+	while (!stop) {
+		pthread_t thread;
+		long before = n_children;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			marks(2);
+			_exit(5);
+		}
+		if (pid > 0 && ended(pid) != 5)
+			n_wrong++;
+		if (pthread_create(&thread, NULL, does_its_part, NULL) == 0) {
+			pthread_join(thread, NULL);
+			n_wrong += n_children != before + 1;
+		}
+	}
+	return unused;
+}
+
 static void tell_signals(void)
 {
 	cpu_set_t mask;
 
 	MUST(sched_getaffinity(0, sizeof(mask), &mask));
-	printf("signals %ld sum %ld cpus %d tracer %ld\n", n_signals, value_sum, CPU_COUNT(&mask),
-	       tracer_of("/proc/self/status"));
+	printf("signals %ld sum %ld cpus %d tracer %ld wrong %ld\n", n_signals, value_sum,
+	       CPU_COUNT(&mask), tracer_of("/proc/self/status"), n_wrong);
 	fflush(stdout);
 }
 
-static int storm(long threads)
+static int storm(long threads, bool births)
 {
 	struct sigaction action;
 	pthread_t thread[16];
@@ -432,7 +463,7 @@ static int storm(long threads)
 	action.sa_flags = SA_SIGINFO | SA_RESTART;
 	MUST(sigaction(SIGRTMIN + 1, &action, NULL));
 	for (long i = 0; i < threads; i++)
-		pthread_create(&thread[i], NULL, calls_on, NULL);
+		pthread_create(&thread[i], NULL, i == 0 && births ? gives_birth : calls_on, NULL);
 	ready();
 	while (asked())
 		tell_signals();
@@ -443,9 +474,14 @@ static int storm(long threads)
 	return 0;
 }
 
-/* To PID, N signals with values 1 to N; those that the kernel cannot queue yet are sent again. */
-static int sender(pid_t pid, long n)
+/*
+ * To PID, N signals with values 1 to N, PAUSE microseconds apart; those that the kernel
+ * cannot queue yet are sent again.
+ */
+static int sender(pid_t pid, long n, long pause)
 {
+	struct timespec between = {0, pause * 1000};
+
 	for (long i = 1; i <= n; i++) {
 		union sigval value = {.sival_int = (int)i};
 
@@ -456,6 +492,8 @@ static int sender(pid_t pid, long n)
 			}
 			sched_yield();
 		}
+		if (pause)
+			nanosleep(&between, NULL);
 	}
 	printf("sent %ld sum %ld\n", n, n * (n + 1) / 2);
 	return 0;
@@ -565,9 +603,10 @@ int attached_main(char **argv)
 	if (strcmp(argv[0], "registers") == 0)
 		return registers();
 	if (strcmp(argv[0], "storm") == 0)
-		return storm(number(argv, 1, 2));
+		return storm(number(argv, 1, 2), argv[1] && argv[2]);
 	if (strcmp(argv[0], "sender") == 0)
-		return sender((pid_t)number(argv, 1, 0), number(argv, 2, 1));
+		return sender((pid_t)number(argv, 1, 0), number(argv, 2, 1),
+			      number(argv, 3, 0));
 	if (strcmp(argv[0], "vfork") == 0)
 		return in_vfork();
 	if (strcmp(argv[0], "births") == 0)
