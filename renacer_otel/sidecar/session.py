@@ -132,7 +132,8 @@ class Session:
                     if run.traced():
                         signals.command_has_ended()
                     else:
-                        signals.let_go |= time.monotonic() > self._until
+                        if time.monotonic() > self._until:  # no |=: a handler sets it, too
+                            signals.let_go = True
                         signals.follow()
                     if signals.stays and self._tell:
                         self._tell(_STAYS)

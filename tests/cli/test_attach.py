@@ -207,32 +207,18 @@ def test_one_that_strace_traces() -> None:
         dot(process)
 
 
+@pytest.mark.needs("setpriv")
 def test_another_user_s() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to be two users")
-    with dots() as process:
-        words = ["-p", str(process.pid)]
-        with tempfile.TemporaryDirectory() as home:
-            os.chmod(home, 0o777)
-            done = as_nobody(*words, cwd=home)
-    assert done.returncode == 125, done.stderr
-    assert "belongs to user root; run renacer-otel as that user, or as root" in done.stderr
-
-
-def as_nobody(*words: str, cwd: str) -> subprocess.CompletedProcess[str]:
-    """Runs us without any privilege; skips where our files are not to be had so."""
-    script = (
-        "import os, sys\nos.setgroups([]); os.setuid(65534)\nos.execv(sys.argv[1], sys.argv[1:])\n"
-    )
-    command = [sys.executable, "-ISc", script, RENACER]
-    tried = subprocess.run(
-        [*command, "--version"], cwd=cwd, capture_output=True, text=True, check=False
-    )
-    if tried.returncode != 0:
+    nobody = ["setpriv", "--reuid", "65534", "--clear-groups", RENACER]
+    if run_program([*nobody, "--version"]).code != 0:
         pytest.skip("needs an installation that every user can read")
-    return subprocess.run(
-        [*command, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
+    with dots() as process:
+        done = run_program([*nobody, "-p", str(process.pid)], cwd="/")
+        dot(process)
+    assert done.code == 125
+    assert "belongs to user root; run renacer-otel as that user, or as root" in done.error
 
 
 def test_a_thread_of_the_kernel() -> None:
