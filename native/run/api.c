@@ -23,6 +23,8 @@ static struct block_queue *queue_of(rn_run *run, int out)
 		return &run->json.queue;
 	case RN_OUT_RECORD:
 		return &run->record.queue;
+	case RN_OUT_CSV:
+		return &run->csv.queue;
 	default:
 		return NULL;
 	}

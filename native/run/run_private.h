@@ -65,7 +65,7 @@ struct rn_run {
 	struct rn_totals totals; /* final ones, once done */
 	uint64_t t_start;
 
-	struct sink otlp, json, record;
+	struct sink otlp, json, record, csv;
 	rn_counted *counted;
 	struct rn_text *text;
 	struct rn_buf text_buf;

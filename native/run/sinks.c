@@ -149,6 +149,26 @@ static void text_live(void *ctx, uint32_t live)
 	rn_text_live(run->text, live);
 }
 
+static void csv_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin(&run->csv))
+		return;
+	rn_csv_call(&run->csv.block->buf, &run->trace, call);
+	added(run, &run->csv);
+}
+
+static void csv_gap(void *ctx, const struct rn_event *ev)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin(&run->csv))
+		return;
+	rn_csv_gap(&run->csv.block->buf, &run->trace, ev);
+	added(run, &run->csv);
+}
+
 unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 {
 	unsigned n = 0;
@@ -169,6 +189,8 @@ unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 			.gap = text_gap,
 			.live = text_live,
 		};
+	if (run->config.outputs & RN_OUT_CSV)
+		to[n++] = (struct rn_observer){.ctx = run, .call = csv_call, .gap = csv_gap};
 	if (run->config.outputs & RN_OUT_SUMMARY)
 		to[n++] = rn_counted_observer(run->counted);
 	return n;
@@ -204,6 +226,7 @@ void rn_sinks_flush(struct rn_run *run, bool all)
 	flush_one(&run->otlp, all);
 	flush_one(&run->json, all);
 	flush_one(&run->record, all);
+	flush_one(&run->csv, all);
 	if (run->text_buf.len)
 		rn_text_write(run);
 }
@@ -213,6 +236,7 @@ void rn_sinks_end(struct rn_run *run)
 	rn_blocks_end(&run->otlp.queue);
 	rn_blocks_end(&run->json.queue);
 	rn_blocks_end(&run->record.queue);
+	rn_blocks_end(&run->csv.queue);
 }
 
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
@@ -239,6 +263,7 @@ int rn_sinks_init(struct rn_run *run)
 	rn_blocks_init(&run->otlp.queue, run->config.queue_bytes, true);
 	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
+	rn_blocks_init(&run->csv.queue, RECORD_QUEUE, false);
 	rn_buf_init(&run->text_buf);
 	if (run->config.outputs & RN_OUT_SUMMARY) {
 		run->counted = rn_counted_of_run(&run->config);
@@ -265,6 +290,7 @@ void rn_sinks_deinit(struct rn_run *run)
 	sink_deinit(&run->otlp);
 	sink_deinit(&run->json);
 	sink_deinit(&run->record);
+	sink_deinit(&run->csv);
 	if (run->text)
 		rn_text_destroy(run->text);
 	rn_buf_deinit(&run->text_buf);

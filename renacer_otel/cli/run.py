@@ -82,8 +82,6 @@ def _session(
     given.plan = plan = summaries.plan(given, chosen)
     if chosen == "json" and plan is None:
         raise UsageError("--format json is a summary's: add -c; spans as JSON are otlp-json")
-    if chosen == "csv" and plan is None:
-        raise UsageError("--format csv is a summary's: add -c")
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
     tuning = _tuning(given, environ)

@@ -79,6 +79,7 @@ class RunConfig(NamedTuple):
     otlp: bool = False
     json: bool = False
     record: bool = False
+    csv: bool = False
     text_fd: int = -1  # -1 = no text
     propagate: bool = False
     parent_span_id: int = 0
@@ -175,6 +176,7 @@ class NativeRun:
     OTLP = 1
     JSON = 2
     RECORD = 4
+    CSV = 32
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
@@ -311,6 +313,7 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
         | (lib.RN_OUT_OTLP if config.otlp else 0)
         | (lib.RN_OUT_JSON if config.json else 0)
         | (lib.RN_OUT_RECORD if config.record else 0)
+        | (lib.RN_OUT_CSV if config.csv else 0)
         | (lib.RN_OUT_SUMMARY if tuning.count_by else 0)
     )
     raw.text_fd = config.text_fd

@@ -149,6 +149,24 @@ class OtlpOutput(Output):
             self.result.error = counters.last_error
 
 
+class CsvWriter:
+    """The head, and rows as the core makes them."""
+
+    HEAD = b"time,pid,tid,process,syscall,args,result,errno,duration\r\n"
+
+    def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
+        self._write = write
+        write(self.HEAD)
+
+    def block(self, view: memoryview, first_seq: int) -> None:
+        """Some rows."""
+        del first_seq
+        self._write(view)
+
+    def close(self, stats: object) -> None:
+        """Nothing stands at the end."""
+
+
 class FileOutput(Output):
     """To an open file: whatever `make_writer` makes of a block.
 
@@ -162,7 +180,7 @@ class FileOutput(Output):
         queue: int,
         descriptor: int,
         limit_s: float,
-        make_writer: Callable[[Callable[[bytes], None]], Any],
+        make_writer: Callable[[Callable[[bytes | memoryview], None]], Any],
     ) -> None:
         super().__init__(run, queue, "renacer-file")
         self._descriptor = descriptor
@@ -175,7 +193,7 @@ class FileOutput(Output):
     def _open(self) -> None:
         self._writer = self._make_writer(self._write)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
         while rest:
             if self._never_blocks:

@@ -44,7 +44,7 @@ class SessionConfig(NamedTuple):
 
     `environ` is what we go by; `own_environ`, if given, is what the command gets instead, with
     all that a mapping cannot say (NAME=value in order, a name twice).
-    At most one file format besides OTLP: `format` is None, "text", "record" or "otlp-json";
+    At most one file format besides OTLP: `format` is None, "text", "csv", "record" or "otlp-json";
     `descriptor` is where it goes. Session closes it, but for text.
     """
 
@@ -210,6 +210,7 @@ class Session:
             otlp=config.otlp is not None,
             json=config.format == "otlp-json",
             record=config.format == "record",
+            csv=config.format == "csv",
             text_fd=config.descriptor if config.format == "text" else -1,
             propagate=propagate,
             parent_span_id=context.span_id,
@@ -251,13 +252,17 @@ class Session:
 
     def _file_output(self, run: NativeRun) -> FileOutput | None:
         config = self._config
-        if config.format not in ("record", "otlp-json"):
+        if config.format not in ("record", "otlp-json", "csv"):
             return None
         from renacer_otel.sidecar.outputs import FileOutput
 
         limit_s = config.tuning.block_limit_ns / 1e9
         if config.format == "record":
             return FileOutput(run, run.RECORD, config.descriptor, limit_s, self._trace_writer)
+        if config.format == "csv":
+            from renacer_otel.sidecar.outputs import CsvWriter
+
+            return FileOutput(run, run.CSV, config.descriptor, limit_s, CsvWriter)
         return FileOutput(run, run.JSON, config.descriptor, limit_s, self._json_writer)
 
     def _attributes(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ PATIENCE = 60.0
 _LAST_LINE = re.compile(
     r"renacer-otel: (?P<calls>[\d,]+) calls?, (?:[\d,]+ filtered out, )?"
     r"(?:(?P<sent>[\d,]+) spans? sent, (?P<rejected>[\d,]+) rejected, )?(?P<lost>[\d,]+) lost"
-    r"(?:, (?P<unwritten>[\d,]+) (?:line|record|span)s? not written)?"
+    r"(?:, (?P<unwritten>[\d,]+) (?:line|record|span|row)s? not written)?"
     r"; tracer \d+ % of \d+\.\d{3} s"
 )
 

@@ -24,6 +24,7 @@ typedef struct rn_run rn_run;
 #define RN_OUT_RECORD 4 /* records as they came */
 #define RN_OUT_TEXT 8   /* written by the core to text_fd; never taken */
 #define RN_OUT_SUMMARY 16 /* counted; see rn_run_summary() */
+#define RN_OUT_CSV 32 /* rows */
 
 /* rn_config.summary_by */
 #define RN_BY_ALL 0

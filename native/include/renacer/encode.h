@@ -46,6 +46,13 @@ void rn_json_process(struct rn_buf *buf, const struct rn_trace *trace,
 void rn_json_run(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_run_span *run);
 
 /*
+ * CSV: a row for a call that is over, and one that tells of a loss. Columns: time, pid, tid,
+ * process, syscall, args, result, errno, duration.
+ */
+void rn_csv_call(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call);
+void rn_csv_gap(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_event *ev);
+
+/*
  * Text, as strace writes it. `rn_text_state` remembers which call each thread has
  * open on paper, so that `<unfinished ...>` and `<... resumed>` pair up.
  */
