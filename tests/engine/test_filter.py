@@ -42,10 +42,10 @@ SELECTION = (
 FEW = "trace=getppid,execve"
 SIGCHLD = f"#{int(signal.SIGCHLD)}"  # as a signal's record is read
 # Registers behind a call's last argument hold what they happen to hold.
-ARGUMENTS = {"getppid": 0, "fork": 0, "vfork": 0, "pause": 0, "exit": 1, "exit_group": 1, "kill": 2,
-             "clone3": 2, "nanosleep": 2, "execve": 3, "tgkill": 3, "read": 3, "write": 3,
-             "rt_sigqueueinfo": 3, "poll": 3, "openat": 3, "wait4": 4, "rt_tgsigqueueinfo": 4,
-             "clock_nanosleep": 4}  # fmt: skip
+ARGUMENTS = {"getppid": 0, "fork": 0, "vfork": 0, "pause": 0, "exit": 1, "exit_group": 1,
+             "kill": 2, "clone": 2, "clone3": 2, "nanosleep": 2, "prctl": 2, "execve": 3,
+             "seccomp": 3, "tgkill": 3, "read": 3, "write": 3, "rt_sigqueueinfo": 3, "poll": 3,
+             "openat": 3, "wait4": 4, "rt_tgsigqueueinfo": 4, "clock_nanosleep": 4}  # fmt: skip
 
 
 def told(events: list[Event]) -> list[list[tuple[object, ...]]]:

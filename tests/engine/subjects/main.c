@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 		{"interrupt", interrupt_main},
 		{"job", job_main},
 		{"signals", signals_main},
+		{"seccomp", seccomp_main},
 	};
 
 	if (argc == 3 && strcmp(argv[1], "mark") == 0) {

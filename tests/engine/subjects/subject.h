@@ -85,5 +85,6 @@ int interrupt_main(char **argv);
 int job_main(char **argv);
 int signals_main(char **argv);
 int inherit_main(char **argv);
+int seccomp_main(char **argv);
 
 #endif
