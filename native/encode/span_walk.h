@@ -62,7 +62,7 @@
  *
  * Run, the root
  *   renacer.engine, renacer.command, renacer.options    string
- *   process.exit.code | renacer.process.signal, error.type   of the command, if there is one
+ *   process.exit.code | renacer.process.signal, error.type   of the command, if it has ended
  *   renacer.events .calls .errors .signals .processes .threads .unfinished_calls
  *   renacer.lost_calls .lost_events .stops              int
  *   renacer.filtered_calls, if there are any            int
@@ -513,7 +513,7 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 	walk_string(w, RN_KEY("renacer.engine"), run->engine);
 	walk_string(w, RN_KEY("renacer.command"), run->command);
 	walk_string(w, RN_KEY("renacer.options"), run->options);
-	error = *walk_or_empty(run->command) && walk_ending(w, wait_status);
+	error = run->ended && walk_ending(w, wait_status);
 	walk_totals(w, &run->totals);
 	walk_lamport(w, run->lamport_start, run->lamport_end);
 	if (w->budget.cut)

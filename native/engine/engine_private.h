@@ -32,6 +32,7 @@ struct task {
 	bool repin;         /* the call that it is in gave back somebody's own mask */
 	bool silent;        /* ours only because of the filter: nothing is recorded */
 	bool left;          /* not to be followed: let go at its first stop */
+	bool expected;      /* while all are let go: its maker has told of it already */
 	bool stepping;      /* stops at every call, filter or not */
 	bool strict;        /* in seccomp's strict mode, as far as it knows */
 	bool own_filter;    /* it, or who made it, installed one */
@@ -221,6 +222,7 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event);
 void rn_on_unknown_stop(struct rn_engine *e, int tid);
 void rn_on_exec(struct rn_engine *e, int tid);
 void rn_on_death(struct rn_engine *e, struct task *task, int status);
+void rn_on_command_end(struct rn_engine *e, int status);
 void rn_on_signal(struct rn_engine *e, struct task *task, int sig);
 void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig);
 void rn_release_held(struct rn_engine *e);

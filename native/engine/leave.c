@@ -68,11 +68,11 @@ void rn_send_signals(struct rn_engine *e)
 
 bool rn_has_left(struct rn_engine *e)
 {
-	if (!e->peek)
+	if (!e->peek && e->command_gone)
 		return false; /* wait(2) tells */
 	for (unsigned i = 0; i < TASK_BUCKETS; i++)
 		for (const struct task *task = e->tasks.bucket[i]; task; task = task->next)
-			if (!task->attached && !task->dead)
+			if (!task->attached && !task->dead && !task->left)
 				return false;
 	return true;
 }
@@ -85,6 +85,36 @@ static bool is_launched(struct rn_engine *e, int tid)
 	return !task || !task->attached;
 }
 
+/*
+ * One that is being born while all are let go must be waited for, or it would end with
+ * us. Its stop and its maker's come in any order.
+ */
+static void expect_child(struct rn_engine *e, int maker)
+{
+	unsigned long tid;
+	struct task *task;
+
+	if (!is_launched(e, maker) ||
+	    rn_ptrace(RN_PTRACE_GETEVENTMSG, maker, 0, (uintptr_t)&tid) < 0)
+		return;
+	task = rn_task_find(e, (int)tid);
+	if (task && task->left) {
+		rn_task_remove(e, task);
+	} else if (!task) {
+		task = rn_task_add(e, (int)tid);
+		if (task)
+			task->expected = true;
+	}
+}
+
+static bool is_birth(int status)
+{
+	int event = status >> 16;
+
+	return event == RN_PTRACE_EVENT_FORK || event == RN_PTRACE_EVENT_VFORK ||
+	       event == RN_PTRACE_EVENT_CLONE;
+}
+
 void rn_leave_at_stop(struct rn_engine *e, int tid, int status)
 {
 	struct task *task;
@@ -94,13 +124,22 @@ void rn_leave_at_stop(struct rn_engine *e, int tid, int status)
 		rn_on_exec(e, tid);
 	else if (status >> 16 == 0 && WSTOPSIG(status) != (SIGTRAP | 0x80))
 		sig = WSTOPSIG(status); /* about to be delivered */
+	else if (is_birth(status))
+		expect_child(e, tid);
 	if (rn_ptrace(RN_PTRACE_DETACH, tid, 0, (uintptr_t)sig) == 0)
 		atomic_fetch_add(&e->counters.let_go, 1);
 	task = rn_task_find(e, tid);
 	if (!task)
+		task = rn_task_add(e, tid);
+	if (!task)
 		return;
 	if (task->held)
 		e->tasks.held--;
+	task->held = false;
+	if (!task->known && !task->expected) {
+		task->left = true; /* until its maker tells of it */
+		return;
+	}
 	if (!task->attached)
 		tell_departure(e, task);
 	rn_task_remove(e, task);

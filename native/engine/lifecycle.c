@@ -344,6 +344,15 @@ void rn_on_exec(struct rn_engine *e, int tid)
 	rn_emit_work(e, true);
 }
 
+void rn_on_command_end(struct rn_engine *e, int status)
+{
+	e->command_gone = true;
+	e->command_status = status;
+	/* Nobody signals it from now on: the id may be another's. */
+	atomic_store(&e->counters.command_pid, -1);
+	atomic_store(&e->counters.at_rest, 0);
+}
+
 void rn_on_death(struct rn_engine *e, struct task *task, int status)
 {
 	if (!task->known) {
@@ -366,13 +375,8 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 		e->work.ev.result = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 		rn_emit_work(e, true);
 	}
-	if (task->tid == e->command_pid) {
-		e->command_gone = true;
-		e->command_status = status;
-		/* Nobody signals it from now on: the id may be another's. */
-		atomic_store(&e->counters.command_pid, -1);
-		atomic_store(&e->counters.at_rest, 0);
-	}
+	if (task->tid == e->command_pid)
+		rn_on_command_end(e, status);
 	rn_task_remove(e, task);
 }
 

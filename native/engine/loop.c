@@ -95,6 +95,10 @@ static void handle(struct rn_engine *e, const struct happened *h)
 		} else {
 			on_stop(e, task, h->status);
 		}
+	} else if (!task && e->leaving) {
+		/* The command is our child still. */
+		if (h->tid == e->command_pid)
+			rn_on_command_end(e, h->status);
 	} else if (WIFEXITED(h->status) || WIFSIGNALED(h->status)) {
 		if (!task)
 			task = rn_task_add(e, h->tid);

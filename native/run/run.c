@@ -414,6 +414,11 @@ void rn_run_signal_all(rn_run *run, int sig)
 	rn_engine_signal_all(run->engine, sig);
 }
 
+int rn_run_command(const rn_run *run)
+{
+	return atomic_load(&rn_engine_counters(run->engine)->command_pid);
+}
+
 int rn_run_at_rest(rn_run *run)
 {
 	return atomic_load(&rn_engine_counters(run->engine)->at_rest);

@@ -502,6 +502,7 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 	run->ctx.flags = config->trace_flags;
 	run->ctx.is_remote = config->parent_is_remote;
 	run->ctx.tracestate = (char *)(uintptr_t)config->tracestate;
+	run->ended = in->command_ended;
 	if (in->command_ended)
 		run->exit_code = (in->command_status & 0x7f) ? -(in->command_status & 0x7f)
 							     : in->command_status >> 8 & 0xff;

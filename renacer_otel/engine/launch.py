@@ -219,6 +219,10 @@ class NativeRun:
         """Passes a signal on to the command (0: to nobody). False = the command has ended."""
         return int(native.lib.rn_run_signal(self._run, number)) != -errno.ESRCH
 
+    def command(self) -> int:
+        """The command's process id; 0 = not started, -1 = it has ended."""
+        return int(native.lib.rn_run_command(self._run))
+
     def let_go(self) -> int:
         """Lets all that is still traced run on by itself; how many threads have been let go.
 

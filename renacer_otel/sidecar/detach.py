@@ -52,6 +52,9 @@ class DetachSignals:
         if self.let_go:
             self._run.let_go()
 
+    def tracing_has_ended(self) -> None:
+        """Of commands only."""
+
     def command_has_ended(self) -> None:
         """Nothing is traced any more: a signal ends our waiting for outputs."""
         for number in _END:

@@ -129,7 +129,7 @@ class Session:
                 outputs = [output for output in (otlp, file) if output]
                 self._start(run, outputs)
                 while (status := run.wait(_WAIT_S)) is None:
-                    if run.traced():
+                    if run.traced() and run.command() <= 0:
                         signals.command_has_ended()
                     else:
                         if time.monotonic() > self._until:  # no |=: a handler sets it, too
@@ -138,9 +138,11 @@ class Session:
                     if signals.stays and self._tell:
                         self._tell(_STAYS)
                         self._tell = None
-                signals.command_has_ended()
-                if config.argv and signals.let_go and run.let_go():
+                if run.command() > 0:
+                    status = self._wait_untraced(run, signals)
+                elif config.argv and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")
+                signals.command_has_ended()
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
                 for output in outputs:
@@ -160,6 +162,17 @@ class Session:
             )
         finally:
             run.close()
+
+    @staticmethod
+    def _wait_untraced(run: NativeRun, signals: Signals | DetachSignals) -> int:
+        """The command was let go; we are its parent still, and end as it ends."""
+        signals.tracing_has_ended()
+        while True:
+            signals.follow()
+            pid, status = os.waitpid(run.command(), os.WNOHANG)
+            if pid:
+                return status
+            time.sleep(_WAIT_S)
 
     def _signals(self, run: NativeRun) -> Signals | DetachSignals:
         if self._config.argv:

@@ -114,6 +114,12 @@ class Signals:
             if self._run.at_rest():
                 self._run.signal(signal.SIGCONT)
 
+    def tracing_has_ended(self) -> None:
+        """The command runs on untraced: a key that stops it stops us alike."""
+        self.let_go = False
+        self._stop = 0
+        self._restore(_STOPS)
+
     def command_has_ended(self) -> None:
         """Nobody is left to pass a signal on to: a key stops us, or ends our waiting, at once."""
         self._restore(_STOPS)

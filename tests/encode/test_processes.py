@@ -165,6 +165,7 @@ def test_the_root_span_says_exactly_what_went_in(
     for name, value in strings.items():
         setattr(run, name, core.text(value))
     run.exit_code = draw(st.integers(-64, 255))
+    run.ended = draw(st.booleans())
     counts = "events calls errors signals processes threads lost_calls lost_events stops".split()
     for name in [*counts, "unfinished", "tracer_ns", "attached"]:
         setattr(run.totals, name, draw(U64 | st.just(0)))
@@ -191,7 +192,7 @@ def test_the_root_span_says_exactly_what_went_in(
     }
     if run.totals.attached:
         expected["renacer.attached_processes"] = count(run.totals.attached)
-    if strings["command"]:
+    if run.ended:
         expected |= ending(core, status)
     else:
         status = 0  # nobody's

@@ -198,6 +198,8 @@ int rn_run_let_go(rn_run *run);
 int rn_run_is_filtered(rn_run *run);
 /* Sends a signal to all that is still traced; see rn_engine_signal_all(). */
 void rn_run_signal_all(rn_run *run, int sig);
+/* The command's process id; 0 = not started, -1 = it has ended. */
+int rn_run_command(const rn_run *run);
 /* 1 = the command stands stopped by job control, 2 = so does all that it started, else 0. */
 int rn_run_at_rest(rn_run *run);
 /* 1 = no tracee is left; the outputs may still be at work. */

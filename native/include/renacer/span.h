@@ -110,6 +110,7 @@ struct rn_run_span {
 	const char *engine;       /* "ptrace" */
 	const char *command;      /* argv[0]; "" = none */
 	const char *options;      /* how the run was asked for, one line */
+	bool ended;               /* the command did */
 	int exit_code;            /* of the command; -signal where a signal ended it */
 	struct rn_totals totals;
 };
