@@ -36,6 +36,7 @@ import sys
 from pathlib import Path
 
 import table_names
+import table_structs
 from table_data import (
     ABIS,
     TABLES,
@@ -145,7 +146,7 @@ def describe(
         for word in aux.split(":"):
             if word in sets.shapes:
                 form = f"RN_SHAPE_{word.upper()}"
-                aux = str(sets.shapes[word]) if aux == word else aux.replace(word, "").strip(":")
+                aux = ":".join(one for one in aux.split(":") if one != word)
         if aux in names:
             aux = str(names.index(aux))
         shown = sets.show.get((call.name, name))
@@ -164,7 +165,8 @@ def emit_calls(
     calls: list[Call], rules: Rules, sets: table_names.Sets, head: str
 ) -> dict[str, str]:
     """``args.inc`` (argument lists, each once) and a table for each ABI."""
-    choices, starts = table_names.emit_choices(sets, head)
+    names = {call.name: [name for _, name in call.args] for call in reversed(calls)}
+    choices, starts = table_names.emit_choices(sets, names, head)
     shared: dict[str, str] = {}  # initializer -> C name
     taken: dict[str, int] = {}
     args_lines: list[str] = []
@@ -242,9 +244,12 @@ def emit(rules: Rules) -> dict[str, str]:
     )
     sets = table_names.read_sets(TABLES / "sets.tsv")
     table_names.read_names(TABLES / "names.tsv", sets)
+    structs = table_structs.read_structs(TABLES / "structs.tsv")
+    sets.shapes |= {one.name: one.sizes for one in structs.values()}
     result = emit_calls(read_calls(TABLES / "syscalls.tsv"), rules, sets, head)
     result["forms.inc"] = table_names.emit_ids(sets, head)
     result["names.inc"] = table_names.emit_names(sets, head)
+    result["structs.inc"] = table_structs.emit_structs(structs, sets.sets, head)
     result["constants.inc"] = emit_constants(TABLES / "constants.tsv", rules, head)
     return result
 

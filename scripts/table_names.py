@@ -35,11 +35,11 @@ class Set:
 
 @dataclass
 class Sets:
-    """The whole of sets.tsv: sets by name, (call, argument) to set, structure to bytes."""
+    """The whole of sets.tsv: sets by name, (call, argument) to set, structure to its bytes."""
 
     sets: dict[str, Set] = field(default_factory=dict)
     show: dict[tuple[str, str], str] = field(default_factory=dict)
-    shapes: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, list[int]] = field(default_factory=dict)
     # (call, argument or =) to (other argument, constants, how)
     choices: dict[tuple[str, str], list[tuple[str, list[str], str]]] = field(default_factory=dict)
 
@@ -71,7 +71,8 @@ def read_sets(path: Path) -> Sets:
                 choice = rest[2], rest[3].split(","), rest[4]
                 result.choices.setdefault((rest[0], rest[1]), []).append(choice)
             elif what == "shape":
-                result.shapes[rest[0]] = int(rest[1])
+                sizes = [int(size) for size in rest[1:]]
+                result.shapes[rest[0]] = sizes * 3 if len(sizes) == 1 else sizes
             else:
                 raise TableError(f"{path.name}:{number}: unknown kind of line {what!r}")
         except (IndexError, ValueError):
@@ -83,6 +84,8 @@ def read_sets(path: Path) -> Sets:
 
 
 def matches(name: str, pattern: str) -> bool:
+    if pattern.startswith("*"):
+        return name.endswith(pattern[1:])
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
@@ -179,29 +182,78 @@ def emit_ids(sets: Sets, head: str) -> str:
     lines += ["/* Structures; 0: none. */\nenum rn_shape {\n\tRN_SHAPE_NONE,\n"]
     lines += [f"\tRN_SHAPE_{name.upper()},\n" for name in sets.shapes]
     lines += ["\tRN_SHAPE_COUNT\n};\n"]
-    lines += ["\n/* Their bytes in 64-bit programs. */\n#define RN_SHAPE_SIZES \\\n\t0, "]
-    lines += [", ".join(map(str, sets.shapes.values())), "\n"]
+    lines += ["\n/* Their bytes: 64-bit, i386, ARM. */\n#define RN_SHAPE_SIZES \\\n\t{0, 0, 0}"]
+    lines += [f", \\\n\t{{{', '.join(map(str, sizes))}}}" for sizes in sets.shapes.values()]
+    lines += ["\n"]
     return "".join(lines)
 
 
-def emit_choices(sets: Sets, head: str) -> tuple[str, dict[tuple[str, str], int]]:
-    """``choices.inc``, and where in it the choices of an argument begin."""
+def emit_choices(
+    sets: Sets, calls: dict[str, list[str]], head: str
+) -> tuple[str, dict[tuple[str, str], int]]:
+    """``choices.inc``, and where in it the choices of an argument begin.
+
+    ``calls``: the names of the arguments of each call, the same in every ABI for those that
+    choices are about.
+    """
     lines: list[str] = []
     starts: dict[tuple[str, str], int] = {}
     for key, choices in sets.choices.items():
+        call = key[0]
         starts[key] = len(lines)
         for other, constants, how in choices:
-            shown = sets.sets[sets.show[key[0], other]]
-            numbers = {name: value for name, value, _ in shown.names}
-            form = f"RN_SET_{how.upper()}" if how in sets.sets else "0"
-            kind = "RN_ARG_FLAGS" if how in sets.sets else f"RN_ARG_{how}"
+            *before, own = other.split(",")
+            if own == "*":  # whatever the others are
+                lines.append(f"\t{{0, 0, -1, -1, {form_of(sets, how)}}},\n")
+                continue
+            first = before[0].partition("=") if before else None
+            if own not in calls.get(call, []):
+                raise TableError(f"sets.tsv: {call}: no such argument: {own}")
+            where = -1
+            if first:
+                if first[0] not in calls[call]:
+                    raise TableError(f"sets.tsv: {call}: no such argument: {first[0]}")
+                where = calls[call].index(first[0])
+            condition = f"{value_of(sets, call, first[0], first[2], None):#x}, {where}" if first \
+                else "0, -1"  # fmt: skip
             for name in constants:
-                if name not in numbers:
-                    raise TableError(f"sets.tsv: {key[0]}: no such constant: {name}")
-                lines.append(f"\t{{{numbers[name]:#x}, {quoted(other)}, {kind}, {form}}},\n")
-        lines.append("\t{0, NULL, 0, 0},\n")
+                value = value_of(sets, call, own, name, first[2] if first else None)
+                where, form = calls[call].index(own), form_of(sets, how)
+                lines.append(f"\t{{{value:#x}, {condition}, {where}, {form}}},\n")
+        lines.append("\t{0, 0, -1, -2, 0, 0, 0},\n")
     text = f"static const struct choice choices[] = {{\n{''.join(lines)}}};\n"
     return head + text, starts
+
+
+def value_of(sets: Sets, call: str, arg: str, name: str, chosen: str | None) -> int:
+    """A constant of argument ``arg``, whose set may hang on another one's value ``chosen``."""
+    shown = sets.show.get((call, arg)) or ("ioctl" if (call, arg) == ("ioctl", "cmd") else None)
+    if shown is None:
+        found = [
+            how for _, constants, how in sets.choices.get((call, arg), []) if chosen in constants
+        ]
+        shown = found[0] if found else None
+    if name.isdigit() or name.startswith("0x"):
+        return int(name, 0)
+    for own, value, _ in sets.sets[shown].names if shown in sets.sets else []:
+        if own == name:
+            return value
+    raise TableError(f"sets.tsv: {call}: no such constant: {name}")
+
+
+def form_of(sets: Sets, how: str) -> str:
+    """``SET``, ``KIND``, or ``KIND:SHAPE[:AUX]`` as C: the kind, aux and the form."""
+    if how in sets.sets:
+        return f"RN_ARG_FLAGS, 0, RN_SET_{how.upper()}"
+    kind, _, rest = how.partition(":")
+    form, _, aux = rest.partition(":")
+    if form in sets.shapes:
+        form = f"RN_SHAPE_{form.upper()}"
+    elif form in sets.sets:
+        form = f"RN_SET_{form.upper()}"
+    elif form:
+        raise TableError(f"sets.tsv: no such structure: {form}")
+    return f"RN_ARG_{kind}, {aux or 0}, {form or 0}"
 
 
 def emit_names(sets: Sets, head: str) -> str:

@@ -10,6 +10,8 @@
 
 #include "renacer/encode.h"
 
+#include "renacer/syscalls.h"
+
 #include "../tables/forms.inc"
 
 /* "CLD_EXITED" of SIGCHLD's 1; NULL where unknown. */
@@ -45,26 +47,110 @@ static inline char *rn_write_text(char *out, const char *text)
 #define RN_NAMES_MAX 512u
 char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value);
 const char *rn_name_of(unsigned set, unsigned abi, uint64_t value);
+bool rn_set_is_one(unsigned set);
 
-/* What an argument is in this call, which may hang on another argument. */
-struct rn_meaning {
-	uint8_t kind;  /* enum rn_arg_kind */
-	bool named;    /* a number that is shown by names: rn_write_arg_names() */
-	uint32_t form; /* enum rn_set with RN_FORM_WIDE, or enum rn_shape */
+/* How arguments are written. */
+struct rn_style {
+	uint32_t string_limit; /* bytes of a string, items of a list */
+	bool verbose;          /* -v: nothing is left out */
 };
-void rn_arg_meaning(const struct rn_call *call, unsigned arg, struct rn_meaning *meaning);
+
+static inline void rn_arg_meaning(const struct rn_call *call, unsigned arg,
+				  struct rn_meaning *meaning)
+{
+	rn_arg_mean(call->desc, call->args, arg, meaning);
+}
+
+/* A number that is shown by names. */
+static inline bool rn_meaning_named(const struct rn_meaning *meaning)
+{
+	switch (meaning->kind) {
+	case RN_ARG_INT:
+	case RN_ARG_UINT:
+	case RN_ARG_LONG:
+	case RN_ARG_ULONG:
+	case RN_ARG_RAW:
+	case RN_ARG_FLAGS:
+		return (meaning->form & RN_FORM_MASK) != 0;
+	default:
+		return false;
+	}
+}
+
 char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg,
 			 const struct rn_meaning *meaning);
-/* enum rn_set by which the result is shown, too. */
-unsigned rn_result_set(const struct rn_call *call);
+
+/* What a result that is no error means beside the number. */
+bool rn_result_meaning(const struct rn_call *call, struct rn_meaning *meaning);
 
 /*
- * A structure, or `count` of them, from `len` captured bytes; NULL: it cannot be shown (too
- * short, not of this machine). At most RN_SHAPE_PER_BYTE * len + RN_SHAPE_EXTRA bytes.
+ * A result that is no error, with what strace adds in brackets: names, which files are
+ * ready, how much time is left. At most rn_call_room() bytes with all arguments together.
+ */
+char *rn_write_result(char *out, const struct rn_call *call, const struct rn_style *style);
+
+/* Captured bytes that are to be shown. */
+struct rn_value {
+	const uint8_t *data;
+	size_t len;
+	unsigned abi;
+	const struct rn_style *style;
+};
+
+/*
+ * A structure; NULL: it cannot be shown (too short, not of this machine). At most
+ * RN_SHAPE_PER_BYTE * len + RN_SHAPE_EXTRA bytes.
  */
 #define RN_SHAPE_PER_BYTE 64u
-#define RN_SHAPE_EXTRA 768u
-char *rn_write_shape(char *out, unsigned shape, unsigned abi, const uint8_t *data, size_t len);
+#define RN_SHAPE_EXTRA 4096u
+char *rn_write_shape(char *out, unsigned shape, const struct rn_value *value);
+
+/* Parts of it: each is handed at least as many bytes as rn_shape_size() says. */
+char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value); /* structs.tsv */
+char *rn_write_file_shape(char *out, unsigned shape, const struct rn_value *value);
+char *rn_write_signal_shape(char *out, unsigned shape, const struct rn_value *value);
+char *rn_write_terminal(char *out, const struct rn_value *value);
+char *rn_write_sigset(char *out, uint64_t set);
+char *rn_write_siginfo(char *out, const struct rn_value *value);
+char *rn_write_device(char *out, uint64_t major, uint64_t minor);
+char *rn_write_file_mode(char *out, unsigned abi, uint32_t mode);
+/* " 1970-01-01T00:00:01.5+0000", or nothing; digits: of the fraction. */
+char *rn_write_date(char *out, int64_t seconds, int64_t fraction, unsigned digits);
+char *rn_write_pointer(char *out, uint64_t value);
+char *rn_write_message(char *out, const struct rn_call *call, const struct rn_piece *piece,
+		       const struct rn_meaning *meaning, const struct rn_style *style);
+
+static inline uint64_t rn_get(const uint8_t *data, size_t offset, size_t size)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, data + offset, size);
+	return value;
+}
+
+static inline int64_t rn_get_signed(const uint8_t *data, size_t offset, size_t size)
+{
+	unsigned unused = 64 - 8 * (unsigned)size;
+
+	return (int64_t)(rn_get(data, offset, size) << unused) >> unused;
+}
+
+/* Which layout an ABI's programs have: 64-bit, i386, ARM; -1: none that is known. */
+static inline int rn_machine(unsigned abi)
+{
+	switch (abi) {
+	case RN_ABI_X86_64:
+	case RN_ABI_AARCH64:
+		return 0;
+	case RN_ABI_I386:
+		return 1;
+	case RN_ABI_ARM:
+		return 2;
+	default:
+		return -1;
+	}
+}
+
 /* The address of a connect(), accept(), bind(), … as it was captured; false: not known. */
 struct rn_peer {
 	const uint8_t *data; /* the address as text, or a Unix socket's name as it is */
@@ -76,15 +162,45 @@ struct rn_peer {
 };
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
 
-char *rn_write_iovecs(char *out, const struct rn_piece *piece, uint32_t limit);
+char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total, uint32_t limit);
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len);
+
+/* Whether the call filled nothing in: it failed, or is not over. */
+static inline bool rn_gave_nothing(const struct rn_call *call)
+{
+	return call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED | RN_FLAG_UNFINISHED);
+}
+
+/* Bytes of an argument as they stood before the call, or after it; NULL: not known. */
+const struct rn_piece *rn_struct_at(const struct rn_call *call, unsigned arg, bool at_exit);
+
+/* The piece of this type of an argument that has several. */
+static inline const struct rn_piece *rn_call_piece_of(const struct rn_call *call, unsigned arg,
+						      unsigned type)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct rn_event *ev = i ? call->entry : call->exit;
+
+		if (!ev || !ev->pieces)
+			continue;
+		for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+			if (p->arg == arg && p->type == type && !(p->flags & RN_PIECE_UNREAD))
+				return p;
+	}
+	return NULL;
+}
+
+/* Structures, lists, sets, lengths: what rn_write_arg() does not write itself. */
+char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning, const struct rn_style *style);
 
 /* The most that rn_write_arg() takes for all arguments of this call together. */
 size_t rn_call_room(const struct rn_call *call);
 
 /* Writes one argument as text; see rn_format_arg(). */
-char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg, uint32_t string_limit);
+char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
+		   const struct rn_style *style);
 
 /* Whether the argument means nothing in this call: the mode of an open() that makes no file. */
 bool rn_arg_is_void(const struct rn_call *call, unsigned arg);
@@ -92,11 +208,36 @@ bool rn_arg_is_void(const struct rn_call *call, unsigned arg);
 /* Whether the call fills what this kind of argument points to: it is shown at the exit. */
 static inline bool rn_kind_is_out(unsigned kind)
 {
-	return kind == RN_ARG_BUF_OUT || kind == RN_ARG_PATH_OUT || kind == RN_ARG_STRUCT_OUT ||
-	       kind == RN_ARG_WAIT_STATUS || kind == RN_ARG_FD_PAIR_OUT ||
-	       kind == RN_ARG_ARRAY_OUT || kind == RN_ARG_SOCKADDR_OUT ||
-	       kind == RN_ARG_LENGTH_INOUT || kind == RN_ARG_DIRENTS_OUT ||
-	       kind == RN_ARG_IOVEC_OUT;
+	switch (kind) {
+	case RN_ARG_BUF_OUT:
+	case RN_ARG_PATH_OUT:
+	case RN_ARG_STRUCT_OUT:
+	case RN_ARG_WAIT_STATUS:
+	case RN_ARG_FD_PAIR_OUT:
+	case RN_ARG_ARRAY_OUT:
+	case RN_ARG_SOCKADDR_OUT:
+	case RN_ARG_LENGTH_INOUT:
+	case RN_ARG_DIRENTS_OUT:
+	case RN_ARG_IOVEC_OUT:
+	case RN_ARG_VALUE_OUT:
+	case RN_ARG_REMAINDER:
+	case RN_ARG_MSG_OUT:
+	case RN_ARG_MMSG_IN: /* msg_len */
+	case RN_ARG_MMSG_OUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whether argument `arg` of this very call is shown only when the call is over. */
+static inline bool rn_arg_is_out(const struct rn_call *call, unsigned arg)
+{
+	struct rn_meaning meaning;
+
+	rn_arg_meaning(call, arg, &meaning);
+	return rn_kind_is_out(meaning.kind) ||
+	       (meaning.kind == RN_ARG_STRUCT_INOUT && meaning.form == RN_SHAPE_OFFSET);
 }
 
 #endif

@@ -2,10 +2,8 @@
 /* Lists of buffers (readv, writev), as strace 6.1 writes them. */
 #include "decode.h"
 
-char *rn_write_iovecs(char *out, const struct rn_piece *piece, uint32_t limit)
+char *rn_write_iovecs(char *out, const uint8_t *data, size_t left, uint64_t total, uint32_t limit)
 {
-	const uint8_t *data = rn_piece_data(piece);
-	size_t left = piece->len;
 	uint64_t count = 0;
 
 	*out++ = '[';
@@ -32,7 +30,7 @@ char *rn_write_iovecs(char *out, const struct rn_piece *piece, uint32_t limit)
 		data += padded;
 		left -= padded;
 	}
-	if (count < piece->total)
+	if (count < total)
 		out = rn_write_text(out, count ? ", ..." : "...");
 	*out++ = ']';
 	return out;

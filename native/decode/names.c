@@ -120,56 +120,45 @@ const char *rn_name_of(unsigned set, unsigned abi, uint64_t value)
 }
 
 struct choice {
-	uint64_t value;    /* of the other argument */
-	const char *other; /* its name; NULL: the end of a list */
-	uint8_t kind;      /* what the argument is then */
-	uint16_t set;
+	uint64_t value;  /* of argument `arg`… */
+	uint64_t first;  /* …and this one of argument `other`, if there is one */
+	int8_t other;    /* -1: none */
+	int8_t arg;      /* -1: whatever they are; -2: the end of a list */
+	uint8_t kind;    /* what the argument is then */
+	uint8_t aux;
+	uint16_t form;
 };
 
 #include "../tables/choices.inc"
 
-static const struct choice *choose(const struct rn_call *call, unsigned first)
+static const struct choice *choose(const uint64_t args[6], unsigned first)
 {
-	const struct rn_syscall_desc *desc = call->desc;
-
 	if (first >= sizeof(choices) / sizeof(choices[0]))
 		return NULL;
-	for (const struct choice *c = &choices[first]; c->other; c++)
-		for (unsigned arg = 0; arg < desc->nargs; arg++)
-			if ((uint32_t)call->args[arg] == c->value &&
-			    (desc->args[arg].name == c->other ||
-			     !strcmp(desc->args[arg].name, c->other)))
-				return c;
-	return NULL;
+	for (const struct choice *c = &choices[first];; c++) {
+		if (c->arg < 0)
+			return c->arg == -1 ? c : NULL;
+		if ((uint32_t)args[c->arg] == c->value &&
+		    (c->other < 0 || (uint32_t)args[c->other] == c->first))
+			return c;
+	}
 }
 
-void rn_arg_meaning(const struct rn_call *call, unsigned arg, struct rn_meaning *meaning)
+void rn_arg_choose(const struct rn_syscall_desc *desc, const uint64_t args[6], unsigned arg,
+		   struct rn_meaning *meaning)
 {
-	const struct rn_arg_desc *desc = &call->desc->args[arg];
+	const struct choice *c = choose(args, desc->args[arg].form >> RN_FORM_SHIFT & 0x7fff);
 
-	meaning->kind = desc->kind;
-	meaning->form = desc->form & (RN_FORM_MASK | RN_FORM_WIDE);
-	if (desc->form & RN_FORM_CHOICE) {
-		const struct choice *c = choose(call, desc->form >> RN_FORM_SHIFT & 0x7fff);
+	if (!c)
+		return;
+	meaning->kind = c->kind;
+	meaning->aux = c->aux;
+	meaning->form = c->form;
+}
 
-		if (c) {
-			meaning->kind = c->kind;
-			meaning->form = c->set;
-		}
-	}
-	meaning->named = false;
-	switch (meaning->kind) {
-	case RN_ARG_INT:
-	case RN_ARG_UINT:
-	case RN_ARG_LONG:
-	case RN_ARG_ULONG:
-	case RN_ARG_RAW:
-	case RN_ARG_FLAGS:
-		meaning->named = (meaning->form & RN_FORM_MASK) != RN_SET_NONE;
-		break;
-	default:
-		break;
-	}
+bool rn_set_is_one(unsigned set)
+{
+	return set < RN_SET_COUNT && name_sets[set].one;
 }
 
 char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg,
@@ -182,9 +171,13 @@ char *rn_write_arg_names(char *out, const struct rn_call *call, unsigned arg,
 	return rn_write_names(out, meaning->form & RN_FORM_MASK, call->abi, value);
 }
 
-unsigned rn_result_set(const struct rn_call *call)
+bool rn_result_meaning(const struct rn_call *call, struct rn_meaning *meaning)
 {
-	const struct choice *c = call->desc->result ? choose(call, call->desc->result - 1u) : NULL;
+	const struct choice *c =
+		call->desc->result ? choose(call->args, call->desc->result - 1u) : NULL;
 
-	return c ? c->set : RN_SET_NONE;
+	if (!c)
+		return false;
+	*meaning = (struct rn_meaning){.kind = c->kind, .aux = c->aux, .form = c->form};
+	return true;
 }

@@ -202,7 +202,7 @@ static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
 	memcpy(key, "syscall.args.", 13);
 	memcpy(key + 13, desc->name, name_len);
 	rn_arg_meaning(call, arg, &meaning);
-	if (meaning.named) {
+	if (rn_meaning_named(&meaning)) {
 		char names[RN_NAMES_MAX];
 
 		attr_text(w, key, len, names,
@@ -214,6 +214,7 @@ static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
 	case RN_ARG_FD:
 	case RN_ARG_DIRFD:
 	case RN_ARG_PID:
+	case RN_ARG_ID:
 		attr_int(w, key, len, (int32_t)value);
 		return;
 	case RN_ARG_LONG:
@@ -221,8 +222,17 @@ static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
 		return;
 	case RN_ARG_UINT:
 	case RN_ARG_MODE:
+	case RN_ARG_MODE_TYPE:
 		attr_int(w, key, len, (uint32_t)value);
 		return;
+	case RN_ARG_IOCTL: {
+		char text[RN_NAMES_MAX];
+
+		attr_text(w, key, len, text,
+			  (size_t)(rn_write_arg(text, call, arg, &(const struct rn_style){0}) -
+				   text));
+		return;
+	}
 	case RN_ARG_RAW:
 	case RN_ARG_ULONG:
 	case RN_ARG_FLAGS:

@@ -18,7 +18,8 @@ struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit)
 
 	if (text) {
 		text->flags = flags;
-		text->string_limit = string_limit;
+		text->style.string_limit = string_limit;
+		text->style.verbose = flags & RN_TEXT_VERBOSE;
 		text->live = 1;
 	}
 	return text;
@@ -171,31 +172,14 @@ static unsigned put_args(struct rn_text *text, struct line *line, const struct r
 			continue;
 		if (arg > first)
 			PUT(line, ", ");
-		if (entry && rn_kind_is_out(desc->args[arg].kind))
+		if (entry && rn_arg_is_out(call, arg))
 			return arg;
-		line->end = rn_write_arg(line->end, call, arg, text->string_limit);
+		line->end = rn_write_arg(line->end, call, arg, &text->style);
 	}
 	return arg;
 }
 
-/* A result that is made of flags: 0x8000 (flags O_RDONLY|O_LARGEFILE). */
-static void put_result_names(struct line *line, const struct rn_call *call)
-{
-	unsigned set = rn_result_set(call);
-
-	if (set == RN_SET_NONE) {
-		line->end = rn_write_i64(line->end, call->result);
-		return;
-	}
-	line->end = rn_write_hex(line->end, (uint64_t)call->result);
-	if (set == RN_SET_FDFLAGS && call->result == 0)
-		return;
-	PUT(line, " (flags ");
-	line->end = rn_write_names(line->end, set, call->abi, (uint32_t)call->result);
-	PUT(line, ")");
-}
-
-static void put_result(struct line *line, const struct rn_call *call)
+static void put_result(struct rn_text *text, struct line *line, const struct rn_call *call)
 {
 	int err = call->result < 0 && call->result >= -4095 ? (int)-call->result : 0;
 	const char *name = rn_errno_name(err);
@@ -219,11 +203,8 @@ static void put_result(struct line *line, const struct rn_call *call)
 	} else if (call->desc->flags & RN_CALL_RESULT_OCTAL) {
 		line->end = rn_write_octal(line->end, (uint64_t)call->result);
 		return;
-	} else if (call->desc->result) {
-		put_result_names(line, call);
-		return;
 	} else {
-		line->end = rn_write_i64(line->end, call->result);
+		line->end = rn_write_result(line->end, call, &text->style);
 		return;
 	}
 	PUT(line, " (");
@@ -277,7 +258,7 @@ static void put_tail(struct rn_text *text, struct line *line, const struct rn_ca
 		*line->end++ = '?';
 		return;
 	}
-	put_result(line, call);
+	put_result(text, line, call);
 	if (text->flags & RN_TEXT_DURATION)
 		put_duration(line, call);
 }

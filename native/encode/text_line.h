@@ -11,7 +11,7 @@
 
 struct rn_text {
 	unsigned flags;
-	uint32_t string_limit;
+	struct rn_style style;
 	uint32_t live;
 	struct text_threads threads;
 	/* The last line is the first half of a call of this thread and has no end yet; 0 = none. */

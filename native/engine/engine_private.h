@@ -66,7 +66,7 @@ struct task {
 };
 
 /* Arguments captured at one stop, and bytes of one, at most. */
-#define WANT_MAX 4u
+#define WANT_MAX 6u
 #define CAPTURE_MAX 65536u
 
 #define TASK_BUCKETS 4096u /* a power of two */

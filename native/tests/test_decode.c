@@ -112,7 +112,7 @@ static void test_names(struct rn_buf *buf, struct sample *s)
 		{"arch_prctl", 0, 0x1002, "ARCH_SET_FS"},
 		{"ioctl", 1, 0x5401, "TCGETS"},
 		{"ioctl", 1, 0x5413, "TIOCGWINSZ"},
-		{"ioctl", 1, 0x12345, "0x12345"},
+		{"ioctl", 1, 0x12345, "_IOC(_IOC_NONE, 0x23, 0x45, 0x1)"},
 		{"getrandom", 2, 1, "GRND_NONBLOCK"},
 		{"getrandom", 2, 0, "0"},
 		{"umount2", 1, 2, "MNT_DETACH"},

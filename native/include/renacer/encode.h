@@ -60,7 +60,8 @@ struct rn_text;
 enum {
 	RN_TEXT_PID_ALWAYS = 1u << 0,  /* "123  " before each line (strace -f -o) */
 	RN_TEXT_PID_BRACKET = 1u << 1, /* "[pid   123] " once there are several tasks (stderr) */
-	RN_TEXT_DURATION = 1u << 3     /* -T */
+	RN_TEXT_DURATION = 1u << 3,    /* -T */
+	RN_TEXT_VERBOSE = 1u << 4      /* -v: nothing is left out */
 };
 struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit);
 void rn_text_destroy(struct rn_text *text);

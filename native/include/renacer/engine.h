@@ -41,6 +41,7 @@ struct rn_engine_config {
 	bool drop_on_full;
 	uint64_t block_limit_ns;
 	uint32_t string_limit; /* bytes of a buffer that are captured */
+	bool verbose;          /* whole environments, entries of directories */
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool no_capture; /* nothing of calls' arguments is read from memory */

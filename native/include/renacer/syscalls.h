@@ -48,15 +48,30 @@ enum rn_arg_kind {
 	RN_ARG_IOVEC_IN = 30, /* struct iovec[] that the call reads; aux = their number's
 	                              argument; see struct rn_iovec_head */
 	RN_ARG_IOVEC_OUT = 31, /* struct iovec[] whose buffers the call fills */
-	RN_ARG_KIND_COUNT = 32
+	RN_ARG_STRUCT_INOUT = 32, /* structure that the call reads and changes: captured twice */
+	RN_ARG_POLLFDS = 33, /* struct pollfd[], captured twice; aux = their number's argument */
+	RN_ARG_FDSET = 34, /* fd_set, captured twice; aux = argument that bounds the fds */
+	RN_ARG_SIGMASK_ARG = 35, /* address and size of a signal mask, and the mask (pselect6) */
+	RN_ARG_VALUE_IN = 36, /* what has the length in args[aux] (setsockopt) */
+	RN_ARG_VALUE_OUT = 37, /* what the call fills; its length's address comes next */
+	RN_ARG_REMAINDER = 38, /* structure that is filled only if a signal cut the call short */
+	RN_ARG_MSG_IN = 39, /* struct msghdr that the call reads: see decode/message.c */
+	RN_ARG_MSG_OUT = 40, /* struct msghdr whose parts the call fills */
+	RN_ARG_MMSG_IN = 41, /* struct mmsghdr[]; aux = their number's argument */
+	RN_ARG_MMSG_OUT = 42, /* as many of them as the result says */
+	RN_ARG_ID = 43, /* uid_t, gid_t: -1 is none */
+	RN_ARG_MAKEDEV = 44, /* dev_t: makedev(0x1, 0x3) */
+	RN_ARG_MODE_TYPE = 45, /* mode_t with the type of the file (mknod) */
+	RN_ARG_IOCTL = 46, /* command of ioctl(): a name, or what the number says */
+	RN_ARG_KIND_COUNT = 47
 };
 
 struct rn_arg_desc {
 	const char *name; /* the kernel's own name of the parameter */
 	uint8_t kind; /* enum rn_arg_kind */
-	uint16_t aux; /* BUF_IN: index of the length argument; STRUCT_*: bytes;
-	                     BUF_OUT, PATH_OUT: index of the room's argument; MODE: index of
-	                     the open flags that make it count; 0 = none */
+	uint16_t aux; /* BUF_IN, VALUE_IN: index of the length argument; BUF_OUT, PATH_OUT: of
+	                     the room's argument; MODE: of the open flags that make it count;
+	                     lists: of the argument that counts them; 0 = none */
 	uint32_t form; /* numbers: which constants it is shown by (enum rn_set), RN_FORM_WIDE
 	                     if all 64 bits count; structures: which one (enum rn_shape);
 	                     RN_FORM_CHOICE if another argument tells; 0 = none. See
@@ -68,8 +83,8 @@ struct rn_arg_desc {
 #define RN_FORM_CHOICE 0x80000000u
 #define RN_FORM_SHIFT 16 /* of the first choice, 15 bits */
 
-/* Bytes of the structure that `form` names, of which an array is made; 0: none. */
-uint32_t rn_shape_size(uint32_t form);
+/* Bytes of the structure that `form` names in programs of `abi`; 0: none, or not known. */
+uint32_t rn_shape_size(uint32_t form, unsigned abi);
 
 enum {
 	RN_CALL_NO_RETURN = 1u << 0, /* exit, exit_group */
@@ -96,6 +111,18 @@ struct rn_iovec_head {
 	uint64_t captured; /* of these; UINT64_MAX: could not be read */
 };
 
+/*
+ * RN_ARG_MSG_*, RN_ARG_MMSG_*: a RN_PIECE_STRUCT of such heads, one for each message, as the
+ * program gave them; UINT32_MAX: could not be read. After each come the bytes of the name, of
+ * the buffers (as RN_ARG_IOVEC_*) and of the control messages, each padded to 8.
+ */
+struct rn_message_head {
+	uint64_t name, iov, iovlen, control, controllen;
+	uint32_t namelen, flags;
+	uint32_t sent; /* struct mmsghdr: msg_len */
+	uint32_t name_bytes, iov_bytes, control_bytes;
+};
+
 struct rn_syscall_desc {
 	const char *name; /* NULL: no call has this number */
 	uint8_t nargs;
@@ -103,6 +130,27 @@ struct rn_syscall_desc {
 	uint16_t result; /* where the choices of what the result means begin, from 1; 0 = none */
 	const struct rn_arg_desc *args;
 };
+
+/* What an argument is in one call: it may hang on the values of others. */
+struct rn_meaning {
+	uint8_t kind; /* enum rn_arg_kind */
+	uint16_t aux; /* as in struct rn_arg_desc */
+	uint32_t form; /* enum rn_set with RN_FORM_WIDE, or enum rn_shape */
+};
+void rn_arg_choose(const struct rn_syscall_desc *desc, const uint64_t args[6], unsigned arg,
+		   struct rn_meaning *meaning);
+
+static inline void rn_arg_mean(const struct rn_syscall_desc *desc, const uint64_t args[6],
+			       unsigned arg, struct rn_meaning *meaning)
+{
+	const struct rn_arg_desc *own = &desc->args[arg];
+
+	meaning->kind = own->kind;
+	meaning->aux = own->aux;
+	meaning->form = own->form & (RN_FORM_MASK | RN_FORM_WIDE);
+	if (own->form & RN_FORM_CHOICE)
+		rn_arg_choose(desc, args, arg, meaning);
+}
 
 /*
  * The description of call `nr` of `abi`; never NULL. An unknown number gives a

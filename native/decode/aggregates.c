@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments that are more than a number or a string: structures, lists, sets, lengths. */
+#include "decode.h"
+
+static char *write_wait_status(char *out, uint32_t status)
+{
+	uint32_t low = status & 0x7f;
+
+	out = rn_write_text(out, "[{");
+	if (status == 0xffff) {
+		out = rn_write_text(out, "WIFCONTINUED(s)");
+	} else if (low == 0x7f) {
+		out = rn_write_text(out, "WIFSTOPPED(s) && WSTOPSIG(s) == ");
+		out = rn_write_signal(out, (int)((status >> 8) & 0xff));
+	} else if (low) {
+		out = rn_write_text(out, "WIFSIGNALED(s) && WTERMSIG(s) == ");
+		out = rn_write_signal(out, (int)low);
+		if (status & 0x80)
+			out = rn_write_text(out, " && WCOREDUMP(s)");
+	} else {
+		out = rn_write_text(out, "WIFEXITED(s) && WEXITSTATUS(s) == ");
+		out = rn_write_u64(out, (status >> 8) & 0xff);
+	}
+	*out++ = '}';
+	if (status >> 16) {
+		out = rn_write_text(out, " | ");
+		out = rn_write_u64(out, status >> 16);
+		out = rn_write_text(out, "<<16");
+	}
+	*out++ = ']';
+	return out;
+}
+
+/* The piece of an argument, if it holds data that can be shown. */
+static const struct rn_piece *readable(const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = rn_call_piece(call, arg);
+
+	if (!piece || piece->type != RN_PIECE_STRUCT || (piece->flags & RN_PIECE_UNREAD))
+		return NULL;
+	return piece;
+}
+
+/* The same of one record alone: what stood there before the call, or after it. */
+const struct rn_piece *rn_struct_at(const struct rn_call *call, unsigned arg, bool at_exit)
+{
+	const struct rn_event *ev = at_exit ? call->exit : call->entry;
+	const struct rn_piece *piece = ev && ev->pieces ? rn_piece_first(ev) : NULL;
+
+	for (; piece; piece = rn_piece_next(ev, piece))
+		if (piece->arg == arg && piece->type == RN_PIECE_STRUCT &&
+		    !(piece->flags & RN_PIECE_UNREAD) &&
+		    !(piece->flags & RN_PIECE_AT_EXIT) == !at_exit)
+			return piece;
+	return NULL;
+}
+
+static bool length_at(const struct rn_call *call, unsigned arg, bool at_exit, int32_t *value)
+{
+	const struct rn_piece *piece = rn_struct_at(call, arg, at_exit);
+
+	if (!piece || piece->len < sizeof(*value))
+		return false;
+	memcpy(value, rn_piece_data(piece), sizeof(*value));
+	return true;
+}
+
+/* What the call wrote to an int or two; the address where it wrote nothing. */
+static char *write_out_ints(char *out, const struct rn_call *call, unsigned arg, unsigned kind)
+{
+	const struct rn_piece *piece = readable(call, arg);
+	int32_t value[2];
+	size_t need = kind == RN_ARG_FD_PAIR_OUT ? 8 : 4;
+
+	/* A wait that returns 0 (WNOHANG) leaves the status alone. */
+	if (!piece || piece->len < need || (call->flags & RN_FLAG_FAILED) ||
+	    (kind == RN_ARG_WAIT_STATUS && call->result <= 0))
+		return rn_write_pointer(out, call->args[arg]);
+	memcpy(value, rn_piece_data(piece), need);
+	if (kind == RN_ARG_WAIT_STATUS)
+		return write_wait_status(out, (uint32_t)value[0]);
+	*out++ = '[';
+	out = rn_write_i64(out, value[0]);
+	out = rn_write_text(out, ", ");
+	out = rn_write_i64(out, value[1]);
+	*out++ = ']';
+	return out;
+}
+
+static bool gave_nothing(const struct rn_call *call)
+{
+	return rn_gave_nothing(call);
+}
+
+static char *write_shape(char *out, const struct rn_call *call, const struct rn_piece *piece,
+			 unsigned shape, const struct rn_style *style)
+{
+	const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style};
+
+	return rn_write_shape(out, shape & RN_FORM_MASK, &value);
+}
+
+static char *write_struct(char *out, const struct rn_call *call, unsigned arg,
+			  const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	const struct rn_piece *piece = readable(call, arg);
+	char *end = NULL;
+
+	if (piece && call->args[arg] && !(meaning->kind == RN_ARG_STRUCT_OUT && gave_nothing(call)))
+		end = write_shape(out, call, piece, meaning->form, style);
+	return end ? end : rn_write_pointer(out, call->args[arg]);
+}
+
+/* As it stood before the call; where a position moved, behind it what it became. */
+static char *write_changed(char *out, const struct rn_call *call, unsigned arg,
+			   const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	const struct rn_piece *before = rn_struct_at(call, arg, false);
+	const struct rn_piece *after = rn_struct_at(call, arg, true);
+	char *end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
+
+	if (!end)
+		return rn_write_pointer(out, call->args[arg]);
+	if (meaning->form == RN_SHAPE_OFFSET && !gave_nothing(call) && after &&
+	    after->len == before->len &&
+	    memcmp(rn_piece_data(after), rn_piece_data(before), after->len) != 0) {
+		char *more = rn_write_text(end, " => ");
+
+		more = write_shape(more, call, after, RN_SHAPE_OFFSET, style);
+		end = more ? more : end;
+	}
+	return end;
+}
+
+/* `count` structures, of which those are shown that were captured whole. */
+static char *write_array(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning, uint64_t count,
+			 const struct rn_style *style)
+{
+	const struct rn_piece *piece = meaning->kind == RN_ARG_POLLFDS
+					       ? rn_struct_at(call, arg, false)
+					       : readable(call, arg);
+	uint32_t size = rn_shape_size(meaning->form, call->abi);
+	char *start = out;
+	uint64_t n = 0;
+
+	if (count == 0 && call->args[arg] && size)
+		return rn_write_text(out, "[]");
+	if (!piece || !size)
+		return rn_write_pointer(out, call->args[arg]);
+	*out++ = '[';
+	for (; n < count && n < style->string_limit && (n + 1) * size <= piece->len; n++) {
+		const struct rn_value value = {rn_piece_data(piece) + n * size, size, call->abi,
+					       style};
+		char *end;
+
+		if (n)
+			out = rn_write_text(out, ", ");
+		end = rn_write_shape(out, meaning->form & RN_FORM_MASK, &value);
+		if (!end)
+			return rn_write_pointer(start, call->args[arg]);
+		out = end;
+	}
+	if (n < count)
+		out = rn_write_text(out, n ? ", ..." : "...");
+	*out++ = ']';
+	return out;
+}
+
+static char *write_fdset(char *out, const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = rn_struct_at(call, arg, false);
+
+	if (!piece || !piece->len || piece->flags & RN_PIECE_CUT)
+		return rn_write_pointer(out, call->args[arg]);
+	return rn_write_cpus(out, rn_piece_data(piece), piece->len);
+}
+
+/* What has its length beside it: options of a socket. */
+static char *write_value(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	const struct rn_piece *piece = readable(call, arg);
+	unsigned shape = meaning->form & RN_FORM_MASK;
+	bool given = meaning->kind == RN_ARG_VALUE_IN;
+	struct rn_value value;
+	int32_t length = 0;
+	char *end = NULL;
+	size_t shown;
+
+	if (given)
+		length = (int32_t)call->args[meaning->aux];
+	else if (gave_nothing(call) || !length_at(call, arg + 1, true, &length))
+		return rn_write_pointer(out, call->args[arg]);
+	if (!piece || length < 0)
+		return rn_write_pointer(out, call->args[arg]);
+	value = (struct rn_value){rn_piece_data(piece), piece->len, call->abi, style};
+	if ((uint32_t)length < value.len)
+		value.len = (size_t)length;
+	if (!shape && length == 4)
+		shape = RN_SHAPE_INT;
+	if (shape)
+		end = rn_write_shape(out, shape, &value);
+	if (end)
+		return end;
+	/* Too short for what it should be: a number by default. */
+	if (given && (meaning->form || value.len < 4))
+		return rn_write_pointer(out, call->args[arg]);
+	shown = value.len < style->string_limit ? value.len : style->string_limit;
+	return rn_write_quoted(out, value.data, shown, shown < (uint32_t)length);
+}
+
+static char *write_sigmask_arg(char *out, const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = readable(call, arg);
+	const uint8_t *data;
+
+	if (!piece || piece->len < 16)
+		return rn_write_pointer(out, call->args[arg]);
+	data = rn_piece_data(piece);
+	out = rn_write_text(out, "{sigmask=");
+	out = piece->len >= 24 ? rn_write_sigset(out, rn_get(data, 16, 8))
+			       : rn_write_pointer(out, rn_get(data, 0, 8));
+	out = rn_write_u64(rn_write_text(out, ", sigsetsize="), rn_get(data, 8, 8));
+	*out++ = '}';
+	return out;
+}
+
+static char *write_length(char *out, const struct rn_call *call, unsigned arg)
+{
+	int32_t before, after;
+
+	if (!call->args[arg] || !length_at(call, arg, false, &before))
+		return rn_write_pointer(out, call->args[arg]);
+	*out++ = '[';
+	out = rn_write_i64(out, before);
+	if (!gave_nothing(call) && length_at(call, arg, true, &after) && after != before)
+		out = rn_write_i64(rn_write_text(out, " => "), after);
+	*out++ = ']';
+	return out;
+}
+
+static char *write_sockaddr(char *out, const struct rn_call *call, unsigned arg, bool filled)
+{
+	const struct rn_piece *piece = readable(call, arg);
+	char *end = NULL;
+	int32_t room, after;
+	size_t len;
+
+	if (piece && !(filled && gave_nothing(call))) {
+		len = piece->len;
+		if (filled && arg < 5 && length_at(call, arg + 1, false, &room) &&
+		    length_at(call, arg + 1, true, &after)) {
+			if (after >= 0 && (size_t)after < len)
+				len = (size_t)after;
+			if (room >= 0 && (size_t)room < len)
+				len = (size_t)room;
+		}
+		end = rn_write_sockaddr(out, call->abi, rn_piece_data(piece), len);
+	}
+	return end ? end : rn_write_pointer(out, call->args[arg]);
+}
+
+static char *write_entries(char *out, const struct rn_call *call, const struct rn_piece *piece,
+			   bool old)
+{
+	size_t word = old && rn_machine(call->abi) != 0 ? 4 : 8, head = 2 * word + 2, at = 0;
+	const uint8_t *data = rn_piece_data(piece);
+
+	*out++ = '[';
+	while (at + head + 1 <= piece->len) {
+		size_t size = (size_t)rn_get(data, at + 2 * word, 2);
+		size_t name = head + (old ? 0 : 1), type = old ? at + size - 1 : at + head;
+
+		if (size <= name || size > piece->len - at)
+			break;
+		out = rn_write_u64(rn_write_text(out, at ? ", {d_ino=" : "{d_ino="),
+				   rn_get(data, at, word));
+		out = rn_write_u64(rn_write_text(out, ", d_off="), rn_get(data, at + word, word));
+		out = rn_write_u64(rn_write_text(out, ", d_reclen="), size);
+		if (!old)
+			out = rn_write_names(rn_write_text(out, ", d_type="), RN_SET_DIRTYPE,
+					     call->abi, data[type]);
+		out = rn_write_text(out, ", d_name=");
+		out = rn_write_quoted(
+			out, data + at + name,
+			strnlen((const char *)data + at + name, size - name - (old ? 1 : 0)),
+			false);
+		if (old)
+			out = rn_write_names(rn_write_text(out, ", d_type="), RN_SET_DIRTYPE,
+					     call->abi, data[type]);
+		*out++ = '}';
+		at += size;
+	}
+	if (piece->flags & RN_PIECE_CUT)
+		out = rn_write_text(out, at ? ", ..." : "...");
+	*out++ = ']';
+	return out;
+}
+
+static char *write_dirents(char *out, const struct rn_call *call, unsigned arg, bool old,
+			   const struct rn_style *style)
+{
+	const struct rn_piece *piece = rn_struct_at(call, arg, true);
+	const struct rn_piece *entries = rn_call_piece_of(call, arg, RN_PIECE_BUFFER);
+	uint64_t count;
+
+	if (style->verbose && !gave_nothing(call) && call->args[arg]) {
+		if (entries)
+			return write_entries(out, call, entries, old);
+		if (call->result == 0)
+			return rn_write_text(out, "[]");
+	}
+	out = rn_write_pointer(out, call->args[arg]);
+	if (gave_nothing(call) || !call->args[arg])
+		return out;
+	if (piece && piece->len >= sizeof(count))
+		memcpy(&count, rn_piece_data(piece), sizeof(count));
+	else if (call->result == 0)
+		count = 0;
+	else
+		return out;
+	out = rn_write_u64(rn_write_text(out, " /* "), count);
+	return rn_write_text(out, count == 1 ? " entry */" : " entries */");
+}
+
+static char *write_messages(char *out, const struct rn_call *call, unsigned arg,
+			    const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	bool fills = meaning->kind == RN_ARG_MSG_OUT || meaning->kind == RN_ARG_MMSG_OUT;
+	const struct rn_piece *piece;
+
+	if (fills && gave_nothing(call)) {
+		struct rn_message_head head;
+
+		piece = rn_struct_at(call, arg, false);
+		if (meaning->kind != RN_ARG_MSG_OUT || !piece || piece->len < sizeof(head))
+			return rn_write_pointer(out, call->args[arg]);
+		memcpy(&head, rn_piece_data(piece), sizeof(head));
+		out = rn_write_i64(rn_write_text(out, "{msg_namelen="), (int32_t)head.namelen);
+		*out++ = '}';
+		return out;
+	}
+	if (meaning->kind == RN_ARG_MMSG_OUT || meaning->kind == RN_ARG_MMSG_IN) {
+		if (call->args[arg] &&
+		    (gave_nothing(call) ? call->args[meaning->aux] == 0 : call->result == 0))
+			return rn_write_text(out, "[]");
+	}
+	piece = rn_struct_at(call, arg, true);
+	if (!piece && !fills)
+		piece = rn_struct_at(call, arg, false);
+	return piece && piece->len ? rn_write_message(out, call, piece, meaning, style)
+				   : rn_write_pointer(out, call->args[arg]);
+}
+
+char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	const struct rn_piece *piece;
+
+	switch (meaning->kind) {
+	case RN_ARG_WAIT_STATUS:
+	case RN_ARG_FD_PAIR_OUT:
+		return write_out_ints(out, call, arg, meaning->kind);
+	case RN_ARG_STRUCT_IN:
+	case RN_ARG_STRUCT_OUT:
+		return write_struct(out, call, arg, meaning, style);
+	case RN_ARG_REMAINDER:
+		piece = rn_struct_at(call, arg, true);
+		return (piece ? write_shape(out, call, piece, meaning->form, style) : NULL)
+			       ?: rn_write_pointer(out, call->args[arg]);
+	case RN_ARG_STRUCT_INOUT:
+		return write_changed(out, call, arg, meaning, style);
+	case RN_ARG_ARRAY_IN:
+	case RN_ARG_POLLFDS:
+		return write_array(out, call, arg, meaning,
+				   (uint32_t)call->args[meaning->aux < 6 ? meaning->aux : 0],
+				   style);
+	case RN_ARG_ARRAY_OUT:
+		return gave_nothing(call) ? rn_write_pointer(out, call->args[arg])
+					  : write_array(out, call, arg, meaning,
+							(uint64_t)call->result, style);
+	case RN_ARG_FDSET:
+		return write_fdset(out, call, arg);
+	case RN_ARG_VALUE_IN:
+	case RN_ARG_VALUE_OUT:
+		return write_value(out, call, arg, meaning, style);
+	case RN_ARG_SIGMASK_ARG:
+		return write_sigmask_arg(out, call, arg);
+	case RN_ARG_SOCKADDR_IN:
+	case RN_ARG_SOCKADDR_OUT:
+		return write_sockaddr(out, call, arg, meaning->kind == RN_ARG_SOCKADDR_OUT);
+	case RN_ARG_IOVEC_IN:
+	case RN_ARG_IOVEC_OUT:
+		piece = readable(call, arg);
+		if (!piece || (meaning->kind == RN_ARG_IOVEC_OUT && gave_nothing(call)))
+			return rn_write_pointer(out, call->args[arg]);
+		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total,
+				       style->string_limit);
+	case RN_ARG_LENGTH_INOUT:
+		return write_length(out, call, arg);
+	case RN_ARG_DIRENTS_OUT:
+		return write_dirents(out, call, arg, meaning->aux != 0, style);
+	case RN_ARG_MSG_IN:
+	case RN_ARG_MSG_OUT:
+	case RN_ARG_MMSG_IN:
+	case RN_ARG_MMSG_OUT:
+		return write_messages(out, call, arg, meaning, style);
+	default:
+		return rn_write_pointer(out, call->args[arg]);
+	}
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arguments that lead on: lists of addresses, of buffers, of messages. What they lead to takes
+ * a second read, and a third for the buffers of a message.
+ */
+#include <string.h>
+
+#include "capture.h"
+
+#define ARGV_BYTES (32u * 1024u)
+#define ARGV_COUNT 1024u
+#define ENVP_BYTES (128u * 1024u) /* only with -v */
+#define STRING_LIMIT 4096u
+#define IOVEC_MAX 32u       /* buffers of a list that are looked at */
+#define IOVEC_HEAD_MAX 256u /* bytes of each */
+#define BATCH 8u            /* buffers that are read at once */
+#define MESSAGES_MAX 8u
+#define NAME_MAX_BYTES 128u /* struct sockaddr_storage */
+#define CONTROL_MAX 512u
+#define DIRENTS_MAX 32768u
+
+static size_t at_most(uint64_t n, uint64_t limit)
+{
+	return (size_t)(n < limit ? n : limit);
+}
+
+static size_t word_of(const struct task *task)
+{
+	return task->abi == RN_ABI_X86_64 || task->abi == RN_ABI_AARCH64 ? 8 : 4;
+}
+
+static uint64_t word_at(const uint8_t *data, size_t index, size_t word)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, data + index * word, word);
+	return value;
+}
+
+/* The addresses of a NULL-ended list; how many, at most `cap`. *more: the list goes on. */
+static unsigned read_pointers(struct rn_engine *e, const struct task *task, uint64_t addr,
+			      uint64_t *to, unsigned cap, bool *more)
+{
+	size_t width = task->abi == RN_ABI_I386 || task->abi == RN_ABI_ARM ? 4 : 8;
+	unsigned n = 0;
+
+	*more = false;
+	while (n < cap) {
+		uint8_t chunk[512];
+		size_t got = rn_memory_read_one(e, task->tid, addr, chunk, sizeof(chunk));
+
+		for (size_t at = 0; at + width <= got; at += width) {
+			uint64_t pointer = 0;
+
+			memcpy(&pointer, chunk + at, width);
+			if (!pointer)
+				return n;
+			if (n == cap)
+				break;
+			to[n++] = pointer;
+		}
+		if (got < sizeof(chunk))
+			return n;
+		addr += sizeof(chunk);
+	}
+	*more = true;
+	return n;
+}
+
+/* `n` strings into `text`; the bytes used. *cut: not all of them, or not all of one. */
+static size_t read_strings(struct rn_engine *e, const struct task *task, const uint64_t *pointers,
+			   unsigned n, uint8_t *text, size_t cap, bool *cut)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < n && !*cut; i++) {
+		size_t room = cap - used;
+		struct rn_span_of_memory span = {
+			.addr = pointers[i],
+			.to = text + used,
+			.len = at_most(room, STRING_LIMIT),
+			.string = true,
+		};
+		const uint8_t *end;
+
+		if (room < 2) {
+			*cut = true;
+			break;
+		}
+		rn_memory_read(e, task->tid, &span, 1);
+		end = memchr(text + used, 0, span.got);
+		if (end) {
+			used = (size_t)(end - text) + 1;
+		} else if (span.got) {
+			used += span.got;
+			text[used - 1] = 0;
+			*cut = true;
+		} else {
+			text[used++] = 0;
+			*cut = true;
+		}
+	}
+	return used;
+}
+
+void rn_capture_argv(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
+{
+	static uint64_t pointers[ARGV_COUNT]; /* one tracer thread in a process */
+	bool cut;
+	size_t used;
+	unsigned n;
+
+	n = read_pointers(e, task, task->args[arg], pointers, ARGV_COUNT, &cut);
+	if (n == 0 && task->args[arg] != 0) {
+		uint64_t probe;
+
+		if (rn_memory_read_one(e, task->tid, task->args[arg], &probe, 4) == 0) {
+			rn_piece_add(rec, RN_PIECE_ARGV, arg, NULL, 0, 0, RN_PIECE_UNREAD);
+			return;
+		}
+	}
+	used = read_strings(e, task, pointers, n, e->scratch[0], ARGV_BYTES, &cut);
+	rn_piece_add(rec, RN_PIECE_ARGV, arg, e->scratch[0], used, n, cut ? RN_PIECE_CUT : 0);
+}
+
+void rn_capture_envp(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
+{
+	static uint64_t pointers[16 * ARGV_COUNT];
+	bool more, cut = false;
+	uint64_t n = read_pointers(e, task, task->args[arg], pointers, 16 * ARGV_COUNT, &more);
+
+	rn_piece_add(rec, RN_PIECE_ENVC, arg, &n, sizeof(n), n, more ? RN_PIECE_CUT : 0);
+	if (e->config.verbose && n) {
+		/* The scratch areas lie in a row. */
+		size_t used = read_strings(e, task, pointers, (unsigned)n, e->scratch[0],
+					   ENVP_BYTES, &cut);
+
+		rn_piece_add(rec, RN_PIECE_ARGV, arg, e->scratch[0], used, n,
+			     cut || more ? RN_PIECE_CUT : 0);
+	}
+}
+
+/*
+ * Heads of `count` buffers, each with its first bytes behind it, to `out`. `given`: how many
+ * bytes there are in all of them together. Bytes written; UINT32_MAX: the list could not be read.
+ */
+static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64_t addr,
+			    uint64_t count, uint64_t given, uint8_t *out)
+{
+	static uint8_t bytes[BATCH][IOVEC_HEAD_MAX];
+	size_t head = at_most(e->config.string_limit, IOVEC_HEAD_MAX), word = word_of(task);
+	uint8_t list[IOVEC_MAX * 16];
+	unsigned n = (unsigned)at_most(count, IOVEC_MAX);
+	uint8_t *start = out;
+
+	if (n == 0)
+		return 0;
+	n = (unsigned)(rn_memory_read_one(e, task->tid, addr, list, n * 2 * word) / (2 * word));
+	if (n == 0)
+		return UINT32_MAX;
+	for (unsigned first = 0; first < n; first += BATCH) {
+		struct rn_span_of_memory spans[BATCH];
+		struct rn_iovec_head heads[BATCH];
+		unsigned batch = n - first < BATCH ? n - first : BATCH, reads = 0;
+
+		for (unsigned i = 0; i < batch; i++) {
+			uint64_t base = word_at(list, 2 * (first + i), word);
+			uint64_t len = word_at(list, 2 * (first + i) + 1, word);
+			uint64_t shown = len < given ? len : given;
+
+			given -= shown;
+			heads[i] = (struct rn_iovec_head){base, len, shown, 0};
+			if (shown == 0)
+				continue;
+			spans[reads] = (struct rn_span_of_memory){
+				.addr = base, .to = bytes[reads], .len = at_most(shown, head)};
+			reads++;
+		}
+		rn_memory_read(e, task->tid, spans, reads);
+		reads = 0;
+		for (unsigned i = 0; i < batch; i++) {
+			size_t got = 0;
+			unsigned from = reads;
+
+			if (heads[i].shown) {
+				got = spans[reads].got;
+				heads[i].captured = got || spans[reads].len == 0 ? got : UINT64_MAX;
+				reads++;
+			}
+			memcpy(out, &heads[i], sizeof(heads[i]));
+			out += sizeof(heads[i]);
+			memset(out, 0, rn_pad8((uint32_t)got));
+			memcpy(out, bytes[from < BATCH ? from : 0], got);
+			out += rn_pad8((uint32_t)got);
+		}
+	}
+	return (uint32_t)(out - start);
+}
+
+void rn_capture_iovecs(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
+		       uint64_t count, uint64_t given, unsigned flags)
+{
+	uint32_t len;
+
+	if (task->args[arg] == 0)
+		return;
+	len = read_iovecs(e, task, task->args[arg], count, given, e->scratch[0]);
+	if (len == UINT32_MAX)
+		rn_piece_add(rec, RN_PIECE_STRUCT, arg, NULL, 0, count, flags | RN_PIECE_UNREAD);
+	else
+		rn_piece_add(rec, RN_PIECE_STRUCT, arg, e->scratch[0], len, count, flags);
+}
+
+static uint8_t *append(struct rn_engine *e, const struct task *task, uint64_t addr, size_t len,
+		       uint8_t *out, uint32_t *bytes)
+{
+	size_t got;
+
+	*bytes = 0;
+	if (!addr || !len)
+		return out;
+	memset(out, 0, rn_pad8((uint32_t)len));
+	got = rn_memory_read_one(e, task->tid, addr, out, len);
+	*bytes = got ? (uint32_t)got : UINT32_MAX;
+	return out + rn_pad8((uint32_t)got);
+}
+
+/* One struct msghdr and what it leads to. */
+static uint8_t *read_message(struct rn_engine *e, const struct task *task, const uint8_t *raw,
+			     uint64_t given, uint8_t *out)
+{
+	size_t word = word_of(task);
+	struct rn_message_head head = {
+		.name = word_at(raw, 0, word),
+		.iov = word_at(raw, 2, word),
+		.iovlen = word_at(raw, 3, word),
+		.control = word_at(raw, 4, word),
+		.controllen = word_at(raw, 5, word),
+	};
+	uint8_t *start = out;
+
+	memcpy(&head.namelen, raw + word, 4);
+	memcpy(&head.flags, raw + 6 * word, 4);
+	memcpy(&head.sent, raw + 6 * word + (word == 8 ? 8 : 4), 4);
+	out += sizeof(head);
+	out = append(e, task, head.name, at_most(head.namelen, NAME_MAX_BYTES), out,
+		     &head.name_bytes);
+	if (head.iov) {
+		head.iov_bytes = read_iovecs(e, task, head.iov, head.iovlen, given, out);
+		if (head.iov_bytes != UINT32_MAX)
+			out += head.iov_bytes;
+	}
+	out = append(e, task, head.control, at_most(head.controllen, CONTROL_MAX), out,
+		     &head.control_bytes);
+	memcpy(start, &head, sizeof(head));
+	return out;
+}
+
+void rn_capture_messages(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
+			 const struct messages *what, unsigned flags)
+{
+	/* struct mmsghdr: a struct msghdr and msg_len; one alone is read without. */
+	size_t word = word_of(task), one = 7 * word, stride = what->many ? 8 * word : one;
+	uint8_t raw[MESSAGES_MAX * 64 + 8] = {0}, *out = e->scratch[0];
+	unsigned n = (unsigned)at_most(what->count, MESSAGES_MAX);
+	uint64_t given = what->given;
+
+	if (task->args[arg] == 0 || n == 0)
+		return;
+	n = (unsigned)(rn_memory_read_one(e, task->tid, task->args[arg], raw, n * stride) / stride);
+	if (n == 0) {
+		rn_piece_add(rec, RN_PIECE_STRUCT, arg, NULL, 0, what->count,
+			     flags | RN_PIECE_UNREAD);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t sent;
+
+		if (what->heads_only) {
+			struct rn_message_head head = {0};
+
+			memcpy(&head.namelen, raw + i * stride + word, 4);
+			memcpy(out, &head, sizeof(head));
+			out += sizeof(head);
+			continue;
+		}
+		if (what->many && what->filled) {
+			memcpy(&sent, raw + i * stride + 7 * word, 4);
+			given = sent;
+		}
+		out = read_message(e, task, raw + i * stride, given, out);
+	}
+	rn_piece_add(rec, RN_PIECE_STRUCT, arg, e->scratch[0], (size_t)(out - e->scratch[0]),
+		     what->count, flags);
+}
+
+void rn_capture_sigmask_arg(struct rn_engine *e, struct task *task, struct record *rec,
+			    unsigned arg)
+{
+	uint8_t data[24] = {0};
+	size_t word = word_of(task);
+
+	if (task->args[arg] == 0 ||
+	    rn_memory_read_one(e, task->tid, task->args[arg], data, 2 * word) != 2 * word)
+		return;
+	if (word == 4) {
+		memcpy(data + 8, data + 4, 4);
+		memset(data + 4, 0, 4);
+		memset(data + 12, 0, 4);
+	}
+	if (word_at(data, 0, 8) && word_at(data, 1, 8) == 8 &&
+	    rn_memory_read_one(e, task->tid, word_at(data, 0, 8), data + 16, 8) == 8)
+		rn_piece_add(rec, RN_PIECE_STRUCT, arg, data, 24, 24, 0);
+	else
+		rn_piece_add(rec, RN_PIECE_STRUCT, arg, data, 16, 16, 0);
+}
+
+/* Entries of a directory: how many, and with -v they themselves. */
+void rn_capture_dirents(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
+			uint64_t filled, bool old)
+{
+	size_t word = old ? word_of(task) : 8, shortest = 2 * word + 2;
+	uint8_t *data = e->scratch[0];
+	uint64_t count = 0;
+	uint16_t size;
+	size_t got, at = 0;
+
+	if (filled == 0)
+		return;
+	got = rn_memory_read_one(e, task->tid, task->args[arg], data, at_most(filled, CAPTURE_MAX));
+	/* d_ino, d_off, then d_reclen. */
+	while (at + shortest <= got) {
+		memcpy(&size, data + at + 2 * word, sizeof(size));
+		if (size <= shortest || size > got - at)
+			break;
+		at += size;
+		count++;
+	}
+	if (at != filled)
+		return; /* not the whole list, or not one */
+	rn_piece_add(rec, RN_PIECE_STRUCT, arg, &count, sizeof(count), sizeof(count),
+		     RN_PIECE_AT_EXIT);
+	if (e->config.verbose)
+		rn_piece_add(rec, RN_PIECE_BUFFER, arg, data, at_most(got, DIRENTS_MAX), filled,
+			     RN_PIECE_AT_EXIT | (got > DIRENTS_MAX ? RN_PIECE_CUT : 0));
+}
