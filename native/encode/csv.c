@@ -62,6 +62,7 @@ static void put_time(struct rn_buf *buf, uint64_t ns)
 
 static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t string_limit)
 {
+	const struct rn_style style = {.string_limit = string_limit};
 	size_t start = buf->len;
 	bool first = true;
 	char *end;
@@ -75,7 +76,7 @@ static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t st
 		if (!first)
 			end = rn_write_text(end, ", ");
 		first = false;
-		end = rn_write_arg(end, call, arg, string_limit);
+		end = rn_write_arg(end, call, arg, &style);
 	}
 	buf->len = (size_t)((uint8_t *)end - buf->data);
 	quote(buf, start);
