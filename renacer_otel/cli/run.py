@@ -115,8 +115,10 @@ def _session(
     descriptor = -1 if form in (None, "none") else _open(given.output)
     if plan is not None:
         beside = form in ("record", "otlp-json")  # whose file holds nothing else
-        plan.limit_s = tuning.block_limit_ns / 1e9
-        plan.descriptor = descriptor if form == "text" else _open(None if beside else given.output)
+        given.plan = plan._replace(
+            limit_s=tuning.block_limit_ns / 1e9,
+            descriptor=descriptor if form == "text" else _open(None if beside else given.output),
+        )
     return SessionConfig(
         argv=command,
         attach=pids,

@@ -7,8 +7,7 @@ import errno
 import os
 import select
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.cli import options
 from renacer_otel.cli.terminal import complain
@@ -31,8 +30,7 @@ _NEED = {
 _SURE_BYTES = 4096
 
 
-@dataclass
-class Plan:
+class Plan(NamedTuple):
     """A summary to be made. `only`: it is all that is written; `descriptor`: where to."""
 
     only: bool
@@ -78,6 +76,8 @@ def plan(given: argparse.Namespace, form: str | None) -> Plan | None:
 def _check(given: argparse.Namespace, form: str | None) -> None:
     if given.summary_only and given.summary:
         raise UsageError("-c and -C exclude each other: -c is the summary only, -C adds the calls")
+    if given.follow_forks > 1:
+        raise UsageError("-ff writes a file for each process, a summary has one: leave out one")
     if given.summary_only and form in ("record", "otlp-json"):
         raise UsageError(f"-c writes a summary only; for --format {form} beside it use -C")
     if given.summary and form in ("csv", "json"):
