@@ -69,6 +69,7 @@ static bool length_at(const struct rn_call *call, unsigned arg, bool at_exit, in
 static char *write_out_ints(char *out, const struct rn_call *call, unsigned arg, unsigned kind)
 {
 	const struct rn_piece *piece = readable(call, arg);
+	struct rn_fd_pieces fds;
 	int32_t value[2];
 	size_t need = kind == RN_ARG_FD_PAIR_OUT ? 8 : 4;
 
@@ -79,10 +80,11 @@ static char *write_out_ints(char *out, const struct rn_call *call, unsigned arg,
 	memcpy(value, rn_piece_data(piece), need);
 	if (kind == RN_ARG_WAIT_STATUS)
 		return write_wait_status(out, (uint32_t)value[0]);
+	fds = rn_fd_pieces_of(call, arg, true);
 	*out++ = '[';
-	out = rn_write_i64(out, value[0]);
+	out = rn_write_fd(out, &fds, value[0], false);
 	out = rn_write_text(out, ", ");
-	out = rn_write_i64(out, value[1]);
+	out = rn_write_fd(out, &fds, value[1], false);
 	*out++ = ']';
 	return out;
 }
@@ -95,7 +97,7 @@ static bool gave_nothing(const struct rn_call *call)
 static char *write_shape(char *out, const struct rn_call *call, const struct rn_piece *piece,
 			 unsigned shape, const struct rn_style *style)
 {
-	const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style};
+	const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style, NULL};
 
 	return rn_write_shape(out, shape & RN_FORM_MASK, &value);
 }
@@ -141,6 +143,7 @@ static char *write_array(char *out, const struct rn_call *call, unsigned arg,
 					       ? rn_struct_at(call, arg, false)
 					       : readable(call, arg);
 	uint32_t size = rn_shape_size(meaning->form, call->abi);
+	struct rn_fd_pieces fds = rn_fd_pieces_of(call, arg, false);
 	char *start = out;
 	uint64_t n = 0;
 
@@ -150,8 +153,9 @@ static char *write_array(char *out, const struct rn_call *call, unsigned arg,
 		return rn_write_pointer(out, call->args[arg]);
 	*out++ = '[';
 	for (; n < count && n < style->string_limit && (n + 1) * size <= piece->len; n++) {
-		const struct rn_value value = {rn_piece_data(piece) + n * size, size, call->abi,
-					       style};
+		const struct rn_value value = {
+			rn_piece_data(piece) + n * size, size, call->abi, style, &fds,
+		};
 		char *end;
 
 		if (n)
@@ -171,9 +175,12 @@ static char *write_fdset(char *out, const struct rn_call *call, unsigned arg)
 {
 	const struct rn_piece *piece = rn_struct_at(call, arg, false);
 
+	struct rn_fd_pieces fds;
+
 	if (!piece || !piece->len || piece->flags & RN_PIECE_CUT)
 		return rn_write_pointer(out, call->args[arg]);
-	return rn_write_cpus(out, rn_piece_data(piece), piece->len);
+	fds = rn_fd_pieces_of(call, arg, false);
+	return rn_write_fd_set(out, &fds, rn_piece_data(piece), piece->len);
 }
 
 /* What has its length beside it: options of a socket. */
@@ -194,7 +201,7 @@ static char *write_value(char *out, const struct rn_call *call, unsigned arg,
 		return rn_write_pointer(out, call->args[arg]);
 	if (!piece || length < 0)
 		return rn_write_pointer(out, call->args[arg]);
-	value = (struct rn_value){rn_piece_data(piece), piece->len, call->abi, style};
+	value = (struct rn_value){rn_piece_data(piece), piece->len, call->abi, style, NULL};
 	if ((uint32_t)length < value.len)
 		value.len = (size_t)length;
 	if (!shape && length == 4)

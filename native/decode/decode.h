@@ -32,6 +32,9 @@ char *rn_write_signal(char *out, int sig);       /* at most RN_NUMBER_MAX bytes 
 /* "…" with strace's escapes, and "..." if `cut`: at most 4 * len + 5 bytes. */
 char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut);
 
+/* The same without the quotes; `digit`: an octal digit comes next. */
+char *rn_write_escaped(char *out, const uint8_t *data, size_t len, bool digit);
+
 static inline char *rn_write_text(char *out, const char *text)
 {
 	size_t len = strlen(text);
@@ -89,12 +92,15 @@ bool rn_result_meaning(const struct rn_call *call, struct rn_meaning *meaning);
  */
 char *rn_write_result(char *out, const struct rn_call *call, const struct rn_style *style);
 
+struct rn_fd_pieces;
+
 /* Captured bytes that are to be shown. */
 struct rn_value {
 	const uint8_t *data;
 	size_t len;
 	unsigned abi;
 	const struct rn_style *style;
+	struct rn_fd_pieces *fds; /* what is known of the descriptors in it, or NULL */
 };
 
 /*
@@ -194,6 +200,27 @@ static inline const struct rn_piece *rn_call_piece_of(const struct rn_call *call
 /* Structures, lists, sets, lengths: what rn_write_arg() does not write itself. */
 char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 			 const struct rn_meaning *meaning, const struct rn_style *style);
+
+/*
+ * Descriptors, with what is behind them where that was captured. Each piece is shown at most
+ * once, in the order in which they came: so rn_call_room() is enough.
+ */
+struct rn_fd_pieces {
+	const struct rn_event *ev;
+	const struct rn_piece *at; /* NULL: no more */
+	unsigned arg;
+	bool at_exit;
+	uint8_t abi;
+};
+/* Those of an argument, or of the result (RN_PIECE_NO_ARG). */
+struct rn_fd_pieces rn_fd_pieces_of(const struct rn_call *call, unsigned arg, bool at_exit);
+/* The next one if it is of `fd`, else NULL. */
+const struct rn_piece *rn_fd_next(struct rn_fd_pieces *fds, int32_t fd, struct rn_fd_detail *detail,
+				  bool *detailed);
+/* A set of them: [3 5]. */
+char *rn_write_fd_set(char *out, struct rn_fd_pieces *fds, const uint8_t *data, size_t len);
+/* `folder`: -100 is AT_FDCWD. */
+char *rn_write_fd(char *out, struct rn_fd_pieces *fds, int32_t fd, bool folder);
 
 /* The most that rn_write_arg() takes for all arguments of this call together. */
 size_t rn_call_room(const struct rn_call *call);

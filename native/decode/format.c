@@ -5,7 +5,6 @@
  */
 #include "decode.h"
 
-#define AT_FDCWD_VALUE (-100)
 /* The bits of open's flags that make its mode count; the same in every ABI known here. */
 #define CREATING_FLAGS (0100u | 020000000u) /* O_CREAT, O_TMPFILE */
 
@@ -238,6 +237,7 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 	uint32_t string_limit = style->string_limit;
 	const struct rn_piece *piece;
 	uint64_t value = call->args[arg];
+	struct rn_fd_pieces fds;
 	struct rn_meaning meaning;
 
 	rn_arg_meaning(call, arg, &meaning);
@@ -245,9 +245,12 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 		return rn_write_arg_names(out, call, arg, &meaning);
 	switch (meaning.kind) {
 	case RN_ARG_INT:
-	case RN_ARG_FD:
 	case RN_ARG_PID:
 		return rn_write_i64(out, (int32_t)value);
+	case RN_ARG_FD:
+	case RN_ARG_DIRFD:
+		fds = rn_fd_pieces_of(call, arg, false);
+		return rn_write_fd(out, &fds, (int32_t)value, meaning.kind == RN_ARG_DIRFD);
 	case RN_ARG_LONG:
 		return rn_write_i64(out, is_narrow(call) ? (int32_t)value : (int64_t)value);
 	case RN_ARG_UINT:
@@ -257,10 +260,6 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 	case RN_ARG_ID:
 		return (uint32_t)value == UINT32_MAX ? rn_write_text(out, "-1")
 						     : rn_write_u64(out, (uint32_t)value);
-	case RN_ARG_DIRFD:
-		if ((int32_t)value == AT_FDCWD_VALUE)
-			return rn_write_text(out, "AT_FDCWD");
-		return rn_write_i64(out, (int32_t)value);
 	case RN_ARG_PATH:
 		piece = readable(call, arg, RN_PIECE_PATH);
 		return piece ? write_string(out, piece, UINT32_MAX) : rn_write_pointer(out, value);

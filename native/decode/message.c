@@ -28,7 +28,8 @@ static struct part take(const uint8_t **data, size_t *left, uint32_t bytes)
 	return part;
 }
 
-static char *write_rights(char *out, const uint8_t *data, size_t len, uint32_t limit)
+static char *write_rights(char *out, struct rn_fd_pieces *fds, const uint8_t *data, size_t len,
+			  uint32_t limit)
 {
 	size_t n = len / 4;
 
@@ -40,20 +41,21 @@ static char *write_rights(char *out, const uint8_t *data, size_t len, uint32_t l
 			out = rn_write_text(out, "...");
 			break;
 		}
-		out = rn_write_i64(out, rn_get_signed(data, 4 * i, 4));
+		out = rn_write_fd(out, fds, (int32_t)rn_get(data, 4 * i, 4), false);
 	}
 	*out++ = ']';
 	return out;
 }
 
 static char *write_control_data(char *out, const struct rn_call *call, uint32_t level,
-				uint32_t type, struct part data, const struct rn_style *style)
+				uint32_t type, struct part data, struct rn_fd_pieces *fds,
+				const struct rn_style *style)
 {
-	const struct rn_value value = {data.data, data.len, call->abi, style};
+	const struct rn_value value = {data.data, data.len, call->abi, style, NULL};
 	char *end = NULL;
 
 	if (level == SOL_SOCKET && type == SCM_RIGHTS && data.len >= 4)
-		return write_rights(out, data.data, data.len, style->string_limit);
+		return write_rights(out, fds, data.data, data.len, style->string_limit);
 	if (level == SOL_SOCKET && type == SCM_CREDENTIALS)
 		end = rn_write_shape(out, RN_SHAPE_UCRED, &value);
 	else if (level == SOL_SOCKET && type == 29) /* SO_TIMESTAMP_OLD */
@@ -70,7 +72,7 @@ static char *write_control_data(char *out, const struct rn_call *call, uint32_t 
 }
 
 static char *write_control(char *out, const struct rn_call *call, struct part control,
-			   uint64_t total, const struct rn_style *style)
+			   uint64_t total, struct rn_fd_pieces *fds, const struct rn_style *style)
 {
 	size_t word = rn_machine(call->abi) == 0 ? 8 : 4, head = word + 8, at = 0;
 	uint32_t count = 0;
@@ -95,7 +97,7 @@ static char *write_control(char *out, const struct rn_call *call, struct part co
 			if (len - head < data.len)
 				data.len = (size_t)(len - head);
 			out = rn_write_text(out, ", cmsg_data=");
-			out = write_control_data(out, call, level, type, data, style);
+			out = write_control_data(out, call, level, type, data, fds, style);
 		}
 		*out++ = '}';
 		if (len < head || len > control.len - at)
@@ -134,7 +136,7 @@ struct message {
 };
 
 static char *write_one(char *out, const struct rn_call *call, const struct message *message,
-		       const struct rn_style *style)
+		       struct rn_fd_pieces *fds, const struct rn_style *style)
 {
 	const struct rn_message_head *head = &message->head;
 	char *end = NULL;
@@ -162,7 +164,8 @@ static char *write_one(char *out, const struct rn_call *call, const struct messa
 		if (!head->control || message->control.unread || !message->control.len)
 			out = rn_write_pointer(out, head->control);
 		else
-			out = write_control(out, call, message->control, head->controllen, style);
+			out = write_control(out, call, message->control, head->controllen, fds,
+					    style);
 	}
 	out = rn_write_u64(rn_write_text(out, ", msg_controllen="), head->controllen);
 	out = rn_write_names(rn_write_text(out, ", msg_flags="), RN_SET_MSG, call->abi,
@@ -176,6 +179,8 @@ char *rn_write_message(char *out, const struct rn_call *call, const struct rn_pi
 {
 	bool many = meaning->kind == RN_ARG_MMSG_IN || meaning->kind == RN_ARG_MMSG_OUT;
 	bool sent = many && piece->flags & RN_PIECE_AT_EXIT;
+	struct rn_fd_pieces fds =
+		rn_fd_pieces_of(call, piece->arg, piece->flags & RN_PIECE_AT_EXIT);
 	const uint8_t *data = rn_piece_data(piece);
 	size_t left = piece->len;
 	unsigned count = 0;
@@ -197,7 +202,7 @@ char *rn_write_message(char *out, const struct rn_call *call, const struct rn_pi
 			out = rn_write_text(out, ", ");
 		if (many)
 			out = rn_write_text(out, "{msg_hdr=");
-		out = write_one(out, call, &message, style);
+		out = write_one(out, call, &message, &fds, style);
 		if (sent)
 			out = rn_write_u64(rn_write_text(out, ", msg_len="), message.head.sent);
 		if (many)

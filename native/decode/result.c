@@ -102,7 +102,8 @@ static void note_left(struct note *note, const struct rn_call *call, unsigned ar
 	char *before = note->out, *end = NULL;
 
 	if (piece) {
-		const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style};
+		const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style,
+					       NULL};
 
 		end = rn_write_shape(rn_write_text(next(note), "left "),
 				     meaning->form & RN_FORM_MASK, &value);
@@ -115,11 +116,14 @@ char *rn_write_result(char *out, const struct rn_call *call, const struct rn_sty
 	const struct rn_syscall_desc *desc = call->desc;
 	bool waits = false, messages = false;
 	struct rn_meaning meaning;
+	struct rn_fd_pieces fds;
 	struct note note;
 
 	if (desc->result && rn_result_meaning(call, &meaning))
 		return write_meaning(out, call, &meaning);
-	out = rn_write_i64(out, call->result);
+	fds = rn_fd_pieces_of(call, RN_PIECE_NO_ARG, true);
+	out = fds.at ? rn_write_fd(out, &fds, (int32_t)call->result, false)
+		     : rn_write_i64(out, call->result);
 	for (unsigned arg = 0; arg < desc->nargs; arg++) {
 		waits |= desc->args[arg].kind == RN_ARG_POLLFDS ||
 			 desc->args[arg].kind == RN_ARG_FDSET;

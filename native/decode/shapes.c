@@ -30,7 +30,8 @@ static char *write_pollfd(char *out, const struct rn_value *value)
 {
 	int fd = (int32_t)rn_get(value->data, 0, 4);
 
-	out = rn_write_i64(rn_write_text(out, "{fd="), fd);
+	out = rn_write_text(out, "{fd=");
+	out = value->fds ? rn_write_fd(out, value->fds, fd, false) : rn_write_i64(out, fd);
 	if (fd >= 0)
 		out = rn_write_names(rn_write_text(out, ", events="), RN_SET_POLL, value->abi,
 				     rn_get(value->data, 4, 2));
@@ -99,7 +100,7 @@ static char *write_capabilities(char *out, const struct rn_value *value)
 		memcpy(whole + 8 * i + 4, value->data + 12 + 4 * i, 4);
 	}
 	return rn_write_struct(out, RN_SHAPE_CAPSETS,
-			       &(const struct rn_value){whole, 24, value->abi, value->style});
+			       &(const struct rn_value){whole, 24, value->abi, value->style, NULL});
 }
 
 /* IPC_STAT's answers: the permissions come first in all three. */

@@ -134,7 +134,7 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 				      : size == 4 ? (uint32_t)number
 						  : number);
 	case HOW_NESTED: {
-		const struct rn_value inner = {at, size, value->abi, value->style};
+		const struct rn_value inner = {at, size, value->abi, value->style, NULL};
 
 		return rn_write_struct(out, field->of, &inner);
 	}

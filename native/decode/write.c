@@ -96,9 +96,8 @@ static const char escapes[256] = {
 	['\r'] = 'r',    [14 ... 31] = 'o', [127 ... 255] = 'o', ['"'] = '"',  ['\\'] = '\\',
 };
 
-char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut)
+char *rn_write_escaped(char *out, const uint8_t *data, size_t len, bool digit)
 {
-	*out++ = '"';
 	for (size_t i = 0; i < len; i++) {
 		uint8_t c = data[i];
 		char how = escapes[c];
@@ -114,13 +113,20 @@ char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut)
 			continue;
 		}
 		/* As few digits as will do, but all three where an octal digit follows. */
-		full = i + 1 < len && data[i + 1] >= '0' && data[i + 1] <= '7';
+		full = i + 1 < len ? data[i + 1] >= '0' && data[i + 1] <= '7' : digit;
 		if (full || c >= 0100)
 			*out++ = (char)('0' + (c >> 6));
 		if (full || c >= 010)
 			*out++ = (char)('0' + ((c >> 3) & 7));
 		*out++ = (char)('0' + (c & 7));
 	}
+	return out;
+}
+
+char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut)
+{
+	*out++ = '"';
+	out = rn_write_escaped(out, data, len, false);
 	*out++ = '"';
 	if (cut)
 		out = rn_write_text(out, "...");

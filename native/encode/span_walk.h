@@ -42,7 +42,10 @@
  *                          socket, escaped, with "unix" (a transport of the others is not
  *                          told by the address)
  *   network.local.address, network.local.port   the same of bind and getsockname
- *   file.path              string  the first path among the arguments, as given
+ *                          of other calls on a socket: where its ends were asked for (-yy),
+ *                          with "tcp" or "udp"
+ *   file.path              string  the first path among the arguments, as given; without one
+ *                          that of the call's first descriptor, where it was asked for (-y)
  *   error.type             string  "ENOENT", or the number
  *   renacer.restarted      true    continues a call that a signal interrupted; else absent
  *   Status is ERROR if the call failed in no routine way (rn_errno_is_routine()).
@@ -101,6 +104,8 @@ static const char *walk_tracestate(const char *text)
 			return "";
 	return text;
 }
+
+#include "span_fds.h"
 
 RN_INLINE void walk_lamport(struct writer *w, uint64_t start, uint64_t end)
 {
@@ -270,6 +275,7 @@ static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
 
 static void walk_file_path(struct writer *w, const struct rn_call *call)
 {
+	const struct rn_event *ev;
 	const struct rn_piece *piece;
 	unsigned arg;
 
@@ -281,14 +287,21 @@ static void walk_file_path(struct writer *w, const struct rn_call *call)
 			attr_bytes(w, RN_KEY("file.path"), rn_piece_data(piece), piece->len);
 		return;
 	}
+	piece = walk_link(call, &ev);
+	if (piece && piece->len && rn_piece_data(piece)[0] == '/')
+		attr_bytes(w, RN_KEY("file.path"), rn_piece_data(piece), piece->len);
 }
 
 static void walk_peer(struct writer *w, const struct rn_call *call)
 {
+	struct rn_fd_detail detail;
 	struct rn_peer peer;
 
-	if (!rn_call_peer(call, &peer))
+	if (!rn_call_peer(call, &peer)) {
+		if (walk_detail(call, &detail))
+			walk_socket(w, &detail);
 		return;
+	}
 	if (peer.local)
 		attr_bytes(w, RN_KEY("network.local.address"), peer.data, peer.len);
 	else

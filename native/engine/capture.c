@@ -244,6 +244,8 @@ void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec
 	for (unsigned i = 0; i < task->desc->nargs; i++)
 		capture_entry(e, task, &reading, rec, i);
 	read_wanted(e, task, &reading, rec, 0);
+	if (e->config.describe_fds)
+		rn_describe_at_entry(e, task, rec);
 }
 
 /* Bytes that the call wrote: a result may exceed the buffer (getxattr of size 0, MSG_TRUNC). */
@@ -361,4 +363,6 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 			capture_remainder(e, task, result, &reading, i);
 	}
 	read_wanted(e, task, &reading, rec, RN_PIECE_AT_EXIT);
+	if (e->config.describe_fds)
+		rn_describe_at_exit(e, task, result, rec);
 }

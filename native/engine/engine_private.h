@@ -184,6 +184,14 @@ struct rn_piece *rn_piece_add(struct record *rec, enum rn_piece_type type, unsig
 void rn_capture_entry(struct rn_engine *e, struct task *task, struct record *rec);
 void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, struct record *rec);
 
+/* descriptors.c: what is behind those of a call, after its arguments were captured */
+void rn_describe_at_entry(struct rn_engine *e, const struct task *task, struct record *rec);
+void rn_describe_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
+			 struct record *rec);
+/* sockets.c: by the kernel's name of the protocol; false: not one that is known. `detail` is
+   zeroes before. */
+bool rn_socket_describe(const char *name, uint64_t inode, struct rn_fd_detail *detail);
+
 /* emit.c: records into the ring, losses counted */
 void rn_record_begin(struct rn_engine *e, struct record *rec, enum rn_kind kind,
 		     const struct task *task);

@@ -116,6 +116,7 @@ static bool make_engine(rn_run *run)
 		.block_limit_ns = config->block_limit_ns,
 		.string_limit = config->string_limit,
 		.verbose = config->text_flags & RN_TEXT_VERBOSE,
+		.describe_fds = config->describe_fds,
 		.propagate = config->propagate != 0,
 		.key = {config->id_key[0], config->id_key[1]},
 		.wanted = run->recorded,

@@ -42,13 +42,13 @@ static void random_piece(struct rng *rng, struct rn_event *ev)
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = (uint8_t)rng_next(rng);
 	if (rng_below(rng, 2))
-		record_piece(ev, (enum rn_piece_type)rng_below(rng, 11), rng_below(rng, 7),
+		record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 7),
 			     rng_below(rng, 8), text, (uint32_t)strlen(text) + 1);
 	else if (rng_below(rng, 2))
-		record_piece(ev, (enum rn_piece_type)rng_below(rng, 11), rng_below(rng, 7),
+		record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 7),
 			     rng_below(rng, 8), &word, 8);
 	else
-		record_piece(ev, (enum rn_piece_type)rng_below(rng, 11), rng_below(rng, 7),
+		record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 7),
 			     rng_below(rng, 8), bytes, len);
 }
 

@@ -263,7 +263,7 @@ static void random_record(struct rng *rng, uint64_t *ordinals)
 			record_piece(ev, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, 0, context,
 				     (uint32_t)strlen(context));
 		else
-			record_piece(ev, (enum rn_piece_type)rng_below(rng, 12), rng_below(rng, 8),
+			record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 8),
 				     rng_below(rng, 8), bytes, len);
 	}
 	world_feed(&w);

@@ -156,6 +156,11 @@ def _output_options(add: Callable[..., None]) -> None:
     add("-o", "--output", metavar="FILE", help="write the trace to FILE")
     add("--format", metavar="FORMAT", help="of the output: " + ", ".join(FORMATS) + " (text)")
     add("-s", "--string-limit", metavar="N", default="32", help="bytes shown of a buffer (32)")
+    add("-y", action="count", default=0, dest="decode_paths",
+        help="show what is behind a descriptor: 3</etc/passwd>; -yy: sockets and devices in"
+        " full")  # fmt: skip
+    add("--decode-fds", metavar="SET", nargs="?", const="path",
+        help="the same, of SET only: path, socket, dev, pidfd, all, none")  # fmt: skip
     add("-T", "--syscall-times", action="store_true", help="show the time spent in each call")
     add("-q", "--quiet", action="store_true", help="no last line; losses are told all the same")
     add("--verbose", action="store_true", help="say what is decided, and why")

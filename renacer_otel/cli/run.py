@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import options, summaries, terminal
+from renacer_otel.cli import options, summaries, terminal, text_options
 from renacer_otel.cli.terminal import complain
 from renacer_otel.engine import native
 from renacer_otel.engine.launch import (
@@ -163,6 +163,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
     return Tuning(
         text_flags=_text_flags(given),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
+        describe_fds=text_options.described_fds(given),
         follow=not given.no_follow,
         max_depth=_max_depth(given),
         seccomp=seccomp,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CPU_POLICIES = ("auto", "share", "free")
 ON_FULL = ("block", "drop")
+# What is told of descriptors, as strace's --decode-fds has it; in the order of RN_FDS_*.
+DESCRIBED_FDS = ("path", "socket", "dev", "pidfd")
 COUNT_BY = ("all", "process", "thread", "path", "peer")  # in the order of RN_BY_*
 SECCOMP_MODES = ("off", "auto", "on")
 ALL_DEPTHS = 0xFFFF_FFFF
@@ -45,6 +47,7 @@ class Tuning(NamedTuple):
 
     text_flags: int = 0
     string_limit: int = 32  # bytes of a buffer
+    describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
     follow: bool = True
     max_depth: int = ALL_DEPTHS  # generations of processes below the command
     seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
@@ -323,6 +326,7 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     raw.text_fd = config.text_fd
     raw.text_flags = tuning.text_flags
     raw.string_limit = tuning.string_limit
+    raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
     raw.follow = tuning.follow
     raw.max_depth = tuning.max_depth
     raw.filter = SECCOMP_MODES.index(tuning.seccomp)

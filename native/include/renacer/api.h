@@ -60,6 +60,7 @@ typedef struct {
 	int text_fd;
 	uint32_t text_flags;
 	uint32_t string_limit;
+	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
 	int follow;         /* 0 = --no-follow */
 	uint32_t max_depth; /* generations of processes below the command that are followed */
 	int filter;         /* RN_SECCOMP_* */

@@ -28,6 +28,14 @@ enum rn_filter_mode {
 
 enum { RN_ENGINE_NO_SYSCALL_INFO = 1u << 0, RN_ENGINE_NO_VM_READV = 1u << 1 };
 
+/* What is told of descriptors (-y); 0 = nothing. */
+enum {
+	RN_FDS_PATH = 1u << 0,
+	RN_FDS_SOCKET = 1u << 1,
+	RN_FDS_DEV = 1u << 2,
+	RN_FDS_PIDFD = 1u << 3
+};
+
 struct rn_engine_config {
 	char *const *argv;
 	char *const *envp;
@@ -42,6 +50,7 @@ struct rn_engine_config {
 	uint64_t block_limit_ns;
 	uint32_t string_limit; /* bytes of a buffer that are captured */
 	bool verbose;          /* whole environments, entries of directories */
+	uint32_t describe_fds; /* RN_FDS_* */
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool no_capture; /* nothing of calls' arguments is read from memory */

@@ -142,6 +142,9 @@ enum rn_piece_type {
 	RN_PIECE_ENVC = 8, /* u64: number of environment strings */
 	RN_PIECE_TRACESTATE = 9,
 	RN_PIECE_FD = 10, /* path of a descriptor that is open; `total` is its number */
+	RN_PIECE_FD_LINK = 11, /* what descriptor `total` of `arg`, or of the result, is: as
+				  /proc/TID/fd says, of AT_FDCWD the folder; if asked for */
+	RN_PIECE_FD_DETAIL = 12, /* struct rn_fd_detail of the FD_LINK before it */
 	RN_PIECE_CPU_TIME = 16 /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
 };
@@ -150,7 +153,8 @@ enum {
 	RN_PIECE_CUT = 1u << 0, /* longer than what is here */
 	RN_PIECE_UNREAD = 1u << 1, /* the memory could not be read; len = 0 */
 	RN_PIECE_AT_EXIT = 1u << 2, /* captured at the call's exit, else at its entry */
-	RN_PIECE_CLOEXEC = 1u << 3 /* FD: an exec closes it */
+	RN_PIECE_CLOEXEC = 1u << 3, /* FD: an exec closes it */
+	RN_PIECE_DELETED = 1u << 4 /* FD_LINK: the name is gone */
 };
 
 #define RN_PIECE_NO_ARG 0xff
@@ -169,6 +173,34 @@ static inline uint32_t rn_pad8(uint32_t n)
 {
 	return (n + 7u) & ~7u;
 }
+
+/* What is behind a descriptor: RN_PIECE_FD_DETAIL. Addresses in network order, ports as numbers. */
+enum rn_fd_kind { RN_FD_CHAR = 1, RN_FD_BLOCK = 2, RN_FD_PID = 3, RN_FD_SOCKET = 4 };
+
+enum {
+	RN_SOCKET_LOCAL = 1u << 0, /* it has an address; else only protocol and inode are known */
+	RN_SOCKET_PEER = 1u << 1,
+	RN_SOCKET_LISTENS = 1u << 2
+};
+
+#define RN_SOCKET_NAME_MAX 108u /* sun_path */
+
+struct rn_fd_detail {
+	uint32_t kind; /* enum rn_fd_kind */
+	uint32_t major; /* CHAR, BLOCK; PID: the process; a NETLINK socket's protocol */
+	uint32_t minor; /* CHAR, BLOCK; a NETLINK socket's port id */
+	uint16_t family; /* SOCKET: AF_* */
+	uint16_t known; /* SOCKET: RN_SOCKET_* */
+	uint64_t inode; /* SOCKET */
+	uint64_t peer_inode; /* AF_UNIX; 0 = none */
+	uint16_t port, peer_port; /* AF_INET, AF_INET6 */
+	uint32_t name_len;
+	uint8_t address[16], peer[16]; /* AF_INET: the first four bytes */
+	char protocol[16]; /* as the kernel calls it: "TCP", "UNIX-STREAM" */
+	uint8_t name[RN_SOCKET_NAME_MAX]; /* AF_UNIX; an abstract one starts with NUL */
+	uint32_t zero;
+};
+_Static_assert(sizeof(struct rn_fd_detail) == 200, "no holes");
 
 /* The first piece, or NULL. Only for records that rn_event_check() accepted. */
 const struct rn_piece *rn_piece_first(const struct rn_event *ev);

@@ -95,6 +95,8 @@ enum {
 	RN_CALL_AFFINITY = 1u << 5, /* sched_getaffinity, sched_setaffinity, sched_setattr,
 	                                 sched_setscheduler, unshare, setns */
 	RN_CALL_RESULT_OCTAL = 1u << 6, /* result is a file mode (umask) */
+	RN_CALL_RESULT_FD = 1u << 9, /* result is a new descriptor */
+	RN_CALL_RESULT_DUP = 1u << 10, /* so it is of some commands, in argument 1 (fcntl) */
 	RN_CALL_NAMED_FLAGS = 1u << 8, /* arguments are shown with names, as its flags need
 	                                  them (clone) */
 	RN_CALL_NO_RESULT = 1u << 7 /* what it returns is the register of the code that it goes
