@@ -10,16 +10,22 @@
 #include "text_line.h"
 
 /* The result of a call starts at this column, or after the call if that is longer. */
-#define RESULT_COLUMN 40
+#define RESULT_COLUMN 40u
+#define RESULT_COLUMN_MAX 1024u
 
-struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit)
+struct rn_text *rn_text_create(const struct rn_text_config *config)
 {
 	struct rn_text *text = calloc(1, sizeof(*text));
 
 	if (text) {
-		text->flags = flags;
-		text->style.string_limit = string_limit;
-		text->style.verbose = flags & RN_TEXT_VERBOSE;
+		text->flags = config->flags;
+		text->style.string_limit = config->string_limit;
+		text->style.verbose = config->flags & RN_TEXT_VERBOSE;
+		text->column = config->column ? config->column : RESULT_COLUMN;
+		if (text->column > RESULT_COLUMN_MAX)
+			text->column = RESULT_COLUMN_MAX;
+		text->realtime_anchor = config->realtime_anchor;
+		text->monotonic_anchor = config->monotonic_anchor;
 		text->live = 1;
 	}
 	return text;
@@ -63,7 +69,7 @@ static void put_pid(struct rn_text *text, struct line *line, int32_t tid)
 
 static bool reserve(struct rn_buf *buf, struct line *line, size_t room)
 {
-	if (!rn_buf_reserve(buf, LINE_ROOM + room))
+	if (!rn_buf_reserve(buf, LINE_ROOM + RESULT_COLUMN_MAX + room))
 		return false;
 	line->start = line->end = (char *)buf->data + buf->len;
 	line->column = 0;
@@ -77,7 +83,7 @@ static void keep(struct rn_buf *buf, struct line *line)
 }
 
 bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
-		   size_t room)
+		   uint64_t at, size_t room)
 {
 	if (!reserve(buf, line, room))
 		return false;
@@ -88,6 +94,7 @@ bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, 
 	}
 	if (tid)
 		put_pid(text, line, tid);
+	rn_text_put_time(text, line, at);
 	return true;
 }
 
@@ -251,7 +258,7 @@ static void put_tail(struct rn_text *text, struct line *line, const struct rn_ca
 
 	PUT(line, ") ");
 	column = line->column + (size_t)(line->end - line->start);
-	for (; column < RESULT_COLUMN; column++)
+	for (; column < text->column; column++)
 		*line->end++ = ' ';
 	PUT(line, "= ");
 	if (unfinished) {
@@ -269,7 +276,7 @@ void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_cal
 	struct line line;
 
 	/* Without memory to remember it by, the call is printed whole when it is over. */
-	if (!thread || !rn_text_begin(text, buf, &line, call->tid, rn_call_room(call)))
+	if (!thread || !rn_text_begin(text, buf, &line, call->tid, call->t0, rn_call_room(call)))
 		return;
 	put_head(&line, call, thread);
 	thread->next_arg = (uint8_t)put_args(text, &line, call, 0, true);
@@ -299,7 +306,7 @@ static bool begin_call(struct rn_text *text, struct rn_buf *buf, struct line *li
 		text->pending_tid = 0;
 		return true;
 	}
-	if (!rn_text_begin(text, buf, line, call->tid, room))
+	if (!rn_text_begin(text, buf, line, call->tid, second ? call->t1 : call->t0, room))
 		return false;
 	if (!second) {
 		put_head(line, call, thread);

@@ -111,7 +111,7 @@ void rn_text_signal(struct rn_text *text, struct rn_buf *buf, const struct rn_si
 	/* strace tells of the stop; that it is over is told by the signal that ended it. */
 	if (ev->kind == RN_GROUP_STOP && ev->nr == 0)
 		return;
-	if (!rn_text_begin(text, buf, &line, ev->tid, 0))
+	if (!rn_text_begin(text, buf, &line, ev->tid, ev->t0, 0))
 		return;
 	if (ev->kind == RN_GROUP_STOP) {
 		PUT(&line, "--- stopped by ");
@@ -138,7 +138,8 @@ void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_even
 	uint32_t status = (uint32_t)ev->args[1];
 	struct line line;
 
-	if (rn_text_begin(text, buf, &line, ev->tid, 0)) {
+	if (!(text->flags & RN_TEXT_NO_EXITS) &&
+	    rn_text_begin(text, buf, &line, ev->tid, ev->t0, 0)) {
 		if (status & 0x7f) {
 			PUT(&line, "+++ killed by ");
 			line.end = rn_write_signal(line.end, (int)(status & 0x7f));
@@ -159,7 +160,7 @@ void rn_text_gap(struct rn_text *text, struct rn_buf *buf, const struct rn_event
 	struct line line;
 
 	/* No prefix: what was lost belongs to no one thread. */
-	if (!rn_text_begin(text, buf, &line, 0, 0))
+	if (!rn_text_begin(text, buf, &line, 0, ev->t1, 0))
 		return;
 	PUT(&line, "--- ");
 	line.end = rn_write_u64(line.end, ev->args[0]);

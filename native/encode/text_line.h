@@ -12,6 +12,11 @@
 struct rn_text {
 	unsigned flags;
 	struct rn_style style;
+	uint32_t column;
+	uint64_t realtime_anchor, monotonic_anchor;
+	uint64_t last_time;    /* of the line before, CLOCK_MONOTONIC ns; 0 = none */
+	uint64_t minute;       /* since the epoch, of which… */
+	char minute_text[6];   /* …this is the time of day: HH:MM: */
 	uint32_t live;
 	struct text_threads threads;
 	/* The last line is the first half of a call of this thread and has no end yet; 0 = none. */
@@ -27,11 +32,13 @@ struct line {
 };
 
 /*
- * Starts a line of `tid` with room for LINE_ROOM + `room` bytes; false without memory. A
- * line that has no end yet is broken off before.
+ * Starts a line of `tid` at time `at` (CLOCK_MONOTONIC ns) with room for LINE_ROOM + `room`
+ * bytes; false without memory. A line that has no end yet is broken off before.
  */
 bool rn_text_begin(struct rn_text *text, struct rn_buf *buf, struct line *line, int32_t tid,
-		   size_t room);
+		   uint64_t at, size_t room);
+/* What comes before a line by -t and -r; see text_time.c. */
+void rn_text_put_time(struct rn_text *text, struct line *line, uint64_t at);
 /* Ends the line and makes it part of the buffer. */
 void rn_text_finish(struct rn_buf *buf, struct line *line);
 

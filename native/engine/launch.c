@@ -101,6 +101,14 @@ static bool is_text(const char *path)
 	return len > 0 && !memchr(head, 0, end ? (size_t)(end - head) : (size_t)len);
 }
 
+/* By bare calls: those of libc would have other threads do the same, and there are none here. */
+static bool change_user(const struct rn_engine_config *config)
+{
+	return syscall(SYS_setgroups, (size_t)config->group_count, config->groups) == 0 &&
+	       syscall(SYS_setresgid, config->gid, config->gid, config->gid) == 0 &&
+	       syscall(SYS_setresuid, config->uid, config->uid, config->uid) == 0;
+}
+
 /*
  * In the child: only async-signal-safe calls from here to exec. Our handlers go
  * before anything is unblocked: a signal that comes now is for the command.
@@ -131,6 +139,10 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 		err = rn_filter_install(e);
 		if (err && config->filter == RN_FILTER_ON)
 			goto failed;
+	}
+	if (config->change_user && !change_user(config)) {
+		err = -errno;
+		goto failed;
 	}
 	sigprocmask(SIG_SETMASK, &config->mask, NULL);
 	execve(path, config->argv, config->envp);
@@ -167,6 +179,8 @@ static void kill_and_reap(int pid)
 
 static struct rn_launch_result exec_failure(int err)
 {
+	if (err < 0)
+		return failed(RN_LAUNCH_SYSTEM, -err, "setuid");
 	switch (err) {
 	case ENOENT: /* the interpreter of #! */
 	case ENOTDIR:

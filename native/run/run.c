@@ -90,6 +90,18 @@ static bool copy_config(rn_run *run, const rn_config *config)
 	run->envp = copy_strings(config->envp ? config->envp : none);
 	run->tracestate = strdup(config->tracestate ? config->tracestate : "");
 	run->options = strdup(config->options ? config->options : "");
+	if (config->change_user) {
+		run->groups = calloc(config->group_count + 1u, sizeof(*run->groups));
+		if (!run->groups)
+			return false;
+		for (uint32_t i = 0; i < config->group_count; i++)
+			run->groups[i] = config->groups[i];
+	}
+	if (config->text_prefix) {
+		run->text_prefix = strdup(config->text_prefix);
+		if (!run->text_prefix)
+			return false;
+	}
 	if (!run->argv || !run->envp || !run->tracestate || !run->options)
 		return false;
 	run->attach = calloc(config->attach_count + 1u, sizeof(*run->attach));
@@ -107,6 +119,11 @@ static bool make_engine(rn_run *run)
 	struct rn_engine_config engine = {
 		.argv = run->argv,
 		.envp = run->envp,
+		.change_user = config->change_user != 0,
+		.uid = config->uid,
+		.gid = config->gid,
+		.groups = run->groups,
+		.group_count = config->group_count,
 		.follow = config->follow != 0,
 		.max_depth = config->max_depth,
 		.filter = (enum rn_filter_mode)config->filter,
@@ -505,6 +522,8 @@ void rn_run_free(rn_run *run)
 	free_strings(run->envp);
 	free(run->tracestate);
 	free(run->options);
+	free(run->text_prefix);
+	free(run->groups);
 	free(run->attach);
 	free(run->attach_errors);
 	free(run->wanted);

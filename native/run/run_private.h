@@ -29,6 +29,13 @@ struct sink {
 	uint64_t lost;       /* spans for which there was no memory */
 };
 
+/* One stream of text. */
+struct text_out {
+	struct rn_text *text;
+	struct rn_buf buf;
+	int fd;
+};
+
 /* What the consumer takes from the ring at once: room for one longest record behind any start. */
 #define RN_CHUNK (1024u * 1024u)
 
@@ -41,6 +48,8 @@ struct rn_run {
 	int32_t *attach;
 	int *attach_errors;
 	char *tracestate, *options;
+	uint32_t *groups;
+	char *text_prefix; /* NULL = one stream */
 	uint64_t *wanted;   /* asked for; NULL = all */
 	uint64_t *recorded; /* by the engine: those, and what descriptors are followed by */
 	char **paths;
@@ -67,16 +76,31 @@ struct rn_run {
 
 	struct sink otlp, json, record, csv;
 	rn_counted *counted;
-	struct rn_text *text;
-	struct rn_buf text_buf;
-	uint64_t text_lines;
+	struct text_out text;
+	struct text_files *text_files; /* a file for each thread, or NULL */
 	struct consumed consumed;
 };
 
 /* consumer.c */
 void *rn_consumer_main(void *run);
 /* text_output.c */
-void rn_text_write(struct rn_run *run);
+bool rn_text_out_init(struct rn_run *run, struct text_out *out);
+void rn_text_out_deinit(struct text_out *out);
+void rn_text_write(struct rn_run *run, struct text_out *out);
+/* Drops what is in the buffer, counted. */
+void rn_text_lose(struct rn_run *run, struct text_out *out, size_t done, int failure);
+/* text_files.c */
+struct text_files *rn_text_files_create(void);
+void rn_text_files_destroy(struct text_files *files);
+/* The thread's stream, made if need be; NULL without memory: a line is counted as lost. */
+struct text_out *rn_text_files_of(struct rn_run *run, int32_t tid);
+/* The thread is gone: what it has is written. */
+void rn_text_files_end(struct rn_run *run, int32_t tid);
+void rn_text_files_flush(struct rn_run *run);
+/* Calls `act` for the stream of every thread. */
+void rn_text_files_each(struct rn_run *run, void (*act)(struct text_out *, void *), void *arg);
+/* Opens the stream's file before it is written to; 0 or errno. */
+int rn_text_files_open(struct rn_run *run, struct text_out *out);
 /* sinks.c */
 int rn_sinks_init(struct rn_run *run);
 void rn_sinks_deinit(struct rn_run *run);

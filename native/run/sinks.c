@@ -90,63 +90,93 @@ static void json_process(void *ctx, const struct rn_process *process)
 	added(run, &run->json);
 }
 
-static void text_written(struct rn_run *run)
+static struct text_out *text_of(struct rn_run *run, int32_t tid)
 {
-	if (run->text_buf.len >= TEXT_BLOCK)
-		rn_text_write(run);
+	return run->text_files ? rn_text_files_of(run, tid) : &run->text;
+}
+
+static void text_written(struct rn_run *run, struct text_out *out)
+{
+	if (out->buf.len >= TEXT_BLOCK)
+		rn_text_write(run, out);
 }
 
 static void text_enter(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
+	struct text_out *out = text_of(run, call->tid);
 
-	rn_text_enter(run->text, &run->text_buf, call);
-	text_written(run);
+	if (!out)
+		return;
+	rn_text_enter(out->text, &out->buf, call);
+	text_written(run, out);
 }
 
 static void text_call(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
+	struct text_out *out = text_of(run, call->tid);
 
-	rn_text_call(run->text, &run->text_buf, call);
-	text_written(run);
+	if (!out)
+		return;
+	rn_text_call(out->text, &out->buf, call);
+	text_written(run, out);
 }
 
 static void text_signal(void *ctx, const struct rn_signal_event *signal)
 {
 	struct rn_run *run = ctx;
+	struct text_out *out = text_of(run, signal->ev->tid);
 
-	rn_text_signal(run->text, &run->text_buf, signal);
-	text_written(run);
+	if (!out)
+		return;
+	rn_text_signal(out->text, &out->buf, signal);
+	text_written(run, out);
 }
 
 static void text_exit(void *ctx, const struct rn_event *ev, uint32_t live)
 {
 	struct rn_run *run = ctx;
 	unsigned sig = (unsigned)ev->args[1] & 0x7f;
+	struct text_out *out = text_of(run, ev->tid);
 
+	if (!out)
+		return;
 	/* As strace: a death is told if the signal is. */
-	if (ev->flags & RN_FLAG_DETACHED ||
-	    (sig && sig <= 64 && run->config.hidden_signals >> (sig - 1) & 1u))
-		rn_text_gone(run->text, ev->tid, live);
+	if (sig && sig <= 64 && run->config.hidden_signals >> (sig - 1) & 1u)
+		rn_text_gone(out->text, ev->tid, live);
 	else
-		rn_text_exit(run->text, &run->text_buf, ev, live);
-	text_written(run);
+		rn_text_exit(out->text, &out->buf, ev, live);
+	if (run->text_files)
+		rn_text_files_end(run, ev->tid);
+	else
+		text_written(run, out);
+}
+
+static void put_gap(struct text_out *out, void *ev)
+{
+	rn_text_gap(out->text, &out->buf, ev);
 }
 
 static void text_gap(void *ctx, const struct rn_event *ev)
 {
 	struct rn_run *run = ctx;
 
-	rn_text_gap(run->text, &run->text_buf, ev);
-	text_written(run);
+	if (run->text_files) {
+		/* Whose events were lost nobody knows. */
+		rn_text_files_each(run, put_gap, (void *)(uintptr_t)ev);
+		return;
+	}
+	rn_text_gap(run->text.text, &run->text.buf, ev);
+	text_written(run, &run->text);
 }
 
 static void text_live(void *ctx, uint32_t live)
 {
 	struct rn_run *run = ctx;
 
-	rn_text_live(run->text, live);
+	if (!run->text_files)
+		rn_text_live(run->text.text, live);
 }
 
 static void csv_call(void *ctx, const struct rn_call *call)
@@ -227,8 +257,10 @@ void rn_sinks_flush(struct rn_run *run, bool all)
 	flush_one(&run->json, all);
 	flush_one(&run->record, all);
 	flush_one(&run->csv, all);
-	if (run->text_buf.len)
-		rn_text_write(run);
+	if (run->text_files)
+		rn_text_files_flush(run);
+	else if (run->text.buf.len)
+		rn_text_write(run, &run->text);
 }
 
 void rn_sinks_end(struct rn_run *run)
@@ -264,18 +296,18 @@ int rn_sinks_init(struct rn_run *run)
 	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->csv.queue, RECORD_QUEUE, false);
-	rn_buf_init(&run->text_buf);
 	if (run->config.outputs & RN_OUT_SUMMARY) {
 		run->counted = rn_counted_of_run(&run->config);
 		if (!run->counted)
 			return -1;
 	}
-	if (run->config.outputs & RN_OUT_TEXT) {
-		run->text = rn_text_create(run->config.text_flags, run->config.string_limit);
-		if (!run->text)
-			return -1;
+	if (!(run->config.outputs & RN_OUT_TEXT))
+		return 0;
+	if (run->text_prefix) {
+		run->text_files = rn_text_files_create();
+		return run->text_files ? 0 : -1;
 	}
-	return 0;
+	return rn_text_out_init(run, &run->text) ? 0 : -1;
 }
 
 static void sink_deinit(struct sink *sink)
@@ -291,8 +323,7 @@ void rn_sinks_deinit(struct rn_run *run)
 	sink_deinit(&run->json);
 	sink_deinit(&run->record);
 	sink_deinit(&run->csv);
-	if (run->text)
-		rn_text_destroy(run->text);
-	rn_buf_deinit(&run->text_buf);
+	rn_text_files_destroy(run->text_files);
+	rn_text_out_deinit(&run->text);
 	rn_counted_free(run->counted);
 }

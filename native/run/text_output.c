@@ -17,9 +17,9 @@
 #define SURE_BYTES 4096u
 
 /* Waits until some bytes can be written: 0, or why they will not be. */
-static int wait_writable(const struct rn_run *run, uint64_t *since)
+static int wait_writable(const struct rn_run *run, int fd, uint64_t *since)
 {
-	struct pollfd pollfd = {.fd = run->config.text_fd, .events = POLLOUT};
+	struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
 
 	while (poll(&pollfd, 1, LOOK_MS) == 0) {
 		if (atomic_load(&run->given_up))
@@ -39,22 +39,21 @@ static bool never_blocks(int fd)
 	return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-static int write_all(const struct rn_run *run, size_t *done)
+static int write_all(const struct rn_run *run, const struct text_out *out, size_t *done)
 {
-	const struct rn_buf *buf = &run->text_buf;
-	bool sure = never_blocks(run->config.text_fd);
+	bool sure = never_blocks(out->fd);
 	uint64_t since = rn_now();
 	int failure = 0;
 
-	while (!failure && *done < buf->len) {
-		size_t len = buf->len - *done;
+	while (!failure && *done < out->buf.len) {
+		size_t len = out->buf.len - *done;
 		ssize_t n;
 
 		if (!sure && len > SURE_BYTES)
 			len = SURE_BYTES;
-		if (!sure && (failure = wait_writable(run, &since)) != 0)
+		if (!sure && (failure = wait_writable(run, out->fd, &since)) != 0)
 			break;
-		n = write(run->config.text_fd, buf->data + *done, len);
+		n = write(out->fd, out->buf.data + *done, len);
 		if (n > 0) {
 			*done += (size_t)n;
 			since = rn_now();
@@ -65,23 +64,52 @@ static int write_all(const struct rn_run *run, size_t *done)
 	return failure;
 }
 
-void rn_text_write(struct rn_run *run)
+void rn_text_lose(struct rn_run *run, struct text_out *out, size_t done, int failure)
 {
-	struct rn_buf *buf = &run->text_buf;
+	uint64_t lines = 0;
+
+	for (size_t i = done; i < out->buf.len; i++)
+		lines += out->buf.data[i] == '\n';
+	atomic_fetch_add(&run->consumed.text_lost, lines ? lines : 1);
+	atomic_store(&run->consumed.text_errno, failure);
+}
+
+void rn_text_write(struct rn_run *run, struct text_out *out)
+{
 	size_t done = 0;
-	int failure = buf->failed ? ENOMEM : atomic_load(&run->consumed.text_errno);
+	int failure = out->buf.failed ? ENOMEM : atomic_load(&run->consumed.text_errno);
 
 	/* What timed out once has had its time. */
-	if (failure != ENOMEM && failure != ETIMEDOUT && failure != EINTR)
-		failure = write_all(run, &done);
-	if (failure) {
-		uint64_t lines = 0;
-
-		for (size_t i = done; i < buf->len; i++)
-			lines += buf->data[i] == '\n';
-		atomic_fetch_add(&run->consumed.text_lost, lines ? lines : 1);
-		atomic_store(&run->consumed.text_errno, failure);
+	if (failure != ENOMEM && failure != ETIMEDOUT && failure != EINTR) {
+		failure = run->text_files ? rn_text_files_open(run, out) : 0;
+		if (!failure)
+			failure = write_all(run, out, &done);
 	}
-	buf->len = 0;
-	buf->failed = false;
+	if (failure)
+		rn_text_lose(run, out, done, failure);
+	out->buf.len = 0;
+	out->buf.failed = false;
+}
+
+bool rn_text_out_init(struct rn_run *run, struct text_out *out)
+{
+	const struct rn_text_config config = {
+		.flags = run->config.text_flags,
+		.string_limit = run->config.string_limit,
+		.column = run->config.text_column,
+		.realtime_anchor = run->config.realtime_anchor,
+		.monotonic_anchor = run->config.monotonic_anchor,
+	};
+
+	out->fd = run->config.text_fd;
+	rn_buf_init(&out->buf);
+	out->text = rn_text_create(&config);
+	return out->text != NULL;
+}
+
+void rn_text_out_deinit(struct text_out *out)
+{
+	if (out->text)
+		rn_text_destroy(out->text);
+	rn_buf_deinit(&out->buf);
 }

@@ -108,8 +108,10 @@ int fuzz_spans(const uint8_t *data, size_t size)
 	uint8_t *bytes = malloc(size ? size : 1);
 	struct rn_run_span run;
 
-	out = (struct out){.trace = {.string_limit = 32, .tracestate = ""},
-			   .text = rn_text_create(RN_TEXT_PID_BRACKET | RN_TEXT_DURATION, 32)};
+	out = (struct out){
+		.trace = {.string_limit = 32, .tracestate = ""},
+		.text = rn_text_create(&(struct rn_text_config){
+			.flags = RN_TEXT_PID_BRACKET | RN_TEXT_DURATION, .string_limit = 32})};
 	rn_buf_init(&out.buf);
 	CHECK(in && bytes && out.text);
 	memcpy(bytes, data, size);

@@ -43,7 +43,8 @@ static const char *exit_text(struct rn_text *text, int32_t tid, uint32_t status,
 
 static void test_whole_calls(void)
 {
-	struct rn_text *text = rn_text_create(0, 32);
+	struct rn_text *text =
+		rn_text_create(&(struct rn_text_config){.flags = 0, .string_limit = 32});
 
 	CHECK(text != NULL);
 	sample(&s, "openat", ARGS(0xffffff9cu, 0x1000, 0x80000, 0x77));
@@ -110,7 +111,8 @@ static void test_whole_calls(void)
 
 static void test_interrupted(void)
 {
-	struct rn_text *text = rn_text_create(0, 32);
+	struct rn_text *text =
+		rn_text_create(&(struct rn_text_config){.flags = 0, .string_limit = 32});
 
 	sample(&s, "wait4", ARGS(27091, 0x7ffefdda94e0, 0, 0));
 	sample_result(&s, -512);
@@ -148,7 +150,8 @@ static void test_interrupted(void)
 
 static void test_two_halves(void)
 {
-	struct rn_text *text = rn_text_create(RN_TEXT_PID_ALWAYS, 32);
+	struct rn_text *text = rn_text_create(
+		&(struct rn_text_config){.flags = RN_TEXT_PID_ALWAYS, .string_limit = 32});
 	static struct sample wait, nested;
 
 	/* Three threads, each within the other. */
@@ -181,7 +184,8 @@ static void test_two_halves(void)
 /* Where nothing comes between, the exit goes on in the entry's line. */
 static void test_halves_of_one_line(void)
 {
-	struct rn_text *text = rn_text_create(RN_TEXT_PID_ALWAYS, 32);
+	struct rn_text *text = rn_text_create(
+		&(struct rn_text_config){.flags = RN_TEXT_PID_ALWAYS, .string_limit = 32});
 	struct rn_event gap = {.size = RN_EVENT_HEADER, .kind = RN_GAP, .args = {2, 0}};
 
 	sample(&s, "read", ARGS(3, 0x2000, 1));
@@ -214,7 +218,8 @@ static void test_halves_of_one_line(void)
 
 static void test_ended_inside(void)
 {
-	struct rn_text *text = rn_text_create(RN_TEXT_PID_ALWAYS | RN_TEXT_DURATION, 32);
+	struct rn_text *text = rn_text_create(&(struct rn_text_config){
+		.flags = RN_TEXT_PID_ALWAYS | RN_TEXT_DURATION, .string_limit = 32});
 
 	sample(&s, "read", ARGS(3, 0x2000, 1));
 	s.call.flags = RN_FLAG_UNFINISHED;
@@ -242,7 +247,8 @@ static void test_ended_inside(void)
 
 static void test_signals(void)
 {
-	struct rn_text *text = rn_text_create(0, 32);
+	struct rn_text *text =
+		rn_text_create(&(struct rn_text_config){.flags = 0, .string_limit = 32});
 
 	CHECK_STR(signal_text(text, RN_SIGNAL, SIGCHLD, ARGS(CLD_EXITED, 20999, 1000, 0, 3)),
 		  "--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=20999, si_uid=1000, "
@@ -277,7 +283,8 @@ static void test_signals(void)
 
 static void test_exits_and_prefixes(void)
 {
-	struct rn_text *text = rn_text_create(RN_TEXT_PID_BRACKET | RN_TEXT_DURATION, 32);
+	struct rn_text *text = rn_text_create(&(struct rn_text_config){
+		.flags = RN_TEXT_PID_BRACKET | RN_TEXT_DURATION, .string_limit = 32});
 	struct rn_event gap = {.size = RN_EVENT_HEADER, .kind = RN_GAP, .args = {12, 5}};
 
 	sample(&s, "alarm", ARGS(1));
@@ -308,7 +315,8 @@ static void test_exits_and_prefixes(void)
 /* Threads come and go by the thousand: what is kept is what is open, and it pairs up. */
 static void test_many_threads(void)
 {
-	struct rn_text *text = rn_text_create(0, 32);
+	struct rn_text *text =
+		rn_text_create(&(struct rn_text_config){.flags = 0, .string_limit = 32});
 	struct text_threads *threads = &text->threads;
 	uint64_t seq[512];
 
@@ -376,7 +384,8 @@ static void test_threads_table(void)
 /* Hostile bytes in every place: a call is one line of printable ASCII, within its room. */
 static void test_hostile(void)
 {
-	struct rn_text *text = rn_text_create(RN_TEXT_PID_ALWAYS | RN_TEXT_DURATION, UINT32_MAX);
+	struct rn_text *text = rn_text_create(&(struct rn_text_config){
+		.flags = RN_TEXT_PID_ALWAYS | RN_TEXT_DURATION, .string_limit = UINT32_MAX});
 	uint8_t bytes[600];
 
 	for (unsigned i = 0; i < sizeof(bytes); i++)
@@ -418,7 +427,8 @@ static void test_hostile(void)
 /* Without memory nothing is written and nothing breaks. */
 static void test_no_memory(void)
 {
-	struct rn_text *text = rn_text_create(0, 32);
+	struct rn_text *text =
+		rn_text_create(&(struct rn_text_config){.flags = 0, .string_limit = 32});
 	struct rn_buf broken = {.failed = true};
 	struct rn_event gap = {.size = RN_EVENT_HEADER, .kind = RN_GAP};
 

@@ -14,6 +14,7 @@ from renacer_otel.cli import options, terminal
 from renacer_otel.engine import abilities
 from renacer_otel.engine.abilities import Ability
 from renacer_otel.errors import EXIT_OWN_FAILURE, RenacerError
+from renacer_otel.sidecar.opened import Opened
 from renacer_otel.sidecar.session import Session, SessionConfig
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _engine() -> Ability:
     name, fix = "engine ptrace", "mend what fails above; other engines do not exist yet"
     descriptor = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     config = SessionConfig(
-        argv=["true"], environ=dict(os.environ), format="text", descriptor=descriptor
+        argv=["true"], environ=dict(os.environ), format="text", output=Opened(descriptor)
     )
     try:
         outcome = Session(config).run()

@@ -84,8 +84,47 @@ class RunParser:
             return self._parser.parse_args(plain), list(words), command
         plain, count = split_options(words, valued)
         command = list(words[count:])
+        _refuse_unknown(plain, {name for each in self.options for name in each.option_strings})
         values = self._parser.parse_args(plain)
         return values, list(words[:count]), command[1:] if command[:1] == ["--"] else command
+
+
+# Options of strace that have no counterpart here, and what comes closest.
+_ABSENT = {
+    "-b": "tracing goes on over an exec; use --follow or -e to see less",
+    "-d": "use --verbose",
+    "-i": "instruction pointers are not recorded; leave it out",
+    "-I": "signals are passed on to the command; leave it out",
+    "-k": "stack traces are not recorded; leave it out",
+    "-n": "numbers of calls are in --format record and in spans (syscall.number); leave it out",
+    "-N": "leave it out",
+    "-O": "an overhead to subtract cannot be set; the last line estimates it",
+    "-X": "constants are shown by name; leave it out",
+    "-Y": "names of processes are in spans; leave it out",
+    "--inject": "calls are never changed here; leave it out",
+    "--fault": "calls are never changed here; leave it out",
+    "--kvm": "KVM exits are not decoded; leave it out",
+    "--read": "use -s N to see more of each buffer",
+    "--write": "use -s N to see more of each buffer",
+    "--raw": "arguments are decoded; leave it out",
+    "--stack-traces": "stack traces are not recorded; leave it out",
+    "--debug": "use --verbose",
+}
+
+
+def _refuse_unknown(plain: Sequence[str], known: set[str]) -> None:
+    """Raises UsageError for the first option that there is not, with what comes closest."""
+    for word in plain:
+        name = word.partition("=")[0]
+        if name in known or name in ("-h", "--help"):
+            continue
+        if name in _ABSENT:
+            raise UsageError(f"strace's {name} is not supported: {_ABSENT[name]}")
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, known, 1) if name.startswith("--") else []
+        hint = f"did you mean {close[0]}?" if close else "see renacer-otel run --help"
+        raise UsageError(f"there is no option {one_line(name, 40)}; {hint}")
 
 
 def split_options(words: Sequence[str], valued: set[str]) -> tuple[list[str], int]:
@@ -153,7 +192,9 @@ def _export_options(add: Callable[..., None]) -> None:
 
 
 def _output_options(add: Callable[..., None]) -> None:
-    add("-o", "--output", metavar="FILE", help="write the trace to FILE")
+    add("-o", "--output", metavar="FILE",
+        help="write the trace to FILE; '|COMMAND': to a command's standard input")  # fmt: skip
+    add("-A", "--output-append-mode", action="store_true", help="append to FILE")
     add("--format", metavar="FORMAT", help="of the output: " + ", ".join(FORMATS) + " (text)")
     add("-s", "--string-limit", metavar="N", default="32", help="bytes shown of a buffer (32)")
     add("-y", action="count", default=0, dest="decode_paths",
@@ -161,8 +202,13 @@ def _output_options(add: Callable[..., None]) -> None:
         " full")  # fmt: skip
     add("--decode-fds", metavar="SET", nargs="?", const="path",
         help="the same, of SET only: path, socket, dev, pidfd, all, none")  # fmt: skip
+    add("-a", "--columns", metavar="N", default="40", help="column where results start (40)")
+    add("-r", "--relative-timestamps", action="store_true", help="time since the line before")
+    add("-t", "--absolute-timestamps", action="count", default=0,
+        help="time of day before each line; -tt: with microseconds, -ttt: since 1970")  # fmt: skip
     add("-T", "--syscall-times", action="store_true", help="show the time spent in each call")
-    add("-q", "--quiet", action="store_true", help="no last line; losses are told all the same")
+    add("-q", "--quiet", action="count", default=0,
+        help="no last line; -qq: nor lines of exits. Losses are told all the same")  # fmt: skip
     add("--verbose", action="store_true", help="say what is decided, and why")
 
 
@@ -176,10 +222,14 @@ def _trace_options(add: Callable[..., None]) -> None:
         help="show calls that failed only")  # fmt: skip
     add("-P", metavar="PATH", action="append", default=[], dest="paths",
         help="show calls that concern PATH only; may be repeated")  # fmt: skip
-    add("-f", "--follow-forks", action="count", default=0, help="follow children: always on")
+    add("-f", "--follow-forks", action="count", default=0,
+        help="follow children: always on; -ff: a file FILE.TID for each thread")  # fmt: skip
     add("--follow", metavar="WHOM", help="threads (of the command's process), children (its own,"
         " too), all (all)")  # fmt: skip
     add("--max-depth", metavar="N", help="follow N generations of processes below the command")
+    add("-E", "--env", metavar="NAME[=VALUE]", action="append", default=[], dest="variables",
+        help="set NAME for the command; without =, unset it")  # fmt: skip
+    add("-u", "--user", metavar="USER", help="run the command as USER, with its groups; needs root")
     add("--no-follow", action="store_true", help="trace the first thread only")
     add("--seccomp-bpf", metavar="auto|on|off", default="auto",
         help="let calls that are not asked for through in the kernel (auto)")  # fmt: skip

@@ -9,9 +9,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import options, summaries, terminal, text_options
+from renacer_otel.cli import launching, options, output, summaries, text_options
 from renacer_otel.cli.terminal import complain
-from renacer_otel.engine import native
 from renacer_otel.engine.launch import (
     ALL_DEPTHS,
     CPU_POLICIES,
@@ -25,11 +24,11 @@ from renacer_otel.errors import (
     CommandNotFound,
     ConfigError,
     LossError,
-    OutputError,
     UsageError,
     one_line,
 )
 from renacer_otel.sidecar import filters, summary
+from renacer_otel.sidecar.opened import Opened
 from renacer_otel.sidecar.session import Outcome, Session, SessionConfig
 
 if TYPE_CHECKING:
@@ -61,8 +60,12 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
         complain(f"warning: {warning}")
     if given.verbose:
         _tell_decisions(session)
-    outcome = Session(session, complain).run()
-    told = given.plan is None or summaries.tell(given.plan, outcome)
+    try:
+        outcome = Session(session, complain).run()
+        told = given.plan is None or summaries.tell(given.plan, outcome)
+    finally:
+        ended = session.output.finish()
+    outcome.warnings.extend(ended)
     _tell(outcome, session, quiet=given.quiet)
     if given.fail_on_loss and not (outcome.complete and told):
         raise LossError("something was lost (see above), and --fail-on-loss was given")
@@ -76,14 +79,13 @@ def _session(
 ) -> tuple[SessionConfig, list[str]]:
     """What the options ask for, checked whole before anything is started or opened."""
     options.choose("--engine", given.engine, options.ENGINES)
-    if given.follow_forks > 1:
-        raise UsageError("-ff (a file for each process) is not supported yet; leave it out")
     chosen = given.format and options.choose("--format", given.format, options.FORMATS)
     given.plan = plan = summaries.plan(given, chosen)
     if chosen == "json" and plan is None:
         raise UsageError("--format json is a summary's: add -c; spans as JSON are otlp-json")
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
+    output.check(given, chosen)
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
     duration = given.duration and values.parse_duration(given.duration, "--for")
@@ -110,14 +112,18 @@ def _session(
             chosen = "none"
     text = given.output is not None or (otlp is None and not _asked_to_export(given, environ))
     form = chosen or ("text" if text else None)
+    environment = launching.with_changes(own_environ(), given.variables)
+    user = launching.find_user(given.user)
+    if form == "none":
+        form = None
     if plan is not None and plan.only:
         form = None
-    descriptor = -1 if form in (None, "none") else _open(given.output)
+    opened = output.open_output(given) if form or plan else Opened()
     if plan is not None:
         beside = form in ("record", "otlp-json")  # whose file holds nothing else
         given.plan = plan._replace(
             limit_s=tuning.block_limit_ns / 1e9,
-            descriptor=descriptor if form == "text" else _open(None if beside else given.output),
+            descriptor=output.standard_error() if beside else opened.for_closer(),
         )
     return SessionConfig(
         argv=command,
@@ -125,11 +131,12 @@ def _session(
         duration_s=duration,
         on_attached=_teller(quiet=given.quiet) if pids else None,
         environ=dict(environ),
-        own_environ=own_environ(),
+        own_environ=environment,
+        user=user,
         context=context,
         otlp=otlp,
-        format=None if form == "none" else form,
-        descriptor=descriptor,
+        format=form,
+        output=opened,
         tuning=tuning,
         flush_timeout_s=flush_timeout,
         propagate=not given.no_propagate,
@@ -161,7 +168,8 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
     disable = _disabled(environ)
     seccomp, no_new_privs, reason = _filtering(given, selection.wanted, disable)
     return Tuning(
-        text_flags=_text_flags(given),
+        text_flags=output.text_flags(given),
+        text_column=values.parse_count(given.columns, "-a", 0, 1000),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
         describe_fds=text_options.described_fds(given),
         follow=not given.no_follow,
@@ -269,12 +277,6 @@ def _otlp(
     return choice.settings, list(choice.warnings)
 
 
-def _text_flags(given: argparse.Namespace) -> int:
-    lib = native.lib
-    flags = lib.RN_TEXT_PID_BRACKET if given.output is None else lib.RN_TEXT_PID_ALWAYS
-    return int(flags | (lib.RN_TEXT_DURATION if given.syscall_times else 0))
-
-
 def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
     from renacer_otel.engine.launch import FALLBACKS
 
@@ -282,24 +284,6 @@ def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
     if unknown := names - FALLBACKS.keys():
         raise ConfigError(f"{_DISABLE}: unknown {one_line(min(unknown), 40)}")
     return names
-
-
-def _open(path: str | None) -> int:
-    """The descriptor that the trace goes to; standard error where there is no -o."""
-    if path is None:
-        if terminal.is_closed(2):
-            raise OutputError("standard error is closed; use -o FILE")
-        return os.dup(2)
-    if path.startswith(("|", "!")):
-        raise UsageError(f"-o '{one_line(path, 40)}': output to a command is not supported yet;"
-                         " name a file or a FIFO")  # fmt: skip
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
-    try:
-        return os.open(path, flags, 0o666)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise OutputError(f"-o {one_line(path, 120)}: {reason}; name a file that can be written") \
-            from error  # fmt: skip
 
 
 def _tell_decisions(session: SessionConfig) -> None:

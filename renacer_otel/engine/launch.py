@@ -46,6 +46,7 @@ class Tuning(NamedTuple):
     """How a run is traced and buffered: what options choose and nothing else depends on."""
 
     text_flags: int = 0
+    text_column: int = 40  # where results start
     string_limit: int = 32  # bytes of a buffer
     describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
     follow: bool = True
@@ -70,6 +71,14 @@ class Tuning(NamedTuple):
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
+class User(NamedTuple):
+    """Whom the command runs as, and with which supplementary groups."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
 class RunConfig(NamedTuple):
     """What the core is told. Times in nanoseconds, sizes in bytes."""
 
@@ -83,7 +92,10 @@ class RunConfig(NamedTuple):
     json: bool = False
     record: bool = False
     csv: bool = False
-    text_fd: int = -1  # -1 = no text
+    text_fd: int = -1  # -1 = no text, but for text_prefix
+    text_prefix: str = ""  # not empty: text to a file for each thread: this, a dot, its id
+    text_append: bool = False
+    user: User | None = None
     propagate: bool = False
     parent_span_id: int = 0
     trace_flags: int = 1
@@ -314,7 +326,7 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
         raw.attach = pids
         raw.attach_count = len(config.attach)
     raw.envp = kept.strings(config.environ)
-    text = lib.RN_OUT_TEXT if config.text_fd >= 0 else 0
+    text = lib.RN_OUT_TEXT if config.text_fd >= 0 or config.text_prefix else 0
     raw.outputs = (
         text
         | (lib.RN_OUT_OTLP if config.otlp else 0)
@@ -325,6 +337,16 @@ def _c_config(config: RunConfig, kept: _Kept) -> Any:
     )
     raw.text_fd = config.text_fd
     raw.text_flags = tuning.text_flags
+    raw.text_column = tuning.text_column
+    if config.text_prefix:
+        raw.text_prefix = kept.string(config.text_prefix)
+        raw.text_append = config.text_append
+    if user := config.user:
+        raw.change_user = 1
+        raw.uid, raw.gid = user.uid, user.gid
+        groups = ffi.new("uint32_t[]", list(user.groups))
+        kept.objects.append(groups)
+        raw.groups, raw.group_count = groups, len(user.groups)
     raw.string_limit = tuning.string_limit
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
     raw.follow = tuning.follow

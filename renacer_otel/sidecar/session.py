@@ -17,8 +17,10 @@ from renacer_otel.engine.launch import (
     RunConfig,
     Stats,
     Tuning,
+    User,
     span_ids,
 )
+from renacer_otel.sidecar.opened import Opened
 from renacer_otel.sidecar.signals import Signals
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class SessionConfig(NamedTuple):
     `environ` is what we go by; `own_environ`, if given, is what the command gets instead, with
     all that a mapping cannot say (NAME=value in order, a name twice).
     At most one file format besides OTLP: `format` is None, "text", "csv", "record" or "otlp-json";
-    `descriptor` is where it goes. Session closes it, but for text.
+    `output` is where it goes. Session closes its descriptor, but for text and readers.
     """
 
     argv: Sequence[str]  # empty = no command
@@ -54,7 +56,8 @@ class SessionConfig(NamedTuple):
     context: TraceContext | None = None
     otlp: OtlpSettings | None = None
     format: str | None = None
-    descriptor: int = -1
+    output: Opened = Opened()
+    user: User | None = None
     tuning: Tuning = Tuning()
     flush_timeout_s: float = 5.0
     propagate: bool = True
@@ -224,7 +227,10 @@ class Session:
             json=config.format == "otlp-json",
             record=config.format == "record",
             csv=config.format == "csv",
-            text_fd=config.descriptor if config.format == "text" else -1,
+            text_fd=config.output.descriptor if config.format == "text" else -1,
+            text_prefix=config.output.prefix,
+            text_append=config.output.append,
+            user=config.user,
             propagate=propagate,
             parent_span_id=context.span_id,
             trace_flags=context.flags,
@@ -270,13 +276,14 @@ class Session:
         from renacer_otel.sidecar.outputs import FileOutput
 
         limit_s = config.tuning.block_limit_ns / 1e9
+        descriptor = config.output.for_closer()
         if config.format == "record":
-            return FileOutput(run, run.RECORD, config.descriptor, limit_s, self._trace_writer)
+            return FileOutput(run, run.RECORD, descriptor, limit_s, self._trace_writer)
         if config.format == "csv":
             from renacer_otel.sidecar.outputs import CsvWriter
 
-            return FileOutput(run, run.CSV, config.descriptor, limit_s, CsvWriter)
-        return FileOutput(run, run.JSON, config.descriptor, limit_s, self._json_writer)
+            return FileOutput(run, run.CSV, descriptor, limit_s, CsvWriter)
+        return FileOutput(run, run.JSON, descriptor, limit_s, self._json_writer)
 
     def _attributes(self) -> dict[str, Any]:
         from renacer_otel.spans.resource import make_resource

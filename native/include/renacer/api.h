@@ -59,8 +59,16 @@ typedef struct {
 	uint32_t outputs;
 	int text_fd;
 	uint32_t text_flags;
+	uint32_t text_column;    /* where results start; 0 = 40 */
+	const char *text_prefix; /* not NULL: each thread's text goes to a file, this and .TID */
+	int text_append;         /* such files are not emptied first */
 	uint32_t string_limit;
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
+	/* Whom the command runs as, if change_user. */
+	int change_user;
+	uint32_t uid, gid;
+	const uint32_t *groups;
+	uint32_t group_count;
 	int follow;         /* 0 = --no-follow */
 	uint32_t max_depth; /* generations of processes below the command that are followed */
 	int filter;         /* RN_SECCOMP_* */

@@ -60,10 +60,22 @@ struct rn_text;
 enum {
 	RN_TEXT_PID_ALWAYS = 1u << 0,  /* "123  " before each line (strace -f -o) */
 	RN_TEXT_PID_BRACKET = 1u << 1, /* "[pid   123] " once there are several tasks (stderr) */
+	RN_TEXT_NO_EXITS = 1u << 2,    /* -qq: no +++ exited with … +++ */
 	RN_TEXT_DURATION = 1u << 3,    /* -T */
-	RN_TEXT_VERBOSE = 1u << 4      /* -v: nothing is left out */
+	RN_TEXT_TIME = 1u << 4,        /* -t: the time of day before each line */
+	RN_TEXT_TIME_US = 1u << 5,     /* -tt: with microseconds */
+	RN_TEXT_TIME_UNIX = 1u << 6,   /* -ttt: seconds since the epoch, with microseconds */
+	RN_TEXT_RELATIVE = 1u << 7,    /* -r: time since the line before */
+	RN_TEXT_VERBOSE = 1u << 8      /* -v: nothing is left out */
 };
-struct rn_text *rn_text_create(unsigned flags, uint32_t string_limit);
+struct rn_text_config {
+	unsigned flags; /* RN_TEXT_* */
+	uint32_t string_limit;
+	uint32_t column;           /* where results start; 0 = 40, as strace's default */
+	uint64_t realtime_anchor;  /* CLOCK_REALTIME ns at… */
+	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
+};
+struct rn_text *rn_text_create(const struct rn_text_config *config);
 void rn_text_destroy(struct rn_text *text);
 /* A call was entered and something else happened before its exit. */
 void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call);

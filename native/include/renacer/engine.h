@@ -41,6 +41,10 @@ struct rn_engine_config {
 	char *const *envp;
 	const char *path; /* of the executable, resolved; NULL = search PATH of envp */
 	sigset_t mask;    /* blocked signals that the command starts with */
+	bool change_user; /* the command runs as uid and gid with these groups */
+	uint32_t uid, gid;
+	const uint32_t *groups;
+	uint32_t group_count;
 	bool follow;        /* else the first thread only */
 	uint32_t max_depth; /* generations of processes below the command that are followed */
 	enum rn_filter_mode filter;
