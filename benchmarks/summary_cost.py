@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from renacer_otel.engine.launch import Tuning
+from renacer_otel.sidecar.opened import Opened
 from renacer_otel.sidecar.session import Session, SessionConfig
 
 RENACER = str(Path(sys.executable).parent / "renacer-otel")
