@@ -48,7 +48,7 @@ def behind_ring(variant: str, calls: int) -> dict[str, float]:
         argv=["synthetic"],
         environ={},
         format=form,
-        descriptor=os.open("/dev/null", os.O_WRONLY) if form else -1,
+        output=Opened(os.open("/dev/null", os.O_WRONLY) if form else -1),
         tuning=tuning,
     )
     before = time.process_time()
