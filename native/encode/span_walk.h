@@ -69,6 +69,7 @@
  *   renacer.events .calls .errors .signals .processes .threads .unfinished_calls
  *   renacer.lost_calls .lost_events .stops              int
  *   renacer.filtered_calls, if there are any            int
+ *   renacer.seccomp        true    if calls were filtered in the kernel
  *   renacer.attached_processes, if there are any        int
  *   renacer.tracer.cpu_time                             double, seconds
  *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
@@ -506,6 +507,8 @@ static void walk_totals(struct writer *w, const struct rn_totals *totals)
 	attr_int(w, RN_KEY("renacer.unfinished_calls"), walk_count(totals->unfinished));
 	if (totals->filtered)
 		attr_int(w, RN_KEY("renacer.filtered_calls"), walk_count(totals->filtered));
+	if (totals->seccomp)
+		attr_true(w, RN_KEY("renacer.seccomp"));
 	attr_int(w, RN_KEY("renacer.lost_calls"), walk_count(totals->lost_calls));
 	attr_int(w, RN_KEY("renacer.lost_events"), walk_count(totals->lost_events));
 	attr_int(w, RN_KEY("renacer.stops"), walk_count(totals->stops));

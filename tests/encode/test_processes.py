@@ -167,7 +167,7 @@ def test_the_root_span_says_exactly_what_went_in(
     run.exit_code = draw(st.integers(-64, 255))
     run.ended = draw(st.booleans())
     counts = "events calls errors signals processes threads lost_calls lost_events stops".split()
-    for name in [*counts, "unfinished", "tracer_ns", "attached"]:
+    for name in [*counts, "unfinished", "tracer_ns", "attached", "seccomp"]:
         setattr(run.totals, name, draw(U64 | st.just(0)))
     run.totals.tracer_ns = draw(st.integers(0, 1 << 53))  # exact as a double of ns
 
@@ -192,6 +192,8 @@ def test_the_root_span_says_exactly_what_went_in(
     }
     if run.totals.attached:
         expected["renacer.attached_processes"] = count(run.totals.attached)
+    if run.totals.seccomp:
+        expected["renacer.seccomp"] = True
     if run.ended:
         expected |= ending(core, status)
     else:

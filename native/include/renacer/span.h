@@ -99,6 +99,7 @@ struct rn_totals {
 	uint64_t wall_ns;     /* from launch to the last exit */
 	uint64_t stops;       /* ptrace stops */
 	uint64_t filtered;    /* calls of which no span was made because none was asked for */
+	uint64_t seccomp;     /* 1 = calls that were not wanted were filtered in the kernel */
 };
 
 /* The root span. */
