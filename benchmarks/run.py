@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`./dev bench [NAME...]`: the project's benchmarks, as ratios of commands timed in turn.
 
-Names: trace, export, ring, startup, long (10 million calls: minutes; not run unless named).
+Names: trace, filtered, export, ring, startup, long (10 million calls: minutes; only if named).
 What a benchmark needs and the machine lacks (a C compiler, strace, a built collector) is told,
 and that row left out. Exit 1 if a ratio misses its target.
 """
@@ -23,6 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import filtered
 import timing
 
 HERE = Path(__file__).resolve().parent
@@ -103,6 +104,12 @@ def bench_trace(folder: Path) -> None:
         ratio("ours / strace pinned by taskset", wall["ours"] / wall["pinned"], most=1)
     if "minimal" in wall:
         ratio("ours / minimal pinned C loop", wall["ours"] / wall["minimal"], most=1.4)
+
+
+def bench_filtered(folder: Path) -> None:
+    """dd of which nothing is asked for but openat: the filter with and without a tracer."""
+    del folder
+    filtered.bench(RENACER, dd, ROUNDS, tell, ratio)
 
 
 def bench_export(folder: Path) -> None:
@@ -247,6 +254,7 @@ def bench_long(folder: Path) -> None:
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "trace": bench_trace,
+    "filtered": bench_filtered,
     "export": bench_export,
     "ring": bench_ring,
     "startup": bench_startup,

@@ -273,14 +273,13 @@ void rn_cpu_tick(struct rn_engine *e)
 
 	if (!cpu->possible || e->config.cpu != RN_CPU_POLICY_AUTO)
 		return;
-	if (e->filter.on && in_window < FEW_STOPS) {
+	if (e->filter.on) {
+		cpu->window_stops = stops;
 		/* The next stop may be far: who computes then must have all CPUs. */
 		if (cpu->shared && in_window == 0)
 			part(e);
-		if (!cpu->shared) {
-			cpu->window_stops = stops;
+		if (!cpu->shared && in_window < FEW_STOPS)
 			return;
-		}
 	}
 	if (e->tasks.count < 2 && cpu->shared)
 		return; /* one alone has nothing to gain from a second CPU */

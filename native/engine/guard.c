@@ -121,9 +121,18 @@ static bool may_filter(const struct rn_engine *e, const struct task *task)
 	       status_value(task->tid, "CapEff", 16) >> CAP_SYS_ADMIN & 1u;
 }
 
-static void new_filter(const struct rn_engine *e, struct task *task)
+/* Whether the kernel would come as far as to ask for privileges: what is wrong is told first. */
+static bool is_program(struct rn_engine *e, const struct task *task, uint64_t addr)
 {
-	if (may_filter(e, task))
+	uint16_t len = 0;
+
+	return rn_memory_read_one(e, task->tid, addr, &len, sizeof(len)) == sizeof(len) &&
+	       len > 0 && len <= BPF_MAXINSNS;
+}
+
+static void new_filter(struct rn_engine *e, struct task *task, uint64_t program)
+{
+	if (may_filter(e, task) || !is_program(e, task, program))
 		task->guard = GUARD_FILTER;
 	else
 		refuse(task, -EACCES);
@@ -136,17 +145,17 @@ static void new_strict(const struct rn_engine *e, struct task *task)
 		enter_strict(task);
 }
 
-static void seccomp_call(const struct rn_engine *e, struct task *task)
+static void seccomp_call(struct rn_engine *e, struct task *task)
 {
 	uint32_t op = (uint32_t)task->args[0], flags = (uint32_t)task->args[1];
 
 	if (op == SECCOMP_SET_MODE_STRICT && flags == 0 && task->args[2] == 0)
 		new_strict(e, task);
 	else if (op == SECCOMP_SET_MODE_FILTER)
-		new_filter(e, task);
+		new_filter(e, task, task->args[2]);
 }
 
-static void prctl_call(const struct rn_engine *e, struct task *task)
+static void prctl_call(struct rn_engine *e, struct task *task)
 {
 	switch ((int32_t)task->args[0]) {
 	case PR_GET_SECCOMP:
@@ -156,7 +165,7 @@ static void prctl_call(const struct rn_engine *e, struct task *task)
 		if (task->args[1] == SECCOMP_MODE_STRICT)
 			new_strict(e, task);
 		else if (task->args[1] == SECCOMP_MODE_FILTER)
-			new_filter(e, task);
+			new_filter(e, task, task->args[2]);
 		break;
 	case PR_SET_NO_NEW_PRIVS:
 		task->guard = GUARD_NO_NEW_PRIVS;
@@ -229,7 +238,7 @@ static void own_filter(struct task *task, const struct task *maker)
 	task->own_filter = true;
 	task->own_no_new_privs |= maker->own_no_new_privs;
 	/* From now on its filter may answer a call before ours is asked. */
-	task->stepping = !task->silent;
+	task->stepping = true;
 }
 
 /*

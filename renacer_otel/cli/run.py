@@ -66,6 +66,9 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
     finally:
         ended = session.output.finish()
     outcome.warnings.extend(ended)
+    if given.verbose and outcome.stats.seccomp < 0:
+        reason = os.strerror(-outcome.stats.seccomp)
+        complain(f"the kernel refused the seccomp filter ({reason}): every call stopped")
     _tell(outcome, session, quiet=given.quiet)
     if given.fail_on_loss and not (outcome.complete and told):
         raise LossError("something was lost (see above), and --fail-on-loss was given")

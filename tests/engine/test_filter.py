@@ -270,3 +270,30 @@ def test_with_other_fallbacks(subject: Path, tmp_path: Path, disable: str) -> No
     (tmp_path / "again").mkdir()
     again = record(tmp_path / "again", words, *ON, "-e", SELECTION)
     assert told(other.events) == told(again.events)
+
+
+@pytest.mark.parametrize("policy", ["auto", "share", "free"])
+@pytest.mark.parametrize("part", ["show", "others", "chosen", "crowd", "child"])
+def test_the_cpus_of_a_filtered_program(subject: Path, part: str, policy: str) -> None:
+    same([subject, "cpu", part], "--cpu", policy, *ON, "-e", "trace=getppid,read,openat")
+
+
+def test_who_computes_without_stops_has_all_cpus(tmp_path: Path) -> None:
+    """Sharing begins where stops are many; where they end, nobody may stay on one CPU."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs 2 CPUs")
+    script = (
+        "import os, time\n"
+        "for _ in range(20000): os.getppid()\n"
+        "mine, end = os.sched_getaffinity(0), time.monotonic() + 30\n"
+        "def allowed():\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    (mask,) = [line.split()[1] for line in lines if line.startswith('Cpus_allowed:')]\n"
+        "    return int(mask.replace(',', ''), 16).bit_count()\n"
+        "while allowed() < len(mine):\n"
+        "    assert time.monotonic() < end, 'it is still on one CPU'\n"
+    )
+    for policy in ("auto", "free"):
+        before = traced("-o", tmp_path / "text", *ON, "-e", FEW, "--cpu", policy)
+        done = execute([*before, sys.executable, "-ISc", script])
+        assert (done.status, done.errors) == (0, "")
