@@ -284,7 +284,7 @@ def test_who_computes_without_stops_has_all_cpus(tmp_path: Path) -> None:
         pytest.skip("needs 2 CPUs")
     script = (
         "import os, time\n"
-        "for _ in range(20000): os.getppid()\n"
+        "for _ in range(5000): os.getppid()\n"
         "mine, end = os.sched_getaffinity(0), time.monotonic() + 30\n"
         "def allowed():\n"
         "    lines = open('/proc/self/status').read().splitlines()\n"
