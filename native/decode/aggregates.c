@@ -206,12 +206,12 @@ static char *write_value(char *out, const struct rn_call *call, unsigned arg,
 		value.len = (size_t)length;
 	if (!shape && length == 4)
 		shape = RN_SHAPE_INT;
-	if (shape)
+	if (shape && shape != RN_SHAPE_LIMITED)
 		end = rn_write_shape(out, shape, &value);
 	if (end)
 		return end;
 	/* Too short for what it should be: a number by default. */
-	if (given && (meaning->form || value.len < 4))
+	if (given && shape != RN_SHAPE_LIMITED && (meaning->form || value.len < 4))
 		return rn_write_pointer(out, call->args[arg]);
 	shown = value.len < style->string_limit ? value.len : style->string_limit;
 	return rn_write_quoted(out, value.data, shown, shown < (uint32_t)length);

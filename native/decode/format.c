@@ -51,7 +51,11 @@ bool rn_arg_is_void(const struct rn_call *call, unsigned arg)
 		rn_arg_meaning(call, arg, &meaning);
 		return meaning.kind == RN_ARG_VOID;
 	}
-	if (desc->kind == RN_ARG_MAKEDEV) /* counts only where a device is made */
+	if (desc->kind == RN_ARG_STRUCT_IN && desc->form == RN_SHAPE_SIGRETURN)
+		return !call->args[arg];
+	if (desc->kind == RN_ARG_HIGH_HALF)
+		return rn_machine(call->abi) == 0;
+	if (desc->kind == RN_ARG_MAKEDEV && desc->aux) /* counts only where a device is made */
 		return (call->args[desc->aux] & 0170000) != 0020000 &&
 		       (call->args[desc->aux] & 0170000) != 0060000;
 	return desc->kind == RN_ARG_MODE && desc->aux && desc->aux < 6 &&
@@ -183,6 +187,16 @@ static char *write_envp(char *out, const struct rn_call *call, unsigned arg,
 	return rn_write_text(out, " */");
 }
 
+/* Flags of a new object, and the permissions below them. */
+static char *write_ipc_flags(char *out, unsigned abi, uint32_t value, uint32_t form)
+{
+	if (value & ~0777u) {
+		out = rn_write_names(out, form & RN_FORM_MASK, abi, value & ~0777u);
+		*out++ = '|';
+	}
+	return rn_write_octal(out, value & 0777);
+}
+
 /* A command without a name: what the number says by itself. */
 static char *write_ioctl(char *out, uint32_t command)
 {
@@ -300,6 +314,10 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 	case RN_ARG_FLAGS:
 	case RN_ARG_RAW:
 		return rn_write_hex(out, value);
+	case RN_ARG_HIGH_HALF:
+		return rn_write_hex(out, value);
+	case RN_ARG_IPC_FLAGS:
+		return write_ipc_flags(out, call->abi, (uint32_t)value, meaning.form);
 	case RN_ARG_IOCTL:
 		return write_ioctl(out, (uint32_t)value);
 	case RN_ARG_PTR:

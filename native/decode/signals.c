@@ -209,6 +209,10 @@ char *rn_write_signal_shape(char *out, unsigned shape, const struct rn_value *va
 	switch (shape) {
 	case RN_SHAPE_SIGSET:
 		return rn_write_sigset(out, rn_get(value->data, 0, 8));
+	case RN_SHAPE_SIGRETURN:
+		out = rn_write_sigset(rn_write_text(out, "{mask="), rn_get(value->data, 0, 8));
+		*out++ = '}';
+		return out;
 	case RN_SHAPE_SIGACTION:
 		return write_sigaction(out, value);
 	case RN_SHAPE_SIGINFO:

@@ -61,7 +61,10 @@ static char *write_netlink(char *out, const uint8_t *data)
 	memcpy(&groups, data + 8, 4);
 	out = rn_write_i64(rn_write_text(out, ", nl_pid="), (int32_t)pid);
 	out = rn_write_text(out, ", nl_groups=");
-	for (int shift = 28; shift >= 0; shift -= 4)
+	/* printf's %#08x */
+	if (groups)
+		out = rn_write_text(out, "0x");
+	for (int shift = groups && groups >> 24 == 0 ? 20 : 28; shift >= 0; shift -= 4)
 		*out++ = digits[groups >> shift & 15];
 	return out;
 }

@@ -35,7 +35,11 @@ char *rn_write_terminal(char *out, const struct rn_value *value)
 	};
 	static const struct group control[] = {{0010017, RN_SET_TERMBAUD},
 					       {0000060, RN_SET_TERMCS}};
-	static const char digits[] = "0123456789abcdef";
+	static const char *const names[] = {
+		"VINTR",    "VQUIT",    "VERASE",  "VKILL",  "VEOF",  "VTIME",
+		"VMIN",     "VSWTC",    "VSTART",  "VSTOP",  "VSUSP", "VEOL",
+		"VREPRINT", "VDISCARD", "VWERASE", "VLNEXT", "VEOL2",
+	};
 	const uint8_t *data = value->data, *characters = data + 17;
 	uint32_t local = (uint32_t)rn_get(data, 12, 4);
 
@@ -50,15 +54,11 @@ char *rn_write_terminal(char *out, const struct rn_value *value)
 		return rn_write_text(out, ", ...}");
 	out = rn_write_names(rn_write_text(out, ", c_line="), RN_SET_TERMLDISC, value->abi,
 			     data[16]);
-	if (!(local & 2)) { /* ICANON */
-		out = rn_write_u64(rn_write_text(out, ", c_cc[VMIN]="), characters[6]);
-		out = rn_write_u64(rn_write_text(out, ", c_cc[VTIME]="), characters[5]);
-	}
-	out = rn_write_text(out, ", c_cc=\"");
+	out = rn_write_text(out, ", c_cc=[");
 	for (unsigned i = 0; i < 19; i++) {
-		out = rn_write_text(out, "\\x");
-		*out++ = digits[characters[i] >> 4];
-		*out++ = digits[characters[i] & 15];
+		out = rn_write_text(out, i ? ", [" : "[");
+		out = i < 17 ? rn_write_text(out, names[i]) : rn_write_u64(out, i);
+		out = rn_write_hex(rn_write_text(out, "]="), characters[i]);
 	}
-	return rn_write_text(out, "\"}");
+	return rn_write_text(out, "]}");
 }

@@ -86,9 +86,24 @@ static void put_signal(struct line *line, const struct rn_event *ev)
 {
 	int code = (int32_t)ev->args[0];
 	const char *name = rn_si_code_name(ev->nr, code);
+	const struct rn_piece *piece = ev->pieces ? rn_piece_first(ev) : NULL;
+	static const struct rn_style style;
+	char *end = NULL;
 
 	PUT(line, "--- ");
 	line->end = rn_write_signal(line->end, ev->nr);
+	/* The tracer's own struct siginfo, whatever the program's ABI is. */
+	if (piece && piece->type == RN_PIECE_STRUCT && !(piece->flags & RN_PIECE_UNREAD)) {
+		*line->end = ' ';
+		end = rn_write_shape(line->end + 1, RN_SHAPE_SIGINFO,
+				     &(const struct rn_value){rn_piece_data(piece), piece->len,
+							      RN_ABI_X86_64, &style});
+	}
+	if (end) {
+		line->end = end;
+		PUT(line, " ---");
+		return;
+	}
 	PUT(line, " {si_signo=");
 	line->end = rn_write_signal(line->end, ev->nr);
 	PUT(line, ", si_code=");

@@ -403,6 +403,9 @@ void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
 		else
 			e->work.ev.args[3] = (uint64_t)(uintptr_t)info.si_value.sival_ptr;
 	}
+	if (!e->config.no_capture)
+		rn_piece_add(&e->work, RN_PIECE_STRUCT, RN_PIECE_NO_ARG, &info, sizeof(info),
+			     sizeof(info), 0);
 	rn_emit_work(e, false);
 }
 

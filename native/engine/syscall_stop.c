@@ -28,6 +28,7 @@ struct stop {
 	uint8_t abi;
 	int32_t nr;
 	uint64_t args[6];
+	uint64_t sp;
 	int64_t result;
 };
 
@@ -65,6 +66,7 @@ static void from_registers(const struct user_regs_struct *regs, struct stop *sto
 
 	stop->abi = abi_of(compat ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64, &nr);
 	stop->nr = (int32_t)nr;
+	stop->sp = regs->rsp;
 	stop->result = compat ? (int32_t)regs->rax : (int64_t)regs->rax;
 	if (compat) {
 		const uint64_t args[6] = {(uint32_t)regs->rbx, (uint32_t)regs->rcx,
@@ -113,6 +115,7 @@ static bool read_registers(const struct task *task, struct stop *stop)
 	stop->abi = RN_ABI_AARCH64;
 	stop->nr = (int32_t)regs.regs[8];
 	memcpy(stop->args, regs.regs, sizeof(stop->args));
+	stop->sp = regs.sp;
 	stop->result = (int64_t)regs.regs[0];
 	return true;
 }
@@ -146,6 +149,7 @@ static bool read_stop(struct rn_engine *e, const struct task *task, struct stop 
 		stop->abi = abi_of(info.arch, &nr);
 		stop->nr = (int32_t)nr;
 		memcpy(stop->args, info.entry.args, sizeof(stop->args));
+		stop->sp = info.sp;
 		return true;
 	case RN_SYSCALL_INFO_EXIT:
 		stop->entry = false;
@@ -202,6 +206,24 @@ static void on_silent_entry(struct rn_engine *e, struct task *task)
 		rn_cpu_before_call(e, task);
 }
 
+/*
+ * rt_sigreturn takes no argument but the stack, where the mask lies that comes back: in the
+ * ucontext, which aarch64 puts behind a siginfo. 0: not known there.
+ */
+static uint64_t saved_mask(const struct stop *stop)
+{
+	if (!stop->sp)
+		return 0;
+	switch (stop->abi) {
+	case RN_ABI_X86_64:
+		return stop->sp + 296;
+	case RN_ABI_AARCH64:
+		return stop->sp + 128 + 40;
+	default:
+		return 0;
+	}
+}
+
 static void on_entry(struct rn_engine *e, struct task *task, const struct stop *stop)
 {
 	uint16_t flags = task->last_result ? restarted(task, stop) : 0;
@@ -212,6 +234,8 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 	task->nr = stop->nr;
 	task->desc = rn_syscall(stop->abi, stop->nr);
 	memcpy(task->args, stop->args, sizeof(task->args));
+	if (task->desc->flags & RN_CALL_NO_RESULT)
+		task->args[0] = saved_mask(stop);
 	task->t_entry = e->now;
 	task->stime_entry = e->stime;
 	if (task->desc->flags & RN_CALL_FORK)

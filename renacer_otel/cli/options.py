@@ -207,6 +207,8 @@ def _output_options(add: Callable[..., None]) -> None:
     add("-t", "--absolute-timestamps", action="count", default=0,
         help="time of day before each line; -tt: with microseconds, -ttt: since 1970")  # fmt: skip
     add("-T", "--syscall-times", action="store_true", help="show the time spent in each call")
+    add("-v", "--no-abbrev", action="store_true",
+        help="show environments, stat and other structures in full")  # fmt: skip
     add("-q", "--quiet", action="count", default=0,
         help="no last line; -qq: nor lines of exits. Losses are told all the same")  # fmt: skip
     add("--verbose", action="store_true", help="say what is decided, and why")

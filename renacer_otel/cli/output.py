@@ -41,6 +41,8 @@ def text_flags(given: argparse.Namespace) -> int:
         flags |= lib.RN_TEXT_PID_BRACKET
     elif given.follow_forks < 2:
         flags |= lib.RN_TEXT_PID_ALWAYS
+    if given.no_abbrev:
+        flags |= lib.RN_TEXT_VERBOSE
     if given.syscall_times:
         flags |= lib.RN_TEXT_DURATION
     if given.absolute_timestamps:

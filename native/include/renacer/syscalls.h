@@ -63,7 +63,9 @@ enum rn_arg_kind {
 	RN_ARG_MAKEDEV = 44, /* dev_t: makedev(0x1, 0x3) */
 	RN_ARG_MODE_TYPE = 45, /* mode_t with the type of the file (mknod) */
 	RN_ARG_IOCTL = 46, /* command of ioctl(): a name, or what the number says */
-	RN_ARG_KIND_COUNT = 47
+	RN_ARG_HIGH_HALF = 47, /* of a position: void in 64-bit programs */
+	RN_ARG_IPC_FLAGS = 48, /* flags (form) and, below them, permissions */
+	RN_ARG_KIND_COUNT = 49
 };
 
 struct rn_arg_desc {
