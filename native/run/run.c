@@ -143,6 +143,10 @@ static bool make_engine(rn_run *run)
 
 	if (config->outputs & RN_OUT_SUMMARY) {
 		engine.cpu_times = !config->summary_wall;
+		if (config->summary_by == RN_BY_PATH)
+			engine.describe_fds |= RN_FDS_PATH;
+		if (config->summary_by == RN_BY_PEER)
+			engine.describe_fds |= RN_FDS_SOCKET;
 		/* Numbers and results are all that is counted. */
 		engine.no_capture = config->outputs == RN_OUT_SUMMARY && !config->paths &&
 				    config->summary_by != RN_BY_PATH &&

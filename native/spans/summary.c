@@ -214,14 +214,22 @@ static uint64_t time_of(const struct rn_summary *s, const struct rn_call *call)
 
 static uint32_t group_of(struct rn_summary *s, const struct rn_call *call)
 {
+	char name[RN_SUMMARY_NAME_MAX];
+
 	switch (s->config.by) {
 	case RN_SUMMARY_PROCESS:
 		return rn_summary_group_of_task(s, call->process->ordinal, call->pid, 0);
 	case RN_SUMMARY_THREAD:
 		return rn_summary_group_of_task(s, call->process->ordinal, call->pid, call->tid);
-	default:
-		return 0;
+	case RN_SUMMARY_PATH:
+		rn_summary_path(call, name);
+		return rn_summary_group_of_name(s, name);
+	case RN_SUMMARY_PEER:
+		return rn_summary_group_of_peer(s, call);
+	case RN_SUMMARY_ALL:
+		break;
 	}
+	return 0;
 }
 
 void rn_summary_call(struct rn_summary *s, const struct rn_call *call)

@@ -23,6 +23,15 @@ struct task_seen {
 	uint32_t group;
 };
 
+/* Of a socket that was connected: whom to. */
+struct connected {
+	uint64_t inode;
+	uint32_t group; /* 0 = nothing is known */
+};
+
+#define RN_SUMMARY_CONNECTED 1024u
+#define RN_SUMMARY_NAME_MAX 8192u /* a folder's path, one relative to it, NUL */
+
 struct rn_summary {
 	struct rn_summary_config config;
 	struct rn_summary_group *groups;
@@ -35,9 +44,13 @@ struct rn_summary {
 	uint64_t n_buckets, buckets_size;
 	uint64_t unknown, uncounted;
 	struct task_seen last;
+	struct connected connected[RN_SUMMARY_CONNECTED]; /* by inode, the last one of each place */
 };
 
 uint32_t rn_summary_group_of_task(struct rn_summary *s, uint64_t ordinal, int32_t pid, int32_t tid);
 uint32_t rn_summary_group_of_name(struct rn_summary *s, const char *name);
+/* summary_names.c: "" = none */
+void rn_summary_path(const struct rn_call *call, char to[RN_SUMMARY_NAME_MAX]);
+uint32_t rn_summary_group_of_peer(struct rn_summary *s, const struct rn_call *call);
 
 #endif

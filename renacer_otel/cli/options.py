@@ -269,7 +269,7 @@ def _summary_options(add: Callable[..., None]) -> None:
     add("-w", "--summary-wall-clock", action="store_true", help="count the time from entry to exit"
         " (else system CPU time), with min, max, p50, p90, p99")  # fmt: skip
     add("-U", "--summary-columns", metavar="COLUMNS", help="show these columns, by comma")
-    add("--by", metavar="GROUP", help="a table for each process or thread")
+    add("--by", metavar="GROUP", help="a table for each process, thread, path or peer")
 
 
 def _loss_options(add: Callable[..., None]) -> None:

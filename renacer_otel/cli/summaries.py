@@ -53,7 +53,7 @@ def plan(given: argparse.Namespace, form: str | None) -> Plan | None:
     from renacer_otel.analysis import summary
     from renacer_otel.reporters import summary_table
 
-    by = options.choose("--by", given.by, COUNT_BY[1:3]) if given.by is not None else COUNT_BY[0]
+    by = options.choose("--by", given.by, COUNT_BY[1:]) if given.by is not None else COUNT_BY[0]
     columns: tuple[str, ...]
     columns = summary_table.WALL_COLUMNS if given.summary_wall_clock else summary_table.COLUMNS
     if given.summary_columns is not None:

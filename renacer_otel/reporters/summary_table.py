@@ -101,8 +101,8 @@ def text(summary: Summary, columns: Sequence[str]) -> str:
     parts = list(_grouped(summary, columns) if summary.by != "all" else _plain(summary, columns))
     if summary.lost_calls or summary.lost_events:
         parts.append(
-            f"incomplete: {summary.lost_calls:,} calls were lost and are counted nowhere above;"
-            f" {summary.lost_events:,} events were lost in all\n"
+            f"incomplete: {_count(summary.lost_calls, 'call')} lost and counted nowhere above;"
+            f" {_count(summary.lost_events, 'event')} lost in all\n"
         )
     return "".join(parts)
 
@@ -131,10 +131,15 @@ def _grouped(summary: Summary, columns: Sequence[str]) -> Iterator[str]:
 
 
 def _sums(line: Line) -> str:
-    words = [f"{line.calls:,} calls", f"{line.errors:,} errors", f"{_seconds(line.time)} seconds"]
+    words = [_count(line.calls, "call"), _count(line.errors, "error")]
+    words.append(f"{_seconds(line.time)} seconds")
     if line.unfinished:
         words.append(f"{line.unfinished:,} unfinished")
     return ", ".join(words)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def group_name(by: str, group: Group | None) -> str:

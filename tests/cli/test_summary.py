@@ -297,7 +297,7 @@ def test_a_summary_that_lacks_calls_says_so(tmp_path: Path) -> None:
     assert process.returncode == 0
     (table,) = read_tables(text)
     last = text.splitlines()[-1]
-    found = re.match(r"incomplete: ([\d,]+) calls were lost .* ([\d,]+) events were lost", last)
+    found = re.match(r"incomplete: ([\d,]+) calls lost .* ([\d,]+) events lost", last)
     assert found, last
     lost = int(found[1].replace(",", ""))
     assert lost > 0
@@ -310,3 +310,113 @@ def test_an_output_that_is_full() -> None:
     assert done.code == 0
     assert "the summary could not be written: No space left on device" in done.err
     assert renacer("-c", "--fail-on-loss", "-o", "/dev/full", "true").code == 125
+
+
+def by_name(found: dict[str, Any], column: str) -> dict[str, dict[str, int]]:
+    """Of a table by path or peer: calls by name, of each group."""
+    return {
+        table["group"][column]: {line["name"]: line["calls"] for line in table["syscalls"]}
+        for table in found["tables"]
+    }
+
+
+def sums(found: dict[str, Any]) -> int:
+    return sum(table["total"]["calls"] + table["total"]["unfinished"] for table in found["tables"])
+
+
+def test_a_table_for_each_path(tmp_path: Path) -> None:
+    """Calls on a descriptor count for the file behind it, however it came to be."""
+    first, second = tmp_path / "first", tmp_path / "sec=ond\n"
+    first.write_text("a line\n")
+    second.write_text("another\n")
+    code = """if 1:
+        import os
+        fd = os.open("first", os.O_RDONLY)
+        os.read(fd, 10)
+        copy = os.dup(fd)
+        os.close(fd)
+        os.read(copy, 10)
+        if os.fork() == 0:
+            os.lseek(copy, 0, 0)
+            os._exit(0)
+        os.wait()
+        folder = os.open(".", os.O_RDONLY)
+        os.close(os.open("sec=ond\\n", os.O_RDONLY, dir_fd=folder))
+        os.stat("first", dir_fd=folder)
+        os.read(0, 10)
+        try:
+            os.stat("/nonexistent")
+        except OSError:
+            pass
+    """
+    with first.open() as inherited:
+        words = ("--by", "path", "--", sys.executable, "-Sc", code)
+        done = renacer("-q", "-c", "--format", "json", "-o", tmp_path / "out", *words, cwd=tmp_path,
+                       stdin=inherited)  # fmt: skip
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "out").read_text())
+    paths = by_name(found, "path")
+    counted = paths[str(first)]
+    assert counted["openat"] == 1
+    assert counted["read"] == 3  # the one of standard input, too
+    assert counted["lseek"] >= 1
+    assert counted["fcntl"] >= 1  # by which Python duplicates
+    assert counted["close"] >= 1
+    assert counted["newfstatat"] >= 1
+    name = f"{tmp_path}/sec=ond\\x0a"
+    assert paths[name] == {"openat": 1, "close": 1}
+    assert "/nonexistent" in paths
+    assert sums(found) == found["total"]["calls"] + found["total"]["unfinished"]
+
+
+PEERS = """if 1:
+    import os, socket, sys
+    def pair(family, address):
+        server = socket.socket(family)
+        server.bind(address)
+        server.listen()
+        client = socket.socket(family)
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        return server, client, accepted
+    server, client, accepted = pair(socket.AF_INET, ("127.0.0.1", 0))
+    for _ in range(5):
+        client.send(b"x")
+        accepted.recv(1)
+    copy = os.dup(client.fileno())
+    os.write(copy, b"y")
+    print(server.getsockname()[1], client.getsockname()[1])
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    udp.sendto(b"z", udp.getsockname())
+    udp.recvfrom(1)
+    print(udp.getsockname()[1])
+    _, client, accepted = pair(socket.AF_UNIX, sys.argv[1])
+    client.send(b"1")
+    accepted.recv(1)
+    one, other = socket.socketpair()
+    one.send(b"2")
+"""
+
+
+def test_a_table_for_each_peer(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    done = renacer("-q", "-c", "--by", "peer", "--format", "json", "-o", tmp_path / "out",
+                   sys.executable, "-Sc", PEERS, path)  # fmt: skip
+    assert done.code == 0, done.err
+    server, client, udp = done.out.split()
+    found = json.loads((tmp_path / "out").read_text())
+    peers = by_name(found, "peer")
+    to_server = peers[f"127.0.0.1:{server}"]
+    assert (to_server["connect"], to_server["sendto"], to_server["write"]) == (1, 5, 1)
+    to_client = peers[f"127.0.0.1:{client}"]
+    assert (to_client["accept4"], to_client["recvfrom"]) == (1, 5)
+    assert peers[f"127.0.0.1:{udp}"] == {"sendto": 1, "recvfrom": 1}
+    local = peers[str(path)]
+    assert (local["connect"], local["sendto"], local["recvfrom"]) == (1, 1, 1)
+    assert peers["unix"]["sendto"] == 1
+    assert "" in peers
+    assert sums(found) == found["total"]["calls"] + found["total"]["unfinished"]
+    rows = renacer("-q", "-c", "--by", "peer", "--format", "csv", sys.executable, "-Sc", PEERS,
+                   f"{path}2").err  # fmt: skip
+    assert next(csv.reader(io.StringIO(rows)))[:3] == ["peer", "abi", "syscall"]
