@@ -23,14 +23,20 @@ static const struct rn_piece *link_of(const struct rn_call *call, unsigned arg)
 	return NULL;
 }
 
-static void append(char *to, const struct rn_piece *piece)
+/* Up to the first NUL; cut where there is no more room. */
+static void append(char *to, const void *data, size_t len)
 {
-	size_t at = strlen(to), len = piece->len;
+	size_t at = strlen(to);
 
 	if (len > RN_SUMMARY_NAME_MAX - 1 - at)
 		len = RN_SUMMARY_NAME_MAX - 1 - at;
-	memcpy(to + at, rn_piece_data(piece), len);
+	memcpy(to + at, data, len);
 	to[at + len] = 0;
+}
+
+static void append_piece(char *to, const struct rn_piece *piece)
+{
+	append(to, rn_piece_data(piece), piece->len);
 }
 
 /* A path argument; one that is relative behind the folder that it is relative to, if known. */
@@ -42,11 +48,12 @@ static void put_path(const struct rn_call *call, unsigned arg, const struct rn_p
 
 	if (relative && arg > 0 && call->desc->args[arg - 1].kind == RN_ARG_DIRFD)
 		folder = link_of(call, arg - 1);
-	if (folder)
-		append(to, folder);
-	if (folder && path->len && to[strlen(to) - 1] != '/')
-		strcat(to, "/");
-	append(to, path);
+	if (folder) {
+		append_piece(to, folder);
+		if (path->len && to[0] && to[strlen(to) - 1] != '/')
+			append(to, "/", 1);
+	}
+	append_piece(to, path);
 }
 
 void rn_summary_path(const struct rn_call *call, char to[RN_SUMMARY_NAME_MAX])
@@ -56,7 +63,7 @@ void rn_summary_path(const struct rn_call *call, char to[RN_SUMMARY_NAME_MAX])
 
 	to[0] = 0;
 	if (piece) { /* what was opened */
-		append(to, piece);
+		append_piece(to, piece);
 		return;
 	}
 	for (arg = 0; arg < call->desc->nargs; arg++) {
@@ -71,7 +78,7 @@ void rn_summary_path(const struct rn_call *call, char to[RN_SUMMARY_NAME_MAX])
 	for (arg = 0; arg < call->desc->nargs; arg++) {
 		piece = link_of(call, arg);
 		if (piece && (int32_t)piece->total != CWD) {
-			append(to, piece);
+			append_piece(to, piece);
 			return;
 		}
 	}

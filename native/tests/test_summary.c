@@ -7,6 +7,7 @@
 
 #define CALLS 20000u
 #define NUMBERS 300
+#define NOISE_MAX 4500u /* bytes of a piece: two are longer than a name may be */
 
 static struct rn_process process = {.ordinal = 1, .pid = 100, .name = (char *)"first"};
 
@@ -165,8 +166,112 @@ static void test_names(void)
 	rn_summary_destroy(s);
 }
 
+static struct rn_summary *counted_by(enum rn_summary_by by, const struct sample *s,
+				     const char **name)
+{
+	struct rn_summary *summary = open_summary(by, true);
+	struct rn_call call = s->call;
+	uint64_t n;
+
+	call.process = &process;
+	rn_summary_call(summary, &call);
+	*name = rn_summary_groups(summary, &n)[n - 1].name;
+	return summary;
+}
+
+#define CHECK_NAME(by, want)                                                                       \
+	do {                                                                                       \
+		const char *name;                                                                  \
+		struct rn_summary *summary = counted_by(by, &sample_of, &name);                    \
+		CHECK_STR(name, want);                                                             \
+		rn_summary_destroy(summary);                                                       \
+	} while (0)
+
+static struct sample sample_of;
+
+static void add(enum rn_piece_type type, unsigned arg, unsigned flags, const void *data,
+		uint32_t len)
+{
+	void *record = flags & RN_PIECE_AT_EXIT ? sample_of.exit : sample_of.entry;
+
+	record_piece(record, type, arg, flags, data, len);
+}
+
+static void link(unsigned arg, unsigned flags, const char *to)
+{
+	add(RN_PIECE_FD_LINK, arg, flags, to, (uint32_t)strlen(to));
+}
+
+static void test_paths(void)
+{
+	sample(&sample_of, "openat", ARGS(5, 0x1000, 0, 0));
+	sample_path(&sample_of, 1, "name");
+	CHECK_NAME(RN_SUMMARY_PATH, "name");
+	link(0, 0, "/folder");
+	CHECK_NAME(RN_SUMMARY_PATH, "/folder/name");
+	sample_result(&sample_of, 3);
+	link(RN_PIECE_NO_ARG, RN_PIECE_AT_EXIT, "/target");
+	CHECK_NAME(RN_SUMMARY_PATH, "/target");
+	sample(&sample_of, "newfstatat", ARGS(5, 0x1000, 0, 0x1000));
+	sample_path(&sample_of, 1, "");
+	link(0, 0, "/the/file");
+	CHECK_NAME(RN_SUMMARY_PATH, "/the/file");
+	sample(&sample_of, "unlinkat", ARGS(5, 0x1000, 0));
+	sample_path(&sample_of, 1, "x");
+	link(0, 0, "/");
+	CHECK_NAME(RN_SUMMARY_PATH, "/x");
+	sample(&sample_of, "read", ARGS(5, 0x1000, 9));
+	CHECK_NAME(RN_SUMMARY_PATH, "");
+	link(0, 0, "pipe:[7]");
+	CHECK_NAME(RN_SUMMARY_PATH, "pipe:[7]");
+	sample(&sample_of, "getpid", ARGS(0));
+	CHECK_NAME(RN_SUMMARY_PATH, "");
+}
+
+/* Records from elsewhere may hold anything. */
+static void test_any_pieces(void)
+{
+	static const char *const calls[] = {"openat", "read",      "connect", "accept4",
+					    "sendto", "renameat2", "mmap"};
+	static uint8_t noise[NOISE_MAX];
+	struct rng rng = test_rng();
+
+	for (unsigned i = 0; i < 2000 * test_scale(); i++) {
+		enum rn_summary_by by = i & 1 ? RN_SUMMARY_PATH : RN_SUMMARY_PEER;
+		const char *name;
+
+		sample(&sample_of, calls[rng_below(&rng, 7)], ARGS(5, 0x1000, 110, 0, 0x1000, 110));
+		sample_result(&sample_of, 3);
+		for (unsigned n = rng_below(&rng, 4); n; n--) {
+			static const uint8_t types[] = {RN_PIECE_FD_LINK, RN_PIECE_FD_DETAIL,
+							RN_PIECE_PATH, RN_PIECE_STRUCT};
+			uint32_t type = rng_below(&rng, 4);
+			uint32_t len = rng_below(&rng, 4) ? rng_below(&rng, 20) : sizeof(noise);
+
+			if (type == 1)
+				len = sizeof(struct rn_fd_detail);
+			if (type == 3)
+				len = rng_below(&rng, 129);
+			for (uint32_t at = 0; at < len; at++)
+				noise[at] = (uint8_t)(rng_below(&rng, 3) ? rng_next(&rng) : 1);
+			if (type == 1 && rng_below(&rng, 2)) {
+				struct rn_fd_detail *detail = (struct rn_fd_detail *)(void *)noise;
+
+				detail->kind = RN_FD_SOCKET;
+				detail->known = 3;
+				detail->family = (uint16_t)(rng_below(&rng, 2) ? 1 : 2);
+			}
+			add(types[type], rng_below(&rng, 4) ? rng_below(&rng, 3) : RN_PIECE_NO_ARG,
+			    rng_below(&rng, 2) ? RN_PIECE_AT_EXIT : 0, noise, len);
+		}
+		rn_summary_destroy(counted_by(by, &sample_of, &name));
+	}
+}
+
 int main(void)
 {
+	test_paths();
+	test_any_pieces();
 	test_as_counted_by_hand();
 	test_buckets();
 	test_bounds();
