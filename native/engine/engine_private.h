@@ -244,6 +244,21 @@ struct kin {
 };
 struct kin rn_kin_of(int tid);
 
+/* program.c */
+/* As a shell looks for it; *why = ENOENT or what hindered the only candidates. */
+bool rn_program_resolve(const char *name, char *const *envp, char *path, size_t cap, int *why);
+/* The signals for which we, not our caller, have decided something. */
+void rn_program_signals(sigset_t *set);
+/* They are as our caller left them; `ignored`: the one that it ignored, or 0. */
+void rn_program_reset(const sigset_t *handled, int ignored);
+/* Returns only where it failed, with errno. */
+void rn_program_exec(const char *path, char *const *argv, char *const *envp);
+
+/* become.c: the tracer's side of it */
+bool rn_adopted_is_ready(int fd);
+bool rn_adopted_go(int fd);
+bool rn_adopted_failed(int fd, int *err);
+
 /* attach.c */
 void rn_task_be_attached(struct task *task, const struct task *like);
 

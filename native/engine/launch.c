@@ -17,90 +17,6 @@ static struct rn_launch_result failed(enum rn_launch_error error, int err, const
 	return (struct rn_launch_result){error, err, what};
 }
 
-static bool is_program(const char *path, int *why)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			*why = errno;
-		return false;
-	}
-	if (S_ISDIR(st.st_mode) || access(path, X_OK) < 0) {
-		*why = EACCES;
-		return false;
-	}
-	return true;
-}
-
-static const char *search_path(char *const *envp)
-{
-	for (; *envp; envp++)
-		if (strncmp(*envp, "PATH=", 5) == 0)
-			return *envp + 5;
-	return "/bin:/usr/bin";
-}
-
-/* As a shell looks for it; *why = ENOENT or what hindered the only candidates. */
-static bool resolve(const char *name, char *const *envp, char *path, size_t cap, int *why)
-{
-	*why = ENOENT;
-	if (strchr(name, '/')) {
-		if (strlen(name) >= cap) {
-			*why = ENAMETOOLONG;
-			return false;
-		}
-		strcpy(path, name);
-		return is_program(path, why);
-	}
-	for (const char *dir = search_path(envp); *name; dir++) {
-		size_t len = strcspn(dir, ":");
-		const char *from = len ? dir : ".";
-		size_t from_len = len ? len : 1;
-
-		if (from_len + strlen(name) + 2 <= cap) {
-			memcpy(path, from, from_len);
-			path[from_len] = '/';
-			strcpy(path + from_len + 1, name);
-			if (is_program(path, why))
-				return true;
-		}
-		dir += len;
-		if (!*dir)
-			break;
-	}
-	return false;
-}
-
-/* The signals for which we have handlers. */
-static void handled_signals(sigset_t *set)
-{
-	struct sigaction action;
-
-	sigemptyset(set);
-	for (int sig = 1; sig <= SIGRTMAX; sig++)
-		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
-		    action.sa_handler != SIG_IGN)
-			sigaddset(set, sig);
-	/* Python ignores these two for itself; a command must not inherit that. */
-	sigaddset(set, SIGPIPE);
-	sigaddset(set, SIGXFSZ);
-}
-
-/* As shells tell: a binary has a NUL in its first line. Leaves errno at ENOEXEC. */
-static bool is_text(const char *path)
-{
-	char head[80];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? 0 : read(fd, head, sizeof(head));
-	const char *end = len > 0 ? memchr(head, '\n', (size_t)len) : NULL;
-
-	if (fd >= 0)
-		close(fd);
-	errno = ENOEXEC;
-	return len > 0 && !memchr(head, 0, end ? (size_t)(end - head) : (size_t)len);
-}
-
 /* By bare calls: those of libc would have other threads do the same, and there are none here. */
 static bool change_user(const struct rn_engine_config *config)
 {
@@ -117,18 +33,11 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 			   int go, int bad)
 {
 	const struct rn_engine_config *config = &e->config;
-	struct sigaction action;
 	ssize_t got;
 	char token;
 	int err;
 
-	memset(&action, 0, sizeof(action));
-	for (int sig = 1; sig <= SIGRTMAX; sig++) {
-		if (sigismember(handled, sig) != 1)
-			continue;
-		action.sa_handler = sig == e->tick_signal && e->tick_ignored ? SIG_IGN : SIG_DFL;
-		sigaction(sig, &action, NULL);
-	}
+	rn_program_reset(handled, e->tick_ignored ? e->tick_signal : 0);
 	do
 		got = read(go, &token, 1);
 	while (got < 0 && errno == EINTR);
@@ -145,24 +54,7 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 		goto failed;
 	}
 	sigprocmask(SIG_SETMASK, &config->mask, NULL);
-	execve(path, config->argv, config->envp);
-	if (errno == ENOEXEC && is_text(path)) {
-		/* A script without #!: sh runs it, as execvp(3) does. */
-		size_t n = 0;
-
-		while (config->argv[n])
-			n++;
-		if (n < 1000) {
-			char *shell[1024];
-
-			shell[0] = (char *)(uintptr_t)"/bin/sh";
-			shell[1] = (char *)(uintptr_t)path;
-			for (size_t i = 1; i <= n; i++)
-				shell[i + 1] = config->argv[i];
-			execve("/bin/sh", shell, config->envp);
-			errno = ENOEXEC;
-		}
-	}
+	rn_program_exec(path, config->argv, config->envp);
 	err = errno;
 failed:
 	while (write(bad, &err, sizeof(err)) < 0 && errno == EINTR)
@@ -201,7 +93,7 @@ static void add_command(struct rn_engine *e, struct task *task)
 	e->now = rn_monotonic();
 	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
 	e->work.ev.args[0] = task->ordinal;
-	e->work.ev.args[2] = (uint64_t)getpid();
+	e->work.ev.args[2] = (uint64_t)(e->config.adopt_pid ? rn_kin_of(task->pid).ppid : getpid());
 	e->work.ev.args[4] = RN_BIRTH_LAUNCH;
 	rn_emit_work(e, true);
 }
@@ -230,7 +122,8 @@ static struct rn_launch_result seize(struct rn_engine *e, int pid)
 	e->command_pid = pid;
 	add_command(e, task);
 	rn_cpu_init(e);
-	rn_resume(e, task, 0);
+	/* A signal may have come before the stop that we have asked for. */
+	rn_resume(e, task, status >> 16 == 0 ? WSTOPSIG(status) : 0);
 	return failed(RN_LAUNCH_OK, 0, "");
 }
 
@@ -243,6 +136,36 @@ static int bare_fork(void)
 	return (int)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
+/* A process that is there already, and waits for us to let it exec. */
+static struct rn_launch_result adopt(struct rn_engine *e)
+{
+	struct rn_launch_result result;
+	int pid = e->config.adopt_pid, fd = e->config.adopt_fd, err;
+	bool none_left = false;
+
+	if (!rn_adopted_is_ready(fd))
+		return failed(RN_LAUNCH_ABANDONED, ENOENT, "execve");
+	rn_timer_init(e);
+	result = seize(e, pid);
+	if (result.error == RN_LAUNCH_OK && rn_adopted_go(fd)) {
+		while (!none_left && !e->command_execed && !e->command_gone)
+			rn_loop_step(e, &none_left);
+		/* One that could not exec has said so before it ended. */
+		if (rn_adopted_failed(fd, &err)) {
+			while (!none_left)
+				rn_loop_step(e, &none_left);
+			result = failed(RN_LAUNCH_ABANDONED, err, "execve");
+		} else if (!e->command_gone) {
+			atomic_store(&e->counters.command_pid, pid);
+		}
+	}
+	if (result.error != RN_LAUNCH_OK) {
+		rn_cpu_end(e);
+		rn_timer_end(e);
+	}
+	return result;
+}
+
 struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 {
 	struct rn_launch_result result;
@@ -252,7 +175,9 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 	sigset_t handled;
 	int pid;
 
-	if (!resolve(e->config.argv[0], e->config.envp, path, sizeof(path), &why))
+	if (e->config.adopt_pid)
+		return adopt(e);
+	if (!rn_program_resolve(e->config.argv[0], e->config.envp, path, sizeof(path), &why))
 		return failed(why == ENOENT ? RN_LAUNCH_NOT_FOUND : RN_LAUNCH_NOT_EXECUTABLE, why,
 			      "execve");
 	if (pipe2(go, O_CLOEXEC) < 0)
@@ -271,7 +196,7 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 		pid = -1;
 		goto no_child;
 	}
-	handled_signals(&handled);
+	rn_program_signals(&handled);
 	pid = bare_fork();
 	if (pid == 0) {
 		close(go[1]);

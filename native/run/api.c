@@ -60,6 +60,12 @@ void rn_block_release(rn_run *run, int out, rn_block *block)
 	block->owner = NULL;
 }
 
+int rn_become(const char *const *argv, const char *const *envp, int fd, int tracer)
+{
+	return rn_engine_become((char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp, fd,
+				tracer);
+}
+
 uint64_t rn_span_id(uint64_t key0, uint64_t key1, uint64_t n)
 {
 	struct rn_id_key key = {key0, key1};

@@ -124,6 +124,8 @@ static bool make_engine(rn_run *run)
 		.gid = config->gid,
 		.groups = run->groups,
 		.group_count = config->group_count,
+		.adopt_pid = config->adopt_pid,
+		.adopt_fd = config->adopt_fd,
 		.follow = config->follow != 0,
 		.max_depth = config->max_depth,
 		.filter = (enum rn_filter_mode)config->filter,
@@ -304,6 +306,8 @@ static int failure_code(enum rn_launch_error error)
 		return RN_FAIL_PTRACE;
 	case RN_LAUNCH_MEMORY:
 		return RN_FAIL_MEMORY;
+	case RN_LAUNCH_ABANDONED:
+		return RN_FAIL_ABANDONED;
 	case RN_LAUNCH_ATTACH:
 		return RN_FAIL_ATTACH;
 	case RN_LAUNCH_FILTER:

@@ -257,6 +257,9 @@ def _attach_options(add: Callable[..., None]) -> None:
         help="attach to processes in whose name or command line this regex is found")  # fmt: skip
     add("--cgroup", metavar="PATH", action="append", default=[], dest="cgroups",
         help="attach to all processes of a control group")  # fmt: skip
+    add("-D", "--daemonize", action="count", default=0, dest="away",
+        help="run COMMAND as the process that was started, and the tracer as its grandchild; -DD:"
+        " in a process group of its own, -DDD: in a session of its own")  # fmt: skip
     add("--for", metavar="TIME", dest="duration", help="detach after so long, and end")
 
 

@@ -16,6 +16,7 @@ from renacer_otel.engine.launch import (
     CPU_POLICIES,
     ON_FULL,
     SECCOMP_MODES,
+    Abandoned,
     Tuning,
     own_environ,
 )
@@ -60,9 +61,16 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
         complain(f"warning: {warning}")
     if given.verbose:
         _tell_decisions(session)
+    running = Session(session, complain)
+    if given.away:
+        from renacer_otel.engine import become
+
+        running.adopt(*become.part(given.away, command, running.environ(), session.user))
     try:
-        outcome = Session(session, complain).run()
+        outcome = running.run()
         told = given.plan is None or summaries.tell(given.plan, outcome)
+    except Abandoned:
+        return EXIT_OWN_FAILURE  # nobody's: the command-to-be has told
     finally:
         ended = session.output.finish()
     outcome.warnings.extend(ended)
@@ -72,6 +80,8 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
     _tell(outcome, session, quiet=given.quiet)
     if given.fail_on_loss and not (outcome.complete and told):
         raise LossError("something was lost (see above), and --fail-on-loss was given")
+    if given.away:
+        return 0  # nobody's
     if not command:
         return 128 + outcome.number if outcome.number else 0
     return _end_as(outcome.wait_status)
@@ -92,6 +102,8 @@ def _session(
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
     duration = given.duration and values.parse_duration(given.duration, "--for")
+    if given.away and (given.pids or given.names or given.cgroups):
+        raise UsageError("-D is for a command alone; leave out what to attach to")
     pids = _pids(given)
     otlp, warnings = _otlp(given, environ)
     exports = otlp is not None or chosen in ("record", "otlp-json")
@@ -201,6 +213,11 @@ def _filtering(
     from renacer_otel.engine.filtering import decide
 
     detaches = "--for" if given.duration else ""
+    if given.away:
+        reason = "with -D the command is not started by the tracer"
+        if asked == "on":
+            raise UsageError(f"--seccomp-bpf on: {reason}")
+        return "off", False, reason
     if given.pids or given.names or given.cgroups:
         detaches = "attaching"
     decision = decide("off" if "seccomp" in disable else asked, wanted, detaches)

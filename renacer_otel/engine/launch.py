@@ -88,6 +88,7 @@ class RunConfig(NamedTuple):
     id_key: tuple[int, int]
     tuning: Tuning = Tuning()
     attach: Sequence[int] = ()  # processes
+    adopt: tuple[int, int] | None = None  # a process that is to be the command, a socket to it
     otlp: bool = False
     json: bool = False
     record: bool = False
@@ -147,13 +148,18 @@ class NothingAttached(Exception):  # noqa: N818
         self.results = results
 
 
-class _Kept:
+class Abandoned(Exception):  # noqa: N818
+    """The process that was to be the command could not be; it tells the user itself."""
+
+
+class Kept:
     """C strings and arrays that must outlive a call."""
 
     def __init__(self) -> None:
         self.objects: list[Any] = []
 
     def string(self, text: str) -> Any:
+        """A `char *`. Raises EngineError for one with a NUL in it."""
         data = os.fsencode(text)
         if b"\0" in data:
             raise EngineError(f"'{one_line(text, 40)}' has a NUL byte in it: no command can get it")
@@ -162,6 +168,7 @@ class _Kept:
         return made
 
     def strings(self, texts: Sequence[str]) -> Any:
+        """A `char *[]` that ends with NULL."""
         made = native.ffi.new("const char *[]", [*map(self.string, texts), native.ffi.NULL])
         self.objects.append(made)
         return made
@@ -196,7 +203,7 @@ class NativeRun:
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self.given_up = False
-        kept = _Kept()
+        kept = Kept()
         failure = native.ffi.new("rn_failure *")
         self._run = native.lib.rn_run_new(_c_config(config, kept), failure)
         if self._run == native.ffi.NULL:
@@ -212,6 +219,8 @@ class NativeRun:
             status = native.lib.rn_run_start(self._run, failure)
         if status < 0 and failure.code == native.lib.RN_FAIL_ATTACH:
             raise NothingAttached(self.attached())
+        if status < 0 and failure.code == native.lib.RN_FAIL_ABANDONED:
+            raise Abandoned
         if status < 0:
             raise _explain(self._config, failure)
 
@@ -292,6 +301,19 @@ class NativeRun:
             self._run = native.ffi.NULL
 
 
+def exec_error(command: str, number: int) -> RenacerError:
+    """Why a command could not be executed (`number`: errno), and what to do."""
+    shown = one_line(command, 120)
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        if "/" in command and os.path.exists(command):
+            return CommandNotFound(
+                f"{shown}: its interpreter is not found; check the first line of the script"
+            )
+        return CommandNotFound(f"{shown}: no such command; check its name and PATH")
+    hint = "" if number != errno.EACCES else " (a directory, or chmod +x is missing)"
+    return CommandNotExecutable(f"{shown}: cannot be executed: {os.strerror(number)}{hint}")
+
+
 def own_environ() -> list[str]:
     """The environment that we were started with: NAME=value, in order, nothing left out.
 
@@ -313,13 +335,15 @@ def span_ids(id_key: tuple[int, int]) -> tuple[int, int]:
     return int(of(*id_key, root)), int(of(*id_key, root | 1))
 
 
-def _c_config(config: RunConfig, kept: _Kept) -> Any:
+def _c_config(config: RunConfig, kept: Kept) -> Any:
     ffi, lib = native.load()
     tuning = config.tuning
     raw = ffi.new("rn_config *")
     kept.objects.append(raw)
     if config.argv:
         raw.argv = kept.strings(config.argv)
+    if config.adopt:
+        raw.adopt_pid, raw.adopt_fd = config.adopt
     if config.attach:
         pids = ffi.new("int32_t[]", list(config.attach))
         kept.objects.append(pids)
@@ -396,16 +420,8 @@ def _explain(config: RunConfig, failure: Any) -> RenacerError:
     number = int(failure.err)
     reason = os.strerror(number)
     what = native.ffi.string(failure.what).decode("ascii", "replace")
-    command = one_line(config.argv[0], 120) if config.argv else ""
-    if failure.code == lib.RN_FAIL_NOT_FOUND:
-        if "/" in config.argv[0] and os.path.exists(config.argv[0]):
-            return CommandNotFound(
-                f"{command}: its interpreter is not found; check the first line of the script"
-            )
-        return CommandNotFound(f"{command}: no such command; check its name and PATH")
-    if failure.code == lib.RN_FAIL_NOT_EXECUTABLE:
-        hint = "" if number != errno.EACCES else " (a directory, or chmod +x is missing)"
-        return CommandNotExecutable(f"{command}: cannot be executed: {reason}{hint}")
+    if failure.code in (lib.RN_FAIL_NOT_FOUND, lib.RN_FAIL_NOT_EXECUTABLE):
+        return exec_error(config.argv[0], number)
     if failure.code == lib.RN_FAIL_PTRACE:
         if number in (errno.EIO, errno.EINVAL, errno.ENOSYS):
             return KernelTooOld(f"{what} is not known to this kernel: Linux 3.8 or newer is needed")

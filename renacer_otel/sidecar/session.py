@@ -67,6 +67,7 @@ class SessionConfig(NamedTuple):
     attach: Sequence[int] = ()  # processes that run already
     on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None  # pid and errno of each
     duration_s: float | None = None  # all are let go after so long
+    adopt: tuple[int, int] | None = None  # a process to be the command, and a socket to it
 
     @property
     def program(self) -> str:
@@ -132,7 +133,7 @@ class Session:
                 outputs = [output for output in (otlp, file) if output]
                 self._start(run, outputs)
                 while (status := run.wait(_WAIT_S)) is None:
-                    if run.traced() and run.command() <= 0:
+                    if run.traced() and (config.adopt or run.command() <= 0):
                         signals.command_has_ended()
                     else:
                         if time.monotonic() > self._until:  # no |=: a handler sets it, too
@@ -141,7 +142,7 @@ class Session:
                     if signals.stays and self._tell:
                         self._tell(_STAYS)
                         self._tell = None
-                if run.command() > 0:
+                if run.command() > 0 and not config.adopt:
                     status = self._wait_untraced(run, signals)
                 elif config.argv and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")
@@ -215,11 +216,11 @@ class Session:
     def _run_config(self) -> RunConfig:
         config = self._config
         context = self._context
-        propagate = config.propagate and config.otlp is not None
         return RunConfig(
             argv=config.argv,
             attach=config.attach,
-            environ=self._environ(propagate),
+            adopt=config.adopt,
+            environ=self.environ(),
             trace_id=context.trace_id,
             id_key=self._id_key,
             tuning=config.tuning,
@@ -231,7 +232,7 @@ class Session:
             text_prefix=config.output.prefix,
             text_append=config.output.append,
             user=config.user,
-            propagate=propagate,
+            propagate=self._propagates,
             parent_span_id=context.span_id,
             trace_flags=context.flags,
             lamport_seed=context.lamport,
@@ -241,13 +242,21 @@ class Session:
             monotonic_anchor=self._anchors[1],
         )
 
-    def _environ(self, propagate: bool) -> list[str]:
+    @property
+    def _propagates(self) -> bool:
+        return self._config.propagate and self._config.otlp is not None
+
+    def adopt(self, process: int, socket: int) -> None:
+        """Before run(): this process is to be the command; see engine.become."""
+        self._config = self._config._replace(adopt=(process, socket))
+
+    def environ(self) -> list[str]:
         """The command's environment; to propagate, TRACEPARENT names its own process span."""
         config = self._config
         environ = config.own_environ
         if environ is None:
             environ = [f"{name}={value}" for name, value in config.environ.items()]
-        if not propagate:
+        if not self._propagates:
             return list(environ)
         from renacer_otel.spans.context import format_traceparent, with_lamport
 

@@ -56,6 +56,8 @@ typedef struct {
 	const char *const *envp;
 	const int32_t *attach;   /* processes to attach to */
 	uint32_t attach_count;
+	int32_t adopt_pid;       /* the process that is to be the command, 0 = a new one… */
+	int32_t adopt_fd;        /* …and a socket to it; see rn_become() */
 	uint32_t outputs;
 	int text_fd;
 	uint32_t text_flags;
@@ -114,6 +116,7 @@ typedef struct {
 #define RN_FAIL_SYSTEM 6         /* fork, pipe, thread */
 #define RN_FAIL_ATTACH 7         /* none of the processes; see rn_run_attached() */
 #define RN_FAIL_FILTER 8         /* the seccomp filter was refused */
+#define RN_FAIL_ABANDONED 9      /* the process to be the command could not, and tells why */
 
 typedef struct {
 	int code;      /* RN_FAIL_* */
@@ -196,6 +199,9 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail);
 int rn_run_start(rn_run *run, rn_failure *fail);
 /* Once started, or failed to: errno of the i-th process to attach to, 0 = attached. */
 int rn_run_attached(const rn_run *run, uint32_t i);
+/* The calling process becomes the command, once a run in process `tracer`, at the other end of
+   the socket, has it as adopt_pid. Returns on failure only: errno, or -1: no tracer. */
+int rn_become(const char *const *argv, const char *const *envp, int fd, int tracer);
 /* Waits until every tracee is gone and the consumer is done. 1 = done, 0 = timeout. */
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
 /* Passes a signal on to the command, unless it has just had it from others. 0, or -errno: ESRCH = gone, EAGAIN = not started. */

@@ -38,6 +38,9 @@ enum {
 
 struct rn_engine_config {
 	char *const *argv;
+	/* A process that is inside rn_engine_become() with the other end of the socket, and is
+	   to be the command; 0 = fork one. */
+	int adopt_pid, adopt_fd;
 	char *const *envp;
 	const char *path; /* of the executable, resolved; NULL = search PATH of envp */
 	sigset_t mask;    /* blocked signals that the command starts with */
@@ -76,6 +79,7 @@ enum rn_launch_error {
 	RN_LAUNCH_SYSTEM, /* another call failed */
 	RN_LAUNCH_FILTER, /* RN_FILTER_ON, and the kernel refused */
 	RN_LAUNCH_MEMORY,
+	RN_LAUNCH_ABANDONED, /* the process that was to be the command could not, and says so */
 	RN_LAUNCH_ATTACH /* to none of the processes */
 };
 
@@ -119,6 +123,12 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *engine);
  * there is a command, too. They are let go, as they are, when the thread ends.
  */
 unsigned rn_engine_attach(struct rn_engine *engine, const int32_t *pids, int *errors, unsigned n);
+
+/*
+ * The calling process becomes the command, once the tracer, another process, has it.
+ * Returns only on failure: errno, or -1 where the tracer is gone.
+ */
+int rn_engine_become(char *const *argv, char *const *envp, int fd, int tracer);
 
 /* Traces until no tracee is left; closes the ring. Returns the command's wait status. */
 int rn_engine_run(struct rn_engine *engine);
