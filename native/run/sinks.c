@@ -143,7 +143,8 @@ static void text_exit(void *ctx, const struct rn_event *ev, uint32_t live)
 	if (!out)
 		return;
 	/* As strace: a death is told if the signal is. */
-	if (sig && sig <= 64 && run->config.hidden_signals >> (sig - 1) & 1u)
+	if (ev->flags & RN_FLAG_DETACHED || /* it lives on */
+	    (sig && sig <= 64 && run->config.hidden_signals >> (sig - 1) & 1u))
 		rn_text_gone(out->text, ev->tid, live);
 	else
 		rn_text_exit(out->text, &out->buf, ev, live);

@@ -20,7 +20,9 @@ def check(given: argparse.Namespace, chosen: str | None) -> None:
     """Raises UsageError where -o, -A, -ff and --format do not go together."""
     path = given.output
     if given.away and path is not None and _is_command(path):
-        raise UsageError("-D: -o '|command' would be a child of the command; give -o FILE or a FIFO")
+        raise UsageError(
+            "-D: -o '|command' would be a child of the command; give -o FILE or a FIFO"
+        )
     if given.follow_forks > 1 and path is not None:
         if _is_command(path):
             raise UsageError("-ff writes a file for each thread: give -o FILE, not a command")
