@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`./dev bench [NAME...]`: the project's benchmarks, as ratios of commands timed in turn.
 
-Names: trace, filtered, export, ring, startup, long (10 million calls: minutes; only if named).
+Names: trace, filtered, export, ring, startup; and, not run unless named since each takes minutes,
+overhead, loads, long (10 million calls).
 What a benchmark needs and the machine lacks (a C compiler, strace, a built collector) is told,
 and that row left out. Exit 1 if a ratio misses its target.
 """
@@ -24,18 +25,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import filtered
+import loads
 import timing
+from loads import RENACER, dd
 
 HERE = Path(__file__).resolve().parent
-RENACER = [sys.executable, "-m", "renacer_otel", "-q"]
 ROUNDS = int(os.environ.get("RENACER_BENCH_ROUNDS", "5"))
 missed: list[str] = []
-
-
-def dd(calls: int) -> list[str]:
-    """A command of `calls` reads and writes of one byte, and some dozens to start up."""
-    count = f"count={calls // 2}"
-    return ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", count, "status=none"]
 
 
 def tell(name: str, value: str, target: str = "", held: bool = True) -> None:
@@ -56,13 +52,11 @@ def ratio(name: str, value: float, most: float | None = None, least: float | Non
 
 
 def minimal_tracer(folder: Path) -> list[str] | None:
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
+    program = loads.compiled("minimal_tracer.c", folder)
+    if program is None:
         tell("minimal pinned C loop", "no C compiler")
         return None
-    program = folder / "minimal_tracer"
-    subprocess.run([compiler, "-O2", "-o", program, HERE / "minimal_tracer.c"], check=True)
-    return [str(program)]
+    return [program]
 
 
 @contextmanager
@@ -236,6 +230,53 @@ def bench_startup(folder: Path) -> None:
     tell("renacer-otel -- true over true, ms", f"{added:.0f}", "<= 100", added <= 100)
 
 
+def bench_loads(folder: Path) -> None:
+    """Time added over bare, on loads of several kinds, against strace at its best."""
+    minimal = loads.compiled("minimal_tracer.c", folder)
+    for load in loads.all_loads(folder):
+        wall = loads.measure(load, ROUNDS, minimal)
+        added = {name: seconds - wall["bare"] for name, seconds in wall.items()}
+        shown = ", ".join(f"{name} {added[name]:.3f}" for name in added if name != "bare")
+        print(f"  {load.name}: bare {wall['bare']:.3f} s; added by {shown}")
+        if "strace" in added:
+            if load.of_free:
+                ratio(f"{load.name}: added, ours / strace", added["ours"] / added["strace"],
+                      most=load.of_free)  # fmt: skip
+            better = min(added["strace"], added.get("pinned", added["strace"]))
+            ratio(f"{load.name}: added, ours / better strace", added["ours"] / better, most=1)
+        if "minimal" in added:
+            most = 1.3 if load.name.startswith("dd") else None
+            ratio(f"{load.name}: added, ours / minimal", added["ours"] / added["minimal"], most)
+    if spin := loads.spin(folder, 2):
+        wall = loads.measure(spin, ROUNDS, None)
+        print(f"  {spin.name}: bare {wall['bare']:.3f} s, ours {wall['ours']:.3f} s")
+        ratio(f"{spin.name}: ours / bare", wall["ours"] / wall["bare"], most=1.05)
+
+
+# What tracing adds is judged where it is at least this much: below, runs differ by as much.
+_FLOOR_S, _FLOOR_SHARE = 0.1, 0.1
+
+
+def bench_overhead(folder: Path) -> None:
+    """What the last line says that tracing added, against what it did add."""
+    true = loads.overhead(loads.Load("true", ["true"], folder), 2 * ROUNDS)
+    start = true.traced - true.bare
+    tell("our own start and end, taken off, seconds", f"{start:.3f}")
+    spin = loads.spin(folder, 2)
+    for load in [*loads.all_loads(folder, 40_000), *([spin] if spin else [])]:
+        for policy in ("auto", "free"):
+            found = loads.overhead(load, ROUNDS, "--cpu", policy)
+            truth = found.traced - found.bare - start
+            print(f"  {load.name}, --cpu {policy}: bare {found.bare:.3f} s, tracing added"
+                  f" {truth:.3f} s, told {found.told:.3f} s")  # fmt: skip
+            if truth < max(_FLOOR_S, _FLOOR_SHARE * found.bare):
+                tell(f"{load.name}, --cpu {policy}", "below the floor")
+            else:
+                value = found.told / truth
+                tell(f"{load.name}, --cpu {policy}: told / added", f"{value:.2f}", "0.7 to 1.3",
+                     0.7 <= value <= 1.3)  # fmt: skip
+
+
 def bench_long(folder: Path) -> None:
     """10 million calls: memory, and cost a call against 1 million."""
     del folder
@@ -258,18 +299,24 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "export": bench_export,
     "ring": bench_ring,
     "startup": bench_startup,
+    "overhead": bench_overhead,
+    "loads": bench_loads,
     "long": bench_long,
 }
+UNASKED = [name for name in BENCHMARKS if name not in ("overhead", "loads", "long")]
 
 
 def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in BENCHMARKS]:
         print(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
         return 125
-    with tempfile.TemporaryDirectory(prefix="renacer-bench-") as folder:
-        for name in names or [name for name in BENCHMARKS if name != "long"]:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="renacer-bench-", dir=memory) as folder:
+        for name in names or UNASKED:
             print(f"{name}: {(BENCHMARKS[name].__doc__ or '').strip()}")
-            BENCHMARKS[name](Path(folder))
+            part = Path(folder, name)
+            part.mkdir()
+            BENCHMARKS[name](part)
     print(f"targets missed: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 

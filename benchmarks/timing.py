@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 
 class Sample(NamedTuple):
-    """One run: wall seconds, CPU seconds of it and its children, peak resident bytes."""
+    """One run: wall seconds, CPU seconds of it and its children, peak resident bytes, stderr."""
 
     wall: float
     cpu: float
     rss: int
+    said: str
 
 
-def once(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Sample:
+def once(
+    command: Sequence[str],
+    environ: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+) -> Sample:
     """Runs a command with its output thrown away. Raises RuntimeError if it fails."""
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -30,6 +35,7 @@ def once(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Sa
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=environ and {**os.environ, **environ},
+        cwd=cwd,
     )
     assert process.stderr is not None
     told = process.stderr.read()
@@ -37,17 +43,22 @@ def once(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Sa
     wall = time.perf_counter() - began
     process.stderr.close()
     process.returncode = os.waitstatus_to_exitcode(status)
+    said = told.decode(errors="replace")
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}: {told!r}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}: {said!r}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, said)
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Sample]]:
+def in_turn(
+    commands: Mapping[str, Sequence[str]],
+    rounds: int,
+    cwd: str | os.PathLike[str] | None = None,
+) -> dict[str, list[Sample]]:
     """Each command once a round."""
     samples: dict[str, list[Sample]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            samples[name].append(once(command))
+            samples[name].append(once(command, cwd=cwd))
     return samples
 
 

@@ -71,7 +71,7 @@
  *   renacer.filtered_calls, if there are any            int
  *   renacer.seccomp        true    if calls were filtered in the kernel
  *   renacer.attached_processes, if there are any        int
- *   renacer.tracer.cpu_time                             double, seconds
+ *   renacer.tracer.cpu_time, .added_time                double, seconds
  *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
  *   renacer.lost_events, renacer.lost_calls
  */
@@ -513,6 +513,7 @@ static void walk_totals(struct writer *w, const struct rn_totals *totals)
 	attr_int(w, RN_KEY("renacer.lost_events"), walk_count(totals->lost_events));
 	attr_int(w, RN_KEY("renacer.stops"), walk_count(totals->stops));
 	attr_seconds(w, RN_KEY("renacer.tracer.cpu_time"), totals->tracer_ns);
+	attr_seconds(w, RN_KEY("renacer.tracer.added_time"), totals->added_ns);
 }
 
 static void walk_run(struct writer *w, const struct rn_trace *trace, const struct rn_run_span *run)

@@ -60,6 +60,7 @@ static void count_switch(struct rn_engine *e)
 	atomic_fetch_add_explicit(&e->counters.cpu_switches, 1, memory_order_relaxed);
 	atomic_store_explicit(&e->counters.shared, e->cpu.shared, memory_order_relaxed);
 	e->cpu.parallel_ticks = 0;
+	rn_cost_mode(e, e->cpu.shared);
 }
 
 static void pin_unless_in_call(struct rn_engine *e, struct task *task)
@@ -213,7 +214,7 @@ struct demand {
 };
 
 /* CPU time of a process, its threads together: its CPUCLOCK_SCHED clock, clock_getcpuclockid(3) */
-static uint64_t cpu_time_of(int pid)
+uint64_t rn_cpu_time_of(int pid)
 {
 	struct timespec ts;
 
@@ -237,7 +238,7 @@ static struct demand look(struct rn_engine *e)
 			demand.want += !task->in_call;
 			if (task->tid != task->pid || sampled++ >= SAMPLE_MAX)
 				continue;
-			used = cpu_time_of(task->pid);
+			used = rn_cpu_time_of(task->pid);
 			if (used > task->cpu_seen) {
 				demand.cpu_ns += used - task->cpu_seen;
 				task->cpu_seen = used;

@@ -194,6 +194,7 @@ static bool seize(struct rn_engine *e, struct target *target, int tid)
 		}
 	}
 	rn_task_be_attached(task, &target->like);
+	task->cpu_told = rn_cpu_time_of(task->pid);
 	task->known = true;
 	tell_start(e, task);
 	rn_ptrace(RN_PTRACE_INTERRUPT, tid, 0, 0);
@@ -260,6 +261,7 @@ unsigned rn_engine_attach(struct rn_engine *e, const int32_t *pids, int *errors,
 
 	e->peek = true;
 	rn_timer_init(e);
+	rn_cost_begin(e);
 	for (unsigned i = 0; i < n; i++) {
 		errors[i] = attach_to(e, pids[i]);
 		attached += errors[i] == 0;

@@ -57,6 +57,8 @@ struct task {
 		uint8_t abi;
 		uint64_t args[6];
 	} cut; /* the last call that a signal cut short */
+	uint64_t asleep_since; /* t_entry of the call in which it was seen to wait */
+	uint64_t cpu_told; /* CPU time at the last tick, ns; of a leader */
 	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
 	uint64_t held_since;
 	uint64_t span_counter; /* of its process's current span, see ids.h… */
@@ -120,6 +122,23 @@ struct cpu_share {
 	unsigned parallel_ticks; /* in a row that asked for the other mode */
 };
 
+/* What was seen while tracer and tracees shared a CPU, or did not; ns. */
+struct cost_mode {
+	uint64_t wall;
+	uint64_t cpu;      /* of the tracer */
+	uint64_t ticks;    /* at which a tracee was at work */
+	uint64_t work;     /* CPU time of tracees… */
+	uint64_t parallel; /* …and how long it would take with a CPU for each */
+};
+
+struct cost {
+	struct cost_mode mode[2]; /* by `shared` */
+	uint64_t since, cpu;      /* at the last change of mode */
+	uint64_t children;        /* CPU time of children at the beginning */
+	int cpus;
+	bool shared;
+};
+
 struct rn_engine {
 	struct rn_engine_config config;
 	struct rn_engine_counters counters;
@@ -149,6 +168,7 @@ struct rn_engine {
 	_Atomic bool let_go; /* somebody asked for that */
 	struct gap gap;
 	struct cpu_share cpu;
+	struct cost cost;
 	struct filter filter;
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	struct record entry; /* the pending call's */
@@ -285,11 +305,19 @@ void rn_cpu_adopt(struct rn_engine *e, struct task *task, const struct task *mak
 void rn_cpu_before_call(struct rn_engine *e, struct task *task);
 void rn_cpu_after_call(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
+uint64_t rn_cpu_time_of(int pid);
 /* Stops are rare from now on. */
 void rn_cpu_filtered(struct rn_engine *e);
 void rn_cpu_end(struct rn_engine *e);
 
+/* cost.c: what tracing adds to the command's time */
+void rn_cost_begin(struct rn_engine *e);
+void rn_cost_mode(struct rn_engine *e, bool shared);
+void rn_cost_tick(struct rn_engine *e);
+void rn_cost_end(struct rn_engine *e);
+
 /* timer.c */
+#define RN_TICK_NS 10000000u
 void rn_timer_init(struct rn_engine *e);
 /* Whether the clock has ticked since the last time. */
 bool rn_timer_take_tick(void);

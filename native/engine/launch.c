@@ -121,6 +121,7 @@ static struct rn_launch_result seize(struct rn_engine *e, int pid)
 	task->started = true;
 	e->command_pid = pid;
 	add_command(e, task);
+	rn_cost_begin(e);
 	rn_cpu_init(e);
 	/* A signal may have come before the stop that we have asked for. */
 	rn_resume(e, task, status >> 16 == 0 ? WSTOPSIG(status) : 0);

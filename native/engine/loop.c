@@ -114,6 +114,7 @@ static void tick(struct rn_engine *e)
 
 	e->now = rn_monotonic();
 	e->ticked_stops = stops;
+	rn_cost_tick(e);
 	rn_cpu_tick(e);
 	if (e->tasks.held)
 		rn_release_held(e);
@@ -229,6 +230,7 @@ int rn_engine_run(struct rn_engine *e)
 	while (!none_left)
 		rn_loop_step(e, &none_left);
 	rn_cpu_end(e);
+	rn_cost_end(e);
 	rn_timer_end(e);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
 	atomic_store_explicit(&e->counters.cpu_ns,

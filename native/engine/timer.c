@@ -11,7 +11,6 @@
 
 #include "engine_private.h"
 
-#define TICK_NS 10000000
 #define TICK_SIGNAL (SIGRTMAX - 2)
 
 #ifndef sigev_notify_thread_id
@@ -103,7 +102,7 @@ void rn_engine_signal_all(struct rn_engine *e, int sig)
 void rn_timer_arm(struct rn_engine *e)
 {
 	if (e->have_timer && !e->timer_on)
-		set(e, TICK_NS);
+		set(e, RN_TICK_NS);
 }
 
 void rn_timer_disarm(struct rn_engine *e)
@@ -114,7 +113,7 @@ void rn_timer_disarm(struct rn_engine *e)
 
 void rn_timer_pass_one(void)
 {
-	const struct timespec tick = {0, TICK_NS};
+	const struct timespec tick = {0, RN_TICK_NS};
 
 	nanosleep(&tick, NULL);
 	ticked = 1;

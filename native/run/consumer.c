@@ -108,9 +108,13 @@ void *rn_consumer_main(void *arg)
 	add_untold_losses(run, &span.totals);
 	span.totals.tracer_ns =
 		run->engine ? atomic_load(&rn_engine_counters(run->engine)->cpu_ns) : 0;
+	span.totals.added_ns =
+		run->engine ? atomic_load(&rn_engine_counters(run->engine)->added_ns) : 0;
 	span.totals.stops = run->engine ? atomic_load(&rn_engine_counters(run->engine)->stops) : 0;
 	span.totals.seccomp = run->engine && rn_engine_is_filtered(run->engine);
 	span.totals.wall_ns = span.t_end - span.t_start;
+	if (span.totals.added_ns > span.totals.wall_ns)
+		span.totals.added_ns = span.totals.wall_ns;
 	rn_sinks_finish(run, &span);
 	pthread_mutex_lock(&run->lock);
 	run->totals = span.totals;

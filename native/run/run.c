@@ -488,6 +488,7 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 		.unfinished = totals->unfinished,
 		.spans = totals->spans,
 		.wall_ns = totals->wall_ns,
+		.added_ns = totals->added_ns,
 		.filtered = totals->filtered,
 	};
 	if (!run->done) {

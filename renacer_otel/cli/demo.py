@@ -55,7 +55,8 @@ def main(arguments: Sequence[str]) -> int:
         received = [item.span for item in receiver.spans]
     width = shutil.get_terminal_size((100, 24)).columns
     terminal.show(span_tree.render(received, width, ascii_only=not terminal.is_unicode()))
-    terminal.show(f"{summary.last_line(outcome, 'span')}\n")
+    # A terminal may have 80 columns.
+    terminal.show(summary.last_line(outcome, "span").replace("; ", ";\n") + "\n")
     if not outcome.complete or len(received) != outcome.stats.spans:
         raise EngineError(
             f"{outcome.stats.spans} spans were made and {len(received)} arrived;"

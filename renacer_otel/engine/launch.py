@@ -132,6 +132,7 @@ class Stats(NamedTuple):
     text_lost: int = 0
     text_errno: int = 0
     tracer_ns: int = 0
+    added_ns: int = 0  # by tracing to the command's time: an estimate
     wall_ns: int = 0
     stops: int = 0
     ring_peak: int = 0

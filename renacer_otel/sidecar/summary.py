@@ -27,6 +27,7 @@ def unit_of(format: str | None) -> str:  # noqa: A002 (as the option is called)
 def last_line(outcome: Outcome, unit: str) -> str:
     """Calls; spans sent, rejected, lost; what an output could not take; the tracer's share.
 
+    And by how much, about, tracing made the command's time longer (rn_stats.added_ns).
     If a selection behind the ring left calls out, how many. Without an exporter the lost
     are calls. `unit`: see unit_of().
     """
@@ -43,7 +44,9 @@ def last_line(outcome: Outcome, unit: str) -> str:
         what = "process" if outcome.attached == 1 else "processes"
         parts[0] = f"attached to {outcome.attached:,} {what}, {parts[0]}"
     share = 100 * stats.tracer_ns / stats.wall_ns if stats.wall_ns else 0.0
-    return f"{', '.join(parts)}; tracer {share:.0f} % of {stats.wall_ns / 1e9:.3f} s"
+    wall, added = stats.wall_ns / 1e9, stats.added_ns / 1e9
+    told = f"tracer {share:.0f} % of {wall:.3f} s, about {added:.3f} s of it added by tracing"
+    return f"{', '.join(parts)}; {told}"
 
 
 def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:

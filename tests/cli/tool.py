@@ -24,7 +24,8 @@ _LAST_LINE = re.compile(
     r"renacer-otel: (?P<calls>[\d,]+) calls?, (?:[\d,]+ filtered out, )?"
     r"(?:(?P<sent>[\d,]+) spans? sent, (?P<rejected>[\d,]+) rejected, )?(?P<lost>[\d,]+) lost"
     r"(?:, (?P<unwritten>[\d,]+) (?:line|record|span|row)s? not written)?"
-    r"; tracer \d+ % of \d+\.\d{3} s"
+    r"; tracer \d+ % of (?P<wall>\d+\.\d{3}) s"
+    r", about (?P<added>\d+\.\d{3}) s of it added by tracing"
 )
 
 
@@ -52,13 +53,18 @@ class Done(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The numbers of a run's last line; sent and rejected are None without an exporter."""
+    """The numbers of a run's last line; sent and rejected are None without an exporter.
+
+    `wall` and `added` are seconds: of the run, and those that tracing added to it.
+    """
 
     calls: int
     sent: int | None
     rejected: int | None
     lost: int
     unwritten: int
+    wall: float
+    added: float
 
 
 def the_error(text: str) -> str:
@@ -85,6 +91,8 @@ def read_totals(line: str) -> Totals:
         number("rejected"),
         number("lost") or 0,
         number("unwritten") or 0,
+        float(match["wall"]),
+        float(match["added"]),
     )
 
 

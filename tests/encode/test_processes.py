@@ -167,9 +167,10 @@ def test_the_root_span_says_exactly_what_went_in(
     run.exit_code = draw(st.integers(-64, 255))
     run.ended = draw(st.booleans())
     counts = "events calls errors signals processes threads lost_calls lost_events stops".split()
-    for name in [*counts, "unfinished", "tracer_ns", "attached", "seccomp"]:
+    for name in [*counts, "unfinished", "attached", "seccomp"]:
         setattr(run.totals, name, draw(U64 | st.just(0)))
-    run.totals.tracer_ns = draw(st.integers(0, 1 << 53))  # exact as a double of ns
+    for name in ("tracer_ns", "added_ns"):
+        setattr(run.totals, name, draw(st.integers(0, 1 << 53)))  # exact as a double of ns
 
     span = encode(core, "run", core.trace(realtime, monotonic), run)
 
@@ -187,6 +188,7 @@ def test_the_root_span_says_exactly_what_went_in(
         "renacer.lamport.end": count(run.lamport_end),
         "renacer.unfinished_calls": count(run.totals.unfinished),
         "renacer.tracer.cpu_time": run.totals.tracer_ns / 1e9,
+        "renacer.tracer.added_time": run.totals.added_ns / 1e9,
         **{f"renacer.{name}": count(getattr(run.totals, name)) for name in counts},
         **{f"renacer.{name}": escape(value) for name, value in strings.items() if value},
     }

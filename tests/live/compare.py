@@ -20,7 +20,11 @@ SPAN_KIND_INTERNAL = 1
 STATUS_ERROR = 2
 HAS_IS_REMOTE = 0x100
 #: Root attributes that no record tells: checked for type and sign only.
-MEASURED = {"renacer.stops": int, "renacer.tracer.cpu_time": float}
+MEASURED = {
+    "renacer.stops": int,
+    "renacer.tracer.cpu_time": float,
+    "renacer.tracer.added_time": float,
+}
 
 
 def records_of(trace: trace_file.Trace) -> Iterator[Record]:

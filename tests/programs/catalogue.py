@@ -65,7 +65,7 @@ def _lines(seed: int, count: int) -> str:
     return "".join(" ".join(chance.choices(words, k=9)) + "\n" for _ in range(count))
 
 
-def _repository(folder: Path) -> None:
+def git_repository(folder: Path) -> None:
     """A bare repository of 60 commits on two branches, by git fast-import."""
     origin = folder / "origin.git"
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", origin], check=True)
@@ -120,7 +120,7 @@ _GIT_INDEX = ("*/.git/index", "times and inode numbers; its contents are printed
 
 PROGRAMS = (
     Program(
-        "git clone, commit, gc", _sh("git.sh"), ("git",), _repository,
+        "git clone, commit, gc", _sh("git.sh"), ("git",), git_repository,
         left_out=(_GIT_INDEX,), in_ci=True, filtered=True, exported=True,
     ),
     Program(

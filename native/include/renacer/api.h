@@ -147,6 +147,7 @@ typedef struct {
 	uint64_t text_lost;     /* lines that could not be written */
 	int text_errno;         /* why */
 	uint64_t tracer_ns;
+	uint64_t added_ns;      /* by tracing to the command's time: an estimate */
 	uint64_t wall_ns;
 	uint64_t stops;
 	uint64_t ring_peak;

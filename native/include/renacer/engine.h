@@ -96,11 +96,12 @@ struct rn_engine_counters {
 	_Atomic uint64_t lost_events;
 	_Atomic uint64_t lost_calls;
 	_Atomic uint64_t cpu_ns; /* of the tracer thread; set at the end */
+	_Atomic uint64_t added_ns; /* to the command's time by tracing, estimated; set at the end */
 	_Atomic uint64_t cpu_switches;
-	_Atomic int shared;      /* 1 = tracer and tracees on one CPU */
+	_Atomic int shared; /* 1 = tracer and tracees on one CPU */
 	_Atomic int command_pid; /* 0 = not started, -1 = gone */
-	_Atomic int let_go;  /* threads */
-	_Atomic int filter;  /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
+	_Atomic int let_go; /* threads */
+	_Atomic int filter; /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
 	/* By number: when (CLOCK_MONOTONIC ns) others last sent the command a signal. */
 	_Atomic uint64_t signalled[65];
 	_Atomic int at_rest; /* 1 = the command is stopped by job control, 2 = all tracees are */

@@ -96,6 +96,7 @@ struct rn_totals {
 	uint64_t lost_events; /* all events that the ring could not take */
 	uint64_t spans;       /* spans made (calls + processes + root) */
 	uint64_t tracer_ns;   /* CPU time of the tracer thread */
+	uint64_t added_ns;    /* by tracing to the command's time, estimated */
 	uint64_t wall_ns;     /* from launch to the last exit */
 	uint64_t stops;       /* ptrace stops */
 	uint64_t filtered;    /* calls of which no span was made because none was asked for */
