@@ -124,6 +124,36 @@ def arg_kind(rules: Rules, args: Args, index: int) -> str:
 
 # --- emit --------------------------------------------------------------------------------
 
+# Structures that the newer calls of 32-bit ABIs take where the older ones take the other.
+WIDER = {
+    "timespec": "timespec64",
+    "itimerspec": "itimerspec64",
+    "timespecs": "timespecs64",
+    "stat": "stat64",
+    "statfs": "statfs64",
+}
+
+
+def base_of(call: Call, rules: Rules) -> str:
+    """The call of 64-bit ABIs that one of 32-bit ABIs alone stands for; empty: none."""
+    if "x86_64" in call.numbers or "aarch64" in call.numbers:
+        return ""
+    if f"i386:{call.name}" in rules.alias and call.name.startswith(("_new", "uget")):
+        return call.name.removeprefix("_new").removeprefix("u")
+    if call.name == "fstatat64":
+        return "newfstatat"
+    for suffix in ("_time64", "64", "32"):
+        if call.name.endswith(suffix):
+            return call.name.removesuffix(suffix)
+    return ""
+
+
+def widened(kind: str, name: str) -> str:
+    """A kind of the base call as it is in the call ``name``."""
+    if not name.endswith("64"):
+        return kind
+    return ":".join(WIDER.get(word, word) for word in kind.split(":"))
+
 
 def describe(
     call: Call,
@@ -135,8 +165,11 @@ def describe(
     """C initializers of a call's arguments."""
     result: list[str] = []
     names = [name for _, name in call.args]
+    base = base_of(call, rules)
     for index, (ctype, name) in enumerate(call.args):
         kind = arg_kind(rules, call.args, index)
+        if (base, name) in rules.kind:
+            kind = widened(rules.kind[base, name], call.name)
         for key in ((call.name, name), *((f"{abi}:{call.name}", name) for abi in call.numbers)):
             if key in rules.kind:
                 kind = rules.kind[key]
@@ -149,14 +182,16 @@ def describe(
                 aux = ":".join(one for one in aux.split(":") if one != word)
         if aux in names:
             aux = str(names.index(aux))
-        shown = sets.show.get((call.name, name))
+        shown = sets.show.get((call.name, name), sets.show.get((base, name)))
         if shown is not None:
             used.add((call.name, name))
             wide = " | RN_FORM_WIDE" if ctype in table_names.WIDE else ""
             form = f"RN_SET_{shown.upper()}{wide}"
-        if (call.name, name) in starts:
-            used.add((call.name, name))
-            form += f" | RN_FORM_CHOICE | {starts[call.name, name]} << RN_FORM_SHIFT"
+        for key in ((call.name, name), (base, name)):
+            if key in starts:
+                used.add(key)
+                form += f" | RN_FORM_CHOICE | {starts[key]} << RN_FORM_SHIFT"
+                break
         result.append(f"{{{quoted(name)}, RN_ARG_{kind}, {aux or 0}, {form}}}")
     return result
 
@@ -181,7 +216,8 @@ def emit_calls(
             shared[body] = f"args_{call.name}{suffix}"
             args_lines.append(f"static const struct rn_arg_desc {shared[body]}[] = {{{body}}};\n")
         flags = " | ".join(f"RN_CALL_{flag}" for flag in rules.flag.get(call.name, [])) or "0"
-        result_at = starts[call.name, "="] + 1 if (call.name, "=") in starts else 0
+        result_of = (call.name if (call.name, "=") in starts else base_of(call, rules), "=")
+        result_at = starts[result_of] + 1 if result_of in starts else 0
         entry = (
             f"{{{quoted(call.name)}, {len(own)}, {flags}, {result_at}, {shared.get(body, 'NULL')}}}"
         )

@@ -236,7 +236,7 @@ static char *write_statx(char *out, const struct rn_value *value)
 /* What utimensat() is given for a time, with the date that it means. */
 static char *write_file_time(char *out, const struct rn_value *value, size_t at, unsigned shape)
 {
-	bool exact = shape == RN_SHAPE_TIMESPEC;
+	bool exact = shape != RN_SHAPE_TIMEVAL;
 	size_t half = rn_shape_size(shape, value->abi) / 2;
 	int64_t seconds = rn_get_signed(value->data, at, half);
 	int64_t part = rn_get_signed(value->data, at + half, half);
@@ -255,7 +255,9 @@ static char *write_file_time(char *out, const struct rn_value *value, size_t at,
 
 char *rn_write_file_shape(char *out, unsigned shape, const struct rn_value *value)
 {
-	unsigned inner = shape == RN_SHAPE_TIMESPECS ? RN_SHAPE_TIMESPEC : RN_SHAPE_TIMEVAL;
+	unsigned inner = shape == RN_SHAPE_TIMESPECS     ? RN_SHAPE_TIMESPEC
+			 : shape == RN_SHAPE_TIMESPECS64 ? RN_SHAPE_TIMESPEC64
+							 : RN_SHAPE_TIMEVAL;
 
 	switch (shape) {
 	case RN_SHAPE_STAT:
@@ -270,6 +272,7 @@ char *rn_write_file_shape(char *out, unsigned shape, const struct rn_value *valu
 	case RN_SHAPE_STATX:
 		return write_statx(out, value);
 	case RN_SHAPE_TIMESPECS:
+	case RN_SHAPE_TIMESPECS64:
 	case RN_SHAPE_TIMEVALS:
 		*out++ = '[';
 		out = rn_write_text(write_file_time(out, value, 0, inner), ", ");

@@ -145,8 +145,10 @@ int main(void)
 	fuzz_event(input.bytes, 0);
 	fuzz_ring(input.bytes, 0);
 	fuzz_spans(input.bytes, 0);
+	fuzz_decode(input.bytes, 0);
 	fuzz("fuzz_event", fuzz_event, &rng, 0);
 	fuzz("fuzz_ring", fuzz_ring, &rng, 24);
 	fuzz("fuzz_spans", fuzz_spans, &rng, 0);
+	fuzz("fuzz_decode", fuzz_decode, &rng, 24);
 	return check_done();
 }

@@ -148,6 +148,47 @@ static void test_buffers(struct rn_buf *buf, struct sample *s)
 		  "[{iov_base=0x8, iov_len=3}, ...]");
 }
 
+/* A message, its name, buffers and control data, which may lie about their lengths. */
+static void test_messages(struct rn_buf *buf, struct sample *s)
+{
+	struct {
+		struct rn_message_head head;
+		struct rn_iovec_head iov;
+		char bytes[8];
+		uint64_t control_len;
+		uint32_t level, type, fds[2];
+	} message = {{.iov = 0x10,
+		      .iovlen = 1,
+		      .control = 0x20,
+		      .controllen = 24,
+		      .iov_bytes = 40,
+		      .control_bytes = 24},
+		     {0x1000, 5, 5, 5},
+		     "hello",
+		     24,
+		     1,
+		     1,
+		     {3, 4}};
+
+	sample(s, "sendmsg", ARGS(3, 0x10, 0));
+	sample_piece(s, RN_PIECE_STRUCT, 1, &message, sizeof(message), 1, 0);
+	sample_result(s, 5);
+	CHECK_STR(arg_text(buf, s, 1),
+		  "{msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"hello\", iov_len=5}], "
+		  "msg_iovlen=1, msg_control=[{cmsg_len=24, cmsg_level=SOL_SOCKET, "
+		  "cmsg_type=SCM_RIGHTS, cmsg_data=[3, 4]}], msg_controllen=24, msg_flags=0}");
+	message.control_len = 1ull << 40;
+	message.head.control_bytes = 1u << 30;
+	message.head.name = 1;
+	message.head.name_bytes = UINT32_MAX;
+	sample(s, "sendmsg", ARGS(3, 0x10, 0));
+	sample_piece(s, RN_PIECE_STRUCT, 1, &message, sizeof(message) - 4, 1, 0);
+	CHECK_STR(arg_text(buf, s, 1),
+		  "{msg_name=0x1, msg_namelen=0, msg_iov=[{iov_base=\"hello\", iov_len=5}], "
+		  "msg_iovlen=1, msg_control=[{cmsg_len=1099511627776, cmsg_level=SOL_SOCKET, "
+		  "cmsg_type=SCM_RIGHTS, cmsg_data=[3]}, ...], msg_controllen=24, msg_flags=0}");
+}
+
 /* What an argument is may hang on another one. */
 static void test_choices(struct rn_buf *buf, struct sample *s)
 {
@@ -181,6 +222,7 @@ int main(void)
 	test_addresses(&buf, &s);
 	test_choices(&buf, &s);
 	test_buffers(&buf, &s);
+	test_messages(&buf, &s);
 	rn_buf_deinit(&buf);
 	return check_done();
 }
