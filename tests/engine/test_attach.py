@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import calendar
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -350,3 +351,81 @@ def test_signals_while_attached_are_told(subject: Path, tmp_path: Path) -> None:
     events = [event for event in read_events(path) if event.kind == SIGNAL]
     assert 0 < len(events) <= 50
     assert {(event.pid, event.args[0] - (1 << 64)) for event in events} == {(pid, -1)}  # SI_QUEUE
+
+
+def killed(tracer: subprocess.Popen[str]) -> None:
+    tracer.kill()
+    assert tracer.wait(LIMIT) == -signal.SIGKILL
+
+
+def test_our_death_leaves_a_stopped_process_stopped(subject: Path) -> None:
+    with running([subject, "attached", "echo"]) as process:
+        pid = ready_pid(process)
+        with attached(pid, "-o", os.devnull) as tracer:
+            until(lambda: settled(pid))
+            os.kill(pid, signal.SIGSTOP)
+            until(lambda: stat_of(pid) == "t")
+            killed(tracer)
+        until(lambda: stat_of(pid) == "T")
+        with attached(pid, "-o", os.devnull) as tracer:  # and so it does, stopped before
+            until(lambda: stat_of(pid) == "t")
+            killed(tracer)
+        until(lambda: stat_of(pid) == "T")
+        os.kill(pid, signal.SIGCONT)
+        tell(process)
+        assert line_of(process) == "echo"
+
+
+def test_our_death_is_nothing_to_a_parent_in_vfork(subject: Path) -> None:
+    with running([subject, "attached", "vfork"]) as process:
+        pid = ready_pid(process)
+        until(lambda: stat_of(pid) == "D")
+        with attached(pid, "-o", os.devnull) as tracer:
+            killed(tracer)
+        tell(process)
+        assert last_words(process) == "child 7"
+
+
+@pytest.mark.parametrize("name", sorted(RESTARTED))
+def test_our_death_interrupts_no_call(subject: Path, name: str) -> None:
+    with running([subject, "attached", "blocking", name]) as process:
+        pid, thread = map(int, line_of(process).split()[1:])
+        until(lambda: settled(thread))
+        with attached(pid, "-o", os.devnull) as tracer:
+            killed(tracer)
+        tell(process)
+        assert last_words(process) == "interrupted 0 failed 0 done 1"
+
+
+def test_our_death_takes_the_command_along_and_no_attached_one(subject: Path) -> None:
+    with running([subject, "attached", "storm", "3", "births"]) as process:
+        pid = ready_pid(process)
+        words = [*PROGRAM, "-q", "-o", os.devnull, "-p", str(pid), "--"]
+        with running([*words, subject, "attached", "echo"]) as tracer:
+            command = os.pidfd_open(ready_pid(tracer))
+            try:
+                assert tracer_of(pid)
+                killed(tracer)
+                assert select.select([command], [], [], LIMIT)[0]
+            finally:
+                os.close(command)
+        tell(process)
+        assert " tracer 0 wrong 0" in line_of(process)
+        assert last_words(process).endswith(" wrong 0")
+        assert process.wait(LIMIT) == 0
+
+
+def test_what_an_attached_process_starts_lives_on_too(subject: Path) -> None:
+    """Also one that changes its program, and one more generation."""
+    script = f"exec 3<&0; read x; {subject} attached echo <&3 & exec 3<&- </dev/null; wait"
+    with running(["sh", "-c", script]) as process:
+        with attached(process.pid, "-o", os.devnull) as tracer:
+            tell(process)
+            pid = ready_pid(process)
+            until(lambda: tracer_of(pid) != 0)
+            killed(tracer)
+        assert tracer_of(pid) == 0
+        tell(process)
+        assert line_of(process) == "echo"
+        last_words(process)
+        assert process.wait(LIMIT) == 0
