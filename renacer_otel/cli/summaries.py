@@ -76,8 +76,6 @@ def plan(given: argparse.Namespace, form: str | None) -> Plan | None:
 def _check(given: argparse.Namespace, form: str | None) -> None:
     if given.summary_only and given.summary:
         raise UsageError("-c and -C exclude each other: -c is the summary only, -C adds the calls")
-    if given.follow_forks > 1:
-        raise UsageError("-ff writes a file for each process, a summary has one: leave out one")
     if given.summary_only and form in ("record", "otlp-json"):
         raise UsageError(f"-c writes a summary only; for --format {form} beside it use -C")
     if given.summary and form in ("csv", "json"):

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -54,15 +55,15 @@ def test_with_the_calls_before_it(tmp_path: Path) -> None:
     output = tmp_path / "out"
     done = renacer("-C", "-o", output, *COMMAND)
     assert done.code == 0
-    assert len(done.lines) == 2  # ls's complaint, and the last line
+    assert len(done.lines) == 2, done.err  # ls's complaint, and the last line
     text = output.read_text()
     (table,) = read_tables(text)
     finished = Counter(name for name, line in zip(call_names(text), _shown(text), strict=True)
                        if not line.endswith("= ?"))  # fmt: skip
-    assert {name: str(count) for name, count in finished.items()} == table.column("calls")
+    assert {name: str(count) for name, count in finished.items()} == table.column("calls"), text
     failed = len(re.findall(r"= (?:-1 E|\? ERESTART)", text))
     handlers = len(re.findall(r"rt_sigreturn.* = -1 E", text))
-    assert int(table.total["errors"]) == failed - handlers
+    assert int(table.total["errors"]) == failed - handlers, text
     unfinished = done.totals.calls - int(table.total["calls"])
     assert unfinished == sum(line.endswith("= ?") for line in _shown(text)) > 0
 
@@ -420,3 +421,33 @@ def test_a_table_for_each_peer(tmp_path: Path) -> None:
     rows = renacer("-q", "-c", "--by", "peer", "--format", "csv", sys.executable, "-Sc", PEERS,
                    f"{path}2").err  # fmt: skip
     assert next(csv.reader(io.StringIO(rows)))[:3] == ["peer", "abi", "syscall"]
+
+
+def test_attached_processes_are_counted_until_they_are_let_go() -> None:
+    code = "import os\nwhile data := os.read(0, 100): os.write(1, data)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE, bufsize=1) as subject:  # fmt: skip
+        assert subject.stdin is not None
+        assert subject.stdout is not None
+        subject.stdin.write("up\n")
+        assert subject.stdout.readline() == "up\n"
+        with started("-c", "-p", str(subject.pid)) as process:
+            assert process.stderr is not None
+            assert "attached" in process.stderr.readline()
+            for _ in range(5):
+                subject.stdin.write("line\n")
+                assert subject.stdout.readline() == "line\n"
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        subject.kill()
+    (table,) = read_tables(err)
+    assert table.column("calls")["write"] == "5"
+
+
+def test_to_a_command(tmp_path: Path) -> None:
+    done = renacer("-q", "-c", "-o", f"|cat >{tmp_path}/out", "ls", "/")
+    assert done.code == 0
+    assert not done.err
+    (table,) = read_tables((tmp_path / "out").read_text())
+    assert "getdents64" in table.column("calls")
