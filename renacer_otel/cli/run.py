@@ -106,6 +106,8 @@ def _session(
         raise UsageError("-D is for a command alone; leave out what to attach to")
     pids = _pids(given)
     otlp, warnings = _otlp(given, environ)
+    if tuning.seccomp == "on" and tuning.seccomp_reason:
+        warnings.append(f"--seccomp-bpf on: {tuning.seccomp_reason}")
     exports = otlp is not None or chosen in ("record", "otlp-json")
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
     context, run_id, shown = None, "", ""

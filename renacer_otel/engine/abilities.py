@@ -57,6 +57,7 @@ def abilities() -> list[Ability]:
         _yama(),
         *_capabilities(),
         _seccomp(),
+        _filtering(),
         _security_module(),
         _traced(),
         *_trials(),
@@ -152,6 +153,20 @@ def _seccomp() -> Ability:
         "2": "a filter is on us (a container's?); the trials below tell what it forbids",
     }.get(mode, one_line(mode or "", 20))
     return Ability("seccomp", True, shown)
+
+
+def _filtering() -> Ability:
+    from renacer_otel.engine.filtering import permitted
+
+    decision = permitted()
+    return Ability(
+        "calls filtered by -e",
+        decision.mode != "off",
+        "in the kernel" + ("; sets no_new_privs for the command" if decision.no_new_privs else "")
+        if decision.mode != "off"
+        else f"not in the kernel, each call stops: {decision.reason}",
+        "nothing is wrong: it only takes longer",
+    )
 
 
 def _security_module() -> Ability:

@@ -58,6 +58,11 @@ def decide(
                         " taken from them")  # fmt: skip
     if asked == "auto" and _left_out(wanted) < _ENOUGH:
         return Decision("off", reason="more than half of all calls are asked for")
+    return permitted(asked, facts)
+
+
+def permitted(asked: str = "auto", facts: Facts | None = None) -> Decision:
+    """The same by permission alone."""
     facts = facts or look()
     if facts.kernel < _OLDEST:
         return Decision("off", reason="Linux 4.8 or newer is needed")

@@ -156,13 +156,13 @@ def test_like_a_container() -> None:
     )
     found = report(done)
     assert done.code == 0, done.out
-    assert found.marks("note") == {"CAP_SYS_PTRACE", "CAP_SYS_NICE"}
+    assert found.marks("note") == {"CAP_SYS_PTRACE", "CAP_SYS_NICE", "calls filtered by -e"}
     assert "--cap-add SYS_PTRACE" in found["CAP_SYS_PTRACE"][2]
     assert found["seccomp"][1].startswith("a filter is on us")
     done = run_program([*drop, sys.executable, DENY, "ptrace:EPERM", "--", RENACER, "doctor"])
     found = report(done)
     assert done.code == 125
-    assert found.marks("note") == {"CAP_SYS_PTRACE", "CAP_SYS_NICE"}
+    assert found.marks("note") == {"CAP_SYS_PTRACE", "CAP_SYS_NICE", "calls filtered by -e"}
     assert found.marks("FAIL") == {"ptrace", "engine ptrace"}
 
 

@@ -12,6 +12,18 @@ from renacer_otel.sidecar import filters
 from tests.engine.test_filter import FEW, OFF, ON
 from tests.engine.tools import execute, export, facts, traced
 
+# Runs a command under a filter that answers one call by an errno.
+DENYING = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None)
+code = struct.pack("<HBBI", 0x20, 0, 0, 0) + struct.pack("<HBBI", 0x15, 0, 1, NR)
+code += struct.pack("<HBBI", 6, 0, 0, 0x50000 | ERRNO) + struct.pack("<HBBI", 6, 0, 0, 0x7FFF0000)
+class Program(ctypes.Structure):
+    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.byref(Program(4, code))) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 PTRACE, ADMIN = 1 << 19, 1 << 21
 ROOT = Facts((6, 18), PTRACE | ADMIN, no_new_privs=False, filtered=False, transitions="")
 USER = ROOT._replace(capabilities=0)
@@ -91,25 +103,14 @@ def test_the_root_span_says_so(subject: Path, how: tuple[str, ...]) -> None:
 def test_a_kernel_that_refuses(tmp_path: Path) -> None:
     """Auto goes on without; `on` says so and runs nothing. A filter around us refuses ours."""
     script = tmp_path / "refusing.py"
-    script.write_text(
-        "import ctypes, os, struct, sys\n"
-        "libc = ctypes.CDLL(None)\n"
-        # seccomp(2) and prctl(PR_SET_SECCOMP) by others: the first is answered by EINVAL.
-        "code = struct.pack('<HBBI', 0x20, 0, 0, 0) + struct.pack('<HBBI', 0x15, 0, 1, NR) \\\n"
-        "    + struct.pack('<HBBI', 6, 0, 0, 0x50016) + struct.pack('<HBBI', 6, 0, 0, 0x7fff0000)\n"
-        "class Program(ctypes.Structure):\n"
-        "    _fields_ = (('len', ctypes.c_ushort), ('filter', ctypes.c_char_p))\n"
-        "libc.prctl(38, 1, 0, 0, 0)\n"
-        "assert libc.prctl(22, 2, ctypes.byref(Program(4, code))) == 0\n"
-        "os.execvp(sys.argv[1], sys.argv[1:])\n".replace("NR", str(seccomp_number()))
-    )
+    script.write_text(DENYING.replace("NR", str(seccomp_number())).replace("ERRNO", "22"))
     import sys
 
     before = [sys.executable, script]
     forced = execute([*before, *traced(*ON, "-e", FEW, "-o", tmp_path / "a"), "echo", "run"])
     assert (forced.status, forced.output) == (125, "")
     assert "the kernel refuses the filter (seccomp: Invalid argument)" in forced.errors
-    assert forced.errors.count("\n") == 1
+    assert forced.errors.count("\n") == 2  # the warning, and the error
     verbose = traced("--verbose", "-e", FEW, "-o", tmp_path / "b")
     free = execute([*before, *verbose, "echo", "run"])
     assert (free.status, free.output) == (0, "run\n")
@@ -121,3 +122,22 @@ def seccomp_number() -> int:
     from renacer_otel.engine import native
 
     return int(native.lib.rn_table_number(native.lib.rn_native_abi(), b"seccomp"))
+
+
+def test_under_another_s_filter_it_warns(subject: Path, tmp_path: Path) -> None:
+    """Forced where our caller has a filter that denies a call: told, and all else is the same."""
+    import sys
+
+    from renacer_otel.engine import native
+
+    number = native.lib.rn_table_number(native.lib.rn_native_abi(), b"getpgid")
+    script = tmp_path / "denying.py"
+    script.write_text(DENYING.replace("NR", str(number)).replace("ERRNO", "18"))
+    before = [sys.executable, script]
+    for what in ("mode", "strict", "errno"):
+        bare = execute([*before, subject, "seccomp", what])
+        seen = execute([*before, *traced(*ON, "-e", FEW, "-o", tmp_path / "a"), subject, "seccomp",
+                        what])  # fmt: skip
+        assert (seen.status, seen.output) == (bare.status, bare.output)
+        assert seen.errors.count("\n") == 1
+        assert "warning: --seccomp-bpf on: we run under a seccomp filter" in seen.errors
