@@ -171,6 +171,35 @@ static char *write_array(char *out, const struct rn_call *call, unsigned arg,
 	return out;
 }
 
+/* clone3(): what it was given, and what it wrote there. */
+static char *write_clone(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	const struct rn_piece *before = rn_struct_at(call, arg, false);
+	const struct rn_piece *after = rn_struct_at(call, arg, true);
+	char *end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
+	uint64_t flags;
+
+	if (!end)
+		return rn_write_pointer(out, call->args[arg]);
+	flags = rn_get(rn_piece_data(before), 0, 8);
+	if (!after || after->len < 8 || gave_nothing(call) || !(flags & 0x101000))
+		return end;
+	end = rn_write_text(end, " => {");
+	if (flags & 0x1000) { /* CLONE_PIDFD */
+		end = rn_write_i64(rn_write_text(end, "pidfd=["),
+				   rn_get_signed(rn_piece_data(after), 0, 4));
+		end = rn_write_text(end, flags & 0x100000 ? "], " : "]");
+	}
+	if (flags & 0x100000) { /* CLONE_PARENT_SETTID */
+		end = rn_write_i64(rn_write_text(end, "parent_tid=["),
+				   rn_get_signed(rn_piece_data(after), 4, 4));
+		*end++ = ']';
+	}
+	*end++ = '}';
+	return end;
+}
+
 static char *write_fdset(char *out, const struct rn_call *call, unsigned arg)
 {
 	const struct rn_piece *piece = rn_struct_at(call, arg, false);
@@ -376,6 +405,8 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 		piece = rn_struct_at(call, arg, true);
 		return (piece ? write_shape(out, call, piece, meaning->form, style) : NULL)
 			       ?: rn_write_pointer(out, call->args[arg]);
+	case RN_ARG_CLONE_ARGS:
+		return write_clone(out, call, arg, meaning, style);
 	case RN_ARG_STRUCT_INOUT:
 		return write_changed(out, call, arg, meaning, style);
 	case RN_ARG_ARRAY_IN:

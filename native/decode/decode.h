@@ -249,6 +249,7 @@ static inline bool rn_kind_is_out(unsigned kind)
 	case RN_ARG_VALUE_OUT:
 	case RN_ARG_REMAINDER:
 	case RN_ARG_MSG_OUT:
+	case RN_ARG_CLONE_ARGS:
 	case RN_ARG_MMSG_IN: /* msg_len */
 	case RN_ARG_MMSG_OUT:
 		return true;

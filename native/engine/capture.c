@@ -173,6 +173,7 @@ static void capture_entry(struct rn_engine *e, struct task *task, struct reading
 		break;
 	case RN_ARG_STRUCT_IN:
 	case RN_ARG_STRUCT_INOUT:
+	case RN_ARG_CLONE_ARGS:
 		want_shape(e, task, reading, i, &meaning);
 		break;
 	case RN_ARG_ARRAY_IN:
@@ -322,6 +323,9 @@ static void capture_exit(struct rn_engine *e, struct task *task, int64_t result,
 		break;
 	case RN_ARG_LENGTH_INOUT:
 		want(e, task, reading, RN_PIECE_STRUCT, i, sizeof(int32_t), PATH_LIMIT);
+		break;
+	case RN_ARG_CLONE_ARGS:
+		rn_capture_clone(e, task, rec, i);
 		break;
 	case RN_ARG_DIRENTS_OUT:
 		rn_capture_dirents(e, task, rec, i, (uint64_t)result, meaning.aux != 0);

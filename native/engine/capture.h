@@ -21,6 +21,7 @@ void rn_capture_messages(struct rn_engine *e, struct task *task, struct record *
 			 const struct messages *what, unsigned flags);
 void rn_capture_sigmask_arg(struct rn_engine *e, struct task *task, struct record *rec,
 			    unsigned arg);
+void rn_capture_clone(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg);
 void rn_capture_dirents(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
 			uint64_t filled, bool old);
 

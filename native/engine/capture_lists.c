@@ -3,6 +3,7 @@
  * Arguments that lead on: lists of addresses, of buffers, of messages. What they lead to takes
  * a second read, and a third for the buffers of a message.
  */
+#include <linux/sched.h>
 #include <string.h>
 
 #include "capture.h"
@@ -313,6 +314,23 @@ void rn_capture_sigmask_arg(struct rn_engine *e, struct task *task, struct recor
 		rn_piece_add(rec, RN_PIECE_STRUCT, arg, data, 24, 24, 0);
 	else
 		rn_piece_add(rec, RN_PIECE_STRUCT, arg, data, 16, 16, 0);
+}
+
+/* What clone3() wrote where its structure says: a pidfd, the new thread's number. */
+void rn_capture_clone(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
+{
+	uint64_t args[4]; /* flags, pidfd, child_tid, parent_tid */
+	uint32_t written[2] = {0, 0};
+
+	if (rn_memory_read_one(e, task->tid, task->args[arg], args, sizeof(args)) != sizeof(args) ||
+	    !(args[0] & (CLONE_PIDFD | CLONE_PARENT_SETTID)))
+		return;
+	if (args[0] & CLONE_PIDFD)
+		rn_memory_read_one(e, task->tid, args[1], &written[0], sizeof(written[0]));
+	if (args[0] & CLONE_PARENT_SETTID)
+		rn_memory_read_one(e, task->tid, args[3], &written[1], sizeof(written[1]));
+	rn_piece_add(rec, RN_PIECE_STRUCT, arg, written, sizeof(written), sizeof(written),
+		     RN_PIECE_AT_EXIT);
 }
 
 /* Entries of a directory: how many, and with -v they themselves. */

@@ -29,7 +29,7 @@ uint64_t rn_clone_flags(struct rn_engine *e, struct task *task)
 
 	if (task->desc->nargs == 0)
 		return 0; /* fork, vfork */
-	if (task->desc->args[0].kind == RN_ARG_STRUCT_IN) /* clone3: the first member */
+	if (task->desc->args[0].kind == RN_ARG_CLONE_ARGS) /* clone3: the first member */
 		rn_memory_read_one(e, task->tid, task->args[0], &flags, sizeof(flags));
 	else
 		flags = task->args[0];

@@ -65,7 +65,8 @@ enum rn_arg_kind {
 	RN_ARG_IOCTL = 46, /* command of ioctl(): a name, or what the number says */
 	RN_ARG_HIGH_HALF = 47, /* of a position: void in 64-bit programs */
 	RN_ARG_IPC_FLAGS = 48, /* flags (form) and, below them, permissions */
-	RN_ARG_KIND_COUNT = 49
+	RN_ARG_CLONE_ARGS = 49, /* struct clone_args; at exit the two numbers that it has written */
+	RN_ARG_KIND_COUNT = 50
 };
 
 struct rn_arg_desc {

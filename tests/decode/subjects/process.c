@@ -373,10 +373,12 @@ static void waits(void)
 	CALL(wait4, -1, &status, 0, NULL);
 	CALL(wait4, -1, &status, WNOHANG, NULL);
 	CALL(waitid, P_ALL, 0, &info, WEXITED | WNOHANG, NULL);
-	args.flags = CLONE_PIDFD | CLONE_PARENT_SETTID | 0x100000000ull;
+	args.flags = CLONE_PIDFD | 0x100000000ull;
 	args.pidfd = (uintptr_t)&status;
-	args.parent_tid = (uintptr_t)&status;
-	CALL(clone3, &args, 64);
+
+	if (CALL(clone3, &args, 64) == 0)
+		exits();
+	CALL(wait4, -1, NULL, __WALL, NULL);
 	pid = (int)CALL(clone3, &args, sizeof(args));
 	if (pid == 0)
 		exits();
