@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PARTS = 10
+PARTS = 50
 # Python's start takes most of it: the instants lie before, in and after the attach or launch.
 WITHIN_S = 0.25
 SIGNALS, APART_US = 400, 300
@@ -33,9 +33,9 @@ SIGNALS, APART_US = 400, 300
 
 @pytest.fixture(params=range(PARTS))
 def rounds(request: pytest.FixtureRequest, test_scale: int) -> int:
-    """Kills in this part: of four kinds, 10 parts each, 200 or 10,000 in all."""
+    """Kills in this part: of four kinds, 50 parts each, 200 or 10,000 in all."""
     del request
-    return 5 if test_scale == 1 else 250
+    return 1 if test_scale == 1 else 50
 
 
 @pytest.fixture
