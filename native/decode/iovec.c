@@ -16,7 +16,7 @@ char *rn_write_iovecs(char *out, const uint8_t *data, size_t left, uint64_t tota
 		left -= sizeof(head);
 		len = head.captured < left ? (size_t)head.captured : left;
 		out = rn_write_text(out, count++ ? ", {iov_base=" : "{iov_base=");
-		if (head.captured == UINT64_MAX) {
+		if (head.captured == UINT64_MAX || !head.base) {
 			len = 0;
 			out = head.base ? rn_write_hex(out, head.base) : rn_write_text(out, "NULL");
 		} else {

@@ -59,6 +59,9 @@ const struct rn_syscall_desc *rn_syscall(enum rn_abi abi, int64_t nr)
 {
 	const struct rn_syscall_desc *desc;
 
+	/* Below 512 the numbers mean what they mean to 64-bit programs. */
+	if (abi == RN_ABI_X32)
+		abi = RN_ABI_X86_64;
 	if ((unsigned)abi >= RN_ABI_COUNT || (uint64_t)nr >= tables[abi].limit)
 		return &unknown_call;
 	desc = &tables[abi].calls[nr];

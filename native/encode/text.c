@@ -111,7 +111,9 @@ static void put_name(struct line *line, const struct rn_call *call)
 		return;
 	}
 	PUT(line, "syscall_");
-	line->end = rn_write_hex(line->end, (uint64_t)(int64_t)call->nr);
+	/* As the program gave it: the bit that says x32 is kept in `abi`. */
+	line->end = rn_write_hex(line->end, (uint64_t)(int64_t)call->nr |
+						    (call->abi == RN_ABI_X32 ? 0x40000000u : 0));
 }
 
 /*

@@ -10,7 +10,10 @@
  */
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "engine_private.h"
@@ -151,13 +154,70 @@ void rn_cpu_adopt(struct rn_engine *e, struct task *task, const struct task *mak
 	}
 }
 
+#define NAMESPACES 33u /* as deep as the kernel lets them nest */
+
+/* A thread's ids in our PID namespace and in those within, down to its own. */
+static unsigned ids_of(int tid, int ids[NAMESPACES])
+{
+	char path[64], line[512];
+	unsigned n = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		char *at = line + 6, *end;
+
+		if (strncmp(line, "NSpid:", 6) != 0)
+			continue;
+		for (; n < NAMESPACES; n++, at = end) {
+			ids[n] = (int)strtol(at, &end, 10);
+			if (end == at)
+				break;
+		}
+		break;
+	}
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* The thread that `caller` means by an id. Two namespaces as deep may know the same id: to
+   lend a mask to the wrong one for one call does no harm, so the first that is found is taken
+   unless it cannot be. */
+static struct task *known_as(struct rn_engine *e, const struct task *caller, int id)
+{
+	int ids[NAMESPACES];
+	unsigned depth = ids_of(caller->tid, ids);
+	struct stat own, other;
+	char path[64];
+
+	if (depth < 2)
+		return rn_task_find(e, id);
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", caller->tid);
+	if (stat(path, &own) < 0)
+		return NULL;
+	for (unsigned i = 0; i < TASK_BUCKETS; i++) {
+		for (struct task *task = e->tasks.bucket[i]; task; task = task->next) {
+			unsigned n = ids_of(task->tid, ids);
+
+			if (n < depth || ids[depth - 1] != id)
+				continue;
+			snprintf(path, sizeof(path), "/proc/%d/ns/pid", task->tid);
+			if (n > depth || (stat(path, &other) == 0 && other.st_ino == own.st_ino))
+				return task;
+		}
+	}
+	return NULL;
+}
+
 static struct task *target_of(struct rn_engine *e, struct task *task)
 {
 	bool names_one = task->desc->nargs > 0 && task->desc->args[0].kind == RN_ARG_PID;
 
 	if (!(task->desc->flags & RN_CALL_AFFINITY) || !names_one || (int32_t)task->args[0] == 0)
 		return task;
-	return rn_task_find(e, (int32_t)task->args[0]);
+	return known_as(e, task, (int32_t)task->args[0]);
 }
 
 void rn_cpu_before_call(struct rn_engine *e, struct task *task)
@@ -206,6 +266,13 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task)
 		target->own_mask = true;
 	if (e->cpu.shared && !target->lent)
 		pin(e, target);
+}
+
+void rn_cpu_forget(struct rn_engine *e, struct task *task)
+{
+	if (task->repin && task->repin_target != task->tid)
+		rn_cpu_after_call(e, task);
+	task->repin = false;
 }
 
 struct demand {

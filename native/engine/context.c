@@ -130,26 +130,22 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 	static uint8_t chunk[65536]; /* one tracer thread in a process */
 	uint64_t sp, first = 0, pointer;
 	size_t width, fill = 0;
-	unsigned pointers = 0, nulls = 0;
-	bool again = true;
+	unsigned pointers = 0, nulls = 0, strings = 0, seen = 0;
 
 	if (!stack_of(e, task, &sp, &width))
 		return -1;
 	sp += width; /* argc */
-	/* Skip argv, take the first of envp. */
-	while (nulls < 1 || again) {
+	/* Skip argv, take the first of envp and their number. */
+	while (nulls < 2) {
 		size_t got = rn_memory_read_one(e, task->tid, sp, chunk, 4096);
 
 		if (got < width)
 			return -1;
-		for (size_t i = 0; i + width <= got; i += width) {
+		for (size_t i = 0; i + width <= got && nulls < 2; i += width) {
 			pointer = 0;
 			memcpy(&pointer, chunk + i, width);
-			if (nulls == 1) {
+			if (nulls == 1 && pointer && strings++ == 0)
 				first = pointer;
-				again = false;
-				break;
-			}
 			nulls += pointer == 0;
 			if (++pointers > POINTER_LIMIT)
 				return -1; /* it may be there, behind them */
@@ -158,7 +154,8 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 	}
 	if (first == 0)
 		return 0;
-	/* The strings stand one behind the other, in the order of the list. */
+	/* The strings stand one behind the other, in the order of the list; behind the last
+	   is the name of the file that is run, which may look like one. */
 	for (uint64_t from = first; from - first < ENV_LIMIT;) {
 		size_t got = rn_memory_read_one(e, task->tid, from + fill, chunk + fill,
 						sizeof(chunk) - fill);
@@ -166,7 +163,7 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 
 		if (have == 0)
 			return from == first ? -1 : 0;
-		while (line < have) {
+		while (line < have && seen < strings) {
 			const uint8_t *end = memchr(chunk + line, 0, have - line);
 			size_t len = end ? (size_t)(end - (chunk + line)) : have - line;
 
@@ -179,13 +176,12 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 				memcpy(value, chunk + line + NAME_LEN, *value_len);
 				return 1;
 			}
-			/* The list ends with the platform's strings and the file's name:
-			   nothing there has the shape NAME=value at worst. */
 			line += len + 1;
+			seen += end != NULL;
 			if (!end)
 				break;
 		}
-		if (got == 0)
+		if (got == 0 || seen == strings)
 			return 0;
 		if (line > have)
 			line = have;

@@ -61,6 +61,7 @@ struct task {
 	uint64_t cpu_told; /* CPU time at the last tick, ns; of a leader */
 	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
 	uint64_t held_since;
+	int held_stop; /* its first stop is its process's group-stop, by this signal */
 	uint64_t span_counter; /* of its process's current span, see ids.h… */
 	uint8_t trace_id[16];  /* …which is in this trace */
 	bool dead;             /* it died before its maker told of it… */
@@ -247,12 +248,15 @@ bool rn_is_guarded(const struct rn_engine *e, const struct task *task);
 
 /* lifecycle.c: births, execs, deaths, signals */
 void rn_on_birth(struct rn_engine *e, struct task *maker, int event);
-void rn_on_unknown_stop(struct rn_engine *e, int tid);
+void rn_on_unknown_stop(struct rn_engine *e, int tid, int status);
 void rn_on_exec(struct rn_engine *e, int tid);
 void rn_on_death(struct rn_engine *e, struct task *task, int status);
 void rn_on_command_end(struct rn_engine *e, int status);
 void rn_on_signal(struct rn_engine *e, struct task *task, int sig);
 void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig);
+/* The same, and leaves it listening for SIGCONT. */
+void rn_stay_stopped(struct rn_engine *e, struct task *task, int sig);
+bool rn_is_stopping(int sig);
 void rn_release_held(struct rn_engine *e);
 /* Whether what `maker` is about to make will be traced and recorded. */
 bool rn_is_followed(const struct rn_engine *e, const struct task *maker);
@@ -304,6 +308,8 @@ void rn_cpu_init(struct rn_engine *e);
 void rn_cpu_adopt(struct rn_engine *e, struct task *task, const struct task *maker);
 void rn_cpu_before_call(struct rn_engine *e, struct task *task);
 void rn_cpu_after_call(struct rn_engine *e, struct task *task);
+/* It ends, maybe inside a call that gave back somebody else's mask. */
+void rn_cpu_forget(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
 uint64_t rn_cpu_time_of(int pid);
 /* Stops are rare from now on. */

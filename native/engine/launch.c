@@ -183,7 +183,8 @@ struct rn_launch_result rn_engine_launch(struct rn_engine *e)
 			      "execve");
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return failed(RN_LAUNCH_SYSTEM, errno, "pipe");
-	if (pipe2(bad, O_CLOEXEC) < 0) {
+	/* Not to be waited for: a child that others fork now may hold its end for long. */
+	if (pipe2(bad, O_CLOEXEC | O_NONBLOCK) < 0) {
 		result = failed(RN_LAUNCH_SYSTEM, errno, "pipe");
 		close(go[0]);
 		close(go[1]);

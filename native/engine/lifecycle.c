@@ -97,7 +97,10 @@ static void start(struct rn_engine *e, struct task *task, const struct task *mak
 	rn_cpu_adopt(e, task, maker);
 	if (task->held) {
 		unhold(e, task);
-		rn_resume(e, task, 0);
+		if (task->held_stop)
+			rn_stay_stopped(e, task, task->held_stop);
+		else
+			rn_resume(e, task, 0);
 	}
 }
 
@@ -184,7 +187,7 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 	start(e, task, maker, birth_of(event));
 }
 
-void rn_on_unknown_stop(struct rn_engine *e, int tid)
+void rn_on_unknown_stop(struct rn_engine *e, int tid, int status)
 {
 	/* Not followed, yet here: its maker asked for it with CLONE_PTRACE. */
 	struct task *task = e->config.follow || e->filter.on ? rn_task_add(e, tid) : NULL;
@@ -195,6 +198,8 @@ void rn_on_unknown_stop(struct rn_engine *e, int tid)
 		return;
 	}
 	task->started = true;
+	if (status >> 16 == RN_PTRACE_EVENT_STOP && rn_is_stopping(WSTOPSIG(status)))
+		task->held_stop = WSTOPSIG(status);
 	hold(e, task);
 }
 
@@ -315,6 +320,7 @@ void rn_on_exec(struct rn_engine *e, int tid)
 		leader = rn_task_find(e, tid);
 		if (leader) {
 			rn_emit_forget(e, leader);
+			rn_cpu_forget(e, leader);
 			rn_task_remove(e, leader);
 		}
 		rn_task_rename(e, task, tid);
@@ -366,6 +372,7 @@ void rn_on_death(struct rn_engine *e, struct task *task, int status)
 		return;
 	}
 	rn_emit_forget(e, task);
+	rn_cpu_forget(e, task);
 	if (!task->hidden && !task->silent) {
 		rn_record_begin(e, &e->work, RN_EXIT, task);
 		e->work.ev.args[0] = task->ordinal;
@@ -433,4 +440,16 @@ void rn_on_group_stop(struct rn_engine *e, struct task *task, int sig)
 	rn_record_begin(e, &e->work, RN_GROUP_STOP, task);
 	e->work.ev.nr = sig;
 	rn_emit_work(e, false);
+}
+
+bool rn_is_stopping(int sig)
+{
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+void rn_stay_stopped(struct rn_engine *e, struct task *task, int sig)
+{
+	rn_on_group_stop(e, task, sig);
+	/* It stays stopped, and hears SIGCONT. */
+	rn_ptrace(RN_PTRACE_LISTEN, task->tid, 0, 0);
 }

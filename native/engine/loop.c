@@ -17,18 +17,11 @@ struct happened {
 	uint64_t stime;
 };
 
-static bool is_stopping_signal(int sig)
-{
-	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
-}
-
 static void on_event_stop(struct rn_engine *e, struct task *task, int sig)
 {
 	task->started = true;
-	if (is_stopping_signal(sig)) {
-		rn_on_group_stop(e, task, sig);
-		/* It stays stopped, and hears SIGCONT. */
-		rn_ptrace(RN_PTRACE_LISTEN, task->tid, 0, 0);
+	if (rn_is_stopping(sig)) {
+		rn_stay_stopped(e, task, sig);
 		return;
 	}
 	if (task->group_stopped)
@@ -91,7 +84,7 @@ static void handle(struct rn_engine *e, const struct happened *h)
 			rn_task_remove(e, task);
 		} else if (!task || !task->known) {
 			if (!task)
-				rn_on_unknown_stop(e, h->tid);
+				rn_on_unknown_stop(e, h->tid, h->status);
 		} else {
 			on_stop(e, task, h->status);
 		}

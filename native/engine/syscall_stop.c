@@ -58,11 +58,18 @@ static bool looks_like_error(int64_t result)
 }
 
 #if defined(__x86_64__)
-static void from_registers(const struct user_regs_struct *regs, struct stop *stop)
+/* 64-bit code can make calls of the i386 ABI, too: by the instruction before this address. */
+static bool by_int80(int tid, uint64_t rip)
+{
+	unsigned long word;
+
+	return rn_ptrace(RN_PTRACE_PEEKDATA, tid, (uintptr_t)(rip - 2), (uintptr_t)&word) == 0 &&
+	       (word & 0xffff) == 0x80cd;
+}
+
+static void from_registers(const struct user_regs_struct *regs, struct stop *stop, bool compat)
 {
 	uint64_t nr = regs->orig_rax;
-	/* CS tells 32-bit code; a 64-bit program's int 0x80 cannot be told from here. */
-	bool compat = regs->cs == 0x23;
 
 	stop->abi = abi_of(compat ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64, &nr);
 	stop->nr = (int32_t)nr;
@@ -87,7 +94,8 @@ static bool read_registers(const struct task *task, struct stop *stop)
 	/* Not GETREGSET: of 32-bit code that gives the 32-bit layout. */
 	if (rn_ptrace(RN_PTRACE_GETREGS, task->tid, 0, (uintptr_t)&regs) < 0)
 		return false;
-	from_registers(&regs, stop);
+	from_registers(&regs, stop,
+		       regs.cs == 0x23 || (stop->entry && by_int80(task->tid, regs.rip)));
 	return true;
 }
 #elif defined(__aarch64__)

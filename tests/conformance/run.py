@@ -36,7 +36,10 @@ def _load(stack: ExitStack) -> None:
 def _once(cases: list[Case], subjects: Subjects, jobs: int) -> dict[str, Outcome]:
     def one(case: Case) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="renacer-conformance-") as folder:
-            return check(case, subjects, Path(folder))
+            outcome = check(case, subjects, Path(folder))
+        if outcome.problems:
+            print(f"{case.name}:", *outcome.problems, sep="\n    ", flush=True)
+        return outcome
 
     with ThreadPoolExecutor(jobs) as pool:
         return dict(zip((case.name for case in cases), pool.map(one, cases), strict=True))
@@ -70,12 +73,10 @@ def main() -> int:
         for turn in range(1, given.runs + 1):
             begun = time.monotonic()
             outcomes = _once(cases, Subjects(Path(folder)), given.jobs)
-            bad = {name: outcome for name, outcome in outcomes.items() if outcome.problems}
-            for name, outcome in bad.items():
-                print(f"{name}:", *outcome.problems, sep="\n    ")
+            bad = [outcome for outcome in outcomes.values() if outcome.problems]
             unexplained += len(bad)
             runs += sum(outcome.runs for outcome in outcomes.values())
-            used.update(name for outcome in outcomes.values() for name in outcome.used)
+            used.update(name for outcome in outcomes.values() for name in +outcome.used)
             print(
                 f"run {turn} of {given.runs}: {len(cases)} cases, {len(bad)} unexplained,"
                 f" {time.monotonic() - begun:.0f} s",

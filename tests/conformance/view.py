@@ -14,6 +14,11 @@ _LINE = re.compile(r"(\d+) +(.*)")
 _UNFINISHED = re.compile(r"(.*?) ?<unfinished \.\.\.>")
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)")
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
+# Elsewhere a number that is an id, too, is so by chance.
+_WITH_IDS = re.compile(
+    r"---|\+\+\+|(?:v?fork|clone3?|wait4|waitid|t?g?kill|getp?pid|gettid|[gs]etpgid|[gs]etsid|ptrace"
+    r"|rt_sigtimedwait|set_tid_address|rt_t?g?sigqueueinfo|sched_[gs]etaffinity|prlimit64|pidfd_open)\("
+)
 _RULES = tuple(
     (re.compile(pattern), by)
     for pattern, by in (
@@ -21,13 +26,16 @@ _RULES = tuple(
         (r"/\* \d+ vars \*/", "/* N vars */"),
         (r", si_utime=\d+[^,}]*, si_stime=\d+[^,}]*", ""),
         (r"\bsi_uid=\d+", "si_uid=UID"),
+        (r"\bsi_pid=\d{3,}", "si_pid=PID"),
         (r"(tv_u?n?sec)=\d+", r"\1=TIME"),
         (r"\) += ", ") = "),
         (r'"/proc/\d+', '"/proc/PID'),
         (r'^(readlink\("/proc/self"), "\d+", (\d+)\) = \d+$', r"\1, PID, \2)"),
         (r'getrandom\("[^"]*"', 'getrandom("RANDOM"'),
-        (r"^((?:v?fork|clone3?|wait4|get[pt]p?id|set_tid_address)\(.*\)) = \d{3,}$", r"\1 = PID"),
+        (r"^((?:v?fork|clone3?|wait4|\w+id|set_tid_address)\(.*\)) = \d{3,}$", r"\1 = PID"),
         (r"^(wait4|kill|tgkill|ptrace)\((\w+, )?\d{3,}", r"\1(\2PID"),
+        (r"^(rt_sigreturn\(.*\)) = -?\d{6,}$", r"\1 = ADDRESS"),
+        (r"^(msgrcv|semtimedop)\(\d+", r"\1(ID"),
         # A call that never ended: strace's words for it are of several kinds.
         (r"(?:[ ,]|<unfinished \.\.\.>)*\)? = \?$", " = ?"),
     )
@@ -93,9 +101,8 @@ def parse(text: str) -> View:
         # An exec from a thread is told again, whole, under the id that it goes on with.
         if not half_line.startswith("execve") or f"{half_line}) = 0" not in whole:
             raw[tid].append(half_line + " = ?")
-    # Not within strings: what a program writes may look like an id.
     ids = "|".join(map(str, raw))
-    pids = re.compile(rf'("(?:[^"\\]|\\.)*")|\b(?:{ids})\b') if raw else None
+    pids = re.compile(rf"\b(?:{ids})\b") if raw else None
     threads = {tid: [_normal(line, pids) for line in _counted(own)] for tid, own in raw.items()}
     return View(threads, faults)
 
@@ -120,7 +127,38 @@ def _counted(lines: list[str]) -> list[str]:
 def _normal(line: str, pids: re.Pattern[str] | None) -> str:
     for pattern, by in _RULES:
         line = pattern.sub(by, line)
-    return pids.sub(lambda match: match[1] or "PID", line) if pids else line
+    return pids.sub("PID", line) if pids and _WITH_IDS.match(line) else line
+
+
+def without(line: str, name: str, arguments: tuple[int, ...]) -> str:
+    """A line of that call with some of its arguments (from 0) replaced, the last ones removed."""
+    if not line.startswith(f"{name}("):
+        return line
+    parts, depth, at, quoted = [], 0, len(name) + 1, False
+    begun = at
+    while at < len(line):
+        char = line[at]
+        if quoted:
+            at += char == "\\"
+            quoted = char != '"'
+        elif char == '"':
+            quoted = True
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}" and depth:
+            depth -= 1
+        elif char == ")" or (char == "," and not depth):
+            parts.append(line[begun:at].strip())
+            begun = at + 1
+            if char == ")":
+                break
+        at += 1
+    if at == len(line):
+        return f"{name}(... = ?"  # it never ended; how much is told of it is chance
+    kept = ["..." if i in arguments else part for i, part in enumerate(parts)]
+    while kept and kept[-1] == "...":
+        kept.pop()
+    return f"{name}({', '.join(kept)}{line[at:]}"
 
 
 def name_of(line: str) -> str | None:

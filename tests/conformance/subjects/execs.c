@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* execs PART: new programs, by every way, from every thread. */
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include "conform.h"
@@ -187,17 +188,20 @@ static int keeps(char **argv)
 	return 96;
 }
 
+/* The name that the kernel noted. */
+static int named(char **argv)
+{
+	(void)argv;
+	say("%s\n", (const char *)getauxval(AT_EXECFN));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct part parts[] = {
-		{"arrived", arrived},
-		{"leader", from_leader},
-		{"thread", from_thread},
-		{"orphan", from_thread},
-		{"descriptor", by_descriptor},
-		{"failing", failing},
-		{"chain", chain},
-		{"again", again},
+		{"arrived", arrived},    {"named", named},        {"leader", from_leader},
+		{"thread", from_thread}, {"orphan", from_thread}, {"descriptor", by_descriptor},
+		{"failing", failing},    {"chain", chain},        {"again", again},
 		{"keeps", keeps},
 	};
 
