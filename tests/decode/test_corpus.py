@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Twenty commands under strace 6.1 and under us: how many of strace's lines are ours, too."""
+"""Some twenty commands under strace 6.1 and under us: how many of strace's lines are ours, too."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ COMMANDS = {
     "date": "date",
     "dd": "dd if=/dev/zero of=zeros bs=512 count=64",
     "sleep": "sleep 0.01",
+    "xargs": "echo a b c | xargs -n1 echo",
+    "timeout": "timeout 5 sleep 0.01",
 }
 
-pytestmark = pytest.mark.needs("strace", "git", "tar", "gzip", "awk", "sed", "find", "id")
+pytestmark = pytest.mark.needs("strace", "git", "tar", "gzip", "awk", "sed", "find", "id", "xargs")
 
 
 @pytest.fixture
