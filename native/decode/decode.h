@@ -32,6 +32,16 @@ char *rn_write_signal(char *out, int sig);       /* at most RN_NUMBER_MAX bytes 
 /* "…" with strace's escapes, and "..." if `cut`: at most 4 * len + 5 bytes. */
 char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut);
 
+/*
+ * Strings in hex from now on, in this thread: set while a line of text is made, so that each
+ * place that quotes need not be told.
+ */
+void rn_quote_in_hex(enum rn_hex how);
+/* Whether all of such a string is to be in hex, and it written so: 4 * len bytes. */
+bool rn_is_in_hex(const uint8_t *data, size_t len);
+bool rn_quotes_chars_in_hex(void);
+char *rn_write_in_hex(char *out, const uint8_t *data, size_t len);
+
 /* The same without the quotes; `digit`: an octal digit comes next. */
 char *rn_write_escaped(char *out, const uint8_t *data, size_t len, bool digit);
 

@@ -7,9 +7,18 @@
 
 #define AT_FDCWD_VALUE (-100)
 
+static char *write_bracket(char *out, uint8_t c)
+{
+	if (rn_quotes_chars_in_hex())
+		return rn_write_in_hex(out, &c, 1);
+	return rn_write_text(out, c == '<' ? "\\74" : "\\76");
+}
+
 /* A name within < and >: neither of them is in it, nor a control byte. */
 static char *write_name(char *out, const uint8_t *data, size_t len)
 {
+	if (rn_is_in_hex(data, len))
+		return rn_write_in_hex(out, data, len);
 	for (size_t from = 0; from < len;) {
 		size_t to = from;
 
@@ -18,7 +27,7 @@ static char *write_name(char *out, const uint8_t *data, size_t len)
 		out = rn_write_escaped(out, data + from, to - from,
 				       to + 1 < len && data[to + 1] >= '0' && data[to + 1] <= '7');
 		if (to < len)
-			out = rn_write_text(out, data[to] == '<' ? "\\74" : "\\76");
+			out = write_bracket(out, data[to]);
 		from = to + 1;
 	}
 	return out;

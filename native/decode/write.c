@@ -96,6 +96,49 @@ static const char escapes[256] = {
 	['\r'] = 'r',    [14 ... 31] = 'o', [127 ... 255] = 'o', ['"'] = '"',  ['\\'] = '\\',
 };
 
+static _Thread_local enum rn_hex in_hex;
+
+void rn_quote_in_hex(enum rn_hex how)
+{
+	in_hex = how;
+}
+
+bool rn_quotes_chars_in_hex(void)
+{
+	return in_hex == RN_HEX_NON_ASCII_CHARS;
+}
+
+static bool is_plain(uint8_t c)
+{
+	return (c >= ' ' && c <= '~') || (c >= '\t' && c <= '\r');
+}
+
+bool rn_is_in_hex(const uint8_t *data, size_t len)
+{
+	if (in_hex != RN_HEX_NON_ASCII)
+		return in_hex == RN_HEX_ALL;
+	for (size_t i = 0; i < len; i++)
+		if (!is_plain(data[i]))
+			return true;
+	return false;
+}
+
+static char *write_hex_byte(char *out, uint8_t c)
+{
+	*out++ = '\\';
+	*out++ = 'x';
+	*out++ = hex_digits[c >> 4];
+	*out++ = hex_digits[c & 15];
+	return out;
+}
+
+char *rn_write_in_hex(char *out, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out = write_hex_byte(out, data[i]);
+	return out;
+}
+
 char *rn_write_escaped(char *out, const uint8_t *data, size_t len, bool digit)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -105,6 +148,10 @@ char *rn_write_escaped(char *out, const uint8_t *data, size_t len, bool digit)
 
 		if (!how) {
 			*out++ = (char)c;
+			continue;
+		}
+		if (in_hex == RN_HEX_NON_ASCII_CHARS && !is_plain(c)) {
+			out = write_hex_byte(out, c);
 			continue;
 		}
 		*out++ = '\\';
@@ -126,7 +173,10 @@ char *rn_write_escaped(char *out, const uint8_t *data, size_t len, bool digit)
 char *rn_write_quoted(char *out, const uint8_t *data, size_t len, bool cut)
 {
 	*out++ = '"';
-	out = rn_write_escaped(out, data, len, false);
+	if (in_hex && rn_is_in_hex(data, len))
+		out = rn_write_in_hex(out, data, len);
+	else
+		out = rn_write_escaped(out, data, len, false);
 	*out++ = '"';
 	if (cut)
 		out = rn_write_text(out, "...");

@@ -272,7 +272,12 @@ static void put_tail(struct rn_text *text, struct line *line, const struct rn_ca
 		put_duration(line, call);
 }
 
-void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
+static enum rn_hex hex_of(const struct rn_text *text)
+{
+	return (enum rn_hex)(text->flags >> RN_TEXT_HEX_SHIFT & 3);
+}
+
+static void enter_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
 {
 	struct text_thread *thread = rn_text_threads_add(&text->threads, call->tid);
 	struct line line;
@@ -293,6 +298,13 @@ void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_cal
 	text->pending_tid = call->tid;
 	text->pending_column = (size_t)(line.end - line.start);
 	keep(buf, &line);
+}
+
+void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_call *call)
+{
+	rn_quote_in_hex(hex_of(text));
+	enter_call(text, buf, call);
+	rn_quote_in_hex(RN_HEX_NONE);
 }
 
 /* The start of a call's line, or what stands for it in the line of the second half. */
@@ -349,7 +361,9 @@ void rn_text_call(struct rn_text *text, struct rn_buf *buf, const struct rn_call
 {
 	struct text_thread *thread = rn_text_threads_find(&text->threads, call->tid);
 
+	rn_quote_in_hex(hex_of(text));
 	put_call(text, buf, call, thread);
+	rn_quote_in_hex(RN_HEX_NONE);
 	if (thread)
 		rn_text_threads_remove(&text->threads, thread);
 	if (call->flags & RN_FLAG_INTERRUPTED) {

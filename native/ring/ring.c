@@ -79,7 +79,10 @@ static int create(struct rn_ring *ring, uint64_t size, bool sealed)
 	if (ring->fd < 0)
 		return fail(ring, RN_RING_SYSTEM);
 	/* Allocated now: a page that cannot be had later would be a SIGBUS in the tracer. */
-	if ((errno = posix_fallocate(ring->fd, 0, (off_t)(RN_RING_CONTROL + rounded))) != 0)
+	do
+		errno = posix_fallocate(ring->fd, 0, (off_t)(RN_RING_CONTROL + rounded));
+	while (errno == EINTR);
+	if (errno)
 		return fail(ring, RN_RING_SYSTEM);
 	if (sealed && fcntl(ring->fd, F_ADD_SEALS, SEALS) < 0)
 		return fail(ring, RN_RING_NOT_SEALED);

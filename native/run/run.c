@@ -239,7 +239,6 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	run->trace = (struct rn_trace){
 		.realtime_anchor = config->realtime_anchor,
 		.monotonic_anchor = config->monotonic_anchor,
-		.tracestate = run->tracestate,
 		.string_limit = config->string_limit,
 	};
 	if (rn_sinks_init(run) < 0)
@@ -500,6 +499,7 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 	stats->lost_events = atomic_load(&counters->lost_events);
 	stats->dropped_spans = rn_blocks_dropped(&run->otlp.queue) + run->otlp.lost;
 	stats->text_lost = atomic_load(&run->consumed.text_lost);
+	stats->corrupt = atomic_load(&run->consumed.corrupt);
 	stats->text_errno = atomic_load(&run->consumed.text_errno);
 	stats->tracer_ns = atomic_load(&counters->cpu_ns);
 	stats->stops = atomic_load(&counters->stops);

@@ -109,7 +109,7 @@ int fuzz_spans(const uint8_t *data, size_t size)
 	struct rn_run_span run;
 
 	out = (struct out){
-		.trace = {.string_limit = 32, .tracestate = ""},
+		.trace = {.string_limit = 32},
 		.text = rn_text_create(&(struct rn_text_config){
 			.flags = RN_TEXT_PID_BRACKET | RN_TEXT_DURATION, .string_limit = 32})};
 	rn_buf_init(&out.buf);

@@ -5,8 +5,7 @@
 static struct sample s;
 static struct rn_buf buf;
 static struct rn_process process = {.pid = 7, .name = (char *)"cat"};
-static const struct rn_trace trace = {
-	.realtime_anchor = 1700000000000000000u, .string_limit = 32, .tracestate = ""};
+static const struct rn_trace trace = {.realtime_anchor = 1700000000000000000u, .string_limit = 32};
 
 static const char *row(void)
 {

@@ -13,7 +13,6 @@
 static const struct rn_trace trace = {
 	.realtime_anchor = 1700000000000000000u,
 	.monotonic_anchor = 1000,
-	.tracestate = "",
 	.string_limit = 32,
 };
 

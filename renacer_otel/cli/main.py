@@ -15,6 +15,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Not left to Python, whose exit code 1 would be taken for the command's.
         if os.environ.get(_DEBUG):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            terminal.complain(f"{error.strerror}; raise the limit on open files (ulimit -n)")
+            return EXIT_OWN_FAILURE
         what = one_line(f"{type(error).__name__}: {error}")
         terminal.complain(f"internal error: {what}; please report it ({_DEBUG}=1 shows where)")
         return EXIT_OWN_FAILURE

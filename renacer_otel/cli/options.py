@@ -206,11 +206,17 @@ def _output_options(add: Callable[..., None]) -> None:
     add("-r", "--relative-timestamps", action="store_true", help="time since the line before")
     add("-t", "--absolute-timestamps", action="count", default=0,
         help="time of day before each line; -tt: with microseconds, -ttt: since 1970")  # fmt: skip
+    add("-x", action="count", default=0, dest="hex_strings",
+        help="show strings with unprintable bytes in hex; -xx: all strings")  # fmt: skip
+    add("--strings-in-hex", metavar="WHICH", nargs="?", const="all",
+        help="the same: non-ascii-chars, non-ascii, all, none")  # fmt: skip
     add("-T", "--syscall-times", action="store_true", help="show the time spent in each call")
     add("-v", "--no-abbrev", action="store_true",
         help="show environments, stat and other structures in full")  # fmt: skip
-    add("-q", "--quiet", action="count", default=0,
+    add("-q", action="count", default=0, dest="quiet",
         help="no last line; -qq: nor lines of exits. Losses are told all the same")  # fmt: skip
+    add("--quiet", metavar="SET", nargs="?", const="attach", dest="quiet_set",
+        help="the same: attach (what -q leaves out), exit, all, none")  # fmt: skip
     add("--verbose", action="store_true", help="say what is decided, and why")
 
 

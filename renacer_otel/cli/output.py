@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import terminal
+from renacer_otel.cli import terminal, text_options
 from renacer_otel.engine import native
 from renacer_otel.errors import OutputError, UsageError, one_line
 from renacer_otel.sidecar.opened import Opened
@@ -54,8 +54,9 @@ def text_flags(given: argparse.Namespace) -> int:
         flags |= times[min(given.absolute_timestamps, 3) - 1]
     if given.relative_timestamps:
         flags |= lib.RN_TEXT_RELATIVE
-    if given.quiet > 1:
+    if "exit" in text_options.silenced(given):
         flags |= lib.RN_TEXT_NO_EXITS
+    flags |= text_options.hex_strings(given)
     return int(flags)
 
 

@@ -77,7 +77,7 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
     if given.verbose and outcome.stats.seccomp < 0:
         reason = os.strerror(-outcome.stats.seccomp)
         complain(f"the kernel refused the seccomp filter ({reason}): every call stopped")
-    _tell(outcome, session, quiet=given.quiet)
+    _tell(outcome, session, quiet="attach" in text_options.silenced(given))
     if given.fail_on_loss and not (outcome.complete and told):
         raise LossError("something was lost (see above), and --fail-on-loss was given")
     if given.away:
@@ -146,7 +146,8 @@ def _session(
         argv=command,
         attach=pids,
         duration_s=duration,
-        on_attached=_teller(quiet=given.quiet) if pids else None,
+        tell_waiting=bool(given.verbose) or os.isatty(2),
+        on_attached=_teller(quiet="attach" in text_options.silenced(given)) if pids else None,
         environ=dict(environ),
         own_environ=environment,
         user=user,

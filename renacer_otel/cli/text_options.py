@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+# As strace has it. Of the others than attach and exit there are no messages here.
+_MESSAGES = ("attach", "exit", "path-resolution", "personality", "thread-execve", "superseded")
+_HEX_SHIFT = 16  # RN_TEXT_HEX_SHIFT
+
 
 def choose_set(name: str, value: str, known: Sequence[str]) -> frozenset[str]:
     """The names of a list as strace takes it: `all`, `none`, `!LIST`. Raises UsageError."""
@@ -34,3 +38,23 @@ def described_fds(given: argparse.Namespace) -> frozenset[str]:
     if given.decode_paths:
         raise UsageError("-y and --decode-fds ask for the same; drop one of them")
     return choose_set("--decode-fds", given.decode_fds, DESCRIBED_FDS)
+
+
+def hex_strings(given: argparse.Namespace) -> int:
+    """Which strings are shown in hex, as flags of the text. Raises UsageError."""
+    names = ("none", "non-ascii-chars", "non-ascii", "all")  # in the order of enum rn_hex
+    chosen = names[(0, 2, 3)[min(given.hex_strings, 2)]]
+    if given.strings_in_hex is not None:
+        if given.hex_strings:
+            raise UsageError("-x and --strings-in-hex ask for the same; drop one of them")
+        chosen = choose("--strings-in-hex", given.strings_in_hex, names)
+    return names.index(chosen) << _HEX_SHIFT
+
+
+def silenced(given: argparse.Namespace) -> frozenset[str]:
+    """The messages that -q or --quiet leaves out: of _MESSAGES. Raises UsageError."""
+    if given.quiet_set is None:
+        return frozenset(_MESSAGES[: min(given.quiet, 2)])
+    if given.quiet:
+        raise UsageError("-q and --quiet ask for the same; drop one of them")
+    return choose_set("--quiet", given.quiet_set, _MESSAGES)

@@ -130,6 +130,7 @@ class Stats(NamedTuple):
     dropped_spans: int = 0
     spans: int = 0
     text_lost: int = 0
+    corrupt: int = 0
     text_errno: int = 0
     tracer_ns: int = 0
     added_ns: int = 0  # by tracing to the command's time: an estimate
@@ -427,6 +428,8 @@ def _explain(config: RunConfig, failure: Any) -> RenacerError:
         if number in (errno.EIO, errno.EINVAL, errno.ENOSYS):
             return KernelTooOld(f"{what} is not known to this kernel: Linux 3.8 or newer is needed")
         return TracingForbidden(f"{what}: {reason}: {why_forbidden()}")
+    if number in (errno.EMFILE, errno.ENFILE):
+        return EngineError(f"{what}: {reason}; raise the limit on open files (ulimit -n)")
     if failure.code == lib.RN_FAIL_MEMORY and number == errno.EFBIG:
         return RingMemoryError(
             f"a ring of {config.tuning.ring_bytes} bytes is over the limit on files (ulimit -f);"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # A signal's handler runs when the main thread is back in Python: this often.
 _WAIT_S = 0.05
+_SILENCE_S = 1.0  # a user who waits longer is told for what
 _STAYS = (
     "what the command left running cannot go on untraced: its calls are filtered"
     " (--seccomp-bpf off lets it go). It was sent the signal; waiting for its end"
@@ -68,6 +69,7 @@ class SessionConfig(NamedTuple):
     on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None  # pid and errno of each
     duration_s: float | None = None  # all are let go after so long
     adopt: tuple[int, int] | None = None  # a process to be the command, and a socket to it
+    tell_waiting: bool = False  # for outputs, once nothing is traced any more
 
     @property
     def program(self) -> str:
@@ -104,7 +106,12 @@ class Outcome(NamedTuple):
         failed = self.file is not None and bool(self.file.lost or self.file.error)
         rejected = self.otlp.rejected if self.otlp else 0
         return not (
-            self.lost_spans or self.stats.lost_events or self.stats.text_lost or failed or rejected
+            self.lost_spans
+            or self.stats.lost_events
+            or self.stats.text_lost
+            or self.stats.corrupt
+            or failed
+            or rejected
         )
 
 
@@ -114,6 +121,7 @@ class Session:
     def __init__(self, config: SessionConfig, tell: Callable[[str], None] | None = None) -> None:
         self._config = config
         self._tell = tell
+        self._warn = tell  # as often as need be
         self._anchors = _anchors()
         self._id_key = _random_key()
         self._context = config.context or _Context(_random_trace_id())
@@ -149,9 +157,13 @@ class Session:
                 signals.command_has_ended()
                 if otlp:
                     otlp.start_deadline(config.flush_timeout_s)
+                since = time.monotonic()
                 for output in outputs:
                     while output.is_alive():
                         output.join(_WAIT_S)
+                        if time.monotonic() - since > _SILENCE_S:
+                            self._tell_of_waiting(output is otlp)
+                            since = float("inf")
                         if run.given_up and otlp:
                             otlp.start_deadline(0.0)
             return Outcome(
@@ -166,6 +178,18 @@ class Session:
             )
         finally:
             run.close()
+
+    def _tell_of_waiting(self, for_collector: bool) -> None:
+        if not (self._config.tell_waiting and self._warn):
+            return
+        otlp, limit = self._config.otlp, self._config.flush_timeout_s
+        if for_collector and otlp:
+            self._warn(
+                f"waiting for {otlp.endpoint} to take the rest, {limit:g} s at most"
+                " (--flush-timeout; Ctrl-C gives up)"
+            )
+        else:
+            self._warn("waiting for the output to take the rest (Ctrl-C gives up)")
 
     @staticmethod
     def _wait_untraced(run: NativeRun, signals: Signals | DetachSignals) -> int:

@@ -58,6 +58,11 @@ def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:
             f" {plural(stats.lost_calls, 'whole call')}; a larger --ring-size or a faster output"
             " helps"
         )
+    if stats.corrupt:
+        found.append(
+            f"the ring was damaged {plural(stats.corrupt, 'time')}: what stood there is lost, how"
+            " much is not known"
+        )
     if stats.dropped_spans:
         found.append(
             f"the queue to the collector was full: {plural(stats.dropped_spans, 'span')} dropped"

@@ -204,3 +204,13 @@ def test_exporting_switched_off(tmp_path: Path) -> None:
     assert done.code == 0
     assert done.lines[0] == "renacer-otel: warning: OTEL_SDK_DISABLED is true: nothing is exported"
     assert done.totals.sent is None
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_a_wait_for_the_collector_is_told(tmp_path: Path, verbose: bool) -> None:
+    with deaf_port() as endpoint:
+        words = ["--otlp-endpoint", endpoint, "--flush-timeout", "1500ms"]
+        run = timed(tmp_path, 10, *words, *(["--verbose"] if verbose else []))
+    assert run.done.code == 3
+    told = [line for line in run.done.lines if "waiting for http://127.0.0.1" in line]
+    assert len(told) == verbose

@@ -49,9 +49,10 @@ def lines(text: str) -> list[str]:
     """What the subject itself did, without the numbers that differ from run to run."""
     (own,) = threads(text)
     start = next(i for i, line in enumerate(own) if '"/dev/null", O_RDWR' in line)
-    # When an interpreter takes memory is its own affair; nl_pad is what its stack held.
+    # When an interpreter takes memory is its own affair; nl_pad and half of u64 are what its
+    # stack held.
     return [
-        re.sub(r"\d{4,}", "N", re.sub(r"nl_pad=\w+, ", "", line))
+        re.sub(r"\d{4,}", "N", re.sub(r"nl_pad=\w+, |, u64=\d+", "", line))
         for line in own[start:]
         if "MAP_ANONYMOUS" not in line
     ]

@@ -10,7 +10,7 @@ import pytest
 from renacer_otel import __version__
 from renacer_otel.cli import options
 from renacer_otel.exporters.receiver import Receiver
-from tests.cli.tool import call_names, environ, renacer
+from tests.cli.tool import RENACER, call_names, environ, renacer, run_program
 
 ENDPOINT = ("--otlp-endpoint", "http://127.0.0.1:1")
 
@@ -28,7 +28,7 @@ MALFORMED = [
         "--otlp-end http://localhost:4317",
         "there is no option --otlp-end; did you mean --otlp-endpoint?",
     ),
-    ("--quiet=yes", "argument -q/--quiet: ignored explicit argument 'yes'"),
+    ("--syscall-times=yes", "argument -T/--syscall-times: ignored explicit argument 'yes'"),
     ("-o", "argument -o/--output: expected one argument"),
     ("--format", "argument --format: expected one argument"),
     ("--format=jsn", "--format: 'jsn' is not one of text, csv, json, record, otlp-json; did you"),
@@ -309,3 +309,12 @@ def test_quiet_says_nothing() -> None:
         done = renacer("-q", "--otlp-endpoint", receiver.endpoint, "true")
         assert receiver.count > 0
     assert done == (0, "", "")
+
+
+@pytest.mark.parametrize("limit", range(5, 12))
+def test_too_few_descriptors(limit: int) -> None:
+    """One line that names the limit, or all is well; of fewer Python itself cannot start."""
+    done = run_program(["sh", "-c", f'ulimit -n {limit}; exec "$0" -q true', RENACER])
+    if done.code:
+        assert done.code == 125
+        assert "ulimit -n" in done.error

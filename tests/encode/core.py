@@ -122,7 +122,6 @@ class Core:
         trace = self.ffi.new("struct rn_trace *")
         trace.realtime_anchor = realtime
         trace.monotonic_anchor = monotonic
-        trace.tracestate = self.text(b"")
         trace.string_limit = 32
         return trace
 

@@ -145,6 +145,7 @@ typedef struct {
 	uint64_t dropped_spans; /* the queue to the network was full */
 	uint64_t spans;         /* spans made, dropped ones included */
 	uint64_t text_lost;     /* lines that could not be written */
+	uint64_t corrupt;       /* how often the ring was damaged */
 	int text_errno;         /* why */
 	uint64_t tracer_ns;
 	uint64_t added_ns;      /* by tracing to the command's time: an estimate */

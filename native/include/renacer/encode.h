@@ -57,6 +57,10 @@ void rn_csv_gap(struct rn_buf *buf, const struct rn_trace *trace, const struct r
  * open on paper, so that `<unfinished ...>` and `<... resumed>` pair up.
  */
 struct rn_text;
+/* Which strings are shown as \xHH (-x): bytes that are not printable ASCII or white space,
+   whole strings with such a byte in it, or all. */
+enum rn_hex { RN_HEX_NONE = 0, RN_HEX_NON_ASCII_CHARS = 1, RN_HEX_NON_ASCII = 2, RN_HEX_ALL = 3 };
+#define RN_TEXT_HEX_SHIFT 16 /* of it in the flags of rn_text_create() */
 enum {
 	RN_TEXT_PID_ALWAYS = 1u << 0,  /* "123  " before each line (strace -f -o) */
 	RN_TEXT_PID_BRACKET = 1u << 1, /* "[pid   123] " once there are several tasks (stderr) */

@@ -121,7 +121,6 @@ struct rn_run_span {
 struct rn_trace {
 	uint64_t realtime_anchor;  /* CLOCK_REALTIME ns at… */
 	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
-	const char *tracestate;    /* of spans in the first trace, "" = none */
 	uint32_t string_limit;     /* -s */
 };
 
