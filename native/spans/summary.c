@@ -248,7 +248,9 @@ void rn_summary_call(struct rn_summary *s, const struct rn_call *call)
 	time = time_of(s, call);
 	row->calls++;
 	row->errors += (call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED)) != 0;
-	row->time += time;
+	/* Centuries: of a damaged record only. */
+	if (__builtin_add_overflow(row->time, time, &row->time))
+		row->time = UINT64_MAX;
 	if (time < row->shortest)
 		row->shortest = time;
 	if (time > row->longest)
