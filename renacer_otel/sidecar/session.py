@@ -152,7 +152,7 @@ class Session:
                         self._tell = None
                 if run.command() > 0 and not config.adopt:
                     status = self._wait_untraced(run, signals)
-                elif config.argv and signals.let_go and run.let_go():
+                elif config.argv and not config.attach and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")
                 signals.command_has_ended()
                 if otlp:
