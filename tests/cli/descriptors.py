@@ -44,7 +44,7 @@ def files(folder: str) -> None:
     one, two = socket.socketpair()
     socket.send_fds(one, [b"1"], [null, file])
     socket.recv_fds(two, 1, 2)
-    pid = os.pidfd_open(os.getppid())
+    pid = os.pidfd_open(os.getpid())
     signal.pidfd_send_signal(pid, 0)
     os.close(pid)
     os.eventfd(1)
@@ -82,7 +82,7 @@ def sockets(folder: str) -> None:
     two.recv(1)
     one.close()
     two.close()
-    for name in (os.fsencode(folder) + b"/" + HOSTILE, b"\0" + HOSTILE + b"%d" % os.getpid()):
+    for name in (os.fsencode(folder) + b"/" + HOSTILE, b"\0" + HOSTILE + b"%010d" % os.getpid()):
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(name)
         listening.listen()
