@@ -23,8 +23,9 @@ HEADERS = ("event", "syscalls", "span", "encode")
 # What encode/ stands on; the engine is not needed and does not build everywhere.
 FOLDERS = ("encode", "decode", "ring", "spans")
 
-# Private to encode/, declared by attributes.h.
+# Private to decode/ and encode/, declared by decode.h and attributes.h.
 PRIVATE = """
+bool rn_arg_is_void(const struct rn_call *call, unsigned arg);
 size_t rn_utf8_escape_to(uint8_t *out, size_t room, const void *data, size_t len, size_t limit,
                          bool *cut);
 """

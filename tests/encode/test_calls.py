@@ -290,9 +290,8 @@ def test_every_call_of_the_tables_makes_a_span(core: Core, abi: str) -> None:
             assert found["syscall.name"] == f"syscall_{nr}"
         for i in range(call.desc.nargs):
             key = f"syscall.args.{core.ffi.string(call.desc.args[i].name).decode()}"
-            # Absent where it means nothing beside the other arguments: RN_FORM_CHOICE.
-            may_be_void = call.desc.args[i].form >> 31
-            assert key in found or may_be_void or call.desc.args[i].kind == core.lib.RN_ARG_MODE
+            # Absent only where it means nothing beside the other arguments.
+            assert (key in found) != core.lib.rn_arg_is_void(call, i), key
 
 
 def test_the_mode_of_an_open_is_told_only_where_it_counts(core: Core) -> None:
