@@ -112,6 +112,10 @@ void *rn_consumer_main(void *arg)
 		run->engine ? atomic_load(&rn_engine_counters(run->engine)->added_ns) : 0;
 	span.totals.stops = run->engine ? atomic_load(&rn_engine_counters(run->engine)->stops) : 0;
 	span.totals.seccomp = run->engine && rn_engine_is_filtered(run->engine);
+	if (run->config.fed) {
+		span.totals.tracer_ns = atomic_load(&run->fed_ns);
+		span.totals.stops = atomic_load(&run->fed_stops);
+	}
 	span.totals.wall_ns = span.t_end - span.t_start;
 	if (span.totals.added_ns > span.totals.wall_ns)
 		span.totals.added_ns = span.totals.wall_ns;

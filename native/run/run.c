@@ -180,7 +180,7 @@ static bool make_interpreter(rn_run *run)
 		.lamport_seed = config->lamport_seed,
 		.tracestate = run->tracestate,
 		.t_start = run->t_start,
-		.engine = "ptrace",
+		.engine = config->fed ? "python" : "ptrace",
 		.command = run->argv[0] ? run->argv[0] : "",
 		.options = run->options,
 		.selection =
@@ -278,14 +278,16 @@ static void *tracer_main(void *arg)
 	rn_run *run = arg;
 	struct rn_launch_result launch = {RN_LAUNCH_OK, 0, ""};
 
-	if (!run->synthetic)
+	if (!run->synthetic && !run->config.fed)
 		launch = begin_tracing(run);
 	pthread_mutex_lock(&run->lock);
 	run->launch = launch;
 	run->launched = true;
 	pthread_cond_broadcast(&run->changed);
 	pthread_mutex_unlock(&run->lock);
-	if (run->synthetic)
+	if (run->config.fed)
+		rn_fed_wait(run);
+	else if (run->synthetic)
 		rn_synthetic(run);
 	else if (launch.error == RN_LAUNCH_OK)
 		run->wait_status = rn_engine_run(run->engine);
@@ -504,6 +506,10 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 	stats->tracer_ns = atomic_load(&counters->cpu_ns);
 	stats->stops = atomic_load(&counters->stops);
 	stats->ring_peak = atomic_load(&run->consumed.ring_peak);
+	if (run->config.fed) {
+		stats->stops = atomic_load(&run->fed_stops);
+		stats->tracer_ns = atomic_load(&run->fed_ns);
+	}
 	stats->seccomp = atomic_load(&counters->filter);
 	stats->cpu_shared = atomic_load(&counters->shared);
 }
@@ -512,6 +518,8 @@ void rn_run_free(rn_run *run)
 {
 	if (!run)
 		return;
+	if (run->config.fed)
+		rn_run_feed_end(run, 0, 0, 0);
 	if (run->consumer_running) {
 		/* Nobody takes any more. It joins the tracer itself. */
 		rn_sinks_end(run);

@@ -63,6 +63,9 @@ struct rn_run {
 	pthread_t tracer, consumer;
 	bool tracer_running, consumer_running;
 	uint64_t synthetic; /* calls to make up, instead of a command */
+	bool fed_ended;     /* no more records come */
+	bool fed_stalled;   /* the ring stayed full for the whole block limit */
+	_Atomic uint64_t fed_stops, fed_ns;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -117,6 +120,8 @@ rn_counted *rn_counted_of_run(const rn_config *config);
 struct rn_observer rn_counted_observer(rn_counted *counted);
 /* synthetic.c */
 void rn_synthetic(struct rn_run *run);
+/* fed.c: the tracer thread of a fed run; it waits for the end. */
+void rn_fed_wait(struct rn_run *run);
 
 uint64_t rn_now(void);
 

@@ -11,7 +11,7 @@ from renacer_otel.cli import terminal
 from renacer_otel.errors import UsageError, one_line
 
 FORMATS = ("text", "csv", "json", "record", "otlp-json")
-ENGINES = ("auto", "ptrace")
+ENGINES = ("auto", "ptrace", "python")
 # --follow: generations of processes below the command, None = all.
 FOLLOW = {"threads": 0, "children": 1, "all": None}
 
@@ -241,7 +241,7 @@ def _trace_options(add: Callable[..., None]) -> None:
     add("--no-follow", action="store_true", help="trace the first thread only")
     add("--seccomp-bpf", metavar="auto|on|off", default="auto",
         help="let calls that are not asked for through in the kernel (auto)")  # fmt: skip
-    add("--engine", metavar="NAME", default="auto", help="auto or ptrace")
+    add("--engine", metavar="NAME", default="auto", help="auto, ptrace or python")
     add("--cpu", metavar="POLICY", default="auto",
         help="auto, share (tracer and command on one CPU), free")  # fmt: skip
 

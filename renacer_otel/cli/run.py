@@ -91,7 +91,8 @@ def _session(
     given: argparse.Namespace, command: list[str], environ: Mapping[str, str]
 ) -> tuple[SessionConfig, list[str]]:
     """What the options ask for, checked whole before anything is started or opened."""
-    options.choose("--engine", given.engine, options.ENGINES)
+    if options.choose("--engine", given.engine, options.ENGINES) == "python":
+        _check_python(given)
     chosen = given.format and options.choose("--format", given.format, options.FORMATS)
     given.plan = plan = summaries.plan(given, chosen)
     if chosen == "json" and plan is None:
@@ -164,6 +165,21 @@ def _session(
     ), warnings
 
 
+def _check_python(given: argparse.Namespace) -> None:
+    """Raises UsageError for what the python engine cannot do, EngineError if it is missing."""
+    if given.pids or given.names or given.cgroups:
+        raise UsageError("--engine python cannot attach; leave out the processes, or the engine")
+    if given.duration:
+        raise UsageError("--engine python cannot detach from a command: leave out --for")
+    if given.seccomp_bpf == "on":
+        raise UsageError("--engine python has no seccomp filter; leave out --seccomp-bpf on")
+    if given.cpu == "share":
+        raise UsageError("--engine python does not choose CPUs; leave out --cpu share")
+    from renacer_otel.engine.python_run import require
+
+    require()
+
+
 def _pids(given: argparse.Namespace) -> list[int]:
     if not (given.pids or given.names or given.cgroups):
         return []
@@ -200,6 +216,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         block_limit_ns=values.parse_duration_ns(given.block_limit, "--block-limit"),
         ring_bytes=ring_bytes,
         disable=disable,
+        engine="python" if given.engine == "python" else "ptrace",
         count_by=given.plan.by if given.plan else "",
         count_wall=bool(given.plan and given.plan.wall),
         **selection._asdict(),
@@ -310,7 +327,8 @@ def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
 
 
 def _tell_decisions(session: SessionConfig) -> None:
-    complain(f"engine ptrace, cpu {session.tuning.cpu}, ring {session.tuning.ring_bytes} bytes")
+    tuning = session.tuning
+    complain(f"engine {tuning.engine}, cpu {tuning.cpu}, ring {tuning.ring_bytes} bytes")
     if session.tuning.wanted is not None:
         filtering = "off" if session.tuning.seccomp == "off" else "on"
         reason = session.tuning.seccomp_reason

@@ -68,6 +68,7 @@ class Tuning(NamedTuple):
     path_fds: Sequence[int] = ()  # descriptors of them that the command starts with
     count_by: str = ""  # of COUNT_BY: calls are counted; "" = they are not
     count_wall: bool = False  # with the time from entry to exit; else system CPU time
+    engine: str = "ptrace"  # or python
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
@@ -209,7 +210,7 @@ class NativeRun:
         failure = native.ffi.new("rn_failure *")
         self._run = native.lib.rn_run_new(_c_config(config, kept), failure)
         if self._run == native.ffi.NULL:
-            raise _explain(config, failure)
+            raise explain(config, failure)
 
     def start(self) -> None:
         """Starts the command; returns when it has been exec'ed. Raises what hindered it."""
@@ -224,7 +225,7 @@ class NativeRun:
         if status < 0 and failure.code == native.lib.RN_FAIL_ABANDONED:
             raise Abandoned
         if status < 0:
-            raise _explain(self._config, failure)
+            raise explain(self._config, failure)
 
     def attached(self) -> list[tuple[int, int]]:
         """Each process to attach to, and errno: 0 = attached. After start()."""
@@ -388,6 +389,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     for name in tuning.disable:
         raw.disable |= getattr(lib, FALLBACKS[name])
     raw.propagate = config.propagate
+    raw.fed = tuning.engine == "python"
     raw.trace_id = config.trace_id
     raw.parent_span_id = config.parent_span_id
     raw.parent_is_remote = config.parent_span_id != 0
@@ -416,7 +418,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     return raw
 
 
-def _explain(config: RunConfig, failure: Any) -> RenacerError:
+def explain(config: RunConfig, failure: Any) -> RenacerError:
     """The exception for a failure of the core: what is wrong, and what to do."""
     lib = native.lib
     number = int(failure.err)

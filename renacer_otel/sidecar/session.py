@@ -134,7 +134,7 @@ class Session:
         Raises the RenacerErrors of NativeRun.start(); the command's own failure is no error.
         """
         config = self._config
-        run = NativeRun(self._run_config())
+        run = _make_run(self._run_config())
         try:
             with self._signals(run) as signals:
                 otlp, file = self._otlp_output(run), self._file_output(run)
@@ -360,10 +360,18 @@ class Session:
                 "kernel": machine.release,
                 "filtered": config.tuning.wanted is not None,
                 "string_limit": config.tuning.string_limit,
-                "engine": "ptrace",
+                "engine": config.tuning.engine,
                 "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,
             },
         )
+
+
+def _make_run(config: RunConfig) -> NativeRun:
+    if config.tuning.engine == "ptrace":
+        return NativeRun(config)
+    from renacer_otel.engine.python_run import PythonRun
+
+    return PythonRun(config)
 
 
 class _Context(NamedTuple):

@@ -34,7 +34,10 @@ MALFORMED = [
     ("--format=jsn", "--format: 'jsn' is not one of text, csv, json, record, otlp-json; did you"),
     ("--format record", "--format record needs a file: add -o FILE"),
     ("--format otlp-json", "--format otlp-json needs a file: add -o FILE"),
-    ("--engine strace", "--engine: 'strace' is not one of auto, ptrace; did you mean ptrace?"),
+    (
+        "--engine strace",
+        "--engine: 'strace' is not one of auto, ptrace, python; did you mean ptrace?",
+    ),
     ("--cpu shared", "--cpu: 'shared' is not one of auto, share, free; did you mean share?"),
     ("--on-full wait", "--on-full: 'wait' is not one of block, drop"),
     ("-s -1", "-s: '-1' is not a whole number, 0 to 65536"),

@@ -84,6 +84,7 @@ typedef struct {
 	uint64_t queue_bytes;  /* blocks waiting for the network; more are dropped, counted */
 	uint32_t disable;
 	int propagate;         /* write TRACEPARENT at exec */
+	int fed;               /* records come by rn_run_feed(), from another engine: python */
 	uint8_t trace_id[16];
 	uint64_t parent_span_id; /* 0 = a new trace */
 	int parent_is_remote;
@@ -277,5 +278,14 @@ uint32_t rn_filter_program(const uint64_t *wanted, uint32_t action, void *out, u
  * of rn_run_start().
  */
 int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail);
+
+/*
+ * A fed run (rn_config.fed) traces nothing: after rn_run_start() one thread of the
+ * caller's gives records in order, then says the end. rn_run_feed() takes one
+ * record, by the run's policy when the ring is full: 0, -EINVAL where it is not a
+ * record or the end was said, -ENOBUFS where there is no room: the caller counts it.
+ */
+int rn_run_feed(rn_run *run, const void *record, uint64_t len);
+void rn_run_feed_end(rn_run *run, int wait_status, uint64_t stops, uint64_t tracer_ns);
 
 #endif

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""The python engine against the native one: the same records of the same subjects."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+from signal import SIGCHLD
+
+import pytest
+
+from tests.engine.tools import (
+    CALL,
+    END,
+    ENTER,
+    EXEC,
+    EXIT,
+    GROUP_STOP,
+    SIGNAL,
+    START,
+    Event,
+    execute,
+    export,
+    facts,
+    read_events,
+    record,
+    running,
+    same,
+    traced,
+)
+
+PYTHON = ("--engine", "python")
+ADDRESSES = 1 << 20  # arguments and results from here on differ from run to run
+
+
+def stories(events: list[Event]) -> list[list[tuple[object, ...]]]:
+    """What each thread did, in order, without ids and addresses; threads by their first event."""
+    told: dict[int, list[tuple[object, ...]]] = defaultdict(list)
+    names: dict[int, int] = {}
+    for event in events:
+        for number in (event.tid, event.pid):
+            names.setdefault(number, -1 - len(names))
+        told[event.tid] += _facts(event, names)
+    return sorted(told.values(), key=repr)
+
+
+# A child's end comes when it comes: its signal, and what that makes of the wait for it.
+BY_CHANCE = {"rt_sigreturn", "wait4", "rt_sigsuspend"}
+
+
+def _facts(event: Event, names: dict[int, int]) -> list[tuple[object, ...]]:
+    if event.name in BY_CHANCE or (event.kind == SIGNAL and event.name == f"#{SIGCHLD:d}"):
+        return []
+    if event.kind in (ENTER, CALL, EXIT):
+        found: list[tuple[object, ...]] = []
+        if event.kind != EXIT:
+            found.append(("enter", event.name))
+        if event.kind != ENTER:
+            small = -4096 < event.result < ADDRESSES
+            mine = "id" if event.result in names or event.name in ("clone", "fork", "vfork",
+                "clone3", "getpid", "gettid", "wait4", "set_tid_address", "getppid") else ""  # fmt: skip
+            result = mine or (event.result if small else "address")
+            found.append(("exit", event.name, result, event.flags & ~8))
+        return found
+    if event.kind == EXEC:
+        return [("exec",)]
+    if event.kind == START:
+        return [("start", event.args[4])]
+    if event.kind == END:
+        return [("end", event.args[1], event.args[2])]
+    return [(event.kind, event.name if event.kind == SIGNAL else "", event.args[0])]
+
+
+SCRIPTS = {
+    "pipe": "echo one | cat | cat >/dev/null",
+    "exit": "(exit 3); exit 4",
+    "signal": "trap : USR1; kill -USR1 $$; kill -TERM $$",
+    "exec": "exec /bin/true",
+    "missing": "/no/such/program; cat /no/such/file",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_same_records_as_the_native_engine(tmp_path: Path, name: str) -> None:
+    words = ["/bin/sh", "-c", SCRIPTS[name]]
+    seen = {}
+    for engine in ("ptrace", "python"):
+        folder = tmp_path / engine
+        folder.mkdir()
+        run = record(folder, words, "--engine", engine)
+        seen[engine] = (run.done, stories(run.events))
+    assert len(seen["ptrace"][1][0]) > 2
+    assert seen["python"] == seen["ptrace"]
+
+
+@pytest.mark.parametrize("engine", ["ptrace", "python"])
+def test_sequence_has_no_holes(tmp_path: Path, engine: str) -> None:
+    events = record(tmp_path, ["/bin/sh", "-c", "ls / | cat"], "--engine", engine).events
+    following = 1
+    for event in events:
+        assert event.seq == following
+        following += 2 if event.kind == CALL else 1
+
+
+def test_behaves_as_bare() -> None:
+    code = (
+        "import os, signal, subprocess, threading, sys\n"
+        "ts = [threading.Thread(target=os.getpid) for _ in range(20)]\n"
+        "[t.start() for t in ts]; [t.join() for t in ts]\n"
+        "print(subprocess.run(['/bin/echo', 'child'], capture_output=True).stdout)\n"
+        "print(signal.getsignal(signal.SIGXFSZ), os.environ.get('LC_CTYPE'))\n"
+        "print(open('/proc/self/status').read().count('SigIgn'))\n"
+        "sys.exit(7)\n"
+    )
+    assert same([sys.executable, "-c", code], *PYTHON).status == 7
+    # What Python ignores and blocks for itself, the command does not have.
+    same(["grep", "^Sig[BI]", "/proc/self/status"], *PYTHON)
+    same(["/bin/sh", "-c", "kill -SEGV $$"], *PYTHON)
+    same(["ls", "/proc/self/fd"], *PYTHON)
+
+
+@pytest.mark.parametrize("how", ["thread", "orphan"])
+def test_exec_from_a_thread_that_is_not_the_first(subject: Path, tmp_path: Path, how: str) -> None:
+    run = record(tmp_path, [subject, "exec", how, subject, "mark", "3"], *PYTHON)
+    assert run.done.status == 0
+    events = run.events
+    pid = events[0].pid
+    execs = [event for event in events if event.kind == EXEC]
+    former = execs[1].args[1]
+    assert (len(execs), execs[1].tid, former != pid) == (2, pid, True)
+    ends = [event.tid for event in events if event.kind == END]
+    assert len(ends) == len(set(ends))
+    assert former not in ends
+
+
+def test_group_stop_and_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "stop.renacer"
+    words = ["/bin/sh", "-c", "echo $$; read line"]
+    before = traced("--format", "record", "-o", path, *PYTHON)
+    with running([*before, *words]) as process:
+        assert process.stdout
+        assert process.stdin
+        pid = int(process.stdout.readline())
+        os.kill(pid, signal.SIGSTOP)
+        while not re.search(r"^State:\s+[tT]", Path(f"/proc/{pid}/status").read_text(), re.M):
+            os.sched_yield()
+        os.kill(pid, signal.SIGCONT)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.wait(60) == 0
+    events = read_events(path)
+    # SIGCONT may come before the stop: then there is none. If there is one, it ends.
+    stops = [event for event in events if event.kind == GROUP_STOP]
+    assert len(stops) in (0, 2)
+    assert [event.kind for event in events].count(SIGNAL) >= 1
+
+
+def test_it_dies_with_us(tmp_path: Path) -> None:
+    words = [*traced("-o", tmp_path / "out", *PYTHON), "/bin/sh", "-c", "echo $$; read line"]
+    with running(words) as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        # Its end of our pipe closes when it is gone.
+        assert process.stdout.read() == ""
+    while Path(f"/proc/{pid}").exists():  # it is on its way: nobody holds it
+        os.sched_yield()
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["/no/such"], 127), (["/etc/passwd"], 126), (["false"], 1)]
+)
+def test_exit_codes(words: list[str], status: int) -> None:
+    assert execute([*traced("-o", "/dev/null", *PYTHON), *words]).status == status
+
+
+def test_selection_paths_and_hostile_strings(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    name = tmp_path / "a\n\x1b[31mb\udcff"
+    code = f"import os; fd = os.open({os.fsencode(name)!r}, 65); os.write(fd, b'x' * 100)"
+    words = [*traced("-o", out, "-e", "trace=openat,write", *PYTHON), sys.executable, "-c", code]
+    assert execute(words).status == 0
+    lines = out.read_bytes()
+    assert b"\x1b" not in lines
+    assert rb"a\n\33[31mb\377" in lines or rb"a\n\x1b[31mb\xff" in lines
+    assert b'"' + b"x" * 32 + b'"..., 100) = 100' in lines
+    assert set(re.findall(rb"(?m)^\d+ +(\w+)\(", lines)) == {b"openat", b"write"}
+    words = [*traced("-o", out, "-P", "/etc/passwd", *PYTHON), "cat", "/etc/passwd", "/etc/group"]
+    assert execute(words).status == 0
+    shown = out.read_text()
+    assert "/etc/passwd" in shown
+    assert "read(" in shown
+    assert "/etc/group" not in shown
+
+
+def test_spans_and_summary() -> None:
+    run = export(["/bin/sh", "-c", "/bin/true; /bin/true"], *PYTHON)
+    run.check_tree()
+    assert len(run.processes) >= 2
+    assert facts(run.root)["renacer.engine"] == "python"
+    assert run.named("execve")
+    done = execute([*traced("-c", *PYTHON), "true"])
+    assert "execve" in done.errors
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["-p", "1"], "cannot attach"),
+        (["--for", "1s"], "--for"),
+        (["--seccomp-bpf", "on", "-e", "trace=read"], "seccomp"),
+        (["--cpu", "share"], "CPU"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(options: list[str], says: str) -> None:
+    done = execute([*traced(*PYTHON, *options), "true"])
+    assert done.status == 125
+    (line,) = done.errors.splitlines()
+    assert says in line
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Where python-ptrace is not installed: one line, with the command that installs it."""
+    (tmp_path / "ptrace.py").write_text("raise ImportError('not here')\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = execute([*traced(*PYTHON), "true"], env)
+    assert done.status == 125
+    (line,) = done.errors.splitlines()
+    assert "pip install 'renacer-otel[python]'" in line
+
+
+def test_python_ptrace_is_imported_in_one_file(source_root: Path) -> None:
+    users = [
+        path.name
+        for path in source_root.joinpath("renacer_otel").rglob("*.py")
+        if re.search(r"^\s*(from|import) ptrace\b", path.read_text(encoding="utf-8"), re.M)
+    ]
+    assert users == ["python_ptrace.py"]
