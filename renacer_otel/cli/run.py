@@ -173,6 +173,10 @@ def _check_python(given: argparse.Namespace) -> None:
         raise UsageError("--engine python cannot detach from a command: leave out --for")
     if given.seccomp_bpf == "on":
         raise UsageError("--engine python has no seccomp filter; leave out --seccomp-bpf on")
+    if given.away:
+        raise UsageError("--engine python traces what it starts itself; leave out -D")
+    if text_options.described_fds(given):
+        raise UsageError("--engine python does not look up descriptors; leave out -y, --decode-fds")
     if given.cpu == "share":
         raise UsageError("--engine python does not choose CPUs; leave out --cpu share")
     from renacer_otel.engine.python_run import require

@@ -29,9 +29,7 @@ _SECOND = (
 _STRINGS: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(_FIRST.split(), ((0, form.PATH),)),
     **dict.fromkeys(_SECOND.split(), ((1, form.PATH),)),
-    **dict.fromkeys(
-        ("rename", "link", "symlink", "pivot_root"), ((0, form.PATH), (1, form.PATH))
-    ),  # fmt: skip
+    **dict.fromkeys("rename link symlink pivot_root".split(), ((0, form.PATH), (1, form.PATH))),
     **dict.fromkeys(("renameat", "renameat2", "linkat"), ((1, form.PATH), (3, form.PATH))),
     "symlinkat": ((0, form.PATH), (2, form.PATH)),
     "memfd_create": ((0, form.STRING),),

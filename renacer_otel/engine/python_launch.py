@@ -16,9 +16,18 @@ from renacer_otel.engine import python_ptrace as trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from renacer_otel.engine.launch import User
 
-def start(argv: Sequence[str], environ: Sequence[str], *, follow: bool, mask: set[int]) -> int:
-    """The pid of the command, seized, which now goes on to its exec. Then look(pid's end).
+
+def start(
+    argv: Sequence[str],
+    environ: Sequence[str],
+    *,
+    follow: bool,
+    mask: set[int],
+    user: User | None = None,
+) -> int:
+    """The pid of the command, seized, which now goes on to its exec. Then: failure(pid).
 
     Raises FileNotFoundError, PermissionError or OSError (filename: the call that failed).
     """
@@ -48,12 +57,14 @@ def start(argv: Sequence[str], environ: Sequence[str], *, follow: bool, mask: se
         for number in handled:
             library.signal(ctypes.c_int(number), ctypes.c_void_p(0))
         if os.read(go_read, 1):
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            library.execve(path, arguments, variables)
-            why = ctypes.get_errno()
-            if why == errno.ENOEXEC and _is_text(path):
-                library.execve(b"/bin/sh", shell, variables)
-            os.write(bad_write, why.to_bytes(4, "little"))
+            why = _change_user(user) if user else 0
+            if not why:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                library.execve(path, arguments, variables)
+                why = ctypes.get_errno()
+                if why == errno.ENOEXEC and _is_text(path):
+                    library.execve(b"/bin/sh", shell, variables)
+            os.write(bad_write, why.to_bytes(4, "little", signed=True))
         os._exit(127)
     os.close(go_read)
     os.close(bad_write)
@@ -76,12 +87,24 @@ _bad: dict[int, int] = {}
 
 
 def failure(pid: int) -> int:
-    """errno of the exec of a command that ended before it; 0 = there is none."""
+    """errno of the exec of a command that ended before it, negative if it could not become the
+    user it was to be; 0 = there is none."""
     descriptor = _bad.pop(pid)
     try:
-        return int.from_bytes(os.read(descriptor, 4), "little")
+        return int.from_bytes(os.read(descriptor, 4), "little", signed=True)
     finally:
         os.close(descriptor)
+
+
+def _change_user(user: User) -> int:
+    """0, or -errno. The groups go first: who is not root any more may not."""
+    try:
+        os.setgroups(user.groups)
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+    except OSError as error:
+        return -(error.errno or errno.EPERM)
+    return 0
 
 
 def _strings(texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:

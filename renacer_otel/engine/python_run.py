@@ -79,7 +79,7 @@ class PythonRun(NativeRun):
             failure.what = b"PTRACE_SEIZE"
         elif error.filename != "execve":
             failure.code = lib.RN_FAIL_SYSTEM
-            failure.what = b"fork"
+            failure.what = b"setuid" if error.filename == "setuid" else b"fork"
         elif number in (errno.ENOENT, errno.ENOTDIR):
             failure.code = lib.RN_FAIL_NOT_FOUND
         else:
@@ -114,14 +114,19 @@ class PythonRun(NativeRun):
 
         config, tracer = self._config, self._tracer
         pid = python_launch.start(
-            config.argv, config.environ, follow=config.tuning.follow, mask=set(self._mask)
+            config.argv,
+            config.environ,
+            follow=config.tuning.follow,
+            mask=set(self._mask),
+            user=config.user,
         )
         tracer.add_command(pid)
         while not tracer.execed and tracer.command > 0 and tracer.step():
             pass
         number = python_launch.failure(pid)
         if not tracer.execed:
-            raise OSError(number or errno.ECHILD, os.strerror(number), "execve")
+            what = "execve" if number >= 0 else "setuid"
+            raise OSError(abs(number) or errno.ECHILD, os.strerror(abs(number)), what)
 
     def _put(self, record: Record) -> None:
         if self._backlog is not None:

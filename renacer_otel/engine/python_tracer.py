@@ -6,6 +6,7 @@ All of it runs in one thread. Whatever is gone when it is asked is no error.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -389,17 +390,14 @@ class Tracer:
 
 
 def _kill(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _status(tid: int) -> dict[str, str]:
     try:
         with open(f"/proc/{tid}/status", encoding="ascii", errors="replace") as file:
-            return dict(
-                (name, value.strip()) for name, _, value in (line.partition(":") for line in file)
-            )
+            lines = [line.partition(":") for line in file]
     except OSError:
         return {}
+    return {name: value.strip() for name, _, value in lines}

@@ -49,6 +49,7 @@ def stories(events: list[Event]) -> list[list[tuple[object, ...]]]:
 
 
 # A child's end comes when it comes: its signal, and what that makes of the wait for it.
+GIVE_IDS = {"clone", "fork", "vfork", "clone3", "getpid", "gettid", "set_tid_address", "getppid"}
 BY_CHANCE = {"rt_sigreturn", "wait4", "rt_sigsuspend"}
 
 
@@ -61,8 +62,7 @@ def _facts(event: Event, names: dict[int, int]) -> list[tuple[object, ...]]:
             found.append(("enter", event.name))
         if event.kind != ENTER:
             small = -4096 < event.result < ADDRESSES
-            mine = "id" if event.result in names or event.name in ("clone", "fork", "vfork",
-                "clone3", "getpid", "gettid", "wait4", "set_tid_address", "getppid") else ""  # fmt: skip
+            mine = "id" if event.result in names or event.name in GIVE_IDS else ""
             result = mine or (event.result if small else "address")
             found.append(("exit", event.name, result, event.flags & ~8))
         return found
@@ -179,6 +179,19 @@ def test_exit_codes(words: list[str], status: int) -> None:
     assert execute([*traced("-o", "/dev/null", *PYTHON), *words]).status == status
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes someone else")
+def test_user(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    words = ["sh", "-c", "id -u; id -g; id -G; grep CapEff /proc/self/status"]
+    seen = [
+        execute([*traced("-o", "/dev/null", "-u", "nobody", "--engine", engine), *words])
+        for engine in ("ptrace", "python")
+    ]
+    assert [done.status for done in seen] == [0, 0]
+    assert seen[0].output == seen[1].output
+    assert int(seen[1].output.split()[0]) != 0
+
+
 def test_selection_paths_and_hostile_strings(tmp_path: Path) -> None:
     out = tmp_path / "out"
     name = tmp_path / "a\n\x1b[31mb\udcff"
@@ -215,6 +228,9 @@ def test_spans_and_summary() -> None:
         (["--for", "1s"], "--for"),
         (["--seccomp-bpf", "on", "-e", "trace=read"], "seccomp"),
         (["--cpu", "share"], "CPU"),
+        (["-D"], "-D"),
+        (["-y"], "-y"),
+        (["--decode-fds=socket"], "--decode-fds"),
     ],
 )
 def test_what_it_cannot_do_is_refused(options: list[str], says: str) -> None:
