@@ -23,9 +23,10 @@ OURS = (
 class Difference:
     """`where`: lanes. `lines`: a pattern, removed with `by` None, else replaced, on both sides.
 
+    `structures`: those and addresses are left out, of all calls.
     `calls`: arguments, from 0, that are left out of the comparison.
     `programs`: cases whose program itself sees something else than bare; `lines` is empty then.
-    What it sees is what it sees under strace or, if given, an output that is like `sees`.
+    What it sees then is an output like `sees`.
     `errors`: a pattern of lines on standard error that are the tracer's own.
     """
 
@@ -35,8 +36,9 @@ class Difference:
     lines: str = ""
     by: str | None = None
     calls: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    structures: bool = False
     programs: tuple[str, ...] = ()
-    sees: str = ""
+    sees: str = ""  # a pattern of the whole output
     errors: str = ""
 
     def applies_to(self, lane: str) -> bool:
@@ -46,6 +48,8 @@ class Difference:
         """The line as it is compared; None where it is left out."""
         for name, arguments in self.calls:
             line = view.without(line, name, arguments)
+        if self.structures:
+            line = view.without_structures(line)
         if not self.lines:
             return line
         if self.by is None:
@@ -80,8 +84,8 @@ DIFFERENCES = (
     ),
     Difference(
         "undecoded",
-        ("strace",),
-        "arguments that strace shows by their content and we by their address",
+        ("strace", "python"),
+        "arguments that strace, or we, or the python engine show by their address or a register",
         calls=(
             ("rt_sigqueueinfo", (2,)),
             ("signalfd4", (1,)),
@@ -101,8 +105,17 @@ DIFFERENCES = (
         ),
     ),
     Difference(
+        "python-structures",
+        ("python",),
+        "the python engine reads strings and buffers, no structures: those are addresses, and of a"
+        " signal's information what all signals have",
+        r"(--- SIG\w+ \{si_signo=\w+, si_code=\w+(?:, si_pid=\w+, si_uid=\w+)?).*",
+        r"\1",
+        structures=True,
+    ),
+    Difference(
         "words-of-results",
-        ("strace",),
+        ("strace", "python"),
         "strace tells some results in words, too: which descriptors are ready, which signal came",
         r"(?<=\) = )(\d+) \(.+\)$",
         r"\1",
@@ -149,12 +162,14 @@ DIFFERENCES = (
         ("no-co-location", "strace"),
         "TracerPid in /proc/PID/status cannot be hidden",
         programs=("tracer-proc",),
+        sees=r"traced 1, CPUs as asked 1\n",
     ),
     Difference(
         "stopped-letter",
         (*OURS, "strace"),
         "the state of a stopped tracee in /proc/PID/stat is t, not T: the kernel's word",
         programs=("jobs-letter",),
+        sees=r"child: stopped by 19\nt\nchild: killed by 9\n",
     ),
     Difference(
         "sigpipe",
@@ -170,6 +185,7 @@ DIFFERENCES = (
         (*OURS, "strace"),
         "who is traced cannot be traced by a second tracer: EPERM, with strace as with us",
         programs=("tracer-self", "tracer-child"),
+        sees=r"EPERM\n(?:child: exited with 5\n)?",
     ),
     Difference(
         "superseded",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`./dev conformance [--runs N] [--load] [NAME…]`: the cases, several times over, and counted.
+"""`./dev conformance [--runs N] [--load] [--lane LANE]… [NAME…]`: the cases, and how many agree.
 
 Prints each run's line and what differs without an explanation; exits 1 if anything does.
 """
@@ -33,10 +33,10 @@ def _load(stack: ExitStack) -> None:
         stack.callback(process.kill)
 
 
-def _once(cases: list[Case], subjects: Subjects, jobs: int) -> dict[str, Outcome]:
+def _once(cases: list[Case], subjects: Subjects, jobs: int, lanes: list[str]) -> dict[str, Outcome]:
     def one(case: Case) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="renacer-conformance-") as folder:
-            outcome = check(case, subjects, Path(folder))
+            outcome = check(case, subjects, Path(folder), lanes)
         if outcome.problems:
             print(f"{case.name}:", *outcome.problems, sep="\n    ", flush=True)
         return outcome
@@ -51,6 +51,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, metavar="N")
     parser.add_argument("--load", action="store_true", help="beside processes that compute")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument(
+        "--lane",
+        action="append",
+        default=[],
+        choices=[lane.name for lane in LANES],
+        help="only this beside bare and ptrace; may be repeated",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only cases with that in the name")
     given = parser.parse_args()
     chosen = [
@@ -72,7 +79,7 @@ def main() -> int:
             _load(stack)
         for turn in range(1, given.runs + 1):
             begun = time.monotonic()
-            outcomes = _once(cases, Subjects(Path(folder)), given.jobs)
+            outcomes = _once(cases, Subjects(Path(folder)), given.jobs, given.lane)
             bad = [outcome for outcome in outcomes.values() if outcome.problems]
             unexplained += len(bad)
             runs += sum(outcome.runs for outcome in outcomes.values())

@@ -48,7 +48,8 @@ def test_the_list_of_differences_is_short_and_each_has_a_reason() -> None:
         assert len(difference.reason) > 30
         assert lanes.issuperset(difference.where)
         assert names.issuperset(difference.programs)
-        about = difference.lines or difference.calls
+        about = difference.lines or difference.calls or difference.structures
+        assert bool(difference.programs) == bool(difference.sees)
         assert sum(map(bool, (about, difference.programs, difference.errors))) == 1
 
 

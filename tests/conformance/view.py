@@ -19,6 +19,7 @@ _WITH_IDS = re.compile(
     r"---|\+\+\+|(?:v?fork|clone3?|wait4|waitid|t?g?kill|getp?pid|gettid|[gs]etpgid|[gs]etsid|ptrace"
     r"|rt_sigtimedwait|set_tid_address|rt_t?g?sigqueueinfo|sched_[gs]etaffinity|prlimit64|pidfd_open)\("
 )
+_STRUCTURE = re.compile(r"(?:\w+=)?(?:~?\[|\{|ADDRESS|NULL)")
 _RULES = tuple(
     (re.compile(pattern), by)
     for pattern, by in (
@@ -132,8 +133,16 @@ def _normal(line: str, pids: re.Pattern[str] | None) -> str:
 
 def without(line: str, name: str, arguments: tuple[int, ...]) -> str:
     """A line of that call with some of its arguments (from 0) replaced, the last ones removed."""
-    if not line.startswith(f"{name}("):
-        return line
+    return _replaced(line, name, arguments) if line.startswith(f"{name}(") else line
+
+
+def without_structures(line: str) -> str:
+    """A line with every structure, list and address among its arguments replaced."""
+    name = name_of(line)
+    return _replaced(line, name, None) if name and line.startswith(f"{name}(") else line
+
+
+def _replaced(line: str, name: str, arguments: tuple[int, ...] | None) -> str:
     parts, depth, at, quoted = [], 0, len(name) + 1, False
     begun = at
     while at < len(line):
@@ -155,7 +164,10 @@ def without(line: str, name: str, arguments: tuple[int, ...]) -> str:
         at += 1
     if at == len(line):
         return f"{name}(... = ?"  # it never ended; how much is told of it is chance
-    kept = ["..." if i in arguments else part for i, part in enumerate(parts)]
+    kept = [
+        "..." if (_STRUCTURE.match(part) if arguments is None else i in arguments) else part
+        for i, part in enumerate(parts)
+    ]
     while kept and kept[-1] == "...":
         kept.pop()
     return f"{name}({', '.join(kept)}{line[at:]}"
