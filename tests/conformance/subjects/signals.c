@@ -9,7 +9,7 @@ static struct {
 	bool from_self, right_thread;
 	void *addr;
 } seen[64];
-static _Atomic unsigned n_seen;
+static _Atomic unsigned n_seen, n_noted;
 static pid_t expected;
 
 static void note(int sig, siginfo_t *info, void *context)
@@ -26,6 +26,7 @@ static void note(int sig, siginfo_t *info, void *context)
 	seen[i].status = sig == SIGCHLD ? info->si_status : 0;
 	seen[i].addr = info->si_code > 0 ? info->si_addr : NULL;
 	seen[i].right_thread = syscall(SYS_gettid) == expected;
+	n_noted++;
 }
 
 static void handle(int sig, int flags)
@@ -130,7 +131,7 @@ static int to_thread(char **argv)
 		strand_start(&strands[i], stack, i, target, NULL);
 		take_byte(back[0]);
 		syscall(SYS_tgkill, getpid(), strands[i].tid, SIGUSR1);
-		while (n_seen <= i)
+		while (n_noted <= i)
 			__asm__ volatile("" ::: "memory");
 	}
 	for (unsigned i = 0; i < 3; i++)
