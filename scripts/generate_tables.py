@@ -243,6 +243,9 @@ def emit_calls(
     return result
 
 
+CALLS_TSV = "../../renacer_otel/engine/calls.tsv"
+
+
 def emit_constants(path: Path, rules: Rules, head: str) -> str:
     errnos: list[str] = []
     signals: list[str] = []
@@ -287,7 +290,21 @@ def emit(rules: Rules) -> dict[str, str]:
     result["names.inc"] = table_names.emit_names(sets, head)
     result["structs.inc"] = table_structs.emit_structs(structs, sets.sets, head)
     result["constants.inc"] = emit_constants(TABLES / "constants.tsv", rules, head)
+    result[CALLS_TSV] = emit_python(read_calls(TABLES / "syscalls.tsv"))
     return result
+
+
+def emit_python(calls: list[Call]) -> str:
+    """Names and counts of arguments for where the core cannot be loaded: engine/calls.tsv."""
+    lines = [
+        "# SPDX-License-Identifier: MIT\n",
+        "# Made by scripts/generate_tables.py from native/tables/syscalls.tsv; do not edit.\n",
+        "\t".join(("# name", "arguments", *ABIS)) + "\n",
+    ]
+    for call in calls:
+        numbers = (str(call.numbers.get(abi, "-")) for abi in ABIS)
+        lines.append("\t".join((call.name, str(len(call.args)), *numbers)) + "\n")
+    return "".join(lines)
 
 
 def main() -> int:

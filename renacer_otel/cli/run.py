@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import launching, options, output, summaries, text_options
+from renacer_otel.cli import launching, options, output, summaries, text_options, without_core
 from renacer_otel.cli.terminal import complain
 from renacer_otel.engine.launch import (
     ALL_DEPTHS,
@@ -91,7 +91,9 @@ def _session(
     given: argparse.Namespace, command: list[str], environ: Mapping[str, str]
 ) -> tuple[SessionConfig, list[str]]:
     """What the options ask for, checked whole before anything is started or opened."""
-    if options.choose("--engine", given.engine, options.ENGINES) == "python":
+    options.choose("--engine", given.engine, options.ENGINES)
+    given.core = not without_core.is_alone(given, exports=_asked_to_export(given, environ))
+    if given.engine == "python":
         _check_python(given)
     chosen = given.format and options.choose("--format", given.format, options.FORMATS)
     given.plan = plan = summaries.plan(given, chosen)
@@ -179,7 +181,7 @@ def _check_python(given: argparse.Namespace) -> None:
         raise UsageError("--engine python does not look up descriptors; leave out -y, --decode-fds")
     if given.cpu == "share":
         raise UsageError("--engine python does not choose CPUs; leave out --cpu share")
-    from renacer_otel.engine.python_run import require
+    from renacer_otel.engine.python_require import require
 
     require()
 
@@ -203,10 +205,12 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
     if not 512 << 10 <= ring_bytes <= 1 << 30:
         raise ConfigError("--ring-size: give 512KiB to 1GiB")
     selection = filters.select(given.expressions, given.paths)
+    if not given.core:
+        without_core.check_selection(selection)
     disable = _disabled(environ)
     seccomp, no_new_privs, reason = _filtering(given, selection.wanted, disable)
     return Tuning(
-        text_flags=output.text_flags(given),
+        text_flags=_text_flags(given),
         text_column=values.parse_count(given.columns, "-a", 0, 1000),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
         describe_fds=text_options.described_fds(given),
@@ -221,10 +225,17 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         ring_bytes=ring_bytes,
         disable=disable,
         engine="python" if given.engine == "python" else "ptrace",
+        core=given.core,
         count_by=given.plan.by if given.plan else "",
         count_wall=bool(given.plan and given.plan.wall),
         **selection._asdict(),
     )
+
+
+def _text_flags(given: argparse.Namespace) -> int:
+    if given.core:
+        return output.text_flags(given)
+    return int("exit" in text_options.silenced(given))  # all that plain text can leave out
 
 
 def _filtering(
@@ -234,6 +245,8 @@ def _filtering(
     asked = options.choose("--seccomp-bpf", given.seccomp_bpf, SECCOMP_MODES)
     if asked == "auto" and wanted is None:
         return "off", False, ""  # the usual case, and start-up matters
+    if given.engine == "python":
+        return "off", False, "the python engine has none"
     from renacer_otel.engine.filtering import decide
 
     detaches = "--for" if given.duration else ""
@@ -325,9 +338,9 @@ def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
     from renacer_otel.engine.launch import FALLBACKS
 
     names = frozenset(filter(None, environ.get(_DISABLE, "").split(",")))
-    if unknown := names - FALLBACKS.keys():
+    if unknown := names - FALLBACKS.keys() - {"core"}:
         raise ConfigError(f"{_DISABLE}: unknown {one_line(min(unknown), 40)}")
-    return names
+    return names - {"core"}
 
 
 def _tell_decisions(session: SessionConfig) -> None:

@@ -69,6 +69,7 @@ class Tuning(NamedTuple):
     count_by: str = ""  # of COUNT_BY: calls are counted; "" = they are not
     count_wall: bool = False  # with the time from entry to exit; else system CPU time
     engine: str = "ptrace"  # or python
+    core: bool = True  # else the python engine does what it can alone
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
@@ -134,7 +135,7 @@ class Stats(NamedTuple):
     corrupt: int = 0
     text_errno: int = 0
     tracer_ns: int = 0
-    added_ns: int = 0  # by tracing to the command's time: an estimate
+    added_ns: int = 0  # by tracing to the command's time: an estimate; -1 = there is none
     wall_ns: int = 0
     stops: int = 0
     ring_peak: int = 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     lib: Any
 
 LIBRARY = "librenacer.so"
+DISABLE = "RENACER_DISABLE"  # for tests: "core", and names of launch.FALLBACKS
 _REBUILD = "reinstall renacer-otel for this machine (pip install --force-reinstall renacer-otel)"
 
 
@@ -38,6 +39,8 @@ def load() -> tuple[Any, Any]:
 
 
 def _load() -> tuple[Any, Any]:
+    if "core" in os.environ.get(DISABLE, "").split(","):
+        raise NativeCoreMissing(f"the native core is switched off by {DISABLE}: unset it")
     try:
         api = importlib.import_module("renacer_otel._native._api")
     except ImportError as error:

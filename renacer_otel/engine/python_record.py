@@ -23,6 +23,12 @@ def piece(kind: int, arg: int, data: bytes, total: int, flags: int = 0) -> bytes
     return _PIECE.pack(kind, arg, flags, len(data), total) + data + bytes(-len(data) % 8)
 
 
+def unpack_piece(data: bytes) -> tuple[int, int, int, bytes]:
+    """(kind, argument, flags, bytes) of what piece() has packed."""
+    kind, arg, flags, size, _ = _PIECE.unpack_from(data)
+    return kind, arg, flags, data[_PIECE.size : _PIECE.size + size]
+
+
 class Record:
     """One record, to be packed when all of it is known."""
 

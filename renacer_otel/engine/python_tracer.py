@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _WALL = 0x40000000
+_OWN = 0x20000000  # __WNOTHREAD: the other threads have children, too: the command of -o |
 _SYSCALL_STOP = signal.SIGTRAP | 0x80
 _STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _THREAD, _VFORK_CLONE = 0x10000, 0x4000
@@ -93,7 +94,7 @@ class Tracer:
         since = time.monotonic()
         for spin in range(1 << 62):
             try:
-                tid, status, usage = os.wait4(-1, os.WNOHANG | _WALL)
+                tid, status, usage = os.wait4(-1, os.WNOHANG | _WALL | _OWN)
             except ChildProcessError:
                 return False
             if tid:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from renacer_otel.engine import native
+from renacer_otel.engine import calls
 from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI
 from renacer_otel.errors import UsageError, one_line
 
@@ -104,33 +105,28 @@ def _wanted(spec: str) -> list[int] | None:
             return None
         return [0] * (ABI_COUNT * WORDS_PER_ABI)
     names = _Names()
-    calls: set[tuple[int, int]] = set()
+    chosen: set[tuple[int, int]] = set()
     everything = False
     for token in rest.split(","):
         everything |= token.strip() == "all"
-        calls |= _token(token.strip(), names)
+        chosen |= _token(token.strip(), names)
     if everything:
         return [0] * (ABI_COUNT * WORDS_PER_ABI) if negated else None
     words = [0] * (ABI_COUNT * WORDS_PER_ABI)
-    for abi, number in calls:
+    for abi, number in chosen:
         words[abi * WORDS_PER_ABI + number // 64] |= 1 << number % 64
     # A number that no table knows is not among those that a negated set leaves out.
     return [~word & (1 << 64) - 1 for word in words] if negated else words
 
 
 class _Names:
-    """All calls that the core knows: name -> (ABI, number) of each ABI."""
+    """All calls that are known: name -> (ABI, number) of each ABI."""
 
     def __init__(self) -> None:
-        ffi, lib = native.load()
         self.calls: dict[str, set[tuple[int, int]]] = {}
-        for abi in range(1, ABI_COUNT):
-            for number in range(min(lib.rn_table_limit(abi), WORDS_PER_ABI * 64)):
-                name = lib.rn_table_name(abi, number)
-                if name != ffi.NULL:
-                    self.calls.setdefault(ffi.string(name).decode("ascii"), set()).add(
-                        (abi, number)
-                    )
+        for (abi, number), call in calls.table().items():
+            if number < WORDS_PER_ABI * 64:
+                self.calls.setdefault(call.name, set()).add((abi, number))
 
     def of(self, names: Iterable[str]) -> set[tuple[int, int]]:
         found: set[tuple[int, int]] = set()
@@ -203,10 +199,8 @@ def _unknown(word: str, names: _Names) -> str:
 
 def call_names() -> list[str]:
     """All names of the native ABI."""
-    ffi, lib = native.load()
-    abi = lib.rn_native_abi()
-    found = (lib.rn_table_name(abi, number) for number in range(lib.rn_table_limit(abi)))
-    return [ffi.string(name).decode("ascii") for name in found if name != ffi.NULL]
+    abi = calls.native_abi()
+    return [call.name for (owner, _), call in sorted(calls.table().items()) if owner == abi]
 
 
 # Signals and outcomes.
@@ -245,14 +239,11 @@ def _signal(word: str) -> int:
 
 
 def _signals() -> dict[str, int]:
-    ffi, lib = native.load()
-    known = {"RTMIN": _FIRST_REALTIME, "RTMAX": _LAST_SIGNAL, "IOT": 6, "POLL": 29, "CLD": 17}
-    for number in range(1, _LAST_SIGNAL + 1):
-        name = lib.rn_table_signal(number)
-        if name != ffi.NULL:
-            known[ffi.string(name).decode("ascii").removeprefix("SIG")] = number
-        elif number >= _FIRST_REALTIME:
-            known[f"RT_{number - _FIRST_REALTIME}"] = number
+    known = {"IOT": 6, "POLL": 29, "CLD": 17, "STKFLT": 16}
+    known |= {each.name.removeprefix("SIG"): each.value for each in signal.Signals}
+    known |= {"RTMIN": _FIRST_REALTIME, "RTMAX": _LAST_SIGNAL}  # the kernel's, not libc's
+    for number in range(_FIRST_REALTIME, _LAST_SIGNAL + 1):
+        known[f"RT_{number - _FIRST_REALTIME}"] = number
     return known
 
 

@@ -167,6 +167,21 @@ class CsvWriter:
         """Nothing stands at the end."""
 
 
+class PlainWriter:
+    """Bytes as they come: text, where the core does not write it itself."""
+
+    def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
+        self._write = write
+
+    def block(self, view: memoryview, first_seq: int) -> None:
+        """Some lines."""
+        del first_seq
+        self._write(view)
+
+    def close(self, stats: object) -> None:
+        """Nothing stands at the end."""
+
+
 class FileOutput(Output):
     """To an open file: whatever `make_writer` makes of a block.
 

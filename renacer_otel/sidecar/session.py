@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from renacer_otel._version import __version__
 from renacer_otel.engine.launch import (
@@ -304,11 +304,16 @@ class Session:
 
     def _file_output(self, run: NativeRun) -> FileOutput | None:
         config = self._config
-        if config.format not in ("record", "otlp-json", "csv"):
+        plain = config.format == "text" and not config.tuning.core
+        if config.format not in ("record", "otlp-json", "csv") and not plain:
             return None
         from renacer_otel.sidecar.outputs import FileOutput
 
         limit_s = config.tuning.block_limit_ns / 1e9
+        if plain:
+            from renacer_otel.sidecar.outputs import PlainWriter
+
+            return FileOutput(run, 0, config.output.for_closer(), limit_s, PlainWriter)
         descriptor = config.output.for_closer()
         if config.format == "record":
             return FileOutput(run, run.RECORD, descriptor, limit_s, self._trace_writer)
@@ -369,6 +374,10 @@ class Session:
 def _make_run(config: RunConfig) -> NativeRun:
     if config.tuning.engine == "ptrace":
         return NativeRun(config)
+    if not config.tuning.core:
+        from renacer_otel.engine.python_alone import AloneRun
+
+        return cast("NativeRun", AloneRun(config))
     from renacer_otel.engine.python_run import PythonRun
 
     return PythonRun(config)

@@ -45,7 +45,9 @@ def last_line(outcome: Outcome, unit: str) -> str:
         parts[0] = f"attached to {outcome.attached:,} {what}, {parts[0]}"
     share = 100 * stats.tracer_ns / stats.wall_ns if stats.wall_ns else 0.0
     wall, added = stats.wall_ns / 1e9, stats.added_ns / 1e9
-    told = f"tracer {share:.0f} % of {wall:.3f} s, about {added:.3f} s of it added by tracing"
+    told = f"tracer {share:.0f} % of {wall:.3f} s"
+    if stats.added_ns >= 0:  # the python engine does not estimate it
+        told += f", about {added:.3f} s of it added by tracing"
     return f"{', '.join(parts)}; {told}"
 
 
