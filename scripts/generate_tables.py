@@ -17,10 +17,10 @@ Two steps, so that the data can be read and changed without the sources it came 
 
 Sources of ``extract``:
 
-* numbers, errno and signal names: the kernel's UAPI headers, ``asm/unistd_64.h`` and
-  ``asm/unistd_32.h`` of x86, ``asm/unistd_64.h`` of aarch64, ``asm-generic/`` and ``linux/``.
-  The ``ziglang`` wheel carries them for all architectures
-  (``lib/libc/include/{x86,aarch64,any}-linux-any``).
+* numbers, errno and signal names: the kernel's UAPI headers, ``asm/unistd_64.h``,
+  ``asm/unistd_32.h`` and ``asm/unistd_x32.h`` of x86, ``asm/unistd_64.h`` of aarch64,
+  ``asm/unistd-eabi.h`` of ARM, ``asm-generic/`` and ``linux/``. The ``ziglang`` wheel carries
+  them for all architectures (``lib/libc/include/{x86,aarch64,arm,any}-linux-any``).
 * argument names and C types: tracefs, ``events/syscalls/sys_enter_*/format``; where a call has
   none, the prototypes in ``include/linux/syscalls.h`` (Debian: ``linux-headers-*-common``).
 * texts of errno values: strerror(3) of the C library.
@@ -97,6 +97,8 @@ def arg_kind(rules: Rules, args: Args, index: int) -> str:
     if "*" in ctype:
         return pointer_kind(rules, args, index)
     base = ctype.removeprefix("const ")
+    if name == "pad":
+        return "VOID"
     if base in POINTERS:
         return "PTR"
     if name in rules.names["dirfds"]:
@@ -313,6 +315,7 @@ def main() -> int:
     command = commands.add_parser("extract", help="make the .tsv files from the kernel's metadata")
     command.add_argument("--x86", type=Path, required=True, help="UAPI headers of x86")
     command.add_argument("--aarch64", type=Path, required=True, help="UAPI headers of aarch64")
+    command.add_argument("--arm", type=Path, required=True, help="UAPI headers of 32-bit ARM")
     command.add_argument("--generic", type=Path, required=True, help="UAPI headers of all")
     command.add_argument("--tracefs", type=Path, required=True, help="tracefs, mounted")
     command.add_argument("--headers", type=Path, required=True, help="linux-headers-*-common")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TABLES = Path(__file__).resolve().parent.parent / "native" / "tables"
-ABIS = ("x86_64", "i386", "aarch64")
+ABIS = ("x86_64", "i386", "x32", "aarch64", "arm")
 MAX_ARGS = 6
 
 Args = tuple[tuple[str, str], ...]  # (C type, name), in order
@@ -95,12 +95,13 @@ def read_rules(path: Path) -> Rules:
 def read_calls(path: Path) -> list[Call]:
     calls: list[Call] = []
     for number, columns in rows(path):
-        columns += [""] * (6 - len(columns))
+        columns += [""] * (3 + len(ABIS) - len(columns))
         try:
-            own = {a: int(c) for a, c in zip(ABIS, columns[1:4], strict=True) if c != "-"}
+            own = {a: int(c) for a, c in zip(ABIS, columns[1:], strict=False) if c != "-"}
         except ValueError:
             raise TableError(f"{path.name}:{number}: a number is not a number") from None
-        calls.append(Call(columns[0], own, columns[4], parse_args(columns[5])))
+        source, args = columns[len(ABIS) + 1 : len(ABIS) + 3]
+        calls.append(Call(columns[0], own, source, parse_args(args)))
     return calls
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from table_data import ABIS, MAX_ARGS, Args, Call, Rules, TableError, parse_args
@@ -16,11 +15,14 @@ CODE_PREFIXES = {"SI": "*", "CLD": "SIGCHLD", "POLL": "SIGIO"} | {
     name: f"SIG{name}" for name in ("ILL", "FPE", "SEGV", "BUS", "TRAP", "SYS")
 }
 
+NARROW = ("i386", "arm")  # a 64-bit value takes two registers
+
 
 def read_numbers(header: Path) -> dict[str, int]:
-    """``__NR_name`` definitions of a generated ``asm/unistd_*.h``."""
+    """``__NR_name`` definitions of a generated ``asm/unistd_*.h``, without x32's bit."""
     text = header.read_text(encoding="utf-8")
-    found = {m[1]: int(m[2]) for m in re.finditer(r"^#define __NR_(\w+)\s+(\d+)$", text, re.M)}
+    pattern = r"^#define __NR_(\w+)\s+(?:\(__(?:X32_SYSCALL_BIT|NR_SYSCALL_BASE) \+ )?(\d+)\)?$"
+    found = {m[1]: int(m[2]) for m in re.finditer(pattern, text, re.M)}
     if len(found) < 200:
         raise TableError(f"{header.name}: only {len(found)} system calls found")
     return found
@@ -45,11 +47,16 @@ def read_prototypes(header: Path) -> dict[str, Args]:
     return {m[1]: parse_args(m[2]) for m in re.finditer(pattern, text)}
 
 
-def split_wide(args: Args) -> Args:
-    """On a 32-bit ABI a 64-bit value takes two registers, low half first on i386."""
+def split_wide(args: Args, aligned: bool) -> Args:
+    """On a 32-bit ABI a 64-bit value takes two registers, low half first.
+
+    ``aligned``: the first of them is an even one, as ARM has it; what it skips means nothing.
+    """
     result: list[tuple[str, str]] = []
     for ctype, name in args:
         if ctype in ("loff_t", "u64", "__u64"):
+            if aligned and len(result) % 2:
+                result.append(("u32", "pad"))
             result += [("u32", f"{name}_lo"), ("u32", f"{name}_hi")]
         else:
             result.append((ctype, name))
@@ -60,10 +67,19 @@ def signature(
     name: str, abi: str, rules: Rules, tracefs: dict[str, Args], header: dict[str, Args]
 ) -> tuple[str, Args]:
     """Where the arguments of a call were found (a word for the table), and the arguments."""
-    wide: Callable[[Args], Args] = split_wide if abi == "i386" else (lambda args: args)
-    if f"{abi}:{name}" in rules.proto:
-        return "rules", rules.proto[f"{abi}:{name}"]
-    name = rules.alias.get(f"{abi}:{name}", rules.alias.get(name, name))
+
+    def wide(args: Args) -> Args:
+        return split_wide(args, abi == "arm") if abi in NARROW else args
+
+    # What is i386's own is so of all the old 32-bit ABIs.
+    keys = [f"{abi}:{name}"] + ([f"i386:{name}"] if abi == "arm" else [])
+    for key in keys:
+        if key in rules.proto:
+            return "rules", rules.proto[key]
+    for key in (*keys, name):
+        if key in rules.alias:
+            name = rules.alias[key]
+            break
     if name in rules.proto:
         return "rules", wide(rules.proto[name])
     if name in tracefs:
@@ -71,7 +87,7 @@ def signature(
     if name in header:
         return "header", wide(header[name])
     for suffix in ("_time64", "64", "32"):
-        if abi == "i386" and name.endswith(suffix):
+        if abi in NARROW and name.endswith(suffix):
             return signature(name.removesuffix(suffix), abi, rules, tracefs, header)
     raise TableError(f"{abi}: no source tells the arguments of {name}; add a proto line to rules")
 
@@ -138,7 +154,9 @@ def extract(args: argparse.Namespace, rules: Rules) -> dict[str, str]:
     numbers = {
         "x86_64": read_numbers(args.x86 / "asm" / "unistd_64.h"),
         "i386": read_numbers(args.x86 / "asm" / "unistd_32.h"),
+        "x32": read_numbers(args.x86 / "asm" / "unistd_x32.h"),
         "aarch64": read_numbers(args.aarch64 / "asm" / "unistd_64.h"),
+        "arm": read_numbers(args.arm / "asm" / "unistd-eabi.h"),
     }
     calls = extract_calls(
         numbers,
@@ -152,8 +170,8 @@ def extract(args: argparse.Namespace, rules: Rules) -> dict[str, str]:
     release = os.uname().release.partition("-")[0]
     head = (
         "# SPDX-License-Identifier: MIT\n"
-        "# Made by scripts/generate_tables.py extract --x86 DIR --aarch64 DIR --generic DIR"
-        " --tracefs DIR --headers DIR\n"
+        "# Made by scripts/generate_tables.py extract --x86 DIR --aarch64 DIR --arm DIR"
+        " --generic DIR --tracefs DIR --headers DIR\n"
         f"# from UAPI headers {uapi_version(args.generic)}, tracefs of Linux {release},"
         f" {headers.resolve().name}, {os.confstr('CS_GNU_LIBC_VERSION')}.\n"
     )

@@ -53,8 +53,10 @@ bool rn_arg_is_void(const struct rn_call *call, unsigned arg)
 	}
 	if (desc->kind == RN_ARG_STRUCT_IN && desc->form == RN_SHAPE_SIGRETURN)
 		return !call->args[arg];
+	if (desc->kind == RN_ARG_VOID) /* the half of a pair of registers that ARM skips */
+		return true;
 	if (desc->kind == RN_ARG_HIGH_HALF)
-		return rn_machine(call->abi) == 0;
+		return rn_machine(call->abi) == 0 || call->abi == RN_ABI_X32;
 	if (desc->kind == RN_ARG_MAKEDEV && desc->aux) /* counts only where a device is made */
 		return (call->args[desc->aux] & 0170000) != 0020000 &&
 		       (call->args[desc->aux] & 0170000) != 0060000;

@@ -26,7 +26,9 @@ struct code_desc {
 #include "../tables/args.inc"
 
 #include "../tables/aarch64.inc"
+#include "../tables/arm.inc"
 #include "../tables/i386.inc"
+#include "../tables/x32.inc"
 #include "../tables/x86_64.inc"
 
 #include "../tables/constants.inc"
@@ -43,9 +45,8 @@ struct call_table {
 #define TABLE(abi) {abi##_calls, COUNT(abi##_calls), abi##_by_name, COUNT(abi##_by_name)}
 
 static const struct call_table tables[RN_ABI_COUNT] = {
-	[RN_ABI_X86_64] = TABLE(x86_64),
-	[RN_ABI_I386] = TABLE(i386),
-	[RN_ABI_AARCH64] = TABLE(aarch64),
+	[RN_ABI_X86_64] = TABLE(x86_64),   [RN_ABI_I386] = TABLE(i386), [RN_ABI_X32] = TABLE(x32),
+	[RN_ABI_AARCH64] = TABLE(aarch64), [RN_ABI_ARM] = TABLE(arm),
 };
 
 static const struct rn_arg_desc unknown_args[6] = {
@@ -59,9 +60,6 @@ const struct rn_syscall_desc *rn_syscall(enum rn_abi abi, int64_t nr)
 {
 	const struct rn_syscall_desc *desc;
 
-	/* Below 512 the numbers mean what they mean to 64-bit programs. */
-	if (abi == RN_ABI_X32)
-		abi = RN_ABI_X86_64;
 	if ((unsigned)abi >= RN_ABI_COUNT || (uint64_t)nr >= tables[abi].limit)
 		return &unknown_call;
 	desc = &tables[abi].calls[nr];

@@ -29,18 +29,8 @@
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
 #endif
 
-/* Numbers of the 32-bit ARM EABI, for which there is no table. */
-static const int16_t arm_guarded[GUARDED_COUNT] = {383, 172, 120, 435, 3, 4, 1, 119};
-/* fork execve vfork execveat restart_syscall rt_sigreturn sched_setscheduler setaffinity
-   getaffinity unshare setns sched_setattr */
-static const uint16_t arm_needs[] = {2, 11, 190, 387, 0, 173, 156, 241, 242, 337, 375, 380};
-/* x32's own numbers: rt_sigreturn execve execveat */
-static const uint16_t x32_needs[] = {513, 520, 545};
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 /* A set of call numbers. */
-#define SET_BITS 576u
+#define SET_BITS (RN_ABI_WORDS * 64u)
 struct set {
 	uint64_t words[SET_BITS / 64];
 };
@@ -61,42 +51,32 @@ int rn_guarded_number(unsigned abi, enum guarded call)
 	static const char *const names[GUARDED_COUNT] = {
 		"seccomp", "prctl", "clone", "clone3", "read", "write", "exit", "rt_sigreturn"};
 
-	if (abi == RN_ABI_ARM)
-		return arm_guarded[call];
-	if (abi == RN_ABI_X32)
-		abi = RN_ABI_X86_64;
-	if (call == GUARDED_SIGRETURN && abi == RN_ABI_I386)
-		return rn_syscall_number(RN_ABI_I386, "sigreturn");
+	if (call == GUARDED_SIGRETURN && (abi == RN_ABI_I386 || abi == RN_ABI_ARM))
+		return rn_syscall_number((enum rn_abi)abi, "sigreturn");
 	return rn_syscall_number((enum rn_abi)abi, names[call]);
 }
 
 /* What the engine must see, whether or not anybody asked for it. */
 static void put_needs(struct set *set, unsigned abi)
 {
-	unsigned table = abi == RN_ABI_X32 ? RN_ABI_X86_64 : abi;
-
-	for (int nr = 0; nr < rn_syscall_limit((enum rn_abi)table); nr++) {
-		const struct rn_syscall_desc *desc = rn_syscall((enum rn_abi)table, nr);
+	for (int nr = 0; nr < rn_syscall_limit((enum rn_abi)abi); nr++) {
+		const struct rn_syscall_desc *desc = rn_syscall((enum rn_abi)abi, nr);
 
 		/* NO_RESULT: the end of a handler tells whether a call is begun anew. */
 		if (desc->flags &
 		    (RN_CALL_FORK | RN_CALL_EXEC | RN_CALL_AFFINITY | RN_CALL_NO_RESULT))
 			put(set, nr);
 	}
-	put(set, rn_syscall_number((enum rn_abi)table, "restart_syscall"));
+	put(set, rn_syscall_number((enum rn_abi)abi, "restart_syscall"));
 	for (int call = GUARDED_SECCOMP; call <= GUARDED_CLONE3; call++)
 		put(set, rn_guarded_number(abi, (enum guarded)call));
-	for (size_t i = 0; abi == RN_ABI_ARM && i < COUNT(arm_needs); i++)
-		put(set, arm_needs[i]);
-	for (size_t i = 0; abi == RN_ABI_X32 && i < COUNT(x32_needs); i++)
-		put(set, x32_needs[i]);
 }
 
 static struct set set_of(const uint64_t *wanted, unsigned abi)
 {
 	struct set set = {{0}};
 
-	memcpy(set.words, wanted + abi * 8u, 8 * sizeof(uint64_t));
+	memcpy(set.words, wanted + abi * RN_ABI_WORDS, sizeof(set.words));
 	put_needs(&set, abi);
 	return set;
 }

@@ -29,7 +29,7 @@ enum guarded {
 int rn_guarded_number(unsigned abi, enum guarded call);
 
 /*
- * The program for the calls of `wanted` (RN_ABI_COUNT * 8 words) and those that the engine
+ * The program for the calls of `wanted` (RN_ABI_COUNT * RN_ABI_WORDS words) and those that the engine
  * needs: `action` for them, SECCOMP_RET_ALLOW for others. Returns its length; 0: `cap` is
  * too small for it.
  */

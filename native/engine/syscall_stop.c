@@ -177,7 +177,7 @@ static bool is_wanted(const struct rn_engine *e, const struct task *task)
 		return true;
 	if (task->nr < 0 || task->nr >= 512)
 		return false;
-	return wanted[task->abi * 8u + (unsigned)task->nr / 64u] >> (task->nr % 64) & 1u;
+	return wanted[task->abi * RN_ABI_WORDS + (unsigned)task->nr / 64u] >> (task->nr % 64) & 1u;
 }
 
 static bool is_restart_syscall(const struct stop *stop)

@@ -9,7 +9,7 @@
 
 #include "run_private.h"
 
-#define WANTED_WORDS (RN_ABI_COUNT * 8u)
+#define WANTED_WORDS (RN_ABI_COUNT * RN_ABI_WORDS)
 
 uint64_t rn_now(void)
 {

@@ -5,7 +5,7 @@
 
 #include "selection.h"
 
-#define RN_CALLS_MAX 512u /* numbers of an ABI: 8 words of 64 bits */
+#define RN_CALLS_MAX (RN_ABI_WORDS * 64u) /* numbers of an ABI */
 
 struct rn_selector {
 	struct rn_selection config;

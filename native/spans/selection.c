@@ -31,7 +31,7 @@ bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr)
 		return true;
 	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_CALLS_MAX)
 		return false;
-	return wanted[abi * 8u + (uint32_t)nr / 64u] >> ((uint32_t)nr % 64u) & 1u;
+	return wanted[abi * RN_ABI_WORDS + (uint32_t)nr / 64u] >> ((uint32_t)nr % 64u) & 1u;
 }
 
 bool rn_selector_counts(const struct rn_selector *selector, const struct rn_event *ev)
@@ -47,7 +47,7 @@ void rn_selection_widen(uint64_t *wanted)
 	for (uint32_t abi = 0; abi < RN_ABI_COUNT; abi++)
 		for (uint32_t nr = 0; nr < RN_CALLS_MAX; nr++)
 			if (role[abi][nr])
-				wanted[abi * 8u + nr / 64u] |= 1ull << nr % 64u;
+				wanted[abi * RN_ABI_WORDS + nr / 64u] |= 1ull << nr % 64u;
 }
 
 bool rn_selector_is_path(const struct rn_selector *selector, const struct rn_event *ev,

@@ -7,7 +7,7 @@
 #include "engine/filter.h"
 #include "renacer/event.h"
 
-#define WORDS (RN_ABI_COUNT * 8u)
+#define WORDS (RN_ABI_COUNT * RN_ABI_WORDS)
 #define MAX 4096u
 #define ACTION 0x7ff01234u
 

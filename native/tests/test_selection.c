@@ -188,12 +188,12 @@ static void test_descriptors_from_the_start(void)
 /* Calls recorded only to follow descriptors by count nowhere. */
 static void test_calls_not_asked_for(void)
 {
-	static uint64_t wanted[RN_ABI_COUNT * 8];
+	static uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 	const struct rn_selection selection = {.paths = paths, .wanted = wanted};
 	int nr = rn_syscall_number(RN_ABI_X86_64, "read");
-	uint64_t wider[RN_ABI_COUNT * 8];
+	uint64_t wider[RN_ABI_COUNT * RN_ABI_WORDS];
 
-	wanted[RN_ABI_X86_64 * 8 + nr / 64] = 1ull << nr % 64;
+	wanted[RN_ABI_X86_64 * RN_ABI_WORDS + nr / 64] = 1ull << nr % 64;
 	memcpy(wider, wanted, sizeof(wider));
 	rn_selection_widen(wider);
 	CHECK(rn_selection_is_wanted(wider, RN_ABI_X86_64, nr));

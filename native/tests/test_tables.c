@@ -34,7 +34,15 @@ static void test_numbers(void)
 		CHECK(rn_syscall_limit(abis[i]) > 450);
 	}
 	CHECK_INT(rn_syscall_number(RN_ABI_AARCH64, "open"), -1);
-	CHECK_INT(rn_syscall_number(RN_ABI_X32, "read"), -1);
+	CHECK_INT(rn_syscall_number(RN_ABI_X32, "read"), 0);
+	CHECK_INT(rn_syscall_number(RN_ABI_X32, "rt_sigaction"), 512);
+	CHECK_STR(rn_syscall(RN_ABI_X32, 547)->name, "pwritev2");
+	CHECK(!rn_syscall(RN_ABI_X32, 13)->name);
+	CHECK_STR(rn_syscall(RN_ABI_ARM, 289)->name, "send");
+	CHECK_INT(rn_syscall_number(RN_ABI_ARM, "mmap"), -1);
+	CHECK_INT(rn_syscall(RN_ABI_ARM, 180)->args[3].kind, RN_ARG_VOID); /* pread64 */
+	for (unsigned abi = 0; abi < RN_ABI_COUNT; abi++)
+		CHECK(rn_syscall_limit((enum rn_abi)abi) <= (int)(RN_ABI_WORDS * 64));
 	CHECK_INT(rn_syscall_limit(RN_ABI_UNKNOWN), 0);
 	CHECK_INT(rn_syscall_limit((enum rn_abi)77), 0);
 	CHECK_INT(rn_syscall_number((enum rn_abi)77, "read"), -1);

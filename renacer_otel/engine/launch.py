@@ -37,7 +37,7 @@ RING_BYTES = 8 << 20
 BATCH_BYTES = 1 << 20
 QUEUE_BYTES = 32 << 20
 ABI_COUNT = 6
-WORDS_PER_ABI = 8
+WORDS_PER_ABI = 9
 
 
 # Named tuples, not dataclasses: these two modules are on the way of every start, and importing

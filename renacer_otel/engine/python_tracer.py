@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from renacer_otel.engine import python_capture as capture
 from renacer_otel.engine import python_ptrace as trace
 from renacer_otel.engine import python_record as form
+from renacer_otel.engine.launch import WORDS_PER_ABI
 from renacer_otel.engine.python_record import Record
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Wish(NamedTuple):
 
     follow: bool
     max_depth: int
-    wanted: Sequence[int] | None  # bitmaps, 8 words of 64 bits an ABI
+    wanted: Sequence[int] | None  # bitmaps, WORDS_PER_ABI words of 64 bits an ABI
     string_limit: int
     cpu_times: bool
     capture: bool = True
@@ -248,7 +249,10 @@ class Tracer:
         wanted = self._wish.wanted
         if wanted is None:
             return True
-        return 0 <= nr < 512 and bool(wanted[abi * 8 + nr // 64] >> nr % 64 & 1)
+        word = nr // 64
+        if not 0 <= word < WORDS_PER_ABI:
+            return False
+        return bool(wanted[abi * WORDS_PER_ABI + word] >> nr % 64 & 1)
 
     # What is not a call.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renacer_otel.engine import native
+from renacer_otel.engine.launch import WORDS_PER_ABI
 from renacer_otel.errors import UsageError
 from renacer_otel.exporters.receiver import Receiver
 from renacer_otel.ring import trace_file
@@ -31,7 +32,7 @@ def names(*expressions: str) -> set[str]:
     if wanted is None:
         return set(known)
     lib = native.lib
-    bits = sum(word << 64 * i for i, word in enumerate(wanted[8:16]))
+    bits = sum(word << 64 * i for i, word in enumerate(wanted[WORDS_PER_ABI : 2 * WORDS_PER_ABI]))
     return {name for name in known if bits >> lib.rn_table_number(X86_64, name.encode()) & 1}
 
 

@@ -147,14 +147,7 @@ CASES = (
     _case("spaces signals", 32, root=True),
     _case("spaces masks", 32, root=True),
     _case("abi int80", 31, machine="x86_64"),
-    _case(
-        "abi x32",
-        31,
-        machine="x86_64",
-        skip=dict.fromkeys(
-            ("filtered", "no-seccomp"), "-e trace=NAME means ABIs with a table; x32 is by number"
-        ),
-    ),
+    _case("abi x32", 31, machine="x86_64"),
     _case("abi vdso", 36, machine="x86_64"),
     _case("limits bomb 60", 16, root=True, told=False),
     _case("limits files", 34),

@@ -95,7 +95,7 @@ typedef struct {
 	const char *options;    /* for the root span */
 	uint64_t realtime_anchor;
 	uint64_t monotonic_anchor;
-	const uint64_t *wanted; /* bitmaps of call numbers, 8 words of 64 an ABI (RN_ABI_COUNT
+	const uint64_t *wanted; /* bitmaps of call numbers, 9 words of 64 an ABI (RN_ABI_COUNT
 	                           of them), or NULL = all */
 	/* Of what is recorded, what is written as text and spans; see rn_selection. Records
 	   are all kept. */

@@ -64,7 +64,7 @@ struct rn_engine_config {
 	bool propagate;
 	uint8_t trace_id[16];
 	struct rn_id_key key;
-	const uint64_t *wanted; /* RN_ABI_COUNT * 8 words, or NULL */
+	const uint64_t *wanted; /* RN_ABI_COUNT * RN_ABI_WORDS words, or NULL */
 	/* Paths whose open descriptors are recorded of processes that are attached to;
 	   NULL-ended, or NULL = none. */
 	const char *const *paths;

@@ -69,6 +69,12 @@ enum rn_abi {
 	RN_ABI_COUNT = 6
 };
 
+/*
+ * A set of calls is a bitmap for each ABI, RN_ABI_WORDS words of 64 bits: x32's own numbers go up
+ * to 547.
+ */
+#define RN_ABI_WORDS 9u
+
 struct rn_event {
 	uint32_t size; /* bytes of the whole record, pieces included; multiple of 8 */
 	uint8_t kind; /* enum rn_kind */

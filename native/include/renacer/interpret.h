@@ -50,11 +50,11 @@ struct rn_selection {
 	uint32_t n_fds;
 	/* Calls asked for, of those recorded: where paths are given the engine records more,
 	   to follow descriptors by (rn_selection_widen()); those count as calls nowhere.
-	   RN_ABI_COUNT * 8 words, or NULL = all. */
+	   RN_ABI_COUNT * RN_ABI_WORDS words, or NULL = all. */
 	const uint64_t *wanted;
 };
 
-/* Adds the calls that descriptors are followed by to a bitmap of RN_ABI_COUNT * 8 words. */
+/* Adds the calls that descriptors are followed by to a bitmap of RN_ABI_COUNT * RN_ABI_WORDS words. */
 void rn_selection_widen(uint64_t *wanted);
 /* Whether a bitmap (NULL = all) holds a call. */
 bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr);
