@@ -7,8 +7,7 @@ import functools
 import os
 from typing import NamedTuple
 
-_ABIS = (1, 2, 4)  # RN_ABI_X86_64, _I386, _AARCH64: the columns of calls.tsv
-_X86_64, _X32 = 1, 3
+_ABIS = (1, 2, 3, 4, 5)  # RN_ABI_X86_64, _I386, _X32, _AARCH64, _ARM: the columns of calls.tsv
 _MACHINES = {"x86_64": 1, "aarch64": 4}
 
 
@@ -43,8 +42,8 @@ def name_of(abi: int, nr: int) -> str:
 
 
 def find(abi: int, nr: int) -> Call | None:
-    """The call, if it is known. x32's are those of x86_64."""
-    return table().get((_X86_64 if abi == _X32 else abi, nr))
+    """The call, if it is known."""
+    return table().get((abi, nr))
 
 
 def native_abi() -> int:
