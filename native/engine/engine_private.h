@@ -196,6 +196,8 @@ struct rn_span_of_memory {
 void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n);
 /* Reads one; returns bytes read. */
 size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len);
+/* All or nothing; also what is mapped for writing only, which the kernel reads all the same. */
+bool rn_memory_force_read(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len);
 /* Overwrites `len` bytes; false if it could not. */
 bool rn_memory_write(struct rn_engine *e, int tid, uint64_t addr, const void *from, size_t len);
 
@@ -232,6 +234,7 @@ void rn_on_seccomp_stop(struct rn_engine *e, struct task *task);
 void rn_set_argument(const struct task *task, unsigned arg, uint64_t value);
 void rn_set_number(const struct task *task, int64_t nr);
 void rn_set_result(const struct task *task, int64_t result);
+uint64_t rn_stack_pointer(const struct task *task);
 /* Whether a call leaves the registers of its arguments as they were. */
 bool rn_arguments_stay(const struct task *task);
 

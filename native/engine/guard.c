@@ -20,6 +20,11 @@
 #endif
 
 #define CAP_SYS_ADMIN 21
+#define RED_ZONE 128u       /* below the stack pointer, in use on x86-64 */
+#define STRUCTURE_MAX 4096u /* a page: clone3(2) takes no larger one */
+#ifndef CLONE_ARGS_SIZE_VER0
+#define CLONE_ARGS_SIZE_VER0 64
+#endif
 
 /* What is done to the call that a thread is in, and what its return means. */
 enum guard {
@@ -178,6 +183,27 @@ static void prctl_call(struct rn_engine *e, struct task *task)
 	}
 }
 
+/*
+ * From memory that not even a tracer can write (a shared mapping of a file that is open for
+ * reading only, a sealed one) the call takes a copy, below all that the stack holds.
+ */
+static bool copy_structure(struct rn_engine *e, const struct task *task, uint64_t flags)
+{
+	uint8_t copy[STRUCTURE_MAX];
+	uint64_t size = task->args[1], at;
+
+	if (size < CLONE_ARGS_SIZE_VER0 || size > sizeof(copy))
+		return true; /* the kernel refuses it */
+	at = (rn_stack_pointer(task) - RED_ZONE - size) & ~(uint64_t)15;
+	if (rn_memory_read_one(e, task->tid, task->args[0], copy, size) < size)
+		return false;
+	memcpy(copy, &flags, sizeof(flags));
+	if (!rn_memory_write(e, task->tid, at, copy, size))
+		return false;
+	rn_set_argument(task, 0, at);
+	return true;
+}
+
 static void keep_child(struct rn_engine *e, struct task *task, bool in_memory)
 {
 	uint64_t flags = task->clone_flags & ~(uint64_t)CLONE_UNTRACED;
@@ -189,6 +215,11 @@ static void keep_child(struct rn_engine *e, struct task *task, bool in_memory)
 		task->guard = GUARD_CLONE;
 	} else if (rn_memory_write(e, task->tid, task->args[0], &flags, sizeof(flags))) {
 		task->guard = GUARD_CLONE3;
+	} else if (copy_structure(e, task, flags)) {
+		task->guard = GUARD_CLONE;
+	} else {
+		/* Else every call of the child that stops would fail. */
+		refuse(task, -ENOMEM);
 	}
 }
 
@@ -212,8 +243,7 @@ static void restore_structure(struct rn_engine *e, const struct task *task, uint
 {
 	uint64_t now = 0, changed = flags & ~(uint64_t)CLONE_UNTRACED;
 
-	if (rn_memory_read_one(e, task->tid, task->args[0], &now, sizeof(now)) == sizeof(now) &&
-	    now == changed)
+	if (rn_memory_force_read(e, task->tid, task->args[0], &now, sizeof(now)) && now == changed)
 		rn_memory_write(e, task->tid, task->args[0], &flags, sizeof(flags));
 }
 

@@ -30,7 +30,7 @@ uint64_t rn_clone_flags(struct rn_engine *e, struct task *task)
 	if (task->desc->nargs == 0)
 		return 0; /* fork, vfork */
 	if (task->desc->args[0].kind == RN_ARG_CLONE_ARGS) /* clone3: the first member */
-		rn_memory_read_one(e, task->tid, task->args[0], &flags, sizeof(flags));
+		rn_memory_force_read(e, task->tid, task->args[0], &flags, sizeof(flags));
 	else
 		flags = task->args[0];
 	return flags;

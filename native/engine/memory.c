@@ -108,6 +108,13 @@ size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to,
 	return span.got;
 }
 
+bool rn_memory_force_read(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len)
+{
+	struct rn_span_of_memory span = {.addr = addr, .to = to, .len = len};
+
+	return rn_memory_read_one(e, tid, addr, to, len) == len || peek(tid, &span) == len;
+}
+
 /* Word by word, each read, changed and written back. */
 static bool poke(int tid, uint64_t addr, const uint8_t *from, size_t len)
 {

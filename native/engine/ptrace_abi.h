@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define RN_PTRACE_PEEKDATA 2
+#define RN_PTRACE_PEEKUSER 3 /* x86 */
 #define RN_PTRACE_POKEDATA 5
 #define RN_PTRACE_POKEUSER 6 /* x86 */
 #define RN_PTRACE_CONT 7

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing a stopped thread's registers: of a call, its number, arguments and result. */
+/* A stopped thread's registers: of a call, its number, arguments and result. */
 #include <elf.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -34,6 +34,14 @@ void rn_set_number(const struct task *task, int64_t nr)
 void rn_set_result(const struct task *task, int64_t result)
 {
 	poke(task, AT(rax), (uint64_t)result);
+}
+
+uint64_t rn_stack_pointer(const struct task *task)
+{
+	uint64_t sp = 0;
+
+	rn_ptrace(RN_PTRACE_PEEKUSER, task->tid, AT(rsp), (uintptr_t)&sp);
+	return sp;
 }
 
 bool rn_arguments_stay(const struct task *task)
@@ -81,6 +89,18 @@ void rn_set_number(const struct task *task, int64_t nr)
 void rn_set_result(const struct task *task, int64_t result)
 {
 	set_general(task, 0, (uint64_t)result);
+}
+
+uint64_t rn_stack_pointer(const struct task *task)
+{
+	uint64_t regs[34];
+	uint32_t words[18];
+	struct iovec iov = {regs, sizeof(regs)};
+
+	if (rn_ptrace(RN_PTRACE_GETREGSET, task->tid, NT_PRSTATUS, (uintptr_t)&iov) < 0)
+		return 0;
+	memcpy(words, regs, sizeof(words));
+	return iov.iov_len < sizeof(regs) ? words[13] : regs[31];
 }
 
 /* The first one's register is the result's, too; the others nobody changes here. */

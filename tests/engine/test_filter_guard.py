@@ -41,6 +41,7 @@ WHATS = (
     "busy",
     "listens",
     "untraced",
+    "odd",
     "errno",
     "prctl",
     "log",
@@ -64,7 +65,7 @@ def test_it_sees_what_it_sees_alone(subject: Path, bare: dict[str, Done], what: 
 
 
 @pytest.mark.parametrize("disable", ["get_syscall_info", "process_vm_readv"])
-@pytest.mark.parametrize("what", ["strict", "traces", "together", "untraced", "errno"])
+@pytest.mark.parametrize("what", ["strict", "traces", "together", "untraced", "odd", "errno"])
 def test_with_other_fallbacks(
     subject: Path, bare: dict[str, Done], what: str, disable: str
 ) -> None:

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
@@ -493,6 +494,45 @@ static void child_tells(const char *name, bool unchanged)
 	syscall(SYS_exit, ended(grandchild));
 }
 
+/* By a structure that nobody can write, or that cannot be read. */
+static void untraced_from(const char *name, struct clone_args *args, bool readable)
+{
+	struct clone_args before;
+	long pid;
+
+	if (readable)
+		before = *args;
+	fflush(stdout);
+	pid = syscall(SYS_clone3, args, CLONE_ARGS_SIZE_VER0);
+	if (pid == 0)
+		child_tells(name, !readable || memcmp(args, &before, sizeof(before)) == 0);
+	MUST(pid);
+	if (!readable)
+		MUST(mprotect(args, 4096, PROT_READ));
+	printf("%s: ended %d, flags %s\n", name, ended((pid_t)pid),
+	       args->flags == CLONE_UNTRACED ? "kept" : "changed");
+}
+
+static int untraced_odd(void)
+{
+	struct clone_args args = {.flags = CLONE_UNTRACED, .exit_signal = SIGCHLD};
+	int fd = (int)MUST(memfd_create("args", MFD_ALLOW_SEALING));
+	void *sealed, *hidden;
+
+	MUST(write(fd, &args, sizeof(args)));
+	MUST(ftruncate(fd, 4096));
+	MUST(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK));
+	sealed = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	hidden = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sealed == MAP_FAILED || hidden == MAP_FAILED)
+		return 99;
+	memcpy(hidden, &args, sizeof(args));
+	MUST(mprotect(hidden, 4096, PROT_WRITE));
+	untraced_from("sealed", sealed, true);
+	untraced_from("write-only", hidden, false);
+	return 0;
+}
+
 static int untraced(void)
 {
 	unsigned long asked = CLONE_UNTRACED | SIGCHLD, flags = asked;
@@ -545,6 +585,7 @@ int seccomp_main(char **argv)
 		{"strict", strict_mode}, {"thread", strict_in_thread}, {"kills", kills},
 		{"traps", traps},        {"traces", traces},           {"together", together},
 		{"busy", together_busy}, {"listens", listens},         {"untraced", untraced},
+		{"odd", untraced_odd},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
