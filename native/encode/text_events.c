@@ -153,7 +153,8 @@ void rn_text_exit(struct rn_text *text, struct rn_buf *buf, const struct rn_even
 	uint32_t status = (uint32_t)ev->args[1];
 	struct line line;
 
-	if (!(text->flags & RN_TEXT_NO_EXITS) &&
+	/* strace, too, tells of deaths by signals whatever -qq says. */
+	if ((!(text->flags & RN_TEXT_NO_EXITS) || (status & 0x7f)) &&
 	    rn_text_begin(text, buf, &line, ev->tid, ev->t0, 0)) {
 		if (status & 0x7f) {
 			PUT(&line, "+++ killed by ");

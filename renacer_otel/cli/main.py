@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from renacer_otel.cli import terminal
 from renacer_otel.errors import (
     EXIT_OWN_FAILURE,
+    CommandNotFound,
     OutputError,
     RenacerError,
     UsageError,
@@ -81,10 +82,17 @@ def _dispatch(words: list[str]) -> int:
         terminal.show(__doc__ or "")
         return 0
     if words[0] in ("-V", "--version"):
-        from renacer_otel._version import __version__
-
-        terminal.show(f"renacer-otel {__version__}\n")
+        terminal.show_version()
         return 0
-    name = words.pop(0) if words[0] in COMMANDS else "run"
+    first = words[0]
+    name = words.pop(0) if first in COMMANDS else "run"
     command = cast("Command", importlib.import_module(f"renacer_otel.cli.{name}"))
-    return command.main(words)
+    try:
+        return command.main(words)
+    except CommandNotFound as error:
+        from difflib import get_close_matches
+
+        close = get_close_matches(first, COMMANDS, 1, 0.8)
+        if close and first not in COMMANDS:
+            raise CommandNotFound(f"{error.message}; or did you mean {close[0]}?") from error
+        raise

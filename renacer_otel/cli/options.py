@@ -54,6 +54,8 @@ class RunParser:
             " unset means grpc.",
             allow_abbrev=False,
         )
+        self._parser.add_argument("-V", "--version", action=_Version, nargs=0,
+            help="print the version")  # fmt: skip
         self.options: list[argparse.Action] = []
         for title, fill in (
             ("export", _export_options),
@@ -67,6 +69,8 @@ class RunParser:
 
     def _adder(self, group: argparse._ArgumentGroup) -> Callable[..., None]:
         def add(*names: str, **how: Any) -> None:
+            if self._name == "attach" and names[-1] in _OF_A_COMMAND:
+                how["help"] = argparse.SUPPRESS  # refused later, with the reason
             self.options.append(group.add_argument(*names, **how))
 
         return add
@@ -81,12 +85,31 @@ class RunParser:
         }
         if self._name == "attach":
             plain, command = split_everywhere(words, valued)
-            return self._parser.parse_args(plain), list(words), command
+            return self._values(plain), list(words), command
         plain, count = split_options(words, valued)
         command = list(words[count:])
-        _refuse_unknown(plain, {name for each in self.options for name in each.option_strings})
-        values = self._parser.parse_args(plain)
+        values = self._values(plain)
         return values, list(words[:count]), command[1:] if command[:1] == ["--"] else command
+
+    def _values(self, plain: Sequence[str]) -> argparse.Namespace:
+        """The options' values. Raises UsageError."""
+        _refuse_unknown(self._name, plain, self.options)
+        values = self._parser.parse_args(plain)
+        # strace has these by both ways.
+        for kind, name in (("quiet", "quiet_set"), ("decode-fds", "decode_fds")):
+            for expression in [each for each in values.expressions if each.startswith(f"{kind}=")]:
+                values.expressions.remove(expression)
+                setattr(values, name, expression.partition("=")[2])
+        return values
+
+
+class _Version(argparse.Action):
+    """-V: prints the version, and ends."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, name: Any = None) -> None:
+        del namespace, values, name
+        terminal.show_version()
+        parser.exit()
 
 
 # Options of strace that have no counterpart here, and what comes closest.
@@ -101,6 +124,8 @@ _ABSENT = {
     "-O": "an overhead to subtract cannot be set; the last line estimates it",
     "-X": "constants are shown by name; leave it out",
     "-Y": "names of processes are in spans; leave it out",
+    "--abbrev": "-v shows all structures in full",
+    "--instruction-pointer": "instruction pointers are not recorded; leave it out",
     "--inject": "calls are never changed here; leave it out",
     "--fault": "calls are never changed here; leave it out",
     "--kvm": "KVM exits are not decoded; leave it out",
@@ -110,20 +135,30 @@ _ABSENT = {
     "--stack-traces": "stack traces are not recorded; leave it out",
     "--debug": "use --verbose",
 }
+_BUILT_IN = ("-h", "--help", "-V", "--version")
+# Options that may stand without their value: --seccomp-bpf, as strace has it, is auto.
+_BARE = {"--seccomp-bpf": "auto"}
+# Options that only a command to be started makes use of.
+_OF_A_COMMAND = ("--env", "--user", "--daemonize")
 
 
-def _refuse_unknown(plain: Sequence[str], known: set[str]) -> None:
+def _refuse_unknown(command: str, plain: Sequence[str], options: list[argparse.Action]) -> None:
     """Raises UsageError for the first option that there is not, with what comes closest."""
+    known = {name: each for each in options for name in each.option_strings}
     for word in plain:
-        name = word.partition("=")[0]
-        if name in known or name in ("-h", "--help"):
+        name, tied, value = word.partition("=")
+        if name in known:
+            if tied and known[name].nargs == 0:
+                raise UsageError(f"{name} takes no value; leave out '={one_line(value, 40)}'")
+            continue
+        if name in _BUILT_IN:
             continue
         if name in _ABSENT:
             raise UsageError(f"strace's {name} is not supported: {_ABSENT[name]}")
         from difflib import get_close_matches
 
         close = get_close_matches(name, known, 1) if name.startswith("--") else []
-        hint = f"did you mean {close[0]}?" if close else "see renacer-otel run --help"
+        hint = f"did you mean {close[0]}?" if close else f"see renacer-otel {command} --help"
         raise UsageError(f"there is no option {one_line(name, 40)}; {hint}")
 
 
@@ -139,7 +174,9 @@ def split_options(words: Sequence[str], valued: set[str]) -> tuple[list[str], in
     while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
         tied, open_name = _tie(words[at], valued)
         at += 1
-        if open_name and at < len(words):
+        if open_name in _BARE and (at == len(words) or words[at].startswith("-")):
+            tied.append(f"{open_name}={_BARE[open_name]}")
+        elif open_name and at < len(words):
             tied.append(f"{open_name}={words[at]}")
             at += 1
         elif open_name:
@@ -224,14 +261,20 @@ def _trace_options(add: Callable[..., None]) -> None:
     add("-e", "--trace", metavar="KIND=SET", action="append", default=[], dest="expressions",
         help="trace=NAME,%%CLASS,/REGEX/: record these calls only; signal=, status=: show these"
         " only; ! negates")  # fmt: skip
-    add("-z", action="append_const", const="status=successful", dest="expressions",
-        help="show calls that succeeded only")  # fmt: skip
-    add("-Z", action="append_const", const="status=failed", dest="expressions",
-        help="show calls that failed only")  # fmt: skip
-    add("-P", metavar="PATH", action="append", default=[], dest="paths",
+    add("--signal", metavar="SET", action="append", type="signal={}".format, dest="expressions",
+        help="as -e signal=SET")  # fmt: skip
+    add("--status", metavar="SET", action="append", type="status={}".format, dest="expressions",
+        help="as -e status=SET")  # fmt: skip
+    add("-z", "--successful-only", action="append_const", const="status=successful",
+        dest="expressions", help="show calls that succeeded only")  # fmt: skip
+    add("-Z", "--failed-only", action="append_const", const="status=failed",
+        dest="expressions", help="show calls that failed only")  # fmt: skip
+    add("-P", "--trace-path", metavar="PATH", action="append", default=[], dest="paths",
         help="show calls that concern PATH only; may be repeated")  # fmt: skip
     add("-f", "--follow-forks", action="count", default=0,
         help="follow children: always on; -ff: a file FILE.TID for each thread")  # fmt: skip
+    add("--output-separately", action="store_const", const=2, dest="follow_forks",
+        help="as -ff")  # fmt: skip
     add("--follow", metavar="WHOM", help="threads (of the command's process), children (its own,"
         " too), all (all)")  # fmt: skip
     add("--max-depth", metavar="N", help="follow N generations of processes below the command")

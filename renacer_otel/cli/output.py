@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def check(given: argparse.Namespace, chosen: str | None) -> None:
     """Raises UsageError where -o, -A, -ff and --format do not go together."""
     path = given.output
+    if path == "":
+        raise UsageError("-o: the name is empty; name a file")
     if given.away and path is not None and _is_command(path):
         raise UsageError(
             "-D: -o '|command' would be a child of the command; give -o FILE or a FIFO"

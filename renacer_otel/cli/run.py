@@ -95,7 +95,9 @@ def _session(
     given.core = not without_core.is_alone(given, exports=_asked_to_export(given, environ))
     if given.engine == "python":
         _check_python(given)
-    chosen = given.format and options.choose("--format", given.format, options.FORMATS)
+    chosen = given.format
+    if chosen is not None:
+        options.choose("--format", chosen, options.FORMATS)
     given.plan = plan = summaries.plan(given, chosen)
     if chosen == "json" and plan is None:
         raise UsageError("--format json is a summary's: add -c; spans as JSON are otlp-json")
@@ -104,7 +106,11 @@ def _session(
     output.check(given, chosen)
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
-    duration = given.duration and values.parse_duration(given.duration, "--for")
+    duration = given.duration
+    if duration is not None:
+        duration = values.parse_duration(duration, "--for")
+    if not command:
+        _check_no_command(given)
     if given.away and (given.pids or given.names or given.cgroups):
         raise UsageError("-D is for a command alone; leave out what to attach to")
     pids = _pids(given)
@@ -167,11 +173,20 @@ def _session(
     ), warnings
 
 
+def _check_no_command(given: argparse.Namespace) -> None:
+    """Raises UsageError for what only a command to be started makes use of."""
+    for name, value in (("-E", given.variables), ("-u", given.user is not None)):
+        if value:
+            raise UsageError(f"{name} is for a command that is started; leave it out")
+    if given.cpu == "share":
+        raise UsageError("--cpu share: attached processes keep their CPUs; leave it out")
+
+
 def _check_python(given: argparse.Namespace) -> None:
     """Raises UsageError for what the python engine cannot do, EngineError if it is missing."""
     if given.pids or given.names or given.cgroups:
         raise UsageError("--engine python cannot attach; leave out the processes, or the engine")
-    if given.duration:
+    if given.duration is not None:
         raise UsageError("--engine python cannot detach from a command: leave out --for")
     if given.seccomp_bpf == "on":
         raise UsageError("--engine python has no seccomp filter; leave out --seccomp-bpf on")
@@ -249,7 +264,7 @@ def _filtering(
         return "off", False, "the python engine has none"
     from renacer_otel.engine.filtering import decide
 
-    detaches = "--for" if given.duration else ""
+    detaches = "--for" if given.duration is not None else ""
     if given.away:
         reason = "with -D the command is not started by the tracer"
         if asked == "on":
@@ -312,7 +327,7 @@ def _otlp(
     given: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[OtlpSettings | None, list[str]]:
     if not _asked_to_export(given, environ):
-        if alone := [name for name in _NEED_ENDPOINT if getattr(given, name)]:
+        if alone := [name for name in _NEED_ENDPOINT if getattr(given, name) not in (None, [])]:
             flag = "--" + alone[0].replace("_", "-")
             raise UsageError(f"{flag} has no use without an endpoint; add --otlp-endpoint URL")
         return None, []
@@ -327,7 +342,9 @@ def _otlp(
         client_key=given.otlp_client_key,
         client_certificate=given.otlp_client_certificate,
         compression=given.otlp_compression,
-        timeout_ms=timeout and values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
+        timeout_ms=None
+        if timeout is None
+        else values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
         protocol=given.otlp_protocol,
     )
     choice = resolve(flags, environ)

@@ -46,7 +46,8 @@ class Plan(NamedTuple):
 def plan(given: argparse.Namespace, form: str | None) -> Plan | None:
     """What -c, -C and what belongs to them ask for; None = no summary. Raises UsageError."""
     if not (given.summary_only or given.summary):
-        if alone := [flag for name, flag in _NEED.items() if getattr(given, name)]:
+        given_ones = {name for name, value in vars(given).items() if value not in (None, False)}
+        if alone := [flag for name, flag in _NEED.items() if name in given_ones]:
             raise UsageError(f"{alone[0]} is a summary's: add -c (or -C)")
         return None
     _check(given, form)
@@ -67,7 +68,7 @@ def plan(given: argparse.Namespace, form: str | None) -> Plan | None:
         only=given.summary_only,
         by=by,
         wall=given.summary_wall_clock,
-        sort=summary.sort_name(given.summary_sort_by or "time"),
+        sort=summary.sort_name("time" if given.summary_sort_by is None else given.summary_sort_by),
         columns=columns,
         form=form if form in ("csv", "json") else "text",
     )

@@ -71,6 +71,13 @@ def show(text: str) -> None:
         raise OutputError(f"standard output: {error.strerror}; free space there") from error
 
 
+def show_version() -> None:
+    """Our name and version to standard output. Raises as show()."""
+    from renacer_otel._version import __version__
+
+    show(f"renacer-otel {__version__}\n")
+
+
 def is_unicode() -> bool:
     """Whether standard output takes all characters."""
     return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")

@@ -25,7 +25,9 @@ def parse_pids(text: str, flag: str) -> list[int]:
     words = re.split(r"[,\s]+", text.strip())
     pids = []
     for word in words:
-        if not (word.isascii() and word.isdigit() and 0 < int(word) <= _PID_MAX):
+        if word.isascii() and word.isdigit() and int(word[:20]) > _PID_MAX:
+            raise UsageError(f"{flag}: there is no process {one_line(word, 40)}; ids are smaller")
+        if not (word.isascii() and word.isdigit() and int(word)):
             raise UsageError(
                 f"{flag}: '{one_line(word, 40)}' is not a process id; give numbers, as in -p"
                 " 123,456, or use --name PATTERN"

@@ -18,11 +18,18 @@ STATUSES = ("successful", "failed", "unfinished", "unavailable", "detached")
 
 _QUALIFIERS = {"trace": "trace", "t": "trace", "signal": "signal", "signals": "signal",
                "s": "signal", "status": "status"}  # fmt: skip
-_KINDS = "trace=, signal= and status="
 # strace has these too: they are no misspelling of ours.
-_FOREIGN = ("abbrev", "a", "verbose", "v", "raw", "x", "read", "reads", "r", "write", "writes", "w",
-            "fault", "inject", "kvm", "quiet", "silent", "silence", "q", "decode-fds",
-            "decode-pids", "namespace")  # fmt: skip
+_MORE = "use -s N to see more of each buffer"
+_UNCHANGED = "calls are never changed here"
+_NO_PIDS = "pids are shown as the tracer sees them"
+_DECODED = "arguments are always decoded; -v shows all of a structure"
+_FOREIGN = {
+    **dict.fromkeys(("abbrev", "a", "verbose", "v", "raw", "x"), _DECODED),
+    **dict.fromkeys(("read", "reads", "r", "write", "writes", "w"), _MORE),
+    **dict.fromkeys(("fault", "inject"), _UNCHANGED),
+    "kvm": "KVM exits are not decoded",
+    **dict.fromkeys(("decode-pids", "namespace"), _NO_PIDS),
+}
 _PERSONALITIES = {"64": ("x86_64", "aarch64"), "32": ("i386", "arm"), "x32": ("x32",)}
 _ABIS = ("unknown", "x86_64", "i386", "x32", "aarch64", "arm")
 _FIRST_REALTIME, _LAST_SIGNAL = 32, 64
@@ -77,8 +84,9 @@ def _split(expression: str) -> tuple[str, str]:
     if qualifier in _QUALIFIERS:
         return _QUALIFIERS[qualifier], value
     if qualifier in _FOREIGN:
-        raise UsageError(f"-e {qualifier}=…: only {_KINDS} are supported yet")
-    hint = _nearest(qualifier, ("trace", "signal", "status"), f"there are {_KINDS}")
+        raise UsageError(f"-e {qualifier}= is not supported: {_FOREIGN[qualifier]}")
+    known = ("trace", "signal", "status", "quiet", "decode-fds")
+    hint = _nearest(qualifier, known, "there are " + "=, ".join(known) + "=")
     raise UsageError(f"-e: there is no '{one_line(qualifier, 20)}='{hint}")
 
 
@@ -186,6 +194,8 @@ def _unknown(word: str, names: _Names) -> str:
     shown = one_line(word, 40)
     if not word:
         return "no system call is called ''; write names with one comma between them"
+    if word == "none":
+        return "'none' stands alone; leave out the other words, or none"
     if word.startswith("/"):
         return f"no system call matches {shown}; names are those of the man pages"
     known = sorted(f"%{name}" for name in classes.CLASSES)

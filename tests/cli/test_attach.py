@@ -259,7 +259,7 @@ def test_a_name_is_never_our_own() -> None:
         (["-p", ""], "'' is not a process id"),
         (["-p", "0"], "'0' is not a process id"),
         (["-p", "-1"], "'-1' is not a process id"),
-        (["-p", "99999999999999999999"], "is not a process id"),
+        (["-p", "99999999999999999999"], "there is no process 99999999999999999999"),
         (["attach", "sh"], "attach: 'sh' is not a process id"),
         (["attach"], "no process to attach to"),
         (["attach", "--name", "("], "is no regular expression"),

@@ -91,7 +91,7 @@ def test_classes_of_renacer(name: str) -> None:
         ("signal=0", "signal(7)"),
         ("signal=65", "signal(7)"),
         ("signl=INT", "did you mean signal?"),
-        ("inject=open", "are supported yet"),
+        ("inject=open", "calls are never changed here"),
     ],
 )
 def test_a_wrong_word_names_the_nearest(expression: str, hint: str) -> None:

@@ -144,3 +144,27 @@ def test_no_lines_of_exits() -> None:
     assert "exit_group" in done.err
     assert "+++" not in done.err
     assert "calls" not in done.err  # nor the last line
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("options", [
+    "--trace=%file --failed-only", "--trace-path=/etc/passwd", "--successful-only --trace=read",
+    "--status=failed", "--signal=none --trace=none", "--seccomp-bpf -f --trace=close",
+    "-e quiet=exit -e trace=close", "-e decode-fds=path -e read",
+])  # fmt: skip
+def test_long_names_of_straces(options: str, tmp_path: Path) -> None:
+    command = ["sh", "-c", "kill -USR1 $$; cat /etc/passwd"]
+    theirs = tmp_path / "theirs"
+    strace = ["strace", "-f", *options.replace(" -f ", " ").split(), "-o", str(theirs), *command]
+    subprocess.run(strace, check=False, capture_output=True)
+    renacer(*options.split(), "-o", "ours", *command, cwd=tmp_path)
+    expected, ours = (
+        [re.sub(r"0x[0-9a-f]+|\d{3,} *", "N", line) for line in path.read_text().splitlines()]
+        for path in (theirs, tmp_path / "ours")
+    )
+    assert ours == expected
+
+
+def test_separate_files_by_their_long_name(tmp_path: Path) -> None:
+    renacer("--output-separately", "-o", "of", "sh", "-c", "true & wait", cwd=tmp_path)
+    assert len(list(tmp_path.glob("of.*"))) == 2

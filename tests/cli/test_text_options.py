@@ -168,3 +168,10 @@ def test_a_damaged_ring_is_told(tmp_path: Path) -> None:
         _, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 3
     assert "the ring was damaged" in err
+
+
+def test_deaths_by_signals_are_told_under_qq_as_strace_does() -> None:
+    told = "+++ killed by SIGUSR1 +++"
+    command = ("-e", "trace=none", "sh", "-c", "kill -USR1 $$")
+    assert told in renacer("-qq", *command).err
+    assert told not in renacer("-qq", "-e", "signal=none", *command).err

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,6 @@ MALFORMED = [
         "--otlp-end http://localhost:4317",
         "there is no option --otlp-end; did you mean --otlp-endpoint?",
     ),
-    ("--syscall-times=yes", "argument -T/--syscall-times: ignored explicit argument 'yes'"),
     ("-o", "argument -o/--output: expected one argument"),
     ("--format", "argument --format: expected one argument"),
     ("--format=jsn", "--format: 'jsn' is not one of text, csv, json, record, otlp-json; did you"),
@@ -55,7 +56,23 @@ MALFORMED = [
     ("-e trace=opeat", "-e trace: no system call is called 'opeat'; did you mean openat?"),
     ("-e trace=", "-e trace: no system call is called ''"),
     ("-e trace=read,,write", "-e trace: no system call is called ''"),
-    ("-e fault=open", "-e fault=…: only trace=, signal= and status= are supported yet"),
+    ("-e fault=open", "-e fault= is not supported: calls are never changed here"),
+    ("-e read=3", "-e read= is not supported: use -s N to see more of each buffer"),
+    ("-e qiet=all", "-e: there is no 'qiet='; did you mean quiet?"),
+    ("-e quiet=exti", "superseded, all, none; did you mean exit?"),
+    ("-e file,none", "-e trace: 'none' stands alone"),
+    ("--for=", "--for: '' is not a duration like 250us, 5ms or 10s"),
+    ("--format=", "--format: '' is not one of text"),
+    ("-c --summary-sort-by=", "-S: '' is not one of time"),
+    ("--summary-sort-by=", "-S is a summary's: add -c"),
+    ("--output=", "-o: the name is empty; name a file"),
+    ("--syscall-times=ms", "--syscall-times takes no value; leave out '=ms'"),
+    ("--instruction-pointer", "strace's --instruction-pointer is not supported"),
+    ("-p 99999999", "-p: there is no process 99999999; ids are smaller"),
+    ("-p 1,999999999999999999999999", "there is no process 999999999999999999999999; ids"),
+    ("-S=", "-S is a summary's: add -c"),
+    ("-c --by=", "--by: '' is not one of process, thread, path, peer"),
+    ("ENDPOINT --otlp-timeout=", "--otlp-timeout: '' is not a duration"),
     ("--otlp-endpoint localhost:99999", "has a bad host or port"),
     ("--otlp-endpoint http://", "has a bad host or port"),
     ("--otlp-endpoint http://host:4317/v1/traces", "an OTLP/gRPC endpoint has no path"),
@@ -243,11 +260,6 @@ def test_values_are_known_to_the_count() -> None:
 # --- the plain ones ---------------------------------------------------------------------------
 
 
-def test_version() -> None:
-    for flag in ("-V", "--version"):
-        assert renacer(flag) == (0, f"renacer-otel {__version__}\n", "")
-
-
 @pytest.mark.parametrize("words", ["-h", "--help", "run -h", "run --help", "demo -h", "doctor -h"])
 def test_help(words: str) -> None:
     done = renacer(*words.split())
@@ -321,3 +333,38 @@ def test_too_few_descriptors(limit: int) -> None:
     if done.code:
         assert done.code == 125
         assert "ulimit -n" in done.error
+
+
+@pytest.mark.parametrize("words", ["-V", "--version", "run -V", "attach -V", "-q --version true"])
+def test_version(words: str) -> None:
+    done = renacer(*words.split())
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"renacer-otel {__version__}\n"
+
+
+def test_a_misspelt_sub_command_is_told_apart_from_a_command() -> None:
+    done = renacer("atach", "1")
+    assert done.code == 127
+    assert done.error == (
+        "atach: no such command; check its name and PATH; or did you mean attach?"
+    )
+    assert renacer("run", "atach").error.endswith("check its name and PATH")
+
+
+@pytest.mark.parametrize(("words", "reason"), [
+    ("-E A=b", "-E is for a command that is started; leave it out"),
+    ("-u root", "-u is for a command that is started; leave it out"),
+    ("-D", "-D is for a command alone; leave out what to attach to"),
+    ("--cpu share", "--cpu share: attached processes keep their CPUs; leave it out"),
+])  # fmt: skip
+def test_options_of_a_command_without_one(words: str, reason: str) -> None:
+    for how in (["attach", str(os.getpid())], ["-p", str(os.getpid())]):
+        done = renacer(*how, *words.split())
+        assert (done.code, done.error) == (125, reason)
+
+
+def test_help_of_attach_leaves_out_what_is_of_a_command() -> None:
+    shown = renacer("attach", "--help").out
+    assert "--name PATTERN" in shown
+    assert not re.search(r"--(env|user|daemonize)\b", shown)
+    assert re.search(r"--(env|user|daemonize)\b", renacer("run", "--help").out)
