@@ -78,8 +78,10 @@ class Memory:
         return found, form.CUT
 
 
-def at_entry(tid: int, name: str, args: tuple[int, ...], limit: int) -> list[bytes]:
-    """Pieces of a call that begins; `limit`: bytes of a buffer."""
+def at_entry(
+    tid: int, name: str, args: tuple[int, ...], limit: int, *, narrow: bool = False
+) -> list[bytes]:
+    """Pieces of a call that begins; `limit`: bytes of a buffer; `narrow`: pointers of 32 bits."""
     memory, pieces = Memory(tid), []
     for arg, kind in _STRINGS.get(name, ()):
         if args[arg]:
@@ -92,7 +94,7 @@ def at_entry(tid: int, name: str, args: tuple[int, ...], limit: int) -> list[byt
         arg, length = _ADDRESSES_IN[name]
         pieces += _part(memory, form.STRUCT, arg, args, min(args[length] & 0xFFFFFFFF, 128), 128)
     if name in ("execve", "execveat"):
-        pieces += _argv(memory, 1 if name == "execve" else 2, args)
+        pieces += _argv(memory, 1 if name == "execve" else 2, args, 4 if narrow else 8)
     return pieces
 
 
@@ -105,7 +107,8 @@ def at_exit(tid: int, name: str, args: tuple[int, ...], result: int, limit: int)
         return _part(memory, form.BUFFER, arg, args, size, limit, form.AT_EXIT)
     if name in _PATHS_OUT:
         arg = _PATHS_OUT[name]
-        return _part(memory, form.PATH, arg, args, result, _PATH_LIMIT, form.AT_EXIT)
+        size = result - (name == "getcwd")  # which counts the NUL
+        return _part(memory, form.PATH, arg, args, size, _PATH_LIMIT, form.AT_EXIT)
     return []
 
 
@@ -124,13 +127,13 @@ def _part(
     return [form.piece(kind, arg, data, total, flags)]
 
 
-def _argv(memory: Memory, arg: int, args: tuple[int, ...]) -> list[bytes]:
-    """The strings of an argument vector of 64-bit code."""
+def _argv(memory: Memory, arg: int, args: tuple[int, ...], size: int) -> list[bytes]:
+    """The strings of an argument vector; `size`: bytes of a pointer."""
     data, flags = b"", 0
     count = 0
     while args[arg] and count < _ARGV_LIMIT:
-        word = memory.read(args[arg] + 8 * count, 8)
-        if len(word) < 8:
+        word = memory.read(args[arg] + size * count, size)
+        if len(word) < size:
             flags |= form.CUT if count else form.UNREAD
             break
         address = int.from_bytes(word, "little")

@@ -30,6 +30,7 @@ _LAUNCH, _FORK, _VFORK, _CLONE, _UNKNOWN = 0, 1, 2, 3, 5
 _BIRTHS = {trace.EVENT_FORK: _FORK, trace.EVENT_VFORK: _VFORK, trace.EVENT_CLONE: _CLONE}
 _ARCHES = {0xC000003E: 1, 0x40000003: 2, 0xC00000B7: 4, 0x40000028: 5}  # AUDIT_ARCH_*: rn_abi
 _X86_64, _X32, _X32_BIT = 1, 3, 0x40000000
+_NARROW = (2, 5)  # i386, arm
 _NO_RESULT = {"rt_sigreturn", "sigreturn"}
 _SPINS = 100
 _LONGEST_NAP_S = 0.01
@@ -209,7 +210,9 @@ class Tracer:
             record.flags = form.RESTARTED
         if self._wish.capture:
             limit = self._wish.string_limit
-            record.pieces = capture.at_entry(task.tid, task.name, stop.args, limit)
+            record.pieces = capture.at_entry(
+                task.tid, task.name, stop.args, limit, narrow=abi in _NARROW
+            )
         record.seq = self._next()
         self._pending = task, record
 
