@@ -133,16 +133,11 @@ def test_children_of_others_are_not_waited_for(tmp_path: Path) -> None:
     """Nor their ends taken: of the command of -o, and of whoever became us by exec."""
     out = tmp_path / "out"
     words = shlex.join(map(str, traced("-o", f"|cat > {out}; exit 3", *PYTHON)))
-    script = f"read x <&3 & exec {words} true"
-    read, write = os.pipe()
-    try:
-        process = subprocess.run(
-            ["sh", "-c", f"exec 3<&{read}; {script}"], pass_fds=[read], timeout=60, check=False,
-            env=environment(), capture_output=True, text=True,
-        )  # fmt: skip
-    finally:
-        os.close(read)
-        os.close(write)
-    assert process.returncode == 0
-    assert "exited with 3" in process.stderr
+    script = f"exec 3<&0; (read x) <&3 >/dev/null 2>&1 & exec {words} true"
+    with running(["sh", "-c", script], stderr=subprocess.PIPE) as process:
+        assert process.wait(60) == 0
+        assert process.stderr is not None
+        errors = process.stderr.read()
+        process.stderr.close()
+    assert "exited with 3" in errors
     assert "exit_group(0)" in out.read_text()
