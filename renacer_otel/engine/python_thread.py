@@ -153,8 +153,11 @@ class Traced:
         if pid == 0 or time.monotonic_ns() - self._tracer.signalled.get(number, 0) < _SAME_NS:
             return True
         try:
+            # One that has died, and is not waited for yet, would take the signal.
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return False
             os.kill(pid, number)
-        except ProcessLookupError:
+        except (ChildProcessError, ProcessLookupError):
             return False
         return True
 
