@@ -94,7 +94,7 @@ def test_environment_user_and_depth(tmp_path: Path) -> None:
         (["--format", "otlp-json", "-o", "x"], "--format otlp-json"),
         (["-c"], "--summary-only"),
         (["-C"], "--summary"),
-        (["-P", "/etc"], "-P"),
+        (["-P", "/etc"], "--trace-path"),
         (["-z"], "-z"),
         (["-e", "signal=none"], "-e signal="),
         (["-ff", "-o", "x"], "-ff"),
