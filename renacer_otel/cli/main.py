@@ -90,9 +90,15 @@ def _dispatch(words: list[str]) -> int:
     try:
         return command.main(words)
     except CommandNotFound as error:
-        from difflib import get_close_matches
+        raise CommandNotFound(error.message + _meant(error, first)) from error
 
-        close = get_close_matches(first, COMMANDS, 1, 0.8)
-        if close and first not in COMMANDS:
-            raise CommandNotFound(f"{error.message}; or did you mean {close[0]}?") from error
-        raise
+
+def _meant(error: CommandNotFound, first: str) -> str:
+    """What to add where a command that there is not may have been meant for a sub-command."""
+    from difflib import get_close_matches
+
+    name = error.message.partition(":")[0]
+    if name in COMMANDS:
+        return f"; the sub-command stands before all options: renacer-otel {name} …"
+    close = get_close_matches(first, COMMANDS, 1, 0.8) if name == first else []
+    return f"; or did you mean {close[0]}?" if close else ""

@@ -349,6 +349,8 @@ def test_a_misspelt_sub_command_is_told_apart_from_a_command() -> None:
         "atach: no such command; check its name and PATH; or did you mean attach?"
     )
     assert renacer("run", "atach").error.endswith("check its name and PATH")
+    behind = "; the sub-command stands before all options: renacer-otel attach …"
+    assert renacer("-q", "attach", "1").error.endswith(behind)
 
 
 @pytest.mark.parametrize(("words", "reason"), [
