@@ -134,7 +134,7 @@ def test_core_that_does_not_fit(tmp_path: Path) -> None:
         "from renacer_otel.engine import native\n"
         "native.LIBRARY = sys.argv[1]\n"
         "from renacer_otel.cli.main import main\n"
-        "sys.exit(main(['-o', '/dev/null', 'true']))\n"
+        "sys.exit(main(['--engine', 'ptrace', '-o', '/dev/null', 'true']))\n"
     )
     library = tmp_path / "librenacer.so"
     library.write_bytes(b"not a library")
