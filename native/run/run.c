@@ -9,8 +9,6 @@
 
 #include "run_private.h"
 
-#define WANTED_WORDS (RN_ABI_COUNT * RN_ABI_WORDS)
-
 uint64_t rn_now(void)
 {
 	struct timespec ts;
@@ -24,93 +22,6 @@ static void explain(rn_failure *fail, int code, int err, const char *what)
 	fail->code = code;
 	fail->err = err;
 	snprintf(fail->what, sizeof(fail->what), "%s", what);
-}
-
-static void free_strings(char **list)
-{
-	for (char **at = list; list && *at; at++)
-		free(*at);
-	free(list);
-}
-
-static char **copy_strings(const char *const *list)
-{
-	size_t n = 0;
-	char **copy;
-
-	while (list[n])
-		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++) {
-		copy[i] = strdup(list[i]);
-		if (!copy[i]) {
-			free_strings(copy);
-			return NULL;
-		}
-	}
-	return copy;
-}
-
-static uint64_t *copy_words(const uint64_t *words)
-{
-	uint64_t *copy = malloc(WANTED_WORDS * sizeof(*copy));
-
-	if (copy)
-		memcpy(copy, words, WANTED_WORDS * sizeof(*copy));
-	return copy;
-}
-
-static bool copy_selection(rn_run *run, const rn_config *config)
-{
-	if (config->wanted) {
-		run->wanted = copy_words(config->wanted);
-		run->recorded = copy_words(config->wanted);
-		if (!run->wanted || !run->recorded)
-			return false;
-	}
-	if (!config->paths)
-		return true;
-	if (run->recorded)
-		rn_selection_widen(run->recorded);
-	run->paths = copy_strings(config->paths);
-	run->path_fds = calloc(config->path_fd_count + 1u, sizeof(*run->path_fds));
-	if (!run->paths || !run->path_fds)
-		return false;
-	for (uint32_t i = 0; i < config->path_fd_count; i++)
-		run->path_fds[i] = config->path_fds[i];
-	return true;
-}
-
-static bool copy_config(rn_run *run, const rn_config *config)
-{
-	static const char *const none[] = {NULL};
-
-	run->config = *config;
-	run->argv = copy_strings(config->argv ? config->argv : none);
-	run->envp = copy_strings(config->envp ? config->envp : none);
-	run->tracestate = strdup(config->tracestate ? config->tracestate : "");
-	run->options = strdup(config->options ? config->options : "");
-	if (config->change_user) {
-		run->groups = calloc(config->group_count + 1u, sizeof(*run->groups));
-		if (!run->groups)
-			return false;
-		for (uint32_t i = 0; i < config->group_count; i++)
-			run->groups[i] = config->groups[i];
-	}
-	if (config->text_prefix) {
-		run->text_prefix = strdup(config->text_prefix);
-		if (!run->text_prefix)
-			return false;
-	}
-	if (!run->argv || !run->envp || !run->tracestate || !run->options)
-		return false;
-	run->attach = calloc(config->attach_count + 1u, sizeof(*run->attach));
-	run->attach_errors = calloc(config->attach_count + 1u, sizeof(*run->attach_errors));
-	if (!run->attach || !run->attach_errors)
-		return false;
-	for (uint32_t i = 0; i < config->attach_count; i++)
-		run->attach[i] = config->attach[i];
-	return copy_selection(run, config);
 }
 
 static bool make_engine(rn_run *run)
@@ -234,7 +145,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	/* A wait must not last longer because somebody sets the clock. */
 	rn_cond_init(&run->changed);
 	run->t_start = rn_now();
-	if (!copy_config(run, config))
+	if (!rn_run_copy_config(run, config))
 		goto no_memory;
 	run->trace = (struct rn_trace){
 		.realtime_anchor = config->realtime_anchor,
@@ -535,17 +446,6 @@ void rn_run_free(rn_run *run)
 	pthread_cond_destroy(&run->changed);
 	pthread_mutex_destroy(&run->lock);
 	free(run->chunk);
-	free_strings(run->argv);
-	free_strings(run->envp);
-	free(run->tracestate);
-	free(run->options);
-	free(run->text_prefix);
-	free(run->groups);
-	free(run->attach);
-	free(run->attach_errors);
-	free(run->wanted);
-	free(run->recorded);
-	free_strings(run->paths);
-	free(run->path_fds);
+	rn_run_free_config(run);
 	free(run);
 }

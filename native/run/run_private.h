@@ -84,6 +84,10 @@ struct rn_run {
 	struct consumed consumed;
 };
 
+/* settings.c */
+/* False without memory; what was copied is freed by rn_run_free_config(). */
+bool rn_run_copy_config(rn_run *run, const rn_config *config);
+void rn_run_free_config(rn_run *run);
 /* consumer.c */
 void *rn_consumer_main(void *run);
 /* text_output.c */

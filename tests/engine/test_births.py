@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from tests.engine.tools import (
     export,
     facts,
     record,
-    traced,
 )
 
 CLONE_THREAD = 0x10000
@@ -193,24 +191,6 @@ def test_calls_that_do_not_return_are_marked(subject: Path) -> None:
     for span in run.named("exit_group") + run.named("exit"):
         assert facts(span)["renacer.unfinished"] is True
     assert sum("renacer.unfinished" in facts(span) for span in run.spans) == 2
-
-
-def test_an_unfollowed_child_outlives_the_tracer(subject: Path) -> None:
-    """It holds our standard output open; the tracer must not wait for it."""
-    script = "exec 3<&0; (read line; echo $line) <&3 & echo gone"
-    process = subprocess.Popen(
-        [*map(str, traced("-o", os.devnull, "--no-follow")), "sh", "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.wait(30) == 0
-        output, _ = process.communicate("later\n", 30)
-    finally:
-        process.kill()
-        process.wait()
-    assert output == "gone\nlater\n"
 
 
 def test_bare_words_agree(subject: Path) -> None:

@@ -113,10 +113,12 @@ def test_without_a_filter_they_have_no_tracer(tmp_path: Path) -> None:
     assert (seen.output, seen.status) == ("TracerPid:\t0\n", 3)
 
 
-def test_an_unfollowed_child_outlives_the_tracer() -> None:
+@pytest.mark.parametrize("options", [["--follow", "threads"], ["--no-follow"]])
+def test_an_unfollowed_child_outlives_the_tracer(options: list[str]) -> None:
+    """It holds our standard output open; the tracer must not wait for it."""
     script = "exec 3<&0; (read line; echo $line) <&3 & echo gone"
     process = subprocess.Popen(
-        [*map(str, traced("-o", os.devnull, "--follow", "threads")), "sh", "-c", script],
+        [*map(str, traced("-o", os.devnull, *options)), "sh", "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
