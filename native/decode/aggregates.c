@@ -102,12 +102,33 @@ static char *write_shape(char *out, const struct rn_call *call, const struct rn_
 	return rn_write_shape(out, shape & RN_FORM_MASK, &value);
 }
 
+/* Whether the program says that its structure is shorter, or its signal set longer. */
+static bool is_of_other_size(const struct rn_call *call, const struct rn_meaning *meaning)
+{
+	uint64_t size = call->args[meaning->aux];
+
+	if (!meaning->aux)
+		return false;
+	switch (meaning->form & RN_FORM_MASK) {
+	case RN_SHAPE_SIGSET:
+		return size != 8;
+	case RN_SHAPE_CLONE_ARGS: /* its first version */
+		return size < 64;
+	case RN_SHAPE_OPENHOW:
+		return size < 24;
+	default:
+		return false;
+	}
+}
+
 static char *write_struct(char *out, const struct rn_call *call, unsigned arg,
 			  const struct rn_meaning *meaning, const struct rn_style *style)
 {
 	const struct rn_piece *piece = readable(call, arg);
 	char *end = NULL;
 
+	if (is_of_other_size(call, meaning))
+		return rn_write_pointer(out, call->args[arg]);
 	if (piece && call->args[arg] && !(meaning->kind == RN_ARG_STRUCT_OUT && gave_nothing(call)))
 		end = write_shape(out, call, piece, meaning->form, style);
 	return end ? end : rn_write_pointer(out, call->args[arg]);
@@ -180,7 +201,7 @@ static char *write_clone(char *out, const struct rn_call *call, unsigned arg,
 	char *end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
 	uint64_t flags;
 
-	if (!end)
+	if (!end || is_of_other_size(call, meaning))
 		return rn_write_pointer(out, call->args[arg]);
 	flags = rn_get(rn_piece_data(before), 0, 8);
 	if (!after || after->len < 8 || gave_nothing(call) || !(flags & 0x101000))

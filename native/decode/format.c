@@ -202,8 +202,20 @@ static char *write_ipc_flags(char *out, unsigned abi, uint32_t value, uint32_t f
 /* A command without a name: what the number says by itself. */
 static char *write_ioctl(char *out, uint32_t command)
 {
+	/* Numbers that two drivers share; strace tells both. */
+	static const struct {
+		uint32_t command;
+		const char *other;
+	} shared[] = {
+		{0x5402, "SNDCTL_TMR_START or "},          {0x5403, "SNDCTL_TMR_STOP or "},
+		{0x5404, "SNDCTL_TMR_CONTINUE or "},       {0x40049409, "BTRFS_IOC_CLONE or "},
+		{0x4020940d, "BTRFS_IOC_CLONE_RANGE or "},
+	};
 	const char *name = rn_name_of(RN_SET_IOCTL, RN_ABI_X86_64, command);
 
+	for (size_t i = 0; name && i < sizeof(shared) / sizeof(shared[0]); i++)
+		if (shared[i].command == command)
+			out = rn_write_text(out, shared[i].other);
 	if (name)
 		return rn_write_text(out, name);
 	out = rn_write_text(out, "_IOC(");

@@ -3,6 +3,8 @@
  * Constants by name, as strace 6.1 writes them: flags joined by |, the rest in hex. Which
  * names there are is data: native/tables/sets.tsv.
  */
+#include <arpa/inet.h>
+
 #include "decode.h"
 
 struct rn_name {
@@ -100,16 +102,41 @@ static char *write_flags(char *out, const struct names *names, uint64_t value, c
 	return out;
 }
 
-char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value)
+static char *write_plain(char *out, unsigned set, unsigned abi, uint64_t value)
 {
 	const char *name;
 
-	if (set == RN_SET_NONE || set >= RN_SET_COUNT)
-		return rn_write_hex(out, value);
 	if (!name_sets[set].one)
 		return write_flags(out, names_of(set, abi), value, name_sets[set].unknown);
 	name = find(names_of(set, abi), value);
 	return name ? rn_write_text(out, name) : write_unknown(out, value, name_sets[set].unknown);
+}
+
+/* Numbers that are made of several. */
+char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value)
+{
+	switch (set) {
+	case RN_SET_ETHPROTO:
+		out = write_plain(rn_write_text(out, "htons("), set, abi, ntohs((uint16_t)value));
+		return rn_write_text(out, ")");
+	case RN_SET_IOPRIO:
+		out = rn_write_text(out, "IOPRIO_PRIO_VALUE(");
+		out = write_plain(out, set, abi, (uint32_t)value >> 13);
+		out = rn_write_u64(rn_write_text(out, ", "), value & 0x1fff);
+		return rn_write_text(out, ")");
+	case RN_SET_FUTEXOP:
+		if (value >> 31 & 1)
+			out = rn_write_text(out, "FUTEX_OP_OPARG_SHIFT<<28|");
+		out = write_plain(out, set, abi, value >> 28 & 7);
+		out = rn_write_hex(rn_write_text(out, "<<28|"), value >> 12 & 0xfff);
+		out = write_plain(rn_write_text(out, "<<12|"), RN_SET_FUTEXCMP, abi,
+				  value >> 24 & 15);
+		return rn_write_hex(rn_write_text(out, "<<24|"), value & 0xfff);
+	default:
+		if (set == RN_SET_NONE || set >= RN_SET_COUNT)
+			return rn_write_hex(out, value);
+		return write_plain(out, set, abi, value);
+	}
 }
 
 const char *rn_name_of(unsigned set, unsigned abi, uint64_t value)

@@ -26,7 +26,8 @@ static char *write_meaning(char *out, const struct rn_call *call, const struct r
 		out = meaning->kind == RN_ARG_RAW ? rn_write_hex(out, (uint64_t)call->result)
 						  : rn_write_i64(out, call->result);
 		/* A number without a name says nothing more; flags do. */
-		if (rn_set_is_one(set) && !rn_name_of(set, call->abi, value))
+		if (rn_set_is_one(set) && set != RN_SET_IOPRIO &&
+		    !rn_name_of(set, call->abi, value))
 			return out;
 		out = rn_write_names(rn_write_text(out, " ("), set, call->abi, value);
 		return rn_write_text(out, ")");

@@ -149,6 +149,22 @@ static char *write_ipc(char *out, unsigned shape, const struct rn_value *value)
 	return out;
 }
 
+/* struct ifreq: a name, and an address of what `shape` says. */
+static char *write_interface(char *out, unsigned shape, const struct rn_value *value)
+{
+	const char *what = shape == RN_SHAPE_IFADDR        ? "addr"
+			   : shape == RN_SHAPE_IFNETMASK   ? "netmask"
+			   : shape == RN_SHAPE_IFBROADADDR ? "broadaddr"
+							   : "dstaddr";
+
+	out = rn_write_text(out, "{ifr_name=");
+	out = rn_write_quoted(out, value->data, strnlen((const char *)value->data, 16), false);
+	out = rn_write_text(rn_write_text(rn_write_text(out, ", ifr_"), what), "=");
+	out = rn_write_sockaddr(out, value->abi, value->data + 16, 16);
+	*out++ = '}';
+	return out;
+}
+
 char *rn_write_shape(char *out, unsigned shape, const struct rn_value *value)
 {
 	uint32_t size = rn_shape_size(shape, value->abi);
@@ -169,6 +185,11 @@ char *rn_write_shape(char *out, unsigned shape, const struct rn_value *value)
 		return write_clone_args(out, value);
 	case RN_SHAPE_TERMIOS:
 		return rn_write_terminal(out, value);
+	case RN_SHAPE_IFADDR:
+	case RN_SHAPE_IFNETMASK:
+	case RN_SHAPE_IFBROADADDR:
+	case RN_SHAPE_IFDSTADDR:
+		return write_interface(out, shape, value);
 	case RN_SHAPE_CAPDATA:
 		return write_capabilities(out, value);
 	case RN_SHAPE_SHMID:

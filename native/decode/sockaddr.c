@@ -69,6 +69,43 @@ static char *write_netlink(char *out, const uint8_t *data)
 	return out;
 }
 
+/* The interface by its number: which name it has hangs on the program's network namespace. */
+static char *write_packet(char *out, unsigned abi, const uint8_t *data, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t halen = data[11], room = len - 12;
+
+	out = rn_write_names(rn_write_text(out, ", sll_protocol="), RN_SET_ETHPROTO, abi,
+			     rn_get(data, 2, 2));
+	out = rn_write_i64(rn_write_text(out, ", sll_ifindex="), rn_get_signed(data, 4, 4));
+	out = rn_write_names(rn_write_text(out, ", sll_hatype="), RN_SET_ARPHRD, abi,
+			     rn_get(data, 8, 2));
+	out = rn_write_names(rn_write_text(out, ", sll_pkttype="), RN_SET_PACKETTYPE, abi,
+			     data[10]);
+	out = rn_write_u64(rn_write_text(out, ", sll_halen="), halen);
+	if (!halen)
+		return out;
+	out = rn_write_text(out, ", sll_addr=[");
+	for (size_t i = 0; i < halen && i < room; i++) {
+		if (i)
+			out = rn_write_text(out, ", ");
+		*out++ = digits[data[12 + i] >> 4];
+		*out++ = digits[data[12 + i] & 15];
+	}
+	*out++ = ']';
+	return out;
+}
+
+static char *write_vsock(char *out, unsigned abi, const uint8_t *data)
+{
+	const char *name = rn_name_of(RN_SET_VMADDR, abi, rn_get(data, 8, 4));
+
+	out = rn_write_text(out, ", svm_cid=");
+	out = name ? rn_write_text(out, name) : rn_write_hex(out, rn_get(data, 8, 4));
+	out = rn_write_hex(rn_write_text(out, ", svm_port="), rn_get(data, 4, 4));
+	return rn_write_hex(rn_write_text(out, ", svm_flags="), data[12]);
+}
+
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len)
 {
 	uint16_t family;
@@ -83,6 +120,10 @@ char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len
 		out = write_inet6(out, data);
 	else if (family == AF_UNIX)
 		out = write_unix(out, data, len);
+	else if (family == AF_PACKET && len >= 12)
+		out = write_packet(out, abi, data, len);
+	else if (family == AF_VSOCK && len >= 16)
+		out = write_vsock(out, abi, data);
 	else if (family == AF_NETLINK && len >= 12)
 		out = write_netlink(out, data);
 	else if (len > 2)

@@ -116,6 +116,8 @@ static void test_names(struct rn_buf *buf, struct sample *s)
 		{"getrandom", 2, 1, "GRND_NONBLOCK"},
 		{"getrandom", 2, 0, "0"},
 		{"umount2", 1, 2, "MNT_DETACH"},
+		{"ioctl", 1, 0x5403, "SNDCTL_TMR_STOP or TCSETSW"},
+		{"ioprio_set", 2, 0x4004, "IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

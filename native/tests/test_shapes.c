@@ -30,6 +30,8 @@ static const char *shape_text(struct rn_buf *buf, struct sample *s, const char *
 
 	sample(s, name, ARGS(0x10, 0x10, 0x10, 0x10, 0x10, 0x10));
 	out = rn_kind_is_out(s->call.desc->args[arg].kind);
+	if (s->call.desc->args[arg].kind == RN_ARG_STRUCT_IN && s->call.desc->args[arg].aux)
+		s->call.args[s->call.desc->args[arg].aux] = len;
 	sample_piece(s, RN_PIECE_STRUCT, arg, data, len, len, out ? RN_PIECE_AT_EXIT : 0);
 	sample_result(s, 0);
 	return arg_text(buf, s, arg);
@@ -58,6 +60,7 @@ static void test_structures(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(shape_text(buf, s, "rt_sigaction", 1, &action, sizeof(action)),
 		  "{sa_handler=SIG_IGN, sa_mask=[INT TERM], sa_flags=SA_RESTORER|SA_RESTART, "
 		  "sa_restorer=0x7000}");
+	CHECK_STR(shape_text(buf, s, "rt_sigprocmask", 1, &set, 4), "0x10");
 	CHECK_STR(shape_text(buf, s, "rt_sigprocmask", 1, &set, 8), "~[RTMIN]");
 	set = ~0ull;
 	CHECK_STR(shape_text(buf, s, "rt_sigprocmask", 1, &set, 8), "~[]");
@@ -111,6 +114,14 @@ static void test_addresses(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(shape_text(buf, s, "connect", 1, &un, 6),
 		  "{sa_family=AF_UNIX, sun_path=@\"x\\0\\1\"}");
 	CHECK_STR(shape_text(buf, s, "connect", 1, &un, 2), "{sa_family=AF_UNIX}");
+	CHECK_STR(shape_text(buf, s, "connect", 1, "\50\0\0\0c\0\0\0\2\0\0\0\0\0\0\0", 16),
+		  "{sa_family=AF_VSOCK, svm_cid=VMADDR_CID_HOST, svm_port=0x63, svm_flags=0}");
+	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0\4\1\2\3", 15),
+		  "{sa_family=AF_PACKET, sll_protocol=htons(ETH_P_ALL), sll_ifindex=2, "
+		  "sll_hatype=ARPHRD_ETHER, sll_pkttype=PACKET_HOST, sll_halen=4, "
+		  "sll_addr=[01, 02, 03]}");
+	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0", 11),
+		  "{sa_family=AF_PACKET, sa_data=\"\\0\\3\\2\\0\\0\\0\\1\\0\\0\"}");
 	CHECK_STR(shape_text(buf, s, "connect", 1, &un, 1), "0x10");
 	CHECK(!rn_call_peer(&s->call, &peer));
 
