@@ -36,7 +36,8 @@ _USAGES = {
 _DESCRIPTIONS = {
     "run": "Runs COMMAND and follows every system call of it and of all that it starts.",
     "attach": "Follows every system call of processes that run already, and of all that they"
-    " start, until they end or Ctrl-C; then they run on as before. Options as for run.",
+    " start, until they end or Ctrl-C; then they run on as before. Options as for run, but"
+    " for those of a command.",
 }
 
 
@@ -147,6 +148,7 @@ def _refuse_unknown(command: str, plain: Sequence[str], options: list[argparse.A
     known = {name: each for each in options for name in each.option_strings}
     for word in plain:
         name, tied, value = word.partition("=")
+        name = name if word.startswith("--") else word[:2]
         if name in known:
             if tied and known[name].nargs == 0:
                 raise UsageError(f"{name} takes no value; leave out '={one_line(value, 40)}'")

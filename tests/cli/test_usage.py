@@ -70,6 +70,7 @@ MALFORMED = [
     ("--instruction-pointer", "strace's --instruction-pointer is not supported"),
     ("-p 99999999", "-p: there is no process 99999999; ids are smaller"),
     ("-p 1,999999999999999999999999", "there is no process 999999999999999999999999; ids"),
+    ("-y=3", "there is no option -=; see renacer-otel run --help"),
     ("-S=", "-S is a summary's: add -c"),
     ("-c --by=", "--by: '' is not one of process, thread, path, peer"),
     ("ENDPOINT --otlp-timeout=", "--otlp-timeout: '' is not a duration"),
