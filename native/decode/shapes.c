@@ -149,6 +149,30 @@ static char *write_ipc(char *out, unsigned shape, const struct rn_value *value)
 	return out;
 }
 
+static char *write_uring_params(char *out, const struct rn_value *value)
+{
+	const uint8_t *data = value->data;
+	struct rn_value offsets = *value;
+	uint64_t flags = rn_get(data, 8, 4);
+
+	out = rn_write_names(rn_write_text(out, "{flags="), RN_SET_URINGSETUP, value->abi, flags);
+	out = rn_write_u64(rn_write_text(out, ", sq_thread_cpu="), rn_get(data, 12, 4));
+	out = rn_write_u64(rn_write_text(out, ", sq_thread_idle="), rn_get(data, 16, 4));
+	if (flags & 0x20) /* IORING_SETUP_ATTACH_WQ */
+		out = rn_write_i64(rn_write_text(out, ", wq_fd="), rn_get_signed(data, 24, 4));
+	out = rn_write_u64(rn_write_text(out, ", sq_entries="), rn_get(data, 0, 4));
+	out = rn_write_u64(rn_write_text(out, ", cq_entries="), rn_get(data, 4, 4));
+	out = rn_write_names(rn_write_text(out, ", features="), RN_SET_URINGFEAT, value->abi,
+			     rn_get(data, 20, 4));
+	offsets.data = data + 40;
+	offsets.len = 40;
+	out = rn_write_struct(rn_write_text(out, ", sq_off="), RN_SHAPE_SQOFFSETS, &offsets);
+	offsets.data = data + 80;
+	out = rn_write_struct(rn_write_text(out, ", cq_off="), RN_SHAPE_CQOFFSETS, &offsets);
+	*out++ = '}';
+	return out;
+}
+
 /* struct ifreq: a name, and an address of what `shape` says. */
 static char *write_interface(char *out, unsigned shape, const struct rn_value *value)
 {
@@ -185,6 +209,8 @@ char *rn_write_shape(char *out, unsigned shape, const struct rn_value *value)
 		return write_clone_args(out, value);
 	case RN_SHAPE_TERMIOS:
 		return rn_write_terminal(out, value);
+	case RN_SHAPE_URINGPARAMS:
+		return write_uring_params(out, value);
 	case RN_SHAPE_IFADDR:
 	case RN_SHAPE_IFNETMASK:
 	case RN_SHAPE_IFBROADADDR:

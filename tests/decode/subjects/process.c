@@ -189,6 +189,8 @@ static void limits(void)
 	CALL(getpriority, PRIO_PROCESS, 0);
 	CALL(setpriority, PRIO_PROCESS, 0, 0);
 	CALL(ioprio_get, 1, 0);
+	CALL(io_uring_setup, 4, (unsigned[30]){0});
+	CALL(io_uring_setup, 4, BAD);
 	CALL(ioprio_set, 1, 0, 0x4004);
 	CALL(sched_getaffinity, 0, 8, BAD);
 	CALL(personality, 0xffffffff);
