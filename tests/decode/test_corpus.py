@@ -43,7 +43,7 @@ COMMANDS = {
     "date": "date",
     "dd": "dd if=/dev/zero of=zeros bs=512 count=64",
     "sleep": "sleep 0.01",
-    "xargs": "echo a b c | xargs -n1 echo",
+    "xargs": "echo a b c >words; xargs -n1 echo <words",
     "timeout": "timeout 5 sleep 0.01",
 }
 

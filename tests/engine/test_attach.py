@@ -79,7 +79,7 @@ def test_registers_memory_and_cpus_are_left_alone(subject: Path) -> None:
         pid = ready_pid(process)
         cpus = os.sched_getaffinity(pid)
         for _ in range(3):
-            with attached(pid, "-o", os.devnull, "--cpu", "share") as tracer:
+            with attached(pid, "-o", os.devnull) as tracer:
                 tell(process)
                 assert line_of(process) == f"asked: {len(cpus)} CPUs"
                 for thread in os.listdir(f"/proc/{pid}/task"):
