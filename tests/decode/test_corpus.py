@@ -97,13 +97,20 @@ def trace(tool: list[str], command: str, folder: Path, environment: dict[str, st
     return text
 
 
+def shared(expected: list[str], found: list[str]) -> int:
+    """How many lines the two have in common, in any order."""
+    return (collections.Counter(expected) & collections.Counter(found)).total()
+
+
 def compare(theirs: str, ours: str) -> tuple[int, int, list[str]]:
     """Lines of strace, those of them that are ours, and what differs."""
     total = same = 0
     differences: list[str] = []
-    left, right = threads(theirs), threads(ours)
-    right += [[] for _ in range(len(left) - len(right))]
-    for expected, found in zip(left, right, strict=False):
+    remaining = threads(ours)
+    for expected in threads(theirs):
+        # Of threads that run side by side, either may be the first to be heard of.
+        found = max(remaining, key=lambda lines: shared(expected, lines), default=[])
+        remaining = [lines for lines in remaining if lines is not found]
         total += len(expected)
         matcher = difflib.SequenceMatcher(None, expected, found, autojunk=False)
         same += sum(block.size for block in matcher.get_matching_blocks())
