@@ -163,6 +163,10 @@ class CsvWriter:
         del first_seq
         self._write(view)
 
+    def rows(self, head: memoryview) -> int:
+        """A line break is escaped in a row, and ends it."""
+        return bytes(head).count(b"\n")
+
     def close(self, stats: object) -> None:
         """Nothing stands at the end."""
 
@@ -178,12 +182,19 @@ class PlainWriter:
         del first_seq
         self._write(view)
 
+    def rows(self, head: memoryview) -> int:
+        """Each is a line."""
+        return bytes(head).count(b"\n")
+
     def close(self, stats: object) -> None:
         """Nothing stands at the end."""
 
 
 class FileOutput(Output):
     """To an open file: whatever `make_writer` makes of a block.
+
+    A writer whose output is not whole blocks only has rows(): how many of a block's records
+    are whole in its first bytes.
 
     While tracees live, waiting is the ring's policy. Once they are gone nobody waits for us: an
     output that takes nothing for `limit_s` seconds gets no more, and the rest is counted.
@@ -202,6 +213,7 @@ class FileOutput(Output):
         self._limit_s = limit_s
         self._make_writer = make_writer
         self._writer: Any = None
+        self._taken = 0  # bytes of the block that is being written
         mode = os.fstat(descriptor).st_mode
         self._never_blocks = stat.S_ISREG(mode) or stat.S_ISBLK(mode)
 
@@ -217,6 +229,7 @@ class FileOutput(Output):
                 self._wait_writable()
                 count = os.write(self._descriptor, rest[:_SURE_BYTES])
             rest = rest[count:]
+            self._taken += count
 
     def _wait_writable(self) -> None:
         poll = select.poll()
@@ -234,7 +247,15 @@ class FileOutput(Output):
         if self._writer is None or self.result.error:
             self.result.lost += count
             return
-        self._writer.block(view, first_seq)
+        self._taken = 0
+        try:
+            self._writer.block(view, first_seq)
+        except Exception:
+            rows = getattr(self._writer, "rows", None)
+            whole = rows(view[: self._taken]) if rows else 0
+            self.result.written += whole
+            self.result.lost -= whole  # our caller counts the whole block
+            raise
         self.result.written += count
 
     def _close(self) -> None:

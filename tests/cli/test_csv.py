@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import re
+import resource
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -105,3 +106,22 @@ def test_an_output_that_is_full() -> None:
     done = renacer("--format", "csv", "-o", "/dev/full", "true")
     assert done.code == 0
     assert re.search(r"could not be written \(No space left on device\): \d+ rows? lost", done.err)
+
+
+def test_rows_that_found_room_are_not_lost(tmp_path: Path) -> None:
+    """A file may grow to 1 MiB: what is in it and what is told as lost are all calls."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    words = ("--ring-size", "512KiB", "--format", "csv", "-o", tmp_path / "out")
+    copy = ("dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=10000")
+    done = renacer(*words, *copy, preexec_fn=limit)
+    assert done.code == 0
+    found = re.search(r"could not be written \(File too large\): ([\d,]+) rows lost", done.err)
+    assert found, done.err
+    whole = (tmp_path / "out").read_bytes().count(b"\n") - 1
+    calls = re.search(r"([\d,]+) calls, 0 lost", done.err)
+    assert calls, done.err
+    assert whole > 1000
+    assert whole + int(found[1].replace(",", "")) == int(calls[1].replace(",", ""))
