@@ -123,12 +123,11 @@ def test_a_script_without_an_interpreter(tmp_path: Path) -> None:
 
 def test_spans_and_context() -> None:
     with Receiver() as receiver:
-        done = run_program(
-            [RENACER, "-D", "-q", "--otlp-endpoint", receiver.endpoint, "printenv", "TRACEPARENT"]
-        )
+        done = run_program([RENACER, "-D", "-q", "--otlp-endpoint", receiver.endpoint, "env"])
         until(lambda: any(item.span.name == "renacer-otel run" for item in receiver.spans))
-        (process,) = [item.span for item in receiver.spans if item.span.name == "printenv"]
-    assert done.out.split("-")[1:3] == [process.trace_id.hex(), process.span_id.hex()]
+        (process,) = [item.span for item in receiver.spans if item.span.name == "env"]
+    (told,) = [line for line in done.out.splitlines() if line.startswith("TRACEPARENT=")]
+    assert told.split("-")[1:3] == [process.trace_id.hex(), process.span_id.hex()]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,9 @@ def test_variables(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can become another user")
 def test_as_another_user() -> None:
-    done = renacer("-o", "/dev/null", "-u", "nobody", "sh", "-c", "id -u; id -g; id -G")
+    # By their places: PATH may lead through folders that another user may not enter.
+    words = ("/bin/sh", "-c", "PATH=/usr/bin:/bin; id -u; id -g; id -G")
+    done = renacer("-o", "/dev/null", "-u", "nobody", *words)
     entry = pwd.getpwnam("nobody")
     groups = sorted(os.getgrouplist("nobody", entry.pw_gid))
     uid, gid, *rest = done.out.splitlines()

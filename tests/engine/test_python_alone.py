@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import renacer_otel
 from tests.engine.test_python_engine import stories
 from tests.engine.tools import Done, execute, read_events, record, traced
 
@@ -129,12 +130,11 @@ ELF_OF_ANOTHER_MACHINE = b"\x7fELF\2\1\1" + bytes(9) + b"\3\0\xf3\0\1\0\0\0" + b
 
 
 @pytest.mark.parametrize("core", [None, b"", b"no library", ELF_OF_ANOTHER_MACHINE])
-def test_a_core_that_cannot_be_loaded(
-    tmp_path: Path, source_root: Path, core: bytes | None
-) -> None:
+def test_a_core_that_cannot_be_loaded(tmp_path: Path, core: bytes | None) -> None:
     package = tmp_path / "renacer_otel"
     library = package / "_native" / "librenacer.so"
-    shutil.copytree(source_root / "renacer_otel", package, ignore=shutil.ignore_patterns("*.pyc"))
+    installed = Path(renacer_otel.__file__).parent
+    shutil.copytree(installed, package, ignore=shutil.ignore_patterns("*.pyc"))
     library.unlink()
     if core is not None:
         library.write_bytes(core)

@@ -13,6 +13,7 @@ from signal import SIGCHLD
 
 import pytest
 
+import renacer_otel
 from tests.engine.tools import (
     CALL,
     END,
@@ -180,7 +181,9 @@ def test_exit_codes(words: list[str], status: int) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes someone else")
 def test_user(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    words = ["sh", "-c", "id -u; id -g; id -G; grep CapEff /proc/self/status"]
+    # By their places: PATH may lead through folders that another user may not enter.
+    tools = "PATH=/usr/bin:/bin; id -u; id -g; id -G; grep CapEff /proc/self/status"
+    words = ["/bin/sh", "-c", tools]
     seen = [
         execute([*traced("-o", "/dev/null", "-u", "nobody", "--engine", engine), *words])
         for engine in ("ptrace", "python")
@@ -248,10 +251,10 @@ def test_without_the_extra(tmp_path: Path) -> None:
     assert "pip install 'renacer-otel[python]'" in line
 
 
-def test_python_ptrace_is_imported_in_one_file(source_root: Path) -> None:
+def test_python_ptrace_is_imported_in_one_file() -> None:
     users = [
         path.name
-        for path in source_root.joinpath("renacer_otel").rglob("*.py")
+        for path in Path(renacer_otel.__file__).parent.rglob("*.py")
         if re.search(r"^\s*(from|import) ptrace\b", path.read_text(encoding="utf-8"), re.M)
     ]
     assert users == ["python_ptrace.py"]

@@ -31,7 +31,7 @@ RUN = 2**63
 # Shown by names, or left out where it means nothing: what is right is the decoder's own tests'
 # (tests/decode against strace, native/tests). Here only that it is a string or a number.
 SHOWN: dict[str, Any] = {"shown": True}
-_SHOWN_KINDS = ("VOID", "SOCKADDR_IN", "SOCKADDR_OUT")
+_SHOWN_KINDS = ("VOID", "SOCKADDR_IN", "SOCKADDR_OUT", "IOCTL", "MAKEDEV", "HIGH_HALF")
 _NETWORK = tuple(
     f"network.{name}"
     for name in ("peer.address", "peer.port", "local.address", "local.port", "type", "transport")
@@ -141,11 +141,11 @@ def _argument(
         return SHOWN
     if kind == "MODE" and argument.aux and not args[argument.aux] & (O_CREAT | O_TMPFILE):
         return None
-    if kind in ("INT", "FD", "DIRFD", "PID"):
+    if kind in ("INT", "FD", "DIRFD", "PID", "ID"):
         return _signed(value, 32)
     if kind == "LONG":
         return _signed(value, 64)
-    if kind in ("UINT", "MODE"):
+    if kind in ("UINT", "MODE", "MODE_TYPE"):
         return value & 0xFFFFFFFF
     if kind in ("RAW", "ULONG", "FLAGS"):
         return value if value < 2**63 else hex(value)
