@@ -25,6 +25,11 @@ those of the table in the documentation of the command line; `run` and `attach` 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 EXIT_OWN_FAILURE = 125
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
@@ -46,6 +51,14 @@ def one_line(text: str, limit: int = 200) -> str:
         for char in cut
     )
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """What to add to an error: the nearest of `known`, as "; did you mean x?"; "" if none is."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(known), 1, cutoff)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class RenacerError(Exception):

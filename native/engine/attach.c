@@ -73,18 +73,6 @@ static uint64_t creation_time(int pid)
 	return since > made ? now - (since - made) : now;
 }
 
-static void add_exe(struct rn_engine *e, int pid)
-{
-	char path[64], exe[4096];
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	len = readlink(path, exe, sizeof(exe));
-	if (len > 0)
-		rn_piece_add(&e->work, RN_PIECE_EXE, RN_PIECE_NO_ARG, exe, (size_t)len,
-			     (uint64_t)len, 0);
-}
-
 static bool is_followed(const struct rn_engine *e, const char *path)
 {
 	for (const char *const *at = e->config.paths; *at; at++)
@@ -148,7 +136,7 @@ static void tell_start(struct rn_engine *e, const struct task *task)
 	if (task->tid == task->pid) {
 		e->work.ev.args[2] = (uint64_t)rn_kin_of(task->pid).ppid;
 		e->work.ev.args[5] = creation_time(task->pid);
-		add_exe(e, task->pid);
+		rn_add_exe(e, task->pid);
 		add_fds(e, task->pid);
 	}
 	rn_emit_work(e, true);

@@ -26,26 +26,13 @@
 #define LOOKS_MAX 8u
 #define CLOCKS_MAX 64u
 
-static uint64_t ns_of(const struct timeval *time)
-{
-	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
-}
-
 /* CPU time of the tracees that have ended and were waited for. */
 static uint64_t children_ns(void)
 {
 	struct rusage usage;
 
 	getrusage(RUSAGE_CHILDREN, &usage);
-	return ns_of(&usage.ru_utime) + ns_of(&usage.ru_stime);
-}
-
-static uint64_t thread_ns(void)
-{
-	struct timespec cpu;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-	return (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+	return rn_ns_of(&usage.ru_utime) + rn_ns_of(&usage.ru_stime);
 }
 
 /* Whether a thread waits for something: neither runs nor would if it could. */
@@ -126,7 +113,7 @@ void rn_cost_begin(struct rn_engine *e)
 	e->cost.cpus = sched_getaffinity(0, sizeof(mask), &mask) == 0 ? CPU_COUNT(&mask) : 1;
 	e->cost.children = children_ns();
 	e->cost.since = rn_monotonic();
-	e->cost.cpu = thread_ns();
+	e->cost.cpu = rn_thread_time();
 }
 
 /* The time since the last change of mode goes to that mode. */
@@ -134,7 +121,7 @@ void rn_cost_mode(struct rn_engine *e, bool shared)
 {
 	struct cost *cost = &e->cost;
 	struct cost_mode *mode = &cost->mode[cost->shared];
-	uint64_t cpu = thread_ns(), now = rn_monotonic();
+	uint64_t cpu = rn_thread_time(), now = rn_monotonic();
 
 	mode->wall += now - cost->since;
 	mode->cpu += cpu - cost->cpu;

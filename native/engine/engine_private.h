@@ -270,6 +270,8 @@ struct kin {
 	int tgid, ppid;
 };
 struct kin rn_kin_of(int tid);
+/* To the record being built: the program that a process runs. */
+void rn_add_exe(struct rn_engine *e, int pid);
 
 /* program.c */
 /* As a shell looks for it; *why = ENOENT or what hindered the only candidates. */
@@ -342,6 +344,20 @@ static inline uint64_t rn_monotonic(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* CPU time of the calling thread, ns. */
+static inline uint64_t rn_thread_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t rn_ns_of(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
 }
 
 #endif

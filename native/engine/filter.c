@@ -15,11 +15,6 @@
 
 #include "engine_private.h"
 
-#define AUDIT_ARCH_X86_64 0xc000003eu
-#define AUDIT_ARCH_I386 0x40000003u
-#define AUDIT_ARCH_AARCH64 0xc00000b7u
-#define AUDIT_ARCH_ARM 0x40000028u
-#define X32_BIT 0x40000000u
 #define NO_CALL 0x80000000u /* from here on numbers are negative */
 
 #define OFFSET_NR 0u

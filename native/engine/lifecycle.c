@@ -304,13 +304,24 @@ void rn_release_held(struct rn_engine *e)
 	}
 }
 
+void rn_add_exe(struct rn_engine *e, int pid)
+{
+	char path[64], exe[4096];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	len = readlink(path, exe, sizeof(exe));
+	if (len > 0)
+		rn_piece_add(&e->work, RN_PIECE_EXE, RN_PIECE_NO_ARG, exe, (size_t)len,
+			     (uint64_t)len, 0);
+}
+
 void rn_on_exec(struct rn_engine *e, int tid)
 {
 	unsigned long former = (unsigned long)tid;
 	struct task *task, *leader;
-	char path[64], exe[4096], found[256];
+	char found[256];
 	enum rn_context context;
-	ssize_t len;
 
 	rn_ptrace(RN_PTRACE_GETEVENTMSG, tid, 0, (uintptr_t)&former);
 	rn_emit_flush_pending(e);
@@ -339,11 +350,7 @@ void rn_on_exec(struct rn_engine *e, int tid)
 	e->work.ev.args[0] = task->ordinal;
 	e->work.ev.args[1] = former;
 	e->work.ev.args[2] = context;
-	snprintf(path, sizeof(path), "/proc/%d/exe", tid);
-	len = readlink(path, exe, sizeof(exe));
-	if (len > 0)
-		rn_piece_add(&e->work, RN_PIECE_EXE, RN_PIECE_NO_ARG, exe, (size_t)len,
-			     (uint64_t)len, 0);
+	rn_add_exe(e, tid);
 	if (context == RN_CONTEXT_FOREIGN)
 		rn_piece_add(&e->work, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, found, strlen(found),
 			     strlen(found), 0);

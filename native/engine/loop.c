@@ -130,9 +130,7 @@ static void forget_former(struct happened *batch, unsigned at)
 /* System CPU time, ns, of the process of the stop that was taken last. */
 static uint64_t stime_of(const struct rn_engine *e)
 {
-	const struct timeval *time = &e->usage.ru_stime;
-
-	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
+	return rn_ns_of(&e->usage.ru_stime);
 }
 
 /*
@@ -217,7 +215,6 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 
 int rn_engine_run(struct rn_engine *e)
 {
-	struct timespec cpu;
 	bool none_left = false;
 
 	while (!none_left)
@@ -225,10 +222,7 @@ int rn_engine_run(struct rn_engine *e)
 	rn_cpu_end(e);
 	rn_cost_end(e);
 	rn_timer_end(e);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-	atomic_store_explicit(&e->counters.cpu_ns,
-			      (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec,
-			      memory_order_relaxed);
+	atomic_store_explicit(&e->counters.cpu_ns, rn_thread_time(), memory_order_relaxed);
 	rn_emit_end(e);
 	return e->command_status;
 }

@@ -25,6 +25,13 @@
 #define RN_PTRACE_LISTEN 0x4208
 #define RN_PTRACE_GET_SYSCALL_INFO 0x420e
 
+/* audit(7)'s numbers of architectures, as stops and filters tell them. */
+#define AUDIT_ARCH_X86_64 0xc000003eu
+#define AUDIT_ARCH_I386 0x40000003u
+#define AUDIT_ARCH_AARCH64 0xc00000b7u
+#define AUDIT_ARCH_ARM 0x40000028u
+#define X32_BIT 0x40000000u
+
 #define RN_PTRACE_O_TRACESYSGOOD 0x1
 #define RN_PTRACE_O_TRACEFORK 0x2
 #define RN_PTRACE_O_TRACEVFORK 0x4

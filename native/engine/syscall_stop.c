@@ -10,11 +10,6 @@
 
 #include "engine_private.h"
 
-#define AUDIT_ARCH_X86_64 0xc000003eu
-#define AUDIT_ARCH_I386 0x40000003u
-#define AUDIT_ARCH_AARCH64 0xc00000b7u
-#define AUDIT_ARCH_ARM 0x40000028u
-#define X32_BIT 0x40000000u
 
 /* Results with which the kernel asks for a restart; they never reach user space. */
 #define ERESTARTSYS 512

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.errors import UsageError, one_line
+from renacer_otel.errors import UsageError, did_you_mean, one_line
 from renacer_otel.spans import counts as counting
 
 if TYPE_CHECKING:
@@ -100,12 +100,9 @@ def sort_name(value: str) -> str:
     for name, aliases in SORTS.items():
         if word == name or word in aliases:
             return name
-    from difflib import get_close_matches
-
     known = [*SORTS, *(alias for aliases in SORTS.values() for alias in aliases)]
-    close = get_close_matches(word, known, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise UsageError(f"-S: '{one_line(value, 40)}' is not one of {', '.join(SORTS)}{hint}")
+    shown = f"-S: '{one_line(value, 40)}' is not one of {', '.join(SORTS)}"
+    raise UsageError(shown + did_you_mean(word, known))
 
 
 def summarize(counts: Counts, sort: str = "time") -> Summary:

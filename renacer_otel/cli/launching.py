@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from renacer_otel.engine.launch import User
-from renacer_otel.errors import EngineError, UsageError, one_line
+from renacer_otel.errors import EngineError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     import pwd
@@ -62,8 +62,5 @@ def _by_number(name: str) -> pwd.struct_passwd:
             return pwd.getpwuid(int(name))
         except (KeyError, OverflowError):
             pass
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, [entry.pw_name for entry in pwd.getpwall()], 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(name, (entry.pw_name for entry in pwd.getpwall()))
     raise UsageError(f"-u: there is no user '{one_line(name, 40)}'{hint}")

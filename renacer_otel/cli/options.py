@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from renacer_otel.cli import terminal
-from renacer_otel.errors import UsageError, one_line
+from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 FORMATS = ("text", "csv", "json", "record", "otlp-json")
 ENGINES = ("auto", "ptrace", "python")
@@ -157,11 +157,9 @@ def _refuse_unknown(command: str, plain: Sequence[str], options: list[argparse.A
             continue
         if name in _ABSENT:
             raise UsageError(f"strace's {name} is not supported: {_ABSENT[name]}")
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, known, 1) if name.startswith("--") else []
-        hint = f"did you mean {close[0]}?" if close else f"see renacer-otel {command} --help"
-        raise UsageError(f"there is no option {one_line(name, 40)}; {hint}")
+        hint = did_you_mean(name, known) if name.startswith("--") else ""
+        hint = hint or f"; see renacer-otel {command} --help"
+        raise UsageError(f"there is no option {one_line(name, 40)}{hint}")
 
 
 def split_options(words: Sequence[str], valued: set[str]) -> tuple[list[str], int]:
@@ -340,8 +338,5 @@ def choose(name: str, value: str, known: Sequence[str]) -> str:
     """`value` if it is known. Raises UsageError that names the nearest."""
     if value in known:
         return value
-    from difflib import get_close_matches
-
-    close = get_close_matches(value, known, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(value, known)
     raise UsageError(f"{name}: '{one_line(value, 40)}' is not one of {', '.join(known)}{hint}")

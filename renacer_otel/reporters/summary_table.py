@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from renacer_otel.errors import UsageError, one_line
+from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,10 +84,7 @@ def parse_columns(value: str) -> tuple[str, ...]:
         name = word.replace("_", "-")
         name = _ALIASES.get(name, name)
         if name not in _COLUMNS:
-            from difflib import get_close_matches
-
-            close = get_close_matches(word, [*_COLUMNS, *_ALIASES], 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(word, [*_COLUMNS, *_ALIASES])
             known = ", ".join(_COLUMNS)
             raise UsageError(f"-U: '{one_line(word, 40)}' is not one of {known}{hint}")
         if name in columns:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from renacer_otel.engine import calls
 from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI
-from renacer_otel.errors import UsageError, one_line
+from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 # Bits of RN_STATUS_*, in their order.
 STATUSES = ("successful", "failed", "unfinished", "unavailable", "detached")
@@ -91,10 +91,7 @@ def _split(expression: str) -> tuple[str, str]:
 
 
 def _nearest(name: str, known: Iterable[str], otherwise: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]}?" if close else f"; {otherwise}"
+    return did_you_mean(name, known) or f"; {otherwise}"
 
 
 def _negated(spec: str) -> tuple[bool, str]:

@@ -149,30 +149,8 @@ class OtlpOutput(Output):
             self.result.error = counters.last_error
 
 
-class CsvWriter:
-    """The head, and rows as the core makes them."""
-
-    HEAD = b"time,pid,tid,process,syscall,args,result,errno,duration\r\n"
-
-    def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
-        self._write = write
-        write(self.HEAD)
-
-    def block(self, view: memoryview, first_seq: int) -> None:
-        """Some rows."""
-        del first_seq
-        self._write(view)
-
-    def rows(self, head: memoryview) -> int:
-        """A line break is escaped in a row, and ends it."""
-        return bytes(head).count(b"\n")
-
-    def close(self, stats: object) -> None:
-        """Nothing stands at the end."""
-
-
 class PlainWriter:
-    """Bytes as they come: text, where the core does not write it itself."""
+    """Lines as they come: text, where the core does not write it itself."""
 
     def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
         self._write = write
@@ -183,11 +161,21 @@ class PlainWriter:
         self._write(view)
 
     def rows(self, head: memoryview) -> int:
-        """Each is a line."""
+        """Each is a line: a line break within one is escaped."""
         return bytes(head).count(b"\n")
 
     def close(self, stats: object) -> None:
         """Nothing stands at the end."""
+
+
+class CsvWriter(PlainWriter):
+    """The head, and rows as the core makes them."""
+
+    HEAD = b"time,pid,tid,process,syscall,args,result,errno,duration\r\n"
+
+    def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
+        super().__init__(write)
+        write(self.HEAD)
 
 
 class FileOutput(Output):
