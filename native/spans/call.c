@@ -82,3 +82,19 @@ int32_t rn_waited_for(const struct rn_call *call)
 	}
 	return 0;
 }
+
+const char *rn_edge_name(enum rn_edge_kind kind)
+{
+	static const char *const names[RN_EDGE_KIND_COUNT] = {
+		[RN_EDGE_NONE] = "none",       [RN_EDGE_FORK] = "fork",
+		[RN_EDGE_EXEC] = "exec",       [RN_EDGE_WAIT] = "wait",
+		[RN_EDGE_JOIN] = "join",       [RN_EDGE_PIPE] = "pipe",
+		[RN_EDGE_UNIX] = "unix",       [RN_EDGE_TCP] = "tcp",
+		[RN_EDGE_EVENTFD] = "eventfd", [RN_EDGE_SIGNAL] = "signal",
+		[RN_EDGE_FUTEX] = "futex",     [RN_EDGE_MQUEUE] = "mqueue",
+		[RN_EDGE_LOCK] = "lock",       [RN_EDGE_EOF] = "eof",
+		[RN_EDGE_CONNECT] = "connect", [RN_EDGE_READY] = "ready",
+	};
+
+	return (unsigned)kind < RN_EDGE_KIND_COUNT ? names[kind] : names[RN_EDGE_NONE];
+}

@@ -1,39 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* From records to finished calls and processes; see interpret.h. */
-#include "renacer/interpret.h"
+#include "interpreter_private.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
-#include "process.h"
-#include "selection.h"
 
-#define OBSERVERS 4
-
-struct rn_interpreter {
-	struct rn_interpreter_config config;
-	struct rn_observer observers[OBSERVERS];
-	unsigned n_observers;
-	struct tables tables;
-	struct rn_totals totals;
-	struct rn_selector *selector; /* NULL = all is told */
-	uint64_t greatest; /* Lamport time of any event */
-	uint64_t last_time;
-	int command_status;
-	bool command_ended;
-};
-
-#define TELL(in, member, ...)                                                                      \
-	do {                                                                                       \
-		for (unsigned tell_i = 0; tell_i < (in)->n_observers; tell_i++)                    \
-			if ((in)->observers[tell_i].member)                                        \
-				(in)->observers[tell_i].member((in)->observers[tell_i].ctx,        \
-							       __VA_ARGS__);                       \
-	} while (0)
-
-static uint64_t advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause)
+uint64_t rn_advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause)
 {
 	if (cause > thread->clock)
 		thread->clock = cause;
@@ -120,7 +94,7 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 		if (pid > 0)
 			cause = rn_ended_get(&in->tables, pid);
 	}
-	call->lamport_end = advance(in, thread, cause);
+	call->lamport_end = rn_advance(in, thread, cause);
 	if (in->selector) {
 		rn_fds_return(in->selector, &thread->process->fds, call);
 		if (!is_counted(in, call->entry))
@@ -137,8 +111,7 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 }
 
 /* Ends the open call of a thread that will not come back from it. */
-static void abandon_as(struct rn_interpreter *in, struct thread *thread, uint64_t when,
-		       uint16_t flags)
+void rn_abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when, uint16_t flags)
 {
 	struct rn_call call;
 
@@ -152,93 +125,17 @@ static void abandon_as(struct rn_interpreter *in, struct thread *thread, uint64_
 	finish_call(in, thread, &call, thread->selected);
 }
 
-static void abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when)
-{
-	abandon_as(in, thread, when, RN_FLAG_UNFINISHED);
-}
-
-static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
-			uint64_t clock)
-{
-	process->pub.t_end = when > process->pub.t_start ? when : process->pub.t_start + 1;
-	process->pub.lamport_end = clock;
-	in->totals.spans++;
-	TELL(in, process, &process->pub);
-}
-
-/* Forgets a thread that is gone, with its process if it was the last. Of an end that nobody told
-   of it is known only that it came after all else. */
-static void drop_thread(struct rn_interpreter *in, struct thread *thread, uint64_t when)
-{
-	struct process *process = thread->process;
-
-	abandon(in, thread, when);
-	if (--process->threads == 0) {
-		if (!process->pub.ended)
-			end_process(in, process, when, advance(in, thread, process->clock));
-		rn_process_free(process);
-	}
-	rn_thread_remove(&in->tables, thread);
-}
-
-/* A thread by its id. One whose process has ended is gone, and the record of its end was
-   lost: what comes under this id now is another's. */
-static struct thread *find_thread(struct rn_interpreter *in, int32_t tid, uint64_t when)
-{
-	struct thread *thread = rn_thread_find(&in->tables, tid);
-
-	if (!thread || !thread->process->pub.ended)
-		return thread;
-	drop_thread(in, thread, when);
-	return NULL;
-}
-
-/* The thread of a record; one that no record announced gets a process of its own. */
-static struct thread *thread_of(struct rn_interpreter *in, const struct rn_event *ev)
-{
-	struct thread *thread = find_thread(in, ev->tid, ev->t0);
-	struct thread *leader;
-
-	if (thread)
-		return thread;
-	thread = rn_thread_add(&in->tables, ev->tid);
-	if (!thread)
-		return NULL;
-	leader = ev->pid == ev->tid ? NULL : find_thread(in, ev->pid, ev->t0);
-	if (leader) {
-		thread->process = leader->process;
-		thread->clock = leader->process->pub.lamport_start;
-	} else {
-		/* Its start was lost; the counter cannot meet one that an engine gives. */
-		thread->process = rn_process_create(&in->config, (1ull << 61) | ev->seq);
-		if (!thread->process) {
-			rn_thread_remove(&in->tables, thread);
-			return NULL;
-		}
-		thread->process->pub.pid = ev->pid;
-		thread->process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
-		thread->process->pub.t_start = ev->t0;
-		thread->clock = in->config.lamport_seed + 1;
-		thread->process->pub.lamport_start = advance(in, thread, 0);
-		in->totals.processes++;
-	}
-	thread->process->threads++;
-	in->totals.threads++;
-	TELL(in, live, in->tables.live);
-	return thread;
-}
-
 static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = thread_of(in, ev);
+	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_call call;
 
 	if (!thread)
 		return;
-	abandon(in, thread, ev->t0); /* its exit was lost */
+	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* its exit was lost */
 	in->totals.calls += is_counted(in, ev);
 	thread->selected = select_entry(in, thread, ev);
-	thread->open_lamport = advance(in, thread, 0);
+	thread->open_lamport = rn_advance(in, thread, 0);
 	if (!rn_thread_open(thread, ev))
 		return;
 	describe(in, &call, thread, ev);
@@ -250,7 +147,7 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 
 static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = thread_of(in, ev);
+	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_call call;
 
 	if (!thread || !thread->open || thread->entry->nr != ev->nr)
@@ -269,161 +166,28 @@ static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
 
 static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = thread_of(in, ev);
+	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_call call;
 
 	if (!thread)
 		return;
-	abandon(in, thread, ev->t0);
+	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED);
 	in->totals.calls += is_counted(in, ev);
 	thread->selected = select_entry(in, thread, ev);
 	describe(in, &call, thread, ev);
 	call.exit = ev;
-	call.lamport_start = advance(in, thread, 0);
+	call.lamport_start = rn_advance(in, thread, 0);
 	finish_call(in, thread, &call, thread->selected);
-}
-
-/* Whether the call that a thread is in, a birth, will have a span to link to. */
-static bool has_span(const struct rn_interpreter *in, const struct thread *maker)
-{
-	return maker->selected && !(in->config.selection.hidden_statuses & RN_STATUS_SUCCESSFUL);
-}
-
-/* The descriptors of a process that begins. */
-static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
-				const struct rn_event *ev)
-{
-	if (!in->selector)
-		return NULL;
-	if (ev->args[4] == RN_BIRTH_ATTACH)
-		return rn_fds_of_pieces(ev);
-	if (!maker)
-		return ev->args[4] == RN_BIRTH_LAUNCH ? rn_fds_initial(in->selector) : NULL;
-	return rn_fds_inherit(in->selector, &maker->process->fds, ev->args[3] & CLONE_FILES);
-}
-
-static void on_start(struct rn_interpreter *in, const struct rn_event *ev)
-{
-	struct thread *thread = find_thread(in, ev->tid, ev->t0);
-	struct thread *maker, *leader;
-	struct process *process = NULL;
-	uint64_t cause = in->config.lamport_seed + 1;
-
-	/* A start is the first record of its thread: the id is used again, and the record of
-	   the former one's end was lost. */
-	if (thread)
-		drop_thread(in, thread, ev->t0);
-	maker = find_thread(in, (int32_t)ev->args[1], ev->t0);
-	leader = ev->tid == ev->pid ? NULL : find_thread(in, ev->pid, ev->t0);
-	thread = rn_thread_add(&in->tables, ev->tid);
-	if (!thread)
-		return;
-	if (leader)
-		process = leader->process;
-	else if (ev->tid != ev->pid && maker)
-		process = maker->process; /* of a leader that has ended */
-	if (!process) {
-		process = rn_process_create(&in->config, ev->args[0]);
-		if (!process) {
-			rn_thread_remove(&in->tables, thread);
-			return;
-		}
-		process->pub.pid = ev->pid;
-		process->pub.parent_pid = (int32_t)ev->args[2];
-		process->pub.t_start = ev->t0;
-		process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
-		if (maker)
-			rn_process_inherit(process, maker->process);
-		if (ev->args[4] == RN_BIRTH_ATTACH) {
-			rn_process_attach(process, ev);
-			in->totals.attached++;
-		}
-		process->fds = first_fds(in, maker, ev);
-		if (maker && maker->open && has_span(in, maker))
-			process->maker_call_span = rn_id_of(&in->config.key, maker->entry->seq);
-		in->totals.processes++;
-	} else {
-		cause = process->pub.lamport_start; /* of its process, at least */
-	}
-	thread->process = process;
-	process->threads++;
-	in->totals.threads++;
-	/* From the entry of the call that made it. */
-	if (maker)
-		cause = maker->open ? maker->open_lamport : maker->clock;
-	advance(in, thread, cause);
-	if (process->pub.lamport_start == 0)
-		process->pub.lamport_start = thread->clock;
-	TELL(in, live, in->tables.live);
-}
-
-static void on_exec(struct rn_interpreter *in, const struct rn_event *ev)
-{
-	int32_t former = (int32_t)ev->args[1];
-	struct rn_trace_context foreign;
-	struct thread *thread;
-	struct process *process;
-
-	if (former != ev->tid && (thread = find_thread(in, former, ev->t0)) != NULL) {
-		struct thread *leader = find_thread(in, ev->tid, ev->t0);
-
-		if (leader)
-			drop_thread(in, leader, ev->t0);
-		rn_thread_rename(&in->tables, thread, ev->tid);
-	} else {
-		thread = thread_of(in, ev);
-	}
-	if (!thread)
-		return;
-	process = thread->process;
-	/* It outlives the other threads: all that they did came before. */
-	advance(in, thread, process->clock);
-	if (rn_process_foreign(ev, &foreign)) {
-		process->pub.superseded = true;
-		end_process(in, process, ev->t0, thread->clock);
-		process->pub.superseded = false;
-		rn_process_adopt(&in->config, process, ev, &foreign);
-		process->pub.lamport_start = thread->clock;
-	}
-	rn_process_exec(process, ev);
-	rn_fds_exec(&process->fds);
-}
-
-static void on_thread_exit(struct rn_interpreter *in, const struct rn_event *ev)
-{
-	struct thread *thread = find_thread(in, ev->tid, ev->t0);
-	struct process *process;
-
-	if (!thread)
-		return;
-	process = thread->process;
-	abandon_as(in, thread, ev->t0,
-		   ev->flags & RN_FLAG_DETACHED ? RN_FLAG_UNFINISHED | RN_FLAG_DETACHED
-						: RN_FLAG_UNFINISHED);
-	/* A process ends after all of its threads. */
-	advance(in, thread, ev->args[2] ? process->clock : 0);
-	TELL(in, exit, ev, in->tables.live - 1);
-	if (ev->args[2]) {
-		process->pub.ended = true;
-		process->pub.wait_status = (int)ev->args[1];
-		rn_ended_put(&in->tables, ev->pid, thread->clock);
-		end_process(in, process, ev->t0, thread->clock);
-		if (process->pub.ordinal == RN_ORDINAL_COMMAND) {
-			in->command_status = process->pub.wait_status;
-			in->command_ended = true;
-		}
-	}
-	drop_thread(in, thread, ev->t0);
 }
 
 static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = thread_of(in, ev);
+	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_signal_event signal;
 
 	if (!thread)
 		return;
-	advance(in, thread, 0);
+	rn_advance(in, thread, 0);
 	in->totals.signals += ev->kind == RN_SIGNAL;
 	if (in->selector && !rn_selector_wants_signal(in->selector, ev->nr))
 		return;
@@ -456,13 +220,13 @@ void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
 		on_return(in, ev);
 		break;
 	case RN_PROCESS_START:
-		on_start(in, ev);
+		rn_interpret_start(in, ev);
 		break;
 	case RN_EXEC:
-		on_exec(in, ev);
+		rn_interpret_exec(in, ev);
 		break;
 	case RN_EXIT:
-		on_thread_exit(in, ev);
+		rn_interpret_exit(in, ev);
 		break;
 	case RN_SIGNAL:
 	case RN_GROUP_STOP:
@@ -483,7 +247,7 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 
 	for (unsigned i = 0; i < THREAD_BUCKETS; i++) {
 		while (in->tables.bucket[i])
-			drop_thread(in, in->tables.bucket[i], in->last_time);
+			rn_drop_thread(in, in->tables.bucket[i], in->last_time);
 	}
 	in->totals.spans++;
 	*run = (struct rn_run_span){

@@ -42,7 +42,7 @@ enum rn_kind {
 	RN_EXIT = 6,          /* a thread ended */
 	RN_SIGNAL = 7,        /* a signal is about to be delivered to tid */
 	RN_GROUP_STOP = 8,    /* tid stopped by job control; nr = signal, 0 = continued */
-	RN_CONTEXT = 9,       /* context marker (reserved for in-band trace context) */
+	RN_CONTEXT = 9,       /* the application told of its own span: in-band trace context */
 	RN_GAP = 10,          /* events were lost here; see below */
 	RN_KIND_COUNT = 11
 };
@@ -109,6 +109,7 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  *                   [2] 1 if the process is gone with it, else 0
  * RN_SIGNAL         nr = signal  [0] si_code  [1] si_pid  [2] si_uid  [3] si_addr/si_value
  *                   [4] si_status
+ * RN_CONTEXT        a marker of the application: piece SPAN; none = it has no span now
  * RN_GAP            [0] events lost  [1] calls lost whole (no record of them anywhere)
  *                   [2] exits lost of calls whose entry is recorded  [3] signals
  *                   [4] other events  [5] bytes that they would have taken
@@ -151,6 +152,9 @@ enum rn_piece_type {
 	RN_PIECE_FD_LINK = 11, /* what descriptor `total` of `arg`, or of the result, is: as
 				  /proc/TID/fd says, of AT_FDCWD the folder; if asked for */
 	RN_PIECE_FD_DETAIL = 12, /* struct rn_fd_detail of the FD_LINK before it */
+	RN_PIECE_OBJECT = 13, /* struct rn_object_id of descriptor `total`: of a new one, of a
+				 socket that was connected, of one that a process starts with */
+	RN_PIECE_SPAN = 14, /* the thread's own span at the entry: see struct rn_live_span */
 	RN_PIECE_CPU_TIME = 16 /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
 };
@@ -207,6 +211,61 @@ struct rn_fd_detail {
 	uint32_t zero;
 };
 _Static_assert(sizeof(struct rn_fd_detail) == 200, "no holes");
+
+/*
+ * Which object of the kernel's a descriptor means: RN_PIECE_OBJECT. Two descriptors with the same
+ * kind, device and inode are the same object, but for those without an inode of their own
+ * (RN_OBJECT_EVENTFD, RN_OBJECT_PIDFD, RN_OBJECT_OTHER): these are told apart by the calls that
+ * made and copied them.
+ */
+enum rn_object_kind {
+	RN_OBJECT_OTHER = 0,
+	RN_OBJECT_FILE = 1,   /* with data or locks of its own: regular, directory, device */
+	RN_OBJECT_PIPE = 2,   /* a pipe or a FIFO */
+	RN_OBJECT_SOCKET = 3, /* family, type, and what is known of its ends */
+	RN_OBJECT_EVENTFD = 4,
+	RN_OBJECT_MQUEUE = 5, /* a POSIX message queue */
+	RN_OBJECT_PIDFD = 6,  /* peer = the process */
+	RN_OBJECT_KIND_COUNT = 7
+};
+
+/* rn_object_id.ways: what may pass through this descriptor. */
+enum { RN_WAY_READ = 1u << 0, RN_WAY_WRITE = 1u << 1 };
+
+/* rn_object_id.known */
+enum {
+	RN_OBJECT_HAS_LOCAL = 1u << 0, /* address and port */
+	RN_OBJECT_HAS_PEER = 1u << 1   /* peer address and port */
+};
+
+struct rn_object_id {
+	uint8_t kind; /* enum rn_object_kind */
+	uint8_t ways; /* RN_WAY_*; 0 = not known */
+	uint8_t known;
+	uint8_t zero;
+	uint16_t family, type; /* SOCKET: AF_*, SOCK_* without its flags */
+	uint32_t dev_major, dev_minor;
+	uint64_t inode;
+	uint64_t peer; /* AF_UNIX: inode of the other end; PIDFD: the process; 0 = not known */
+	uint16_t port, peer_port; /* AF_INET, AF_INET6: numbers, not in network order */
+	uint32_t more; /* EVENTFD: 1 = a semaphore */
+	uint8_t address[16], peer_address[16]; /* network order; AF_INET: the first four bytes */
+};
+_Static_assert(sizeof(struct rn_object_id) == 72, "no holes");
+
+/*
+ * The application's own span that is live in a thread: RN_PIECE_SPAN of an entry, and
+ * RN_CONTEXT records, which hold until the thread's next one. The first 28 bytes of
+ * OTEP 4947's record.
+ */
+struct rn_live_span {
+	uint8_t trace_id[16];
+	uint8_t span_id[8]; /* as on the wire */
+	uint8_t valid;      /* 1; else there is none */
+	uint8_t flags;      /* W3C trace-flags */
+	uint16_t zero;
+};
+_Static_assert(sizeof(struct rn_live_span) == 28, "no holes");
 
 /* The first piece, or NULL. Only for records that rn_event_check() accepted. */
 const struct rn_piece *rn_piece_first(const struct rn_event *ev);

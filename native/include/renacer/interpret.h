@@ -24,6 +24,8 @@ struct rn_observer {
 	void (*exit)(void *ctx, const struct rn_event *ev, uint32_t live); /* a thread ended */
 	void (*gap)(void *ctx, const struct rn_event *ev);
 	void (*live)(void *ctx, uint32_t live); /* the number of threads grew */
+	/* Between two threads; before the call that is its effect is told. */
+	void (*edge)(void *ctx, const struct rn_edge *edge);
 };
 
 /* How a call ended; bits of rn_selection.hidden_statuses. */

@@ -30,6 +30,42 @@ struct rn_link {
 	const char *edge; /* value of the link attribute renacer.edge */
 };
 
+/* Kinds of edges: what carried the cause to the effect. Values of renacer.edge, see rn_edge_name(). */
+enum rn_edge_kind {
+	RN_EDGE_NONE = 0,
+	RN_EDGE_FORK = 1,
+	RN_EDGE_EXEC = 2,
+	RN_EDGE_WAIT = 3,   /* the end of a process -> wait, pidfd */
+	RN_EDGE_JOIN = 4,   /* the end of a thread -> its futex */
+	RN_EDGE_PIPE = 5,   /* and FIFOs */
+	RN_EDGE_UNIX = 6,
+	RN_EDGE_TCP = 7,
+	RN_EDGE_EVENTFD = 8,
+	RN_EDGE_SIGNAL = 9,
+	RN_EDGE_FUTEX = 10,
+	RN_EDGE_MQUEUE = 11,
+	RN_EDGE_LOCK = 12,
+	RN_EDGE_EOF = 13,     /* close -> end of file */
+	RN_EDGE_CONNECT = 14, /* connect -> accept */
+	RN_EDGE_READY = 15,   /* -> poll, select, epoll_wait: clocks only, never a link */
+	RN_EDGE_KIND_COUNT = 16
+};
+
+/* "pipe" of RN_EDGE_PIPE; never NULL. */
+const char *rn_edge_name(enum rn_edge_kind kind);
+
+/* An effect and one of its causes, both events by their sequence numbers. */
+struct rn_edge {
+	enum rn_edge_kind kind;
+	bool certain;        /* no other event can have been the cause: it is linked */
+	uint64_t cause_seq;  /* of the cause's entry; an exit's or death's own record */
+	uint64_t effect_seq; /* of the effect's entry, or of its own record (RN_SIGNAL, …) */
+	int32_t cause_tid, effect_tid;
+	uint64_t cause_lamport, effect_lamport;
+};
+
+#define RN_CALL_LINKS 8 /* causes of a call that are linked; more are counted */
+
 #define RN_PROCESS_LINKS 4
 
 /* A process span (and its threads). */
@@ -74,6 +110,11 @@ struct rn_call {
 	   may be NULL. Use rn_call_piece(). */
 	const struct rn_event *entry;
 	const struct rn_event *exit;
+	const struct rn_link *links; /* its causes in other threads; at most RN_CALL_LINKS */
+	uint32_t nlinks;
+	uint32_t more_links;  /* that were left out */
+	const char *
+		incomplete; /* why causes may be missing: "untraced", "lost", "io_uring", …; NULL */
 };
 
 /* The piece that was captured for argument `arg` (exit's first, then entry's), or NULL. */
@@ -85,22 +126,22 @@ struct rn_signal_event {
 };
 
 struct rn_totals {
-	uint64_t events;    /* in the ring, gaps not counted */
-	uint64_t calls;     /* entries seen by the tracer, the lost ones included */
-	uint64_t errors;    /* calls that failed */
+	uint64_t events; /* in the ring, gaps not counted */
+	uint64_t calls; /* entries seen by the tracer, the lost ones included */
+	uint64_t errors; /* calls that failed */
 	uint64_t signals;
 	uint64_t processes, threads;
 	uint64_t attached; /* processes that ran before */
 	uint64_t unfinished;
-	uint64_t lost_calls;  /* calls of which no span can be made */
+	uint64_t lost_calls; /* calls of which no span can be made */
 	uint64_t lost_events; /* all events that the ring could not take */
-	uint64_t spans;       /* spans made (calls + processes + root) */
-	uint64_t tracer_ns;   /* CPU time of the tracer thread */
-	uint64_t added_ns;    /* by tracing to the command's time, estimated */
-	uint64_t wall_ns;     /* from launch to the last exit */
-	uint64_t stops;       /* ptrace stops */
-	uint64_t filtered;    /* calls of which no span was made because none was asked for */
-	uint64_t seccomp;     /* 1 = calls that were not wanted were filtered in the kernel */
+	uint64_t spans; /* spans made (calls + processes + root) */
+	uint64_t tracer_ns; /* CPU time of the tracer thread */
+	uint64_t added_ns; /* by tracing to the command's time, estimated */
+	uint64_t wall_ns; /* from launch to the last exit */
+	uint64_t stops; /* ptrace stops */
+	uint64_t filtered; /* calls of which no span was made because none was asked for */
+	uint64_t seccomp; /* 1 = calls that were not wanted were filtered in the kernel */
 };
 
 /* The root span. */
@@ -109,19 +150,19 @@ struct rn_run_span {
 	uint64_t parent_span_id;
 	uint64_t t_start, t_end;
 	uint64_t lamport_start, lamport_end;
-	const char *engine;       /* "ptrace" */
-	const char *command;      /* argv[0]; "" = none */
-	const char *options;      /* how the run was asked for, one line */
-	bool ended;               /* the command did */
-	int exit_code;            /* of the command; -signal where a signal ended it */
+	const char *engine; /* "ptrace" */
+	const char *command; /* argv[0]; "" = none */
+	const char *options; /* how the run was asked for, one line */
+	bool ended; /* the command did */
+	int exit_code; /* of the command; -signal where a signal ended it */
 	struct rn_totals totals;
 };
 
 /* What every encoder knows of the trace. */
 struct rn_trace {
-	uint64_t realtime_anchor;  /* CLOCK_REALTIME ns at… */
+	uint64_t realtime_anchor; /* CLOCK_REALTIME ns at… */
 	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
-	uint32_t string_limit;     /* -s */
+	uint32_t string_limit; /* -s */
 };
 
 static inline uint64_t rn_unix_ns(const struct rn_trace *trace, uint64_t monotonic)

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Causes and effects between threads, by the identity of the object that carried them, never
+ * by time. Inner part of spans/.
+ *
+ * Two answers for each effect. Its clock joins every event that may have been a cause (safe: a
+ * greater time is never wrong). A link, and a certain edge, is made only where there is one that
+ * must have been it.
+ */
+#ifndef RENACER_SPANS_EDGES_H
+#define RENACER_SPANS_EDGES_H
+
+#include "objects.h"
+#include "tables.h"
+
+struct edges; /* of a run */
+
+/* What an effect has of its causes. */
+struct joined {
+	uint64_t clock; /* the greatest time of all that may have been a cause; 0 = none */
+	struct rn_link links[RN_CALL_LINKS];
+	uint32_t nlinks, more_links;
+	const char *incomplete; /* see struct rn_call */
+};
+
+struct rn_interpreter;
+
+/* NULL: no memory. */
+struct edges *rn_edges_create(struct rn_interpreter *in);
+void rn_edges_destroy(struct edges *edges);
+
+/* A call begins: thread->clock is its entry's time already. Before rn_fd_entry(). */
+void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev);
+/* It has ended (or never will: RN_FLAG_UNFINISHED); before its exit's time is given, and before
+   rn_fd_exit(). */
+void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
+		   struct joined *joined);
+/* A signal is about to be delivered. */
+void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn_event *ev,
+		     struct joined *joined);
+/* A thread has ended; its process too if `last`. thread->clock is its end's time. */
+void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,
+			 bool last);
+void rn_edges_exec(struct edges *edges, struct thread *thread);
+/* Records were lost: nothing that is under way is certain any more. */
+void rn_edges_lost(struct edges *edges);
+
+#endif
