@@ -93,8 +93,14 @@ static void check_text(struct rn_buf *buf)
 int fuzz_spans(const uint8_t *data, size_t size)
 {
 	static struct out out;
-	struct rn_observer observer = {&out,      on_enter,   on_call, on_process,
-				       on_signal, on_exit_of, on_gap,  on_live};
+	struct rn_observer observer = {.ctx = &out,
+				       .enter = on_enter,
+				       .call = on_call,
+				       .process = on_process,
+				       .signal = on_signal,
+				       .exit = on_exit_of,
+				       .gap = on_gap,
+				       .live = on_live};
 	struct rn_interpreter_config config = {
 		.trace_id = "the-trace-of-it",
 		.trace_flags = 1,

@@ -110,14 +110,14 @@ static inline void world_on_live(void *ctx, uint32_t live)
 /* `selection`: NULL = all is told. */
 static inline void world_open_selecting(struct world *w, const struct rn_selection *selection)
 {
-	struct rn_observer observer = {w,
-				       world_on_enter,
-				       world_on_call,
-				       world_on_process,
-				       world_on_signal,
-				       world_on_exit,
-				       world_on_gap,
-				       world_on_live};
+	struct rn_observer observer = {.ctx = w,
+				       .enter = world_on_enter,
+				       .call = world_on_call,
+				       .process = world_on_process,
+				       .signal = world_on_signal,
+				       .exit = world_on_exit,
+				       .gap = world_on_gap,
+				       .live = world_on_live};
 	struct rn_interpreter_config config = {
 		.trace_flags = 3,
 		.parent_span_id = WORLD_PARENT,
