@@ -10,7 +10,6 @@
 
 #include "engine_private.h"
 
-
 /* Results with which the kernel asks for a restart; they never reach user space. */
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513

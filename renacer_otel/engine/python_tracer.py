@@ -57,6 +57,7 @@ class Task:
         self.ordinal = self.depth = 0
         self.known = self.in_call = self.wanted = self.stopped = self.hidden = False
         self.held_since = 0.0
+        self.held_stop = 0  # its first stop is its process's group-stop, by this signal
         self.abi = self.nr = self.clone_flags = 0
         self.name = ""
         self.args: tuple[int, ...] = (0,) * 6
@@ -154,7 +155,7 @@ class Tracer:
         if event == trace.EVENT_EXEC:
             self._exec(tid)
         elif task is None or not task.known:
-            self._hold(tid)
+            self._hold(tid, number if event == trace.EVENT_STOP and number in _STOPS else 0)
         elif self.let_go and (event == trace.EVENT_STOP or event == 0):
             self._leave(task, number if event == 0 and number != _SYSCALL_STOP else 0)
         elif event == trace.EVENT_STOP:
@@ -259,9 +260,17 @@ class Tracer:
 
     # What is not a call.
 
-    def _hold(self, tid: int) -> None:
+    def _hold(self, tid: int, stop: int) -> None:
+        """Until its maker tells of it; `stop`: its process is stopped by that signal."""
         task = self._tasks.setdefault(tid, Task(tid))
-        task.held_since = time.monotonic()
+        task.held_since, task.held_stop = time.monotonic(), stop
+
+    def _release(self, task: Task) -> None:
+        """Runs on, or stays stopped with the others of its process."""
+        if task.held_stop:
+            self._event_stop(task, task.held_stop)
+        else:
+            trace.resume(task.tid)
 
     def _adopt(self, task: Task) -> None:
         """Its maker died before it could tell."""
@@ -271,7 +280,7 @@ class Tracer:
         kin = [one for one in self._tasks.values() if one.pid == task.pid and one.known]
         self._be(task, kin[0] if kin else maker, thread=bool(kin))
         self._start(task, None, _UNKNOWN)
-        trace.resume(task.tid)
+        self._release(task)
 
     def _be(self, task: Task, maker: Task | None, *, thread: bool) -> None:
         if thread and maker:
@@ -315,7 +324,7 @@ class Tracer:
         if tid in self._dead:
             self._death(task, self._dead.pop(tid))
         elif held:
-            trace.resume(tid)
+            self._release(held)
 
     def _exec(self, tid: int) -> None:
         former = trace.event_message(tid) or tid

@@ -45,6 +45,10 @@ def spans_of(trace: Path) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+# Inodes have few digits on a machine that has just started; in -yy two stand with an arrow.
+_NUMBERS = r"(?<=:\[)\d+(?=[\],-])|(?<=->)\d+(?=[\],])|\d{4,}"
+
+
 def lines(text: str) -> list[str]:
     """What the subject itself did, without the numbers that differ from run to run."""
     (own,) = threads(text)
@@ -52,7 +56,7 @@ def lines(text: str) -> list[str]:
     # When an interpreter takes memory is its own affair; nl_pad and half of u64 are what its
     # stack held.
     return [
-        re.sub(r"\d{4,}", "N", re.sub(r"nl_pad=\w+, |, u64=\d+", "", line))
+        re.sub(_NUMBERS, "N", re.sub(r"nl_pad=\w+, |, u64=\d+", "", line))
         for line in own[start:]
         if "MAP_ANONYMOUS" not in line
     ]

@@ -48,13 +48,18 @@ ARGUMENTS = {"getppid": 0, "fork": 0, "vfork": 0, "pause": 0, "exit": 1, "exit_g
              "openat": 3, "wait4": 4, "rt_tgsigqueueinfo": 4, "clock_nanosleep": 4}  # fmt: skip
 
 
+# Those among whose arguments or results are ids; elsewhere such a number is one by chance.
+WITH_IDS = {"clone", "clone3", "fork", "vfork", "wait4", "waitid", "kill", "tgkill",
+            "rt_sigqueueinfo", "rt_tgsigqueueinfo"}  # fmt: skip
+
+
 def told(events: list[Event]) -> list[list[tuple[object, ...]]]:
     """What each thread did, without what differs from run to run: ids, addresses, times."""
     ids = {event.tid for event in events}
 
-    def plain(value: int) -> object:
+    def plain(value: int, name: str) -> object:
         signed = value - 2**64 if value >= 2**63 else value
-        if abs(signed) in ids:
+        if name in WITH_IDS and abs(signed) in ids:
             return "TID"
         return "address" if signed > 2**22 else signed
 
@@ -66,9 +71,11 @@ def told(events: list[Event]) -> list[list[tuple[object, ...]]]:
             continue  # SIGCHLD: when a child ends, and what that cuts short, is one, too
         if event.name == "wait4" and event.flags & INTERRUPTED:
             continue
-        args = tuple(map(plain, event.args[: ARGUMENTS.get(event.name, 6)]))
+        args = tuple(
+            plain(value, event.name) for value in event.args[: ARGUMENTS.get(event.name, 6)]
+        )
         if event.kind in (CALL, EXIT):
-            result = "PID" if event.name == "getppid" else plain(event.result)
+            result = "PID" if event.name == "getppid" else plain(event.result, event.name)
             what: tuple[object, ...] = (event.name, event.flags & FAILED, result, args)
         elif event.kind == SIGNAL:
             what = ("signal", event.name, event.args[0])

@@ -39,20 +39,18 @@ ADDRESSES = 1 << 20  # arguments and results from here on differ from run to run
 def stories(events: list[Event]) -> list[list[tuple[object, ...]]]:
     """What each thread did, in order, without ids and addresses; threads by their first event."""
     told: dict[int, list[tuple[object, ...]]] = defaultdict(list)
-    names: dict[int, int] = {}
     for event in events:
-        for number in (event.tid, event.pid):
-            names.setdefault(number, -1 - len(names))
-        told[event.tid] += _facts(event, names)
+        told[event.tid] += _facts(event)
     return sorted(told.values(), key=repr)
 
 
 # A child's end comes when it comes: its signal, and what that makes of the wait for it.
-GIVE_IDS = {"clone", "fork", "vfork", "clone3", "getpid", "gettid", "set_tid_address", "getppid"}
+GIVE_IDS = {"clone", "fork", "vfork", "clone3", "getpid", "gettid", "set_tid_address", "getppid",
+            "getpgrp", "getpgid", "getsid"}  # fmt: skip
 BY_CHANCE = {"rt_sigreturn", "wait4", "rt_sigsuspend"}
 
 
-def _facts(event: Event, names: dict[int, int]) -> list[tuple[object, ...]]:
+def _facts(event: Event) -> list[tuple[object, ...]]:
     if event.name in BY_CHANCE or (event.kind == SIGNAL and event.name == f"#{SIGCHLD:d}"):
         return []
     if event.kind in (ENTER, CALL, EXIT):
@@ -61,7 +59,7 @@ def _facts(event: Event, names: dict[int, int]) -> list[tuple[object, ...]]:
             found.append(("enter", event.name))
         if event.kind != ENTER:
             small = -4096 < event.result < ADDRESSES
-            mine = "id" if event.result in names or event.name in GIVE_IDS else ""
+            mine = "id" if event.name in GIVE_IDS and event.result > 0 else ""
             result = mine or (event.result if small else "address")
             found.append(("exit", event.name, result, event.flags & ~8))
         return found

@@ -191,40 +191,60 @@ static int killed(char **argv)
 	return 0;
 }
 
-/* Threads that are born while their process is being stopped do not run, either. */
-static int counts(void *counter)
-{
-	_Atomic uint64_t *n = counter;
+/*
+ * Threads that are born while their process is being stopped do not run, either: neither
+ * those whose makers are stopped before they could tell a tracer of them. Four make them, and
+ * each computes for longer than it takes to look whether it does.
+ */
+#define MAKERS 4u
+#define TURNS 100u
 
-	for (int i = 0; i < 20000; i++)
-		++*n;
+static _Atomic uint64_t *counter;
+
+static int counts(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 400000; i++)
+		++*counter;
+	return 0;
+}
+
+static int makes(void *stack)
+{
+	struct strand strand;
+
+	for (;;) {
+		strand_start(&strand, stack, 0, counts, NULL);
+		strand_join(&strand);
+	}
 	return 0;
 }
 
 static int births_in_stops(char **argv)
 {
-	_Atomic uint64_t *counter = shared();
 	unsigned moved = 0;
-	pid_t pid = (pid_t)MUST(fork());
+	pid_t pid;
 
 	(void)argv;
+	counter = shared();
+	pid = (pid_t)MUST(fork());
 	if (pid == 0) {
-		static struct strand strands[16];
-		char *stack = stacks(16);
+		static struct strand strands[MAKERS];
+		char *stack = stacks(2 * MAKERS);
 
-		for (;;) {
-			for (unsigned i = 0; i < 16; i++)
-				strand_start(&strands[i], stack, i, counts, counter);
-			for (unsigned i = 0; i < 16; i++)
-				strand_join(&strands[i]);
-		}
+		for (unsigned i = 0; i < MAKERS; i++)
+			strand_start(&strands[i], stack, i, makes,
+				     stack + (size_t)(MAKERS + i) * STRAND_STACK);
+		for (;;)
+			pause();
 	}
-	for (int turn = 0; turn < 40; turn++) {
-		uint64_t before;
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		uint64_t before = *counter;
 		int status;
 
-		while (*counter < (uint64_t)turn * 50000)
+		while (*counter == before)
 			usleep(100);
+		usleep(turn * 37 % 1000);
 		kill(pid, SIGSTOP);
 		MUST(waitpid(pid, &status, WUNTRACED));
 		before = *counter;
@@ -234,7 +254,7 @@ static int births_in_stops(char **argv)
 	}
 	kill(pid, SIGKILL);
 	ended("child", pid);
-	say("ran while stopped: %u of 40\n", moved);
+	say("ran while stopped: %u of %u\n", moved, TURNS);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * births KIND: one child (or thread) made in that way, whose very first call is the
- * marker. Prints its id, and who traces it.
+ * marker. Prints its id, and who traces it: in a line of one width, since the size of the
+ * write is compared between runs, and ids have more digits in one than in the other.
  */
 #include <linux/sched.h>
 #include <pthread.h>
@@ -62,7 +63,7 @@ static int report(pid_t pid)
 {
 	int code = ended(pid);
 
-	printf("%d %d\n", (int)pid, code);
+	printf("%10d %3d\n", (int)pid, code);
 	return code == 7 || code == 8 ? 0 : 1;
 }
 
@@ -84,7 +85,7 @@ static int thread_birth(void)
 	if (pthread_create(&made, NULL, thread, NULL))
 		return 99;
 	pthread_join(made, &tracer);
-	printf("%d %d\n", (int)thread_id, tracer ? 8 : 7);
+	printf("%10d %3d\n", (int)thread_id, tracer ? 8 : 7);
 	return 0;
 }
 
@@ -107,7 +108,7 @@ static int odd_thread(int more)
 		if (seen)
 			syscall(SYS_futex, &gone, 0 /* FUTEX_WAIT */, seen, NULL, NULL, 0);
 	}
-	printf("%d 7\n", (int)tid);
+	printf("%10d   7\n", (int)tid);
 	return 0;
 }
 
@@ -126,7 +127,7 @@ static int grandchild(void)
 		_exit(ended(grand));
 	}
 	MUST(read(up[0], &grand, sizeof(grand)));
-	printf("%d %d\n", (int)grand, ended(pid));
+	printf("%10d %3d\n", (int)grand, ended(pid));
 	return 0;
 }
 
@@ -160,7 +161,7 @@ static int daemonize(void)
 	}
 	ended(pid);
 	MUST(read(up[0], &grand, sizeof(grand)));
-	printf("%d 7\n", (int)grand);
+	printf("%10d   7\n", (int)grand);
 	return 0;
 }
 
@@ -218,7 +219,7 @@ int births_main(char **argv)
 
 		if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, words, environ))
 			return 99;
-		printf("%d %d\n", (int)pid, ended(pid) ? 99 : 7);
+		printf("%10d %3d\n", (int)pid, ended(pid) ? 99 : 7);
 		return 0;
 	} else if (strcmp(kind, "thread") == 0) {
 		return thread_birth();
