@@ -260,6 +260,8 @@ static char *write_value(char *out, const struct rn_call *call, unsigned arg,
 		end = rn_write_shape(out, shape, &value);
 	if (end)
 		return end;
+	if (style->no_payload)
+		return rn_write_pointer(out, call->args[arg]);
 	/* Too short for what it should be: a number by default. */
 	if (given && shape != RN_SHAPE_LIMITED && (meaning->form || value.len < 4))
 		return rn_write_pointer(out, call->args[arg]);
@@ -454,8 +456,7 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 		piece = readable(call, arg);
 		if (!piece || (meaning->kind == RN_ARG_IOVEC_OUT && gave_nothing(call)))
 			return rn_write_pointer(out, call->args[arg]);
-		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total,
-				       style->string_limit);
+		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total, style);
 	case RN_ARG_LENGTH_INOUT:
 		return write_length(out, call, arg);
 	case RN_ARG_DIRENTS_OUT:

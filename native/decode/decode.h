@@ -66,6 +66,7 @@ bool rn_set_is_one(unsigned set);
 struct rn_style {
 	uint32_t string_limit; /* bytes of a string, items of a list */
 	bool verbose;          /* -v: nothing is left out */
+	bool no_payload;       /* what buffers hold is not shown, but their addresses */
 };
 
 static inline void rn_arg_meaning(const struct rn_call *call, unsigned arg,
@@ -178,7 +179,8 @@ struct rn_peer {
 };
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
 
-char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total, uint32_t limit);
+char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total,
+		      const struct rn_style *style);
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len);
 
