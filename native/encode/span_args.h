@@ -64,6 +64,7 @@ static bool walk_is_shown(const struct rn_meaning *meaning)
 	case RN_ARG_FD_PAIR_OUT:
 	case RN_ARG_ARRAY_IN:
 	case RN_ARG_ARRAY_OUT:
+	case RN_ARG_ARRAY_FILLED:
 	case RN_ARG_POLLFDS:
 	case RN_ARG_FDSET:
 	case RN_ARG_SIGMASK_ARG:
