@@ -219,7 +219,10 @@ def emit_choices(
             for name in constants:
                 value = value_of(sets, call, own, name, first[2] if first else None)
                 where, form = calls[call].index(own), form_of(sets, how)
-                lines.append(f"\t{{{value:#x}, {condition}, {where}, {form}}},\n")
+                # QCMD(command, type): the type of the quota is in the low byte.
+                quota = sets.show.get((call, own)) == "quotacmd"
+                for each in [value << 8 & 0xFFFFFFFF | t for t in range(3)] if quota else [value]:
+                    lines.append(f"\t{{{each:#x}, {condition}, {where}, {form}}},\n")
         lines.append("\t{0, 0, -1, -2, 0, 0, 0},\n")
     text = f"static const struct choice choices[] = {{\n{''.join(lines)}}};\n"
     return head + text, starts

@@ -24,7 +24,7 @@ SIGNED = frozenset(("s8", "s16", "s32", "s64", "short", "int", "long"))
 
 STYLES = {"braces": 0, "box": 1, "bare": 2}
 HOWS = ("dec", "hex", "oct", "ptr", "text", "limit", "signal",
-        "caps", "date", "inet", "in")  # fmt: skip
+        "caps", "date", "inet", "errno", "in")  # fmt: skip
 
 
 @dataclass

@@ -129,7 +129,10 @@ static char *write_struct(char *out, const struct rn_call *call, unsigned arg,
 
 	if (is_of_other_size(call, meaning))
 		return rn_write_pointer(out, call->args[arg]);
-	if (piece && call->args[arg] && !(meaning->kind == RN_ARG_STRUCT_OUT && gave_nothing(call)))
+	if (piece && meaning->form == RN_SHAPE_FILEHANDLE)
+		end = rn_write_handle(out, piece, NULL, true);
+	else if (piece && call->args[arg] &&
+		 !(meaning->kind == RN_ARG_STRUCT_OUT && gave_nothing(call)))
 		end = write_shape(out, call, piece, meaning->form, style);
 	return end ? end : rn_write_pointer(out, call->args[arg]);
 }
@@ -140,8 +143,18 @@ static char *write_changed(char *out, const struct rn_call *call, unsigned arg,
 {
 	const struct rn_piece *before = rn_struct_at(call, arg, false);
 	const struct rn_piece *after = rn_struct_at(call, arg, true);
-	char *end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
+	char *end;
 
+	if (before && meaning->form == RN_SHAPE_FILEHANDLE)
+		end = rn_write_handle(out, before, after, !gave_nothing(call));
+	else if (before && meaning->form == RN_SHAPE_PERFATTR && after && gave_nothing(call))
+		end = rn_write_perf_attr(
+			out,
+			&(const struct rn_value){rn_piece_data(before), before->len, call->abi,
+						 style, NULL},
+			after->len >= 8 ? (uint32_t)rn_get(rn_piece_data(after), 4, 4) : 0);
+	else
+		end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
 	if (!end)
 		return rn_write_pointer(out, call->args[arg]);
 	if (meaning->form == RN_SHAPE_OFFSET && !gave_nothing(call) && after &&
@@ -260,6 +273,8 @@ static char *write_value(char *out, const struct rn_call *call, unsigned arg,
 		end = rn_write_shape(out, shape, &value);
 	if (end)
 		return end;
+	if (style->no_payload)
+		return rn_write_pointer(out, call->args[arg]);
 	/* Too short for what it should be: a number by default. */
 	if (given && shape != RN_SHAPE_LIMITED && (meaning->form || value.len < 4))
 		return rn_write_pointer(out, call->args[arg]);
@@ -433,8 +448,12 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 	case RN_ARG_ARRAY_IN:
 	case RN_ARG_POLLFDS:
 		return write_array(out, call, arg, meaning,
-				   (uint32_t)call->args[meaning->aux < 6 ? meaning->aux : 0],
-				   style);
+				   rn_array_count(meaning, call->args, call->abi), style);
+	case RN_ARG_ARRAY_FILLED:
+		if (gave_nothing(call) && rn_array_count(meaning, call->args, call->abi))
+			return rn_write_pointer(out, call->args[arg]);
+		return write_array(out, call, arg, meaning,
+				   rn_array_count(meaning, call->args, call->abi), style);
 	case RN_ARG_ARRAY_OUT:
 		return gave_nothing(call) ? rn_write_pointer(out, call->args[arg])
 					  : write_array(out, call, arg, meaning,
@@ -454,8 +473,7 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 		piece = readable(call, arg);
 		if (!piece || (meaning->kind == RN_ARG_IOVEC_OUT && gave_nothing(call)))
 			return rn_write_pointer(out, call->args[arg]);
-		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total,
-				       style->string_limit);
+		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total, style);
 	case RN_ARG_LENGTH_INOUT:
 		return write_length(out, call, arg);
 	case RN_ARG_DIRENTS_OUT:

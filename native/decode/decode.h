@@ -66,6 +66,7 @@ bool rn_set_is_one(unsigned set);
 struct rn_style {
 	uint32_t string_limit; /* bytes of a string, items of a list */
 	bool verbose;          /* -v: nothing is left out */
+	bool no_payload;       /* what buffers hold is not shown, but their addresses */
 };
 
 static inline void rn_arg_meaning(const struct rn_call *call, unsigned arg,
@@ -125,6 +126,11 @@ char *rn_write_shape(char *out, unsigned shape, const struct rn_value *value);
 char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value); /* structs.tsv */
 char *rn_write_file_shape(char *out, unsigned shape, const struct rn_value *value);
 char *rn_write_signal_shape(char *out, unsigned shape, const struct rn_value *value);
+/* struct file_handle; `after`: what became of it, or NULL; `filled`: all of it is there. */
+char *rn_write_handle(char *out, const struct rn_piece *before, const struct rn_piece *after,
+		      bool filled);
+/* struct perf_event_attr; `changed`: the size that the kernel wrote there, 0: none. */
+char *rn_write_perf_attr(char *out, const struct rn_value *value, uint32_t changed);
 char *rn_write_terminal(char *out, const struct rn_value *value);
 char *rn_write_sigset(char *out, uint64_t set);
 char *rn_write_siginfo(char *out, const struct rn_value *value);
@@ -178,7 +184,8 @@ struct rn_peer {
 };
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
 
-char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total, uint32_t limit);
+char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total,
+		      const struct rn_style *style);
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len);
 
@@ -252,6 +259,7 @@ static inline bool rn_kind_is_out(unsigned kind)
 	case RN_ARG_WAIT_STATUS:
 	case RN_ARG_FD_PAIR_OUT:
 	case RN_ARG_ARRAY_OUT:
+	case RN_ARG_ARRAY_FILLED:
 	case RN_ARG_SOCKADDR_OUT:
 	case RN_ARG_LENGTH_INOUT:
 	case RN_ARG_DIRENTS_OUT:
@@ -275,7 +283,9 @@ static inline bool rn_arg_is_out(const struct rn_call *call, unsigned arg)
 
 	rn_arg_meaning(call, arg, &meaning);
 	return rn_kind_is_out(meaning.kind) ||
-	       (meaning.kind == RN_ARG_STRUCT_INOUT && meaning.form == RN_SHAPE_OFFSET);
+	       (meaning.kind == RN_ARG_STRUCT_INOUT &&
+		(meaning.form == RN_SHAPE_OFFSET || meaning.form == RN_SHAPE_FILEHANDLE ||
+		 meaning.form == RN_SHAPE_PERFATTR));
 }
 
 #endif

@@ -253,6 +253,34 @@ static char *write_file_time(char *out, const struct rn_value *value, size_t at,
 	return end == start ? out : rn_write_text(end, " */");
 }
 
+#define HANDLE_MAX 128u /* MAX_HANDLE_SZ */
+
+char *rn_write_handle(char *out, const struct rn_piece *before, const struct rn_piece *after,
+		      bool filled)
+{
+	const struct rn_piece *shown = filled && after ? after : before;
+	const uint8_t *data = rn_piece_data(shown);
+	uint64_t room, bytes, len;
+
+	if (before->len < 4 || shown->len < 4 || (after && after->len < 4))
+		return NULL;
+	room = rn_get(rn_piece_data(before), 0, 4);
+	bytes = rn_get(rn_piece_data(after ? after : before), 0, 4);
+	out = rn_write_u64(rn_write_text(out, "{handle_bytes="), room);
+	if (bytes != room)
+		out = rn_write_u64(rn_write_text(out, " => "), bytes);
+	if (filled && shown->len >= 8) {
+		len = bytes < HANDLE_MAX ? bytes : HANDLE_MAX;
+		if (len > shown->len - 8)
+			len = shown->len - 8;
+		out = rn_write_i64(rn_write_text(out, ", handle_type="), rn_get_signed(data, 4, 4));
+		out = rn_write_in_hex(rn_write_text(out, ", f_handle=\""), data + 8, len);
+		out = rn_write_text(out, len < bytes ? "\"..." : "\"");
+	}
+	*out++ = '}';
+	return out;
+}
+
 char *rn_write_file_shape(char *out, unsigned shape, const struct rn_value *value)
 {
 	unsigned inner = shape == RN_SHAPE_TIMESPECS     ? RN_SHAPE_TIMESPEC

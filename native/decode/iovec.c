@@ -2,27 +2,29 @@
 /* Lists of buffers (readv, writev), as strace 6.1 writes them. */
 #include "decode.h"
 
-char *rn_write_iovecs(char *out, const uint8_t *data, size_t left, uint64_t total, uint32_t limit)
+char *rn_write_iovecs(char *out, const uint8_t *data, size_t left, uint64_t total,
+		      const struct rn_style *style)
 {
+	uint32_t limit = style->string_limit;
 	uint64_t count = 0;
 
 	*out++ = '[';
 	while (left >= sizeof(struct rn_iovec_head) && count < limit) {
 		struct rn_iovec_head head;
 		size_t len, padded;
+		bool unread;
 
 		memcpy(&head, data, sizeof(head));
 		data += sizeof(head);
 		left -= sizeof(head);
-		len = head.captured < left ? (size_t)head.captured : left;
+		unread = head.captured == UINT64_MAX || !head.base;
+		len = unread ? 0 : head.captured < left ? (size_t)head.captured : left;
 		out = rn_write_text(out, count++ ? ", {iov_base=" : "{iov_base=");
-		if (head.captured == UINT64_MAX || !head.base) {
-			len = 0;
-			out = head.base ? rn_write_hex(out, head.base) : rn_write_text(out, "NULL");
-		} else {
+		if (unread || style->no_payload)
+			out = rn_write_pointer(out, head.base);
+		else
 			out = rn_write_quoted(out, data, len < limit ? len : limit,
 					      len > limit || len < head.shown);
-		}
 		out = rn_write_u64(rn_write_text(out, ", iov_len="), head.len);
 		*out++ = '}';
 		padded = (len + 7) & ~(size_t)7;

@@ -66,6 +66,8 @@ static char *write_control_data(char *out, const struct rn_call *call, uint32_t 
 		end = rn_write_shape(out, RN_SHAPE_INT, &value);
 	if (end)
 		return end;
+	if (style->no_payload)
+		return rn_write_text(out, "...");
 	return rn_write_quoted(out, data.data,
 			       data.len < style->string_limit ? data.len : style->string_limit,
 			       data.len > style->string_limit);
@@ -157,7 +159,7 @@ static char *write_one(char *out, const struct rn_call *call, const struct messa
 		out = rn_write_pointer(out, head->iov);
 	else
 		out = rn_write_iovecs(out, message->iov.data, message->iov.len, head->iovlen,
-				      style->string_limit);
+				      style);
 	out = rn_write_u64(rn_write_text(out, ", msg_iovlen="), head->iovlen);
 	if (head->controllen) {
 		out = rn_write_text(out, ", msg_control=");

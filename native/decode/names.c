@@ -132,6 +132,15 @@ char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value)
 		out = write_plain(rn_write_text(out, "<<12|"), RN_SET_FUTEXCMP, abi,
 				  value >> 24 & 15);
 		return rn_write_hex(rn_write_text(out, "<<24|"), value & 0xfff);
+	case RN_SET_QUOTACMD:
+		out = write_plain(rn_write_text(out, "QCMD("), set, abi, (uint32_t)value >> 8);
+		out = write_plain(rn_write_text(out, ", "), RN_SET_QUOTATYPE, abi, value & 0xff);
+		return rn_write_text(out, ")");
+	case RN_SET_MEMPOLMODE:
+		out = write_plain(out, RN_SET_MEMPOLICY, abi, value & ~0xe000ull);
+		if (value & 0xe000)
+			out = write_plain(rn_write_text(out, "|"), set, abi, value & 0xe000);
+		return out;
 	default:
 		if (set == RN_SET_NONE || set >= RN_SET_COUNT)
 			return rn_write_hex(out, value);

@@ -4,6 +4,8 @@
  * data (structs.c); here are those that are not, and which file knows which. What is captured
  * is hostile and read by memcpy() within its length only.
  */
+#include <errno.h>
+
 #include "decode.h"
 
 static const uint16_t shape_sizes[RN_SHAPE_COUNT][3] = {RN_SHAPE_SIZES};
@@ -19,6 +21,55 @@ uint32_t rn_shape_size(uint32_t form, unsigned abi)
 	if (form == RN_SHAPE_EPOLL_EVENT && abi == RN_ABI_AARCH64)
 		return 16;
 	return shape_sizes[form][machine];
+}
+
+uint32_t rn_shape_reach(uint32_t form, unsigned abi)
+{
+	uint32_t size = rn_shape_size(form, abi);
+
+	if (!size)
+		return 0;
+	switch (form & RN_FORM_MASK) {
+	case RN_SHAPE_FILEHANDLE:
+		return size + 128; /* MAX_HANDLE_SZ */
+	case RN_SHAPE_PERFATTR:
+		return 136;
+	default:
+		return size;
+	}
+}
+
+uint64_t rn_array_count(const struct rn_meaning *meaning, const uint64_t args[6], unsigned abi)
+{
+	uint64_t count = args[meaning->aux < 6 ? meaning->aux : 0];
+
+	switch (meaning->form & RN_FORM_MASK) {
+	case RN_SHAPE_NODES: { /* maxnode is one more than the bits of the mask */
+		uint64_t bits = 8 * rn_shape_size(RN_SHAPE_NODES, abi);
+
+		return bits && count > 1 ? (count - 2) / bits + 1 : 0;
+	}
+	case RN_SHAPE_PAGEADDR:
+	case RN_SHAPE_NODEITEM:
+	case RN_SHAPE_PAGESTATUS:
+		return count;
+	default:
+		return (uint32_t)count;
+	}
+}
+
+#define RESTART_FIRST 512 /* ERESTARTSYS … */
+#define RESTART_LAST 516  /* … ERESTART_RESTARTBLOCK */
+
+bool rn_failure_fills(const struct rn_meaning *meaning, int64_t result)
+{
+	/* What is left of a sleep, if a signal cut it short. */
+	if (meaning->kind == RN_ARG_REMAINDER)
+		return result == -EINTR || (-result >= RESTART_FIRST && -result <= RESTART_LAST);
+	/* How long it should have been. */
+	return meaning->kind == RN_ARG_STRUCT_INOUT &&
+	       ((meaning->form == RN_SHAPE_FILEHANDLE && result == -EOVERFLOW) ||
+		(meaning->form == RN_SHAPE_PERFATTR && result == -E2BIG));
 }
 
 char *rn_write_pointer(char *out, uint64_t value)
@@ -173,6 +224,23 @@ static char *write_uring_params(char *out, const struct rn_value *value)
 	return out;
 }
 
+/* A word of a node mask: printf's %#0*lx, as many digits as it has, the prefix among them. */
+static char *write_nodes(char *out, uint64_t word, size_t size)
+{
+	int shift = (int)size * 8 - 4;
+
+	if (word)
+		out = rn_write_text(out, "0x");
+	/* The prefix takes the place of two zeros, where there are two. */
+	if (word && !(word >> (shift - 4)))
+		shift -= 8;
+	else if (word && !(word >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*out++ = "0123456789abcdef"[word >> shift & 15];
+	return out;
+}
+
 /* struct ifreq: a name, and an address of what `shape` says. */
 static char *write_interface(char *out, unsigned shape, const struct rn_value *value)
 {
@@ -201,6 +269,10 @@ char *rn_write_shape(char *out, unsigned shape, const struct rn_value *value)
 	    (end = rn_write_file_shape(out, shape, value)))
 		return end;
 	switch (shape) {
+	case RN_SHAPE_NODES:
+		return write_nodes(out, rn_get(value->data, 0, size), size);
+	case RN_SHAPE_PERFATTR:
+		return rn_write_perf_attr(out, value, 0);
 	case RN_SHAPE_POLLFD:
 		return write_pollfd(out, value);
 	case RN_SHAPE_EPOLL_EVENT:

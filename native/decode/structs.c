@@ -20,7 +20,8 @@ enum how {
 	HOW_SIGNAL,
 	HOW_CAPS,
 	HOW_DATE,
-	HOW_INET
+	HOW_INET,
+	HOW_ERRNO /* -ENOENT; what is not below 0 is a number */
 };
 
 enum {
@@ -146,6 +147,12 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 		return write_caps(out, number);
 	case HOW_INET:
 		return write_inet(out, at);
+	case HOW_ERRNO: {
+		const char *name = rn_errno_name(-(int)(int32_t)number);
+
+		return name ? rn_write_text(rn_write_text(out, "-"), name)
+			    : rn_write_i64(out, (int64_t)number);
+	}
 	case HOW_DATE: {
 		char *start = rn_write_text(rn_write_i64(out, (int64_t)number), " /* ");
 		char *end = rn_write_date(start, (int64_t)number, 0, 0);

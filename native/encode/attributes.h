@@ -29,6 +29,8 @@
 #define RN_NAME_MAX 256u
 /* W3C asks for at least 512 characters of tracestate to be passed on. */
 #define RN_TRACESTATE_MAX 1024u
+/* A structure or list as text: the longest, see span_args.h. */
+#define RN_SHOWN_MAX 1024u
 /* Longest attribute key: "syscall.args." and a parameter's name. */
 #define RN_KEY_MAX 64u
 

@@ -273,6 +273,16 @@ static void array_close(struct writer *w)
 	LITERAL(w->buf, "]}}}");
 }
 
+/* Behind what one attribute takes, so that it can be quoted from there. */
+static char *scratch(struct writer *w, size_t room)
+{
+	size_t before = 2 * (RN_SHOWN_MAX + sizeof(RN_MORE)) + 2 * RN_KEY_MAX + 64;
+
+	if (!rn_buf_reserve(w->buf, before + room))
+		return NULL;
+	return (char *)w->buf->data + w->buf->len + before;
+}
+
 #include "span_walk.h"
 
 static struct writer writer_of(struct rn_buf *buf)

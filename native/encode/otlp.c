@@ -57,6 +57,8 @@ struct writer {
 	uint8_t *marks[4]; /* of the messages that are open */
 	unsigned depth;
 	uint8_t attr_tag; /* where attributes go: span, event or link */
+	uint8_t *end;     /* what a span may take */
+	size_t room;      /* behind it, for text in the making */
 	struct rn_budget budget;
 };
 
@@ -371,13 +373,20 @@ static void array_close(struct writer *w)
 	close_message(w, 1);
 }
 
+static char *scratch(struct writer *w, size_t room)
+{
+	return room <= w->room ? (char *)w->end : NULL;
+}
+
 #include "span_walk.h"
 
 /* False if there is no memory: then buf->failed is set. */
-RN_INLINE bool writer_begin(struct writer *w, struct rn_buf *buf)
+RN_INLINE bool writer_begin(struct writer *w, struct rn_buf *buf, size_t room)
 {
-	if (!rn_buf_reserve(buf, RN_SPAN_STRINGS + RN_SPAN_FIXED))
+	if (!rn_buf_reserve(buf, RN_SPAN_STRINGS + RN_SPAN_FIXED + room))
 		return false;
+	w->end = buf->data + buf->len + RN_SPAN_STRINGS + RN_SPAN_FIXED;
+	w->room = room;
 	w->p = buf->data + buf->len;
 	w->depth = 0;
 	w->budget = (struct rn_budget){.left = RN_SPAN_STRINGS, .cut = false};
@@ -393,7 +402,7 @@ void rn_otlp_call(struct rn_buf *buf, const struct rn_trace *trace, const struct
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf))
+	if (!writer_begin(&w, buf, walk_room(call)))
 		return;
 	walk_call(&w, trace, call);
 	writer_end(&w, buf);
@@ -404,7 +413,7 @@ void rn_otlp_process(struct rn_buf *buf, const struct rn_trace *trace,
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf))
+	if (!writer_begin(&w, buf, 0))
 		return;
 	walk_process(&w, trace, process);
 	writer_end(&w, buf);
@@ -414,7 +423,7 @@ void rn_otlp_run(struct rn_buf *buf, const struct rn_trace *trace, const struct 
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf))
+	if (!writer_begin(&w, buf, 0))
 		return;
 	walk_run(&w, trace, run);
 	writer_end(&w, buf);

@@ -7,6 +7,7 @@
  *   event_open event_close link_open link_close
  *   attr_int attr_true attr_seconds attr_text attr_bytes
  *   array_open array_item array_more array_close
+ *   scratch      room for text that is then handed to attr_text(), or NULL
  *
  * so that both yield the same content and each is compiled as straight code.
  *
@@ -29,8 +30,10 @@
  *       numbers, raw         int; hex string "0x…" above 2^63 - 1
  *       flags, constants     string, where their names are known (native/tables/sets.tsv):
  *                            "O_RDONLY|O_CLOEXEC", what has no name in hex; else as numbers
- *       addresses, buffers,
- *       structures           hex string; what is there does not leave the process
+ *       structures, lists    string, as strace writes them: what is captured of them;
+ *                            "{st_mode=S_IFREG|0644, st_size=5, ...}"; of buffers of lists
+ *                            and messages the address alone; at most 1 KiB, then "…"
+ *       addresses, buffers   hex string; what is there does not leave the process
  *       paths, strings       escaped; hex string where it could not be read
  *       argv                 list of escaped strings, "…" at the end of a cut one
  *       envp                 int: how many; never what is in it
@@ -144,135 +147,7 @@ RN_INLINE void walk_unsigned(struct writer *w, const char *key, size_t key_len, 
 		attr_int(w, key, key_len, (int64_t)value);
 }
 
-/* The captured data of an argument, or NULL if there is none that can be used. */
-static const struct rn_piece *walk_piece(const struct rn_call *call, unsigned arg, unsigned type,
-					 unsigned other)
-{
-	const struct rn_piece *piece = rn_call_piece(call, arg);
-
-	if (!piece || piece->flags & RN_PIECE_UNREAD ||
-	    (piece->type != type && piece->type != other))
-		return NULL;
-	return piece;
-}
-
-static void walk_argv(struct writer *w, const char *key, size_t key_len,
-		      const struct rn_piece *piece)
-{
-	const uint8_t *data = rn_piece_data(piece), *end = data + piece->len;
-	struct rn_budget *budget = &w->budget;
-	const struct rn_budget before = *budget;
-	size_t start = before.left < RN_ARRAY_MAX ? before.left : RN_ARRAY_MAX;
-	uint64_t count = 0;
-	size_t used;
-
-	/* The sign of the cut is kept back. */
-	start -= start < RN_MORE_COST ? start : RN_MORE_COST;
-	*budget = (struct rn_budget){.left = start, .cut = false};
-	array_open(w, key, key_len);
-	while (data < end && budget->left >= RN_ITEM_COST && !budget->cut) {
-		const uint8_t *nul = memchr(data, 0, (size_t)(end - data));
-		size_t len = (size_t)((nul ? nul : end) - data);
-
-		budget->left -= RN_ITEM_COST;
-		array_item(w, data, len);
-		count++;
-		data += len + (nul != NULL);
-	}
-	used = start - budget->left;
-	if (data < end || count < piece->total || piece->flags & RN_PIECE_CUT)
-		budget->cut = true;
-	if (budget->cut) {
-		array_more(w);
-		used += RN_MORE_COST;
-	}
-	array_close(w);
-	budget->left = before.left > used ? before.left - used : 0;
-	budget->cut |= before.cut;
-}
-
-static void walk_arg(struct writer *w, const struct rn_call *call, unsigned arg)
-{
-	const struct rn_arg_desc *desc = &call->desc->args[arg];
-	size_t name_len = strnlen(desc->name, RN_KEY_MAX - 13);
-	uint64_t value = call->args[arg];
-	const struct rn_piece *piece;
-	char key[RN_KEY_MAX];
-	size_t len = 13 + name_len;
-	bool narrow = call->abi == RN_ABI_I386 || call->abi == RN_ABI_ARM;
-	struct rn_meaning meaning;
-	uint64_t count;
-
-	if (rn_arg_is_void(call, arg))
-		return;
-	memcpy(key, "syscall.args.", 13);
-	memcpy(key + 13, desc->name, name_len);
-	rn_arg_meaning(call, arg, &meaning);
-	if (rn_meaning_named(&meaning)) {
-		char names[RN_NAMES_MAX];
-
-		attr_text(w, key, len, names,
-			  (size_t)(rn_write_arg_names(names, call, arg, &meaning) - names));
-		return;
-	}
-	switch (meaning.kind) {
-	case RN_ARG_INT:
-	case RN_ARG_FD:
-	case RN_ARG_DIRFD:
-	case RN_ARG_PID:
-	case RN_ARG_ID:
-		attr_int(w, key, len, (int32_t)value);
-		return;
-	case RN_ARG_LONG:
-		attr_int(w, key, len, narrow ? (int32_t)value : (int64_t)value);
-		return;
-	case RN_ARG_UINT:
-	case RN_ARG_MODE:
-	case RN_ARG_MODE_TYPE:
-		attr_int(w, key, len, (uint32_t)value);
-		return;
-	case RN_ARG_IOCTL: {
-		char text[RN_NAMES_MAX];
-
-		attr_text(w, key, len, text,
-			  (size_t)(rn_write_arg(text, call, arg, &(const struct rn_style){0}) -
-				   text));
-		return;
-	}
-	case RN_ARG_RAW:
-	case RN_ARG_ULONG:
-	case RN_ARG_FLAGS:
-		walk_unsigned(w, key, len, value);
-		return;
-	case RN_ARG_SIGNAL:
-		walk_signal(w, key, len, (int32_t)value);
-		return;
-	case RN_ARG_PATH:
-	case RN_ARG_STRING:
-	case RN_ARG_PATH_OUT:
-		piece = walk_piece(call, arg, RN_PIECE_PATH, RN_PIECE_STRING);
-		if (!piece)
-			break;
-		attr_bytes(w, key, len, rn_piece_data(piece), piece->len);
-		return;
-	case RN_ARG_ARGV:
-		piece = walk_piece(call, arg, RN_PIECE_ARGV, RN_PIECE_ARGV);
-		if (!piece)
-			break;
-		walk_argv(w, key, len, piece);
-		return;
-	case RN_ARG_ENVP:
-		piece = walk_piece(call, arg, RN_PIECE_ENVC, RN_PIECE_ENVC);
-		if (!piece || piece->len < sizeof(count))
-			break;
-		memcpy(&count, rn_piece_data(piece), sizeof(count));
-		attr_int(w, key, len, walk_count(count));
-		return;
-	default:
-		break;
-	}
-	walk_hex(w, key, len, value);
-}
+#include "span_args.h"
 
 static void walk_file_path(struct writer *w, const struct rn_call *call)
 {
@@ -372,7 +247,7 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 	}
 	walk_lamport(w, call->lamport_start, call->lamport_end);
 	for (arg = 0; arg < call->desc->nargs && arg < 6; arg++)
-		walk_arg(w, call, arg);
+		walk_arg(w, trace, call, arg);
 	walk_file_path(w, call);
 	walk_peer(w, call);
 	if (unfinished)

@@ -3,7 +3,6 @@
  * Arguments of a call into pieces, by the kinds of the table. At most one read of
  * the tracee's memory a stop, but for argv, which is a list of addresses.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "capture.h"
@@ -134,7 +133,7 @@ static void read_wanted(struct rn_engine *e, const struct task *task, struct rea
 static void want_shape(struct rn_engine *e, const struct task *task, struct reading *reading,
 		       unsigned arg, const struct rn_meaning *meaning)
 {
-	uint64_t size = rn_shape_size(meaning->form, task->abi);
+	uint64_t size = rn_shape_reach(meaning->form, task->abi);
 
 	if (size)
 		want(e, task, reading, RN_PIECE_STRUCT, arg, size, PATH_LIMIT);
@@ -150,8 +149,11 @@ static uint64_t fdset_bytes(const struct task *task, const struct rn_meaning *me
 
 static uint64_t array_bytes(const struct task *task, const struct rn_meaning *meaning)
 {
-	return (uint64_t)(uint32_t)task->args[meaning->aux] *
-	       rn_shape_size(meaning->form, task->abi);
+	uint64_t count = rn_array_count(meaning, task->args, task->abi);
+	uint32_t size = rn_shape_size(meaning->form, task->abi);
+
+	/* What is more than that is not read anyhow. */
+	return (count < UINT32_MAX ? count : UINT32_MAX) * size;
 }
 
 static void capture_entry(struct rn_engine *e, struct task *task, struct reading *reading,
@@ -282,6 +284,10 @@ static void capture_exit(struct rn_engine *e, struct task *task, int64_t result,
 		want(e, task, reading, RN_PIECE_STRUCT, i,
 		     (uint64_t)result * rn_shape_size(meaning.form, task->abi), ARRAY_LIMIT);
 		break;
+	case RN_ARG_ARRAY_FILLED:
+		want(e, task, reading, RN_PIECE_STRUCT, i, array_bytes(task, &meaning),
+		     ARRAY_LIMIT);
+		break;
 	case RN_ARG_POLLFDS:
 		/* Nothing is ready where the result is 0. */
 		if (result)
@@ -339,18 +345,14 @@ static void capture_exit(struct rn_engine *e, struct task *task, int64_t result,
 	}
 }
 
-#define RESTART_FIRST 512 /* ERESTARTSYS … */
-#define RESTART_LAST 516  /* … ERESTART_RESTARTBLOCK */
-
-/* What is left of a sleep is told only if a signal cut it short. */
-static void capture_remainder(struct rn_engine *e, struct task *task, int64_t result,
-			      struct reading *reading, unsigned i)
+/* What a failure tells: what is left of a sleep, how long a structure should have been. */
+static void capture_failed(struct rn_engine *e, struct task *task, int64_t result,
+			   struct reading *reading, unsigned i)
 {
 	struct rn_meaning meaning;
 
 	rn_arg_mean(task->desc, task->args, i, &meaning);
-	if (meaning.kind == RN_ARG_REMAINDER &&
-	    (result == -EINTR || (-result >= RESTART_FIRST && -result <= RESTART_LAST)))
+	if (rn_failure_fills(&meaning, result))
 		want_shape(e, task, reading, i, &meaning);
 }
 
@@ -363,8 +365,8 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 	for (unsigned i = 0; i < task->desc->nargs; i++) {
 		if (result >= 0)
 			capture_exit(e, task, result, &reading, rec, i);
-		else if (task->desc->args[i].kind == RN_ARG_REMAINDER)
-			capture_remainder(e, task, result, &reading, i);
+		else
+			capture_failed(e, task, result, &reading, i);
 	}
 	read_wanted(e, task, &reading, rec, RN_PIECE_AT_EXIT);
 	if (e->config.describe_fds)

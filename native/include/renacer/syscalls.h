@@ -7,6 +7,7 @@
 #ifndef RENACER_SYSCALLS_H
 #define RENACER_SYSCALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "renacer/event.h"
@@ -66,7 +67,8 @@ enum rn_arg_kind {
 	RN_ARG_HIGH_HALF = 47, /* of a position: void in 64-bit programs */
 	RN_ARG_IPC_FLAGS = 48, /* flags (form) and, below them, permissions */
 	RN_ARG_CLONE_ARGS = 49, /* struct clone_args; at exit the two numbers that it has written */
-	RN_ARG_KIND_COUNT = 50
+	RN_ARG_ARRAY_FILLED = 50, /* structures that the call fills; aux = argument that counts them */
+	RN_ARG_KIND_COUNT = 51
 };
 
 struct rn_arg_desc {
@@ -88,6 +90,8 @@ struct rn_arg_desc {
 
 /* Bytes of the structure that `form` names in programs of `abi`; 0: none, or not known. */
 uint32_t rn_shape_size(uint32_t form, unsigned abi);
+/* Bytes of it that are worth reading: more, where it tells its own length. */
+uint32_t rn_shape_reach(uint32_t form, unsigned abi);
 
 enum {
 	RN_CALL_NO_RETURN = 1u << 0, /* exit, exit_group */
@@ -156,6 +160,12 @@ static inline void rn_arg_mean(const struct rn_syscall_desc *desc, const uint64_
 	if (own->form & RN_FORM_CHOICE)
 		rn_arg_choose(desc, args, arg, meaning);
 }
+
+/* How many structures an argument of kind ARRAY_IN, ARRAY_FILLED or POLLFDS has. */
+uint64_t rn_array_count(const struct rn_meaning *meaning, const uint64_t args[6], unsigned abi);
+
+/* Whether a call that failed with `result` has filled in such an argument all the same. */
+bool rn_failure_fills(const struct rn_meaning *meaning, int64_t result);
 
 /*
  * The description of call `nr` of `abi`; never NULL. An unknown number gives a
