@@ -192,7 +192,8 @@ struct rn_span_of_memory {
 	bool string; /* a reader that goes word by word may stop at a NUL */
 	size_t got;  /* out */
 };
-/* Reads several pieces by one call; each `got` may be short. */
+/* Reads several pieces by one call, long strings by one more; each `got` may be short. At most
+   16 pieces. */
 void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n);
 /* Reads one; returns bytes read. */
 size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len);
