@@ -166,6 +166,7 @@ struct rn_engine {
 	bool leaving;         /* every tracee is let go at its next stop */
 	bool peek;            /* stops at signals are not taken, see peek.c */
 	unsigned peeked;      /* such stops in a row, with nothing else between */
+	unsigned since_sweep; /* steps of the loop since all that waited were taken */
 	_Atomic bool let_go; /* somebody asked for that */
 	struct gap gap;
 	struct cpu_share cpu;
