@@ -58,8 +58,8 @@ struct task {
 		uint64_t args[6];
 	} cut; /* the last call that a signal cut short */
 	uint64_t asleep_since; /* t_entry of the call in which it was seen to wait */
-	uint64_t cpu_told; /* CPU time at the last tick, ns; of a leader */
-	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
+	uint64_t cpu_told; /* CPU time when its clock was read last, ns; of a leader */
+	uint64_t cpu_seen; /* of that, what CPUs have been shared out by */
 	uint64_t held_since;
 	int held_stop; /* its first stop is its process's group-stop, by this signal */
 	uint64_t span_counter; /* of its process's current span, see ids.h… */
@@ -138,6 +138,7 @@ struct cost {
 	uint64_t children;        /* CPU time of children at the beginning */
 	int cpus;
 	bool shared;
+	bool threads; /* there was a process with several at the last tick */
 };
 
 struct rn_engine {
@@ -318,12 +319,12 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task);
 /* It ends, maybe inside a call that gave back somebody else's mask. */
 void rn_cpu_forget(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
-uint64_t rn_cpu_time_of(int pid);
 /* Stops are rare from now on. */
 void rn_cpu_filtered(struct rn_engine *e);
 void rn_cpu_end(struct rn_engine *e);
 
 /* cost.c: what tracing adds to the command's time */
+uint64_t rn_cpu_time_of(int pid);
 void rn_cost_begin(struct rn_engine *e);
 void rn_cost_mode(struct rn_engine *e, bool shared);
 void rn_cost_tick(struct rn_engine *e);
