@@ -25,8 +25,6 @@
 #define DWELL_TICKS 2u
 /* In a tick: at most a hundredth of its time goes with them, wherever the tracer is. */
 #define FEW_STOPS 4u
-/* Clocks read a tick, at most: a tick must stay cheap with a thousand processes. */
-#define SAMPLE_MAX 64u
 
 static void set_mask(int tid, const cpu_set_t *mask)
 {
@@ -280,36 +278,19 @@ struct demand {
 	uint64_t cpu_ns; /* that tracees used since the last look */
 };
 
-/* CPU time of a process, its threads together: its CPUCLOCK_SCHED clock, clock_getcpuclockid(3) */
-uint64_t rn_cpu_time_of(int pid)
-{
-	struct timespec ts;
-
-	if (clock_gettime((clockid_t)(((unsigned)~pid << 3) | 2u), &ts) < 0)
-		return 0;
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
+/* By the clocks that this tick has read, see cost.c. */
 static struct demand look(struct rn_engine *e)
 {
 	struct demand demand = {0, 0};
-	unsigned sampled = 0;
 
 	for (unsigned i = 0; i < TASK_BUCKETS; i++) {
 		for (struct task *task = e->tasks.bucket[i]; task; task = task->next) {
-			uint64_t used;
-
 			if (!task->started || task->held || task->dead || task->group_stopped ||
 			    task->attached)
 				continue;
 			demand.want += !task->in_call;
-			if (task->tid != task->pid || sampled++ >= SAMPLE_MAX)
-				continue;
-			used = rn_cpu_time_of(task->pid);
-			if (used > task->cpu_seen) {
-				demand.cpu_ns += used - task->cpu_seen;
-				task->cpu_seen = used;
-			}
+			demand.cpu_ns += task->cpu_told - task->cpu_seen;
+			task->cpu_seen = task->cpu_told;
 		}
 	}
 	return demand;

@@ -58,8 +58,8 @@ struct task {
 		uint64_t args[6];
 	} cut; /* the last call that a signal cut short */
 	uint64_t asleep_since; /* t_entry of the call in which it was seen to wait */
-	uint64_t cpu_told; /* CPU time at the last tick, ns; of a leader */
-	uint64_t cpu_seen; /* CPU time at the last look, ns; of a leader */
+	uint64_t cpu_told; /* CPU time when its clock was read last, ns; of a leader */
+	uint64_t cpu_seen; /* of that, what CPUs have been shared out by */
 	uint64_t held_since;
 	int held_stop; /* its first stop is its process's group-stop, by this signal */
 	uint64_t span_counter; /* of its process's current span, see ids.h… */
@@ -138,6 +138,7 @@ struct cost {
 	uint64_t children;        /* CPU time of children at the beginning */
 	int cpus;
 	bool shared;
+	bool threads; /* there was a process with several at the last tick */
 };
 
 struct rn_engine {
@@ -166,6 +167,7 @@ struct rn_engine {
 	bool leaving;         /* every tracee is let go at its next stop */
 	bool peek;            /* stops at signals are not taken, see peek.c */
 	unsigned peeked;      /* such stops in a row, with nothing else between */
+	unsigned since_sweep; /* steps of the loop since all that waited were taken */
 	_Atomic bool let_go; /* somebody asked for that */
 	struct gap gap;
 	struct cpu_share cpu;
@@ -192,7 +194,8 @@ struct rn_span_of_memory {
 	bool string; /* a reader that goes word by word may stop at a NUL */
 	size_t got;  /* out */
 };
-/* Reads several pieces by one call; each `got` may be short. */
+/* Reads several pieces by one call, long strings by one more; each `got` may be short. At most
+   16 pieces. */
 void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n);
 /* Reads one; returns bytes read. */
 size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len);
@@ -316,12 +319,12 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task);
 /* It ends, maybe inside a call that gave back somebody else's mask. */
 void rn_cpu_forget(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
-uint64_t rn_cpu_time_of(int pid);
 /* Stops are rare from now on. */
 void rn_cpu_filtered(struct rn_engine *e);
 void rn_cpu_end(struct rn_engine *e);
 
 /* cost.c: what tracing adds to the command's time */
+uint64_t rn_cpu_time_of(int pid);
 void rn_cost_begin(struct rn_engine *e);
 void rn_cost_mode(struct rn_engine *e, bool shared);
 void rn_cost_tick(struct rn_engine *e);

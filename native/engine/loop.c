@@ -160,10 +160,28 @@ static unsigned look_at_others(struct rn_engine *e, struct happened *batch, unsi
 	return n;
 }
 
+/*
+ * How many of the stops that wait are taken before one is dealt with. The kernel gives that
+ * of the youngest first, so that a thread could starve behind younger ones that stop often: now
+ * and then all are taken. Not always, since one at a time leaves that order as it is: the youngest
+ * run to their end, few live at once, and the list of tracees, which each wait goes
+ * through, is short. In between every tracee could have stopped twice: to the eldest of n that
+ * all want to run that leaves no less than a third of its share.
+ */
+static unsigned most_at_once(struct rn_engine *e)
+{
+	if (e->tasks.count < 2)
+		return 1;
+	if (++e->since_sweep < 2 * e->tasks.count)
+		return 1;
+	e->since_sweep = 0;
+	return BATCH;
+}
+
 void rn_loop_step(struct rn_engine *e, bool *none_left)
 {
 	struct happened batch[BATCH];
-	unsigned n = 0;
+	unsigned n = 0, most = most_at_once(e);
 	int flags = 0;
 	bool stays = false, look_only = !e->have_timer && e->tasks.held;
 
@@ -178,7 +196,6 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 	}
 	if (atomic_load_explicit(&e->signals, memory_order_relaxed))
 		rn_send_signals(e);
-	/* Take all that wait, so that nobody starves behind a thread that stops often. */
 	do {
 		struct happened *h = &batch[n];
 
@@ -191,7 +208,7 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 			forget_former(batch, n);
 		n++;
 		flags |= WNOHANG;
-	} while (n < BATCH && !stays && e->tasks.count > 1);
+	} while (n < most && !stays);
 	e->peeked = stays && n == 1 ? e->peeked + 1 : 0;
 	if (e->peeked > PEEKS_IN_A_ROW) {
 		e->peeked = 0;

@@ -47,7 +47,7 @@ static bool vm_read(struct rn_engine *e, int tid, const struct iovec *local,
 
 #define PARTS 16
 
-void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n)
+static void read_parts(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n)
 {
 	struct iovec local[PARTS], remote[PARTS];
 	unsigned owner[PARTS], parts = 0, bad = PARTS;
@@ -100,11 +100,45 @@ fallback:
 		spans[i].got = peek(tid, &spans[i]);
 }
 
+/* Few strings are longer: of the others one page is looked at, and little of it copied. */
+#define STRING_HEAD 256u
+
+static size_t head_of(const struct rn_span_of_memory *span)
+{
+	size_t head = PAGE - (size_t)(span->addr % PAGE);
+
+	if (head > STRING_HEAD)
+		head = STRING_HEAD;
+	return head < span->len ? head : span->len;
+}
+
+void rn_memory_read(struct rn_engine *e, int tid, struct rn_span_of_memory *spans, unsigned n)
+{
+	size_t whole[PARTS];
+
+	for (unsigned i = 0; i < n; i++) {
+		whole[i] = spans[i].len;
+		if (spans[i].string)
+			spans[i].len = head_of(&spans[i]);
+	}
+	read_parts(e, tid, spans, n);
+	for (unsigned i = 0; i < n; i++) {
+		size_t got = spans[i].got;
+		bool more = got && got == spans[i].len && got < whole[i];
+
+		spans[i].len = whole[i];
+		if (!more || memchr(spans[i].to, 0, got))
+			continue;
+		spans[i].got += rn_memory_read_one(e, tid, spans[i].addr + got,
+						   (uint8_t *)spans[i].to + got, whole[i] - got);
+	}
+}
+
 size_t rn_memory_read_one(struct rn_engine *e, int tid, uint64_t addr, void *to, size_t len)
 {
 	struct rn_span_of_memory span = {.addr = addr, .to = to, .len = len};
 
-	rn_memory_read(e, tid, &span, 1);
+	read_parts(e, tid, &span, 1);
 	return span.got;
 }
 

@@ -102,16 +102,24 @@ static long do_epoll(void)
 	return epoll_wait(id, &event, 1, -1);
 }
 
+/* One that a stop cut short is begun anew by the kernel, maybe only after the word was changed. */
+static long wait_futex(const struct timespec *timeout)
+{
+	long result = syscall(SYS_futex, &word, FUTEX_WAIT, 1, timeout, NULL, 0);
+
+	return result < 0 && errno == EAGAIN && word == 0 ? 0 : result;
+}
+
 static long do_futex(void)
 {
-	return syscall(SYS_futex, &word, FUTEX_WAIT, 1, NULL, NULL, 0);
+	return wait_futex(NULL);
 }
 
 static long do_futex_timeout(void)
 {
 	struct timespec hour = {3600, 0};
 
-	return syscall(SYS_futex, &word, FUTEX_WAIT, 1, &hour, NULL, 0);
+	return wait_futex(&hour);
 }
 
 static void wake_futex(void)
