@@ -24,7 +24,7 @@ SIGNED = frozenset(("s8", "s16", "s32", "s64", "short", "int", "long"))
 
 STYLES = {"braces": 0, "box": 1, "bare": 2}
 HOWS = ("dec", "hex", "oct", "ptr", "text", "limit", "signal",
-        "caps", "date", "inet", "errno", "in")  # fmt: skip
+        "caps", "date", "inet", "errno", "cut", "kernver", "in")  # fmt: skip
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Field:
     verbose: bool
     hidden: bool
     if_nonzero: bool
+    if_sized: bool
 
 
 @dataclass
@@ -100,7 +101,7 @@ def add_field(known: dict[str, Struct], to: Struct, columns: list[str]) -> None:
     nested = base if match[1] else ""
     to.fields.append(
         Field(name, how, count, sizes, offsets, base in SIGNED, nested, "v" in words,
-              how == "-", "nonzero" in words)
+              how == "-", "nonzero" in words, "sized" in words)
     )  # fmt: skip
 
 
@@ -125,6 +126,7 @@ def emit_structs(structs: dict[str, Struct], sets: Collection[str], head: str) -
                     ("FIELD_SIGNED", f.signed),
                     ("FIELD_VERBOSE", f.verbose),
                     ("FIELD_NONZERO", f.if_nonzero),
+                    ("FIELD_SIZED", f.if_sized),
                 )
                 if on
             ]

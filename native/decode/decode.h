@@ -112,6 +112,7 @@ struct rn_value {
 	unsigned abi;
 	const struct rn_style *style;
 	struct rn_fd_pieces *fds; /* what is known of the descriptors in it, or NULL */
+	size_t given; /* how long it is by the program's word; 0: as long as it is */
 };
 
 /*

@@ -21,13 +21,16 @@ enum how {
 	HOW_CAPS,
 	HOW_DATE,
 	HOW_INET,
-	HOW_ERRNO /* -ENOENT; what is not below 0 is a number */
+	HOW_ERRNO,  /* -ENOENT; what is not below 0 is a number */
+	HOW_CUT,    /* a C string, with "..." where nothing ends it */
+	HOW_KERNVER
 };
 
 enum {
 	FIELD_SIGNED = 1u << 0,
 	FIELD_VERBOSE = 1u << 1, /* only with -v */
-	FIELD_NONZERO = 1u << 2  /* only if it is not 0 */
+	FIELD_NONZERO = 1u << 2, /* only if it is not 0 */
+	FIELD_SIZED = 1u << 3    /* only if the structure is so long */
 };
 
 enum style { STYLE_BRACES, STYLE_BOX, STYLE_BARE };
@@ -119,7 +122,7 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 {
 	uint64_t number = 0;
 
-	if (field->how != HOW_NESTED && field->how != HOW_TEXT)
+	if (field->how != HOW_NESTED && field->how != HOW_TEXT && field->how != HOW_CUT)
 		number = field->flags & FIELD_SIGNED ? (uint64_t)rn_get_signed(at, 0, size)
 						     : rn_get(at, 0, size);
 	switch (field->how) {
@@ -135,7 +138,12 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 				      : size == 4 ? (uint32_t)number
 						  : number);
 	case HOW_NESTED: {
-		const struct rn_value inner = {at, size, value->abi, value->style, NULL};
+		/* What is not there at all was made up of zeros. */
+		size_t before = (size_t)(at - value->data);
+		struct rn_value inner = {at, size, value->abi, value->style, NULL, 0};
+
+		if (value->given)
+			inner.given = value->given > before ? value->given - before : 1;
 
 		return rn_write_struct(out, field->of, &inner);
 	}
@@ -147,6 +155,11 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 		return write_caps(out, number);
 	case HOW_INET:
 		return write_inet(out, at);
+	case HOW_KERNVER:
+		out = rn_write_u64(rn_write_text(out, "KERNEL_VERSION("), number >> 16);
+		out = rn_write_u64(rn_write_text(out, ", "), number >> 8 & 0xff);
+		out = rn_write_u64(rn_write_text(out, ", "), number & 0xff);
+		return rn_write_text(out, ")");
 	case HOW_ERRNO: {
 		const char *name = rn_errno_name(-(int)(int32_t)number);
 
@@ -173,6 +186,12 @@ static char *write_field(char *out, const struct field *field, const struct rn_v
 
 	if (field->how == HOW_TEXT)
 		return rn_write_quoted(out, at, strnlen((const char *)at, field->count), false);
+	if (field->how == HOW_CUT) {
+		size_t len = strnlen((const char *)at, field->count);
+		bool cut = len == field->count;
+
+		return rn_write_quoted(out, at, cut ? len - 1 : len, cut);
+	}
 	if (!field->count)
 		return write_one(out, field, value, at, size);
 	*out++ = '[';
@@ -213,6 +232,9 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 			left_out = true;
 			continue;
 		}
+		if (field->flags & FIELD_SIZED && value->given &&
+		    field->offset[machine] >= value->given)
+			continue;
 		if (field->flags & FIELD_NONZERO &&
 		    is_zero(value->data + field->offset[machine], field->size[machine]))
 			continue;
