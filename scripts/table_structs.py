@@ -22,9 +22,10 @@ INTEGERS = {
 }  # fmt: skip
 SIGNED = frozenset(("s8", "s16", "s32", "s64", "short", "int", "long"))
 
-STYLES = {"braces": 0, "box": 1, "bare": 2}
+STYLES = {"braces": 0, "box": 1, "bare": 2, "members": 3}
 HOWS = ("dec", "hex", "oct", "ptr", "text", "limit", "signal",
-        "caps", "date", "inet", "errno", "cut", "kernver", "in")  # fmt: skip
+        "caps", "date", "inet", "errno", "cut", "kernver", "htons", "htonl",
+        "hex02", "in")  # fmt: skip
 
 
 @dataclass

@@ -23,7 +23,10 @@ enum how {
 	HOW_INET,
 	HOW_ERRNO,  /* -ENOENT; what is not below 0 is a number */
 	HOW_CUT,    /* a C string, with "..." where nothing ends it */
-	HOW_KERNVER
+	HOW_KERNVER,
+	HOW_HTONS,
+	HOW_HTONL,
+	HOW_HEX02 /* printf's %#02x */
 };
 
 enum {
@@ -33,7 +36,7 @@ enum {
 	FIELD_SIZED = 1u << 3    /* only if the structure is so long */
 };
 
-enum style { STYLE_BRACES, STYLE_BOX, STYLE_BARE };
+enum style { STYLE_BRACES, STYLE_BOX, STYLE_BARE, STYLE_MEMBERS };
 
 struct field {
 	const char *name;
@@ -155,6 +158,14 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 		return write_caps(out, number);
 	case HOW_INET:
 		return write_inet(out, at);
+	case HOW_HTONS:
+		out = rn_write_u64(rn_write_text(out, "htons("), ntohs((uint16_t)number));
+		return rn_write_text(out, ")");
+	case HOW_HTONL:
+		out = rn_write_hex(rn_write_text(out, "htonl("), ntohl((uint32_t)number));
+		return rn_write_text(out, ")");
+	case HOW_HEX02:
+		return number ? rn_write_hex(out, number) : rn_write_text(out, "00");
 	case HOW_KERNVER:
 		out = rn_write_u64(rn_write_text(out, "KERNEL_VERSION("), number >> 16);
 		out = rn_write_u64(rn_write_text(out, ", "), number >> 8 & 0xff);
@@ -223,7 +234,7 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 	layout = &layouts[shape];
 	if (!layout->count)
 		return NULL;
-	if (layout->style != STYLE_BARE)
+	if (layout->style < STYLE_BARE)
 		*out++ = layout->style == STYLE_BOX ? '[' : '{';
 	for (unsigned i = 0; i < layout->count; i++) {
 		const struct field *field = &layout->fields[i];
@@ -241,7 +252,7 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 		if (!first)
 			out = rn_write_text(out, ", ");
 		first = false;
-		if (layout->style == STYLE_BRACES) {
+		if (layout->style == STYLE_BRACES || layout->style == STYLE_MEMBERS) {
 			out = rn_write_text(out, field->name);
 			*out++ = '=';
 		}
@@ -249,7 +260,7 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 	}
 	if (left_out)
 		out = rn_write_text(out, ", ...");
-	if (layout->style != STYLE_BARE)
+	if (layout->style < STYLE_BARE)
 		*out++ = layout->style == STYLE_BOX ? ']' : '}';
 	return out;
 }
