@@ -172,7 +172,8 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 		out = rn_write_u64(rn_write_text(out, ", "), number & 0xff);
 		return rn_write_text(out, ")");
 	case HOW_ERRNO: {
-		const char *name = rn_errno_name(-(int)(int32_t)number);
+		int64_t err = -(int64_t)number;
+		const char *name = err > 0 && err < 4096 ? rn_errno_name((int)err) : NULL;
 
 		return name ? rn_write_text(rn_write_text(out, "-"), name)
 			    : rn_write_i64(out, (int64_t)number);
