@@ -22,9 +22,10 @@ INTEGERS = {
 }  # fmt: skip
 SIGNED = frozenset(("s8", "s16", "s32", "s64", "short", "int", "long"))
 
-STYLES = {"braces": 0, "box": 1, "bare": 2}
+STYLES = {"braces": 0, "box": 1, "bare": 2, "members": 3}
 HOWS = ("dec", "hex", "oct", "ptr", "text", "limit", "signal",
-        "caps", "date", "inet", "errno", "in")  # fmt: skip
+        "caps", "date", "inet", "errno", "cut", "kernver", "htons", "htonl",
+        "hex02", "in")  # fmt: skip
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Field:
     verbose: bool
     hidden: bool
     if_nonzero: bool
+    if_sized: bool
 
 
 @dataclass
@@ -100,7 +102,7 @@ def add_field(known: dict[str, Struct], to: Struct, columns: list[str]) -> None:
     nested = base if match[1] else ""
     to.fields.append(
         Field(name, how, count, sizes, offsets, base in SIGNED, nested, "v" in words,
-              how == "-", "nonzero" in words)
+              how == "-", "nonzero" in words, "sized" in words)
     )  # fmt: skip
 
 
@@ -125,6 +127,7 @@ def emit_structs(structs: dict[str, Struct], sets: Collection[str], head: str) -
                     ("FIELD_SIGNED", f.signed),
                     ("FIELD_VERBOSE", f.verbose),
                     ("FIELD_NONZERO", f.if_nonzero),
+                    ("FIELD_SIZED", f.if_sized),
                 )
                 if on
             ]

@@ -97,7 +97,7 @@ static bool gave_nothing(const struct rn_call *call)
 static char *write_shape(char *out, const struct rn_call *call, const struct rn_piece *piece,
 			 unsigned shape, const struct rn_style *style)
 {
-	const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style, NULL};
+	const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style, NULL, 0};
 
 	return rn_write_shape(out, shape & RN_FORM_MASK, &value);
 }
@@ -137,6 +137,39 @@ static char *write_struct(char *out, const struct rn_call *call, unsigned arg,
 	return end ? end : rn_write_pointer(out, call->args[arg]);
 }
 
+#define SIZED_MAX 256u /* bytes of one */
+
+/* A structure as long as the program says: what is missing is 0, what is left over is told. */
+static char *write_sized(char *out, const struct rn_call *call, unsigned arg,
+			 const struct rn_meaning *meaning, const struct rn_style *style)
+{
+	const struct rn_piece *piece = rn_struct_at(call, arg, false);
+	uint32_t size = rn_shape_size(meaning->form, call->abi);
+	uint32_t given = (uint32_t)call->args[meaning->aux < 6 ? meaning->aux : 0];
+	uint8_t whole[SIZED_MAX] = {0};
+	struct rn_value value = {whole, sizeof(whole), call->abi, style, NULL, given};
+	bool more = false;
+	char *end;
+
+	if (!piece || !piece->len || !size || size > SIZED_MAX)
+		return rn_write_pointer(out, call->args[arg]);
+	memcpy(whole, rn_piece_data(piece), piece->len < size ? piece->len : size);
+	for (size_t i = size; i < piece->len; i++)
+		more |= rn_piece_data(piece)[i] != 0;
+	end = rn_write_shape(out, meaning->form & RN_FORM_MASK, &value);
+	if (!end)
+		return rn_write_pointer(out, call->args[arg]);
+	if (!more || end[-1] != '}')
+		return end;
+	if (!style->verbose)
+		return rn_write_text(end - 1, ", ...}");
+	end = rn_write_text(end - 1, ", extra_data=\"");
+	end = rn_write_in_hex(end, rn_piece_data(piece) + size, piece->len - size);
+	end = rn_write_u64(rn_write_text(end, "\" /* bytes "), size);
+	end = rn_write_u64(rn_write_text(end, ".."), piece->len - 1);
+	return rn_write_text(end, " */}");
+}
+
 /* As it stood before the call; where a position moved, behind it what it became. */
 static char *write_changed(char *out, const struct rn_call *call, unsigned arg,
 			   const struct rn_meaning *meaning, const struct rn_style *style)
@@ -151,7 +184,7 @@ static char *write_changed(char *out, const struct rn_call *call, unsigned arg,
 		end = rn_write_perf_attr(
 			out,
 			&(const struct rn_value){rn_piece_data(before), before->len, call->abi,
-						 style, NULL},
+						 style, NULL, 0},
 			after->len >= 8 ? (uint32_t)rn_get(rn_piece_data(after), 4, 4) : 0);
 	else
 		end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
@@ -188,7 +221,7 @@ static char *write_array(char *out, const struct rn_call *call, unsigned arg,
 	*out++ = '[';
 	for (; n < count && n < style->string_limit && (n + 1) * size <= piece->len; n++) {
 		const struct rn_value value = {
-			rn_piece_data(piece) + n * size, size, call->abi, style, &fds,
+			rn_piece_data(piece) + n * size, size, call->abi, style, &fds, 0,
 		};
 		char *end;
 
@@ -264,7 +297,7 @@ static char *write_value(char *out, const struct rn_call *call, unsigned arg,
 		return rn_write_pointer(out, call->args[arg]);
 	if (!piece || length < 0)
 		return rn_write_pointer(out, call->args[arg]);
-	value = (struct rn_value){rn_piece_data(piece), piece->len, call->abi, style, NULL};
+	value = (struct rn_value){rn_piece_data(piece), piece->len, call->abi, style, NULL, 0};
 	if ((uint32_t)length < value.len)
 		value.len = (size_t)length;
 	if (!shape && length == 4)
@@ -437,6 +470,8 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 	case RN_ARG_STRUCT_IN:
 	case RN_ARG_STRUCT_OUT:
 		return write_struct(out, call, arg, meaning, style);
+	case RN_ARG_SIZED_IN:
+		return write_sized(out, call, arg, meaning, style);
 	case RN_ARG_REMAINDER:
 		piece = rn_struct_at(call, arg, true);
 		return (piece ? write_shape(out, call, piece, meaning->form, style) : NULL)

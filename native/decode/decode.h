@@ -112,6 +112,7 @@ struct rn_value {
 	unsigned abi;
 	const struct rn_style *style;
 	struct rn_fd_pieces *fds; /* what is known of the descriptors in it, or NULL */
+	size_t given; /* how long it is by the program's word; 0: as long as it is */
 };
 
 /*
@@ -187,6 +188,10 @@ bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
 char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total,
 		      const struct rn_style *style);
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
+/* What comes after the family of one of the rarer families; NULL: not known, or too short. */
+char *rn_write_rare_address(char *out, unsigned abi, const uint8_t *data, size_t len);
+/* A number in hex, and behind it what it is called. */
+char *rn_write_number_named(char *out, unsigned set, unsigned abi, uint64_t value);
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len);
 
 /* Whether the call filled nothing in: it failed, or is not over. */

@@ -240,7 +240,7 @@ static char *write_file_time(char *out, const struct rn_value *value, size_t at,
 	size_t half = rn_shape_size(shape, value->abi) / 2;
 	int64_t seconds = rn_get_signed(value->data, at, half);
 	int64_t part = rn_get_signed(value->data, at + half, half);
-	const struct rn_value one = {value->data + at, 2 * half, value->abi, value->style, NULL};
+	const struct rn_value one = {value->data + at, 2 * half, value->abi, value->style, NULL, 0};
 	char *start, *end;
 
 	if (exact && part == 0x3fffffff)

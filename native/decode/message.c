@@ -51,7 +51,7 @@ static char *write_control_data(char *out, const struct rn_call *call, uint32_t 
 				uint32_t type, struct part data, struct rn_fd_pieces *fds,
 				const struct rn_style *style)
 {
-	const struct rn_value value = {data.data, data.len, call->abi, style, NULL};
+	const struct rn_value value = {data.data, data.len, call->abi, style, NULL, 0};
 	char *end = NULL;
 
 	if (level == SOL_SOCKET && type == SCM_RIGHTS && data.len >= 4)

@@ -112,12 +112,24 @@ static char *write_plain(char *out, unsigned set, unsigned abi, uint64_t value)
 	return name ? rn_write_text(out, name) : write_unknown(out, value, name_sets[set].unknown);
 }
 
+char *rn_write_number_named(char *out, unsigned set, unsigned abi, uint64_t value)
+{
+	const char *name = rn_name_of(set, abi, value);
+
+	out = rn_write_text(rn_write_hex(out, value), " /* ");
+	out = rn_write_text(out, name ? name : name_sets[set].unknown);
+	return rn_write_text(out, " */");
+}
+
 /* Numbers that are made of several. */
 char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value)
 {
 	switch (set) {
 	case RN_SET_ETHPROTO:
-		out = write_plain(rn_write_text(out, "htons("), set, abi, ntohs((uint16_t)value));
+		out = rn_write_text(out, "htons(");
+		out = rn_name_of(set, abi, ntohs((uint16_t)value))
+			      ? write_plain(out, set, abi, ntohs((uint16_t)value))
+			      : rn_write_number_named(out, set, abi, ntohs((uint16_t)value));
 		return rn_write_text(out, ")");
 	case RN_SET_IOPRIO:
 		out = rn_write_text(out, "IOPRIO_PRIO_VALUE(");

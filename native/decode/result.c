@@ -103,8 +103,8 @@ static void note_left(struct note *note, const struct rn_call *call, unsigned ar
 	char *before = note->out, *end = NULL;
 
 	if (piece) {
-		const struct rn_value value = {rn_piece_data(piece), piece->len, call->abi, style,
-					       NULL};
+		const struct rn_value value = {
+			rn_piece_data(piece), piece->len, call->abi, style, NULL, 0};
 
 		end = rn_write_shape(rn_write_text(next(note), "left "),
 				     meaning->form & RN_FORM_MASK, &value);

@@ -150,8 +150,9 @@ static char *write_capabilities(char *out, const struct rn_value *value)
 		memcpy(whole + 8 * i, value->data + 4 * i, 4);
 		memcpy(whole + 8 * i + 4, value->data + 12 + 4 * i, 4);
 	}
-	return rn_write_struct(out, RN_SHAPE_CAPSETS,
-			       &(const struct rn_value){whole, 24, value->abi, value->style, NULL});
+	return rn_write_struct(
+		out, RN_SHAPE_CAPSETS,
+		&(const struct rn_value){whole, 24, value->abi, value->style, NULL, 0});
 }
 
 /* IPC_STAT's answers: the permissions come first in all three. */

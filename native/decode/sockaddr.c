@@ -22,19 +22,21 @@ static char *write_inet(char *out, const uint8_t *data)
 	return rn_write_text(out, "\")");
 }
 
-static char *write_inet6(char *out, const uint8_t *data)
+/* Of less than 28 bytes: without the scope. */
+static char *write_inet6(char *out, const uint8_t *data, size_t len)
 {
 	char text[INET6_ADDRSTRLEN];
-	uint32_t flow, scope;
+	uint32_t flow, scope = 0;
 
 	memcpy(&flow, data + 4, 4);
-	memcpy(&scope, data + 24, 4);
+	if (len >= 28)
+		memcpy(&scope, data + 24, 4);
 	out = rn_write_u64(rn_write_text(out, ", sin6_port=htons("), port_of(data));
 	out = rn_write_u64(rn_write_text(out, "), sin6_flowinfo=htonl("), ntohl(flow));
 	out = rn_write_text(out, "), inet_pton(AF_INET6, \"");
 	out = rn_write_text(out, inet_ntop(AF_INET6, data + 8, text, sizeof(text)) ? text : "");
-	out = rn_write_text(out, "\", &sin6_addr), sin6_scope_id=");
-	return rn_write_u64(out, scope);
+	out = rn_write_text(out, "\", &sin6_addr)");
+	return len < 28 ? out : rn_write_u64(rn_write_text(out, ", sin6_scope_id="), scope);
 }
 
 static char *write_unix(char *out, const uint8_t *data, size_t len)
@@ -59,6 +61,8 @@ static char *write_netlink(char *out, const uint8_t *data)
 
 	memcpy(&pid, data + 4, 4);
 	memcpy(&groups, data + 8, 4);
+	if (rn_get(data, 2, 2))
+		out = rn_write_hex(rn_write_text(out, ", nl_pad="), rn_get(data, 2, 2));
 	out = rn_write_i64(rn_write_text(out, ", nl_pid="), (int32_t)pid);
 	out = rn_write_text(out, ", nl_groups=");
 	/* printf's %#08x */
@@ -89,9 +93,13 @@ static char *write_packet(char *out, unsigned abi, const uint8_t *data, size_t l
 	for (size_t i = 0; i < halen && i < room; i++) {
 		if (i)
 			out = rn_write_text(out, ", ");
-		*out++ = digits[data[12 + i] >> 4];
+		out = rn_write_text(out, "0x");
+		if (data[12 + i] >> 4)
+			*out++ = digits[data[12 + i] >> 4];
 		*out++ = digits[data[12 + i] & 15];
 	}
+	if (halen > room)
+		out = rn_write_text(out, ", ...");
 	*out++ = ']';
 	return out;
 }
@@ -100,32 +108,41 @@ static char *write_vsock(char *out, unsigned abi, const uint8_t *data)
 {
 	const char *name = rn_name_of(RN_SET_VMADDR, abi, rn_get(data, 8, 4));
 
+	if (rn_get(data, 2, 2))
+		out = rn_write_hex(rn_write_text(out, ", svm_reserved1="), rn_get(data, 2, 2));
 	out = rn_write_text(out, ", svm_cid=");
 	out = name ? rn_write_text(out, name) : rn_write_hex(out, rn_get(data, 8, 4));
 	out = rn_write_hex(rn_write_text(out, ", svm_port="), rn_get(data, 4, 4));
-	return rn_write_hex(rn_write_text(out, ", svm_flags="), data[12]);
+	out = rn_write_names(rn_write_text(out, ", svm_flags="), RN_SET_VSOCKFLAGS, abi, data[12]);
+	if (!rn_get(data, 13, 3))
+		return out;
+	out = rn_write_in_hex(rn_write_text(out, ", svm_zero=\""), data + 13, 3);
+	return rn_write_text(out, "\"");
 }
 
 char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len)
 {
 	uint16_t family;
+	char *end;
 
 	if (len < 2)
 		return NULL;
 	memcpy(&family, data, 2);
 	out = rn_write_names(rn_write_text(out, "{sa_family="), RN_SET_FAMILY, abi, family);
-	if (family == AF_INET && len >= 8)
+	if (family == AF_INET && len >= 16)
 		out = write_inet(out, data);
-	else if (family == AF_INET6 && len >= 28)
-		out = write_inet6(out, data);
+	else if (family == AF_INET6 && len >= 24)
+		out = write_inet6(out, data, len);
 	else if (family == AF_UNIX)
 		out = write_unix(out, data, len);
-	else if (family == AF_PACKET && len >= 12)
+	else if (family == AF_PACKET && len >= 20)
 		out = write_packet(out, abi, data, len);
 	else if (family == AF_VSOCK && len >= 16)
 		out = write_vsock(out, abi, data);
 	else if (family == AF_NETLINK && len >= 12)
 		out = write_netlink(out, data);
+	else if ((end = rn_write_rare_address(out, abi, data, len)))
+		out = end;
 	else if (len > 2)
 		out = rn_write_quoted(rn_write_text(out, ", sa_data="), data + 2, len - 2, false);
 	*out++ = '}';

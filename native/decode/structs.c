@@ -21,16 +21,22 @@ enum how {
 	HOW_CAPS,
 	HOW_DATE,
 	HOW_INET,
-	HOW_ERRNO /* -ENOENT; what is not below 0 is a number */
+	HOW_ERRNO,  /* -ENOENT; what is not below 0 is a number */
+	HOW_CUT,    /* a C string, with "..." where nothing ends it */
+	HOW_KERNVER,
+	HOW_HTONS,
+	HOW_HTONL,
+	HOW_HEX02 /* printf's %#02x */
 };
 
 enum {
 	FIELD_SIGNED = 1u << 0,
 	FIELD_VERBOSE = 1u << 1, /* only with -v */
-	FIELD_NONZERO = 1u << 2  /* only if it is not 0 */
+	FIELD_NONZERO = 1u << 2, /* only if it is not 0 */
+	FIELD_SIZED = 1u << 3    /* only if the structure is so long */
 };
 
-enum style { STYLE_BRACES, STYLE_BOX, STYLE_BARE };
+enum style { STYLE_BRACES, STYLE_BOX, STYLE_BARE, STYLE_MEMBERS };
 
 struct field {
 	const char *name;
@@ -119,7 +125,7 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 {
 	uint64_t number = 0;
 
-	if (field->how != HOW_NESTED && field->how != HOW_TEXT)
+	if (field->how != HOW_NESTED && field->how != HOW_TEXT && field->how != HOW_CUT)
 		number = field->flags & FIELD_SIGNED ? (uint64_t)rn_get_signed(at, 0, size)
 						     : rn_get(at, 0, size);
 	switch (field->how) {
@@ -135,7 +141,12 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 				      : size == 4 ? (uint32_t)number
 						  : number);
 	case HOW_NESTED: {
-		const struct rn_value inner = {at, size, value->abi, value->style, NULL};
+		/* What is not there at all was made up of zeros. */
+		size_t before = (size_t)(at - value->data);
+		struct rn_value inner = {at, size, value->abi, value->style, NULL, 0};
+
+		if (value->given)
+			inner.given = value->given > before ? value->given - before : 1;
 
 		return rn_write_struct(out, field->of, &inner);
 	}
@@ -147,8 +158,22 @@ static char *write_one(char *out, const struct field *field, const struct rn_val
 		return write_caps(out, number);
 	case HOW_INET:
 		return write_inet(out, at);
+	case HOW_HTONS:
+		out = rn_write_u64(rn_write_text(out, "htons("), ntohs((uint16_t)number));
+		return rn_write_text(out, ")");
+	case HOW_HTONL:
+		out = rn_write_hex(rn_write_text(out, "htonl("), ntohl((uint32_t)number));
+		return rn_write_text(out, ")");
+	case HOW_HEX02:
+		return number ? rn_write_hex(out, number) : rn_write_text(out, "00");
+	case HOW_KERNVER:
+		out = rn_write_u64(rn_write_text(out, "KERNEL_VERSION("), number >> 16);
+		out = rn_write_u64(rn_write_text(out, ", "), number >> 8 & 0xff);
+		out = rn_write_u64(rn_write_text(out, ", "), number & 0xff);
+		return rn_write_text(out, ")");
 	case HOW_ERRNO: {
-		const char *name = rn_errno_name(-(int)(int32_t)number);
+		int64_t err = -(int64_t)number;
+		const char *name = err > 0 && err < 4096 ? rn_errno_name((int)err) : NULL;
 
 		return name ? rn_write_text(rn_write_text(out, "-"), name)
 			    : rn_write_i64(out, (int64_t)number);
@@ -173,6 +198,12 @@ static char *write_field(char *out, const struct field *field, const struct rn_v
 
 	if (field->how == HOW_TEXT)
 		return rn_write_quoted(out, at, strnlen((const char *)at, field->count), false);
+	if (field->how == HOW_CUT) {
+		size_t len = strnlen((const char *)at, field->count);
+		bool cut = len == field->count;
+
+		return rn_write_quoted(out, at, cut ? len - 1 : len, cut);
+	}
 	if (!field->count)
 		return write_one(out, field, value, at, size);
 	*out++ = '[';
@@ -204,7 +235,7 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 	layout = &layouts[shape];
 	if (!layout->count)
 		return NULL;
-	if (layout->style != STYLE_BARE)
+	if (layout->style < STYLE_BARE)
 		*out++ = layout->style == STYLE_BOX ? '[' : '{';
 	for (unsigned i = 0; i < layout->count; i++) {
 		const struct field *field = &layout->fields[i];
@@ -213,13 +244,16 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 			left_out = true;
 			continue;
 		}
+		if (field->flags & FIELD_SIZED && value->given &&
+		    field->offset[machine] >= value->given)
+			continue;
 		if (field->flags & FIELD_NONZERO &&
 		    is_zero(value->data + field->offset[machine], field->size[machine]))
 			continue;
 		if (!first)
 			out = rn_write_text(out, ", ");
 		first = false;
-		if (layout->style == STYLE_BRACES) {
+		if (layout->style == STYLE_BRACES || layout->style == STYLE_MEMBERS) {
 			out = rn_write_text(out, field->name);
 			*out++ = '=';
 		}
@@ -227,7 +261,7 @@ char *rn_write_struct(char *out, unsigned shape, const struct rn_value *value)
 	}
 	if (left_out)
 		out = rn_write_text(out, ", ...");
-	if (layout->style != STYLE_BARE)
+	if (layout->style < STYLE_BARE)
 		*out++ = layout->style == STYLE_BOX ? ']' : '}';
 	return out;
 }

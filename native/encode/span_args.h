@@ -55,6 +55,7 @@ static void walk_argv(struct writer *w, const char *key, size_t key_len,
 static bool walk_is_shown(const struct rn_meaning *meaning)
 {
 	switch (meaning->kind) {
+	case RN_ARG_SIZED_IN:
 	case RN_ARG_STRUCT_IN:
 	case RN_ARG_STRUCT_OUT:
 	case RN_ARG_STRUCT_INOUT:

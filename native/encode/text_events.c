@@ -97,7 +97,7 @@ static void put_signal(struct line *line, const struct rn_event *ev)
 		*line->end = ' ';
 		end = rn_write_shape(line->end + 1, RN_SHAPE_SIGINFO,
 				     &(const struct rn_value){rn_piece_data(piece), piece->len,
-							      RN_ABI_X86_64, &style, NULL});
+							      RN_ABI_X86_64, &style, NULL, 0});
 	}
 	if (end) {
 		line->end = end;

@@ -10,6 +10,7 @@
 #define PATH_LIMIT 4096u
 #define ARRAY_LIMIT 1024u /* bytes of an array of structures */
 #define SOCKADDR_MAX 128u /* struct sockaddr_storage */
+#define SIZED_MAX 256u    /* of a structure that has its length beside it */
 #define VALUE_MAX 128u    /* of an option of a socket */
 #define FDSET_MAX 8192u   /* bytes, of 65536 fds */
 
@@ -185,6 +186,10 @@ static void capture_entry(struct rn_engine *e, struct task *task, struct reading
 		break;
 	case RN_ARG_FDSET:
 		want(e, task, reading, RN_PIECE_STRUCT, i, fdset_bytes(task, &meaning), FDSET_MAX);
+		break;
+	case RN_ARG_SIZED_IN:
+		want(e, task, reading, RN_PIECE_STRUCT, i,
+		     at_most((uint32_t)task->args[meaning.aux], SIZED_MAX), SIZED_MAX);
 		break;
 	case RN_ARG_VALUE_IN:
 		want(e, task, reading, RN_PIECE_STRUCT, i,

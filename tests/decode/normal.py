@@ -19,6 +19,8 @@ _RULES = [
         (r"getppid\(\) += \d+", "getppid() = PID"),
         (r"(tv_u?n?sec)=\d+", r"\1=TIME"),
         (r"/\* \d{4}-\d\d-\d\dT[\d:.+-]+ \*/", "/* DATE */"),
+        (r"\b((?:shm|msg|sem)(?:ctl|at|snd|rcv|op|timedop))\(\d+", r"\1(ID"),
+        (r"((?:shm|msg|sem)get\(.*\) += )\d+", r"\1ID"),
         (r"\b(uptime|freeram|sharedram|bufferram|procs)=\d+", r"\1=N"),
         (r"loads=\[[^]]*\]", "loads=N"),
         (r'getrandom\("[^"]*"', 'getrandom("RANDOM"'),
