@@ -119,7 +119,7 @@ static void test_addresses(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0\4\1\2\3", 15),
 		  "{sa_family=AF_PACKET, sll_protocol=htons(ETH_P_ALL), sll_ifindex=2, "
 		  "sll_hatype=ARPHRD_ETHER, sll_pkttype=PACKET_HOST, sll_halen=4, "
-		  "sll_addr=[01, 02, 03]}");
+		  "sll_addr=[0x1, 0x2, 0x3, ...]}");
 	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0", 11),
 		  "{sa_family=AF_PACKET, sa_data=\"\\0\\3\\2\\0\\0\\0\\1\\0\\0\"}");
 	CHECK_STR(shape_text(buf, s, "connect", 1, &un, 1), "0x10");
