@@ -221,8 +221,8 @@ def emit_choices(
                 where, form = calls[call].index(own), form_of(sets, how)
                 # QCMD(command, type): the type of the quota is in the low byte.
                 quota = sets.show.get((call, own)) == "quotacmd"
-                for each in [value << 8 & 0xFFFFFFFF | t for t in range(3)] if quota else [value]:
-                    lines.append(f"\t{{{each:#x}, {condition}, {where}, {form}}},\n")
+                all_of_it = [value << 8 & 0xFFFFFFFF | t for t in range(3)] if quota else [value]
+                lines += [f"\t{{{v:#x}, {condition}, {where}, {form}}},\n" for v in all_of_it]
         lines.append("\t{0, 0, -1, -2, 0, 0, 0},\n")
     text = f"static const struct choice choices[] = {{\n{''.join(lines)}}};\n"
     return head + text, starts

@@ -76,7 +76,6 @@ static char *write_netlink(char *out, const uint8_t *data)
 /* The interface by its number: which name it has hangs on the program's network namespace. */
 static char *write_packet(char *out, unsigned abi, const uint8_t *data, size_t len)
 {
-	static const char digits[] = "0123456789abcdef";
 	size_t halen = data[11], room = len - 12;
 
 	out = rn_write_names(rn_write_text(out, ", sll_protocol="), RN_SET_ETHPROTO, abi,
@@ -93,10 +92,7 @@ static char *write_packet(char *out, unsigned abi, const uint8_t *data, size_t l
 	for (size_t i = 0; i < halen && i < room; i++) {
 		if (i)
 			out = rn_write_text(out, ", ");
-		out = rn_write_text(out, "0x");
-		if (data[12 + i] >> 4)
-			*out++ = digits[data[12 + i] >> 4];
-		*out++ = digits[data[12 + i] & 15];
+		out = data[12 + i] ? rn_write_hex(out, data[12 + i]) : rn_write_text(out, "00");
 	}
 	if (halen > room)
 		out = rn_write_text(out, ", ...");

@@ -116,10 +116,10 @@ static void test_addresses(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(shape_text(buf, s, "connect", 1, &un, 2), "{sa_family=AF_UNIX}");
 	CHECK_STR(shape_text(buf, s, "connect", 1, "\50\0\0\0c\0\0\0\2\0\0\0\0\0\0\0", 16),
 		  "{sa_family=AF_VSOCK, svm_cid=VMADDR_CID_HOST, svm_port=0x63, svm_flags=0}");
-	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0\4\1\2\3", 15),
+	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0\11\1\2\3\0\0\0\0\377", 20),
 		  "{sa_family=AF_PACKET, sll_protocol=htons(ETH_P_ALL), sll_ifindex=2, "
-		  "sll_hatype=ARPHRD_ETHER, sll_pkttype=PACKET_HOST, sll_halen=4, "
-		  "sll_addr=[01, 02, 03]}");
+		  "sll_hatype=ARPHRD_ETHER, sll_pkttype=PACKET_HOST, sll_halen=9, "
+		  "sll_addr=[0x1, 0x2, 0x3, 00, 00, 00, 00, 0xff, ...]}");
 	CHECK_STR(shape_text(buf, s, "bind", 1, "\21\0\0\3\2\0\0\0\1\0\0", 11),
 		  "{sa_family=AF_PACKET, sa_data=\"\\0\\3\\2\\0\\0\\0\\1\\0\\0\"}");
 	CHECK_STR(shape_text(buf, s, "connect", 1, &un, 1), "0x10");

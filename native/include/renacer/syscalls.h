@@ -67,7 +67,7 @@ enum rn_arg_kind {
 	RN_ARG_HIGH_HALF = 47, /* of a position: void in 64-bit programs */
 	RN_ARG_IPC_FLAGS = 48, /* flags (form) and, below them, permissions */
 	RN_ARG_CLONE_ARGS = 49, /* struct clone_args; at exit the two numbers that it has written */
-	RN_ARG_ARRAY_FILLED = 50, /* structures that the call fills; aux = argument that counts them */
+	RN_ARG_ARRAY_FILLED = 50, /* structures that the call fills; aux counts them */
 	RN_ARG_SIZED_IN = 51, /* structure that the call reads; aux = its length's argument */
 	RN_ARG_KIND_COUNT = 52
 };
