@@ -51,6 +51,7 @@
  *                          that of the call's first descriptor, where it was asked for (-y)
  *   error.type             string  "ENOENT", or the number
  *   renacer.restarted      true    continues a call that a signal interrupted; else absent
+ *   Links: renacer.edge    string  "process": its process, of a call under the application's span
  *   Status is ERROR if the call failed in no routine way (rn_errno_is_routine()).
  *
  * Process, named by its executable
@@ -203,6 +204,34 @@ static void walk_errno(struct writer *w, uint64_t err)
 		walk_decimal_text(w, RN_KEY("error.type"), err);
 }
 
+static void walk_string(struct writer *w, const char *key, size_t key_len, const char *text)
+{
+	if (text && *text)
+		attr_bytes(w, key, key_len, text, strnlen(text, RN_EVENT_MAX));
+}
+
+static void walk_link_to(struct writer *w, const struct rn_link *link)
+{
+	link_open(w, link);
+	walk_string(w, RN_KEY("renacer.edge"), link->edge);
+	attrs_close(w);
+	link_close(w, link->flags | RN_FLAG_HAS_IS_REMOTE);
+}
+
+static void walk_call_links(struct writer *w, const struct rn_call *call)
+{
+	struct rn_link to_process = {
+		.span_id = call->process->ctx.span_id,
+		.flags = call->process->ctx.flags,
+		.edge = "process",
+	};
+
+	memcpy(to_process.trace_id, call->process->ctx.trace_id, 16);
+	list_open(w, RN_LIST_LINKS);
+	walk_link_to(w, &to_process);
+	list_close(w);
+}
+
 RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const struct rn_call *call)
 {
 	const struct rn_process *process = call->process;
@@ -257,6 +286,8 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 	if (call->flags & RN_FLAG_RESTARTED)
 		attr_true(w, RN_KEY("renacer.restarted"));
 	attrs_close(w);
+	if (process && call->under_application)
+		walk_call_links(w, call);
 	span_close(w, &head, error);
 }
 
@@ -290,12 +321,6 @@ static void walk_creation_time(struct writer *w, uint64_t unix_ns)
 	len += (size_t)snprintf(text + len, sizeof(text) - len, ".%09uZ",
 				(unsigned)(unix_ns % 1000000000u));
 	attr_text(w, RN_KEY("process.creation.time"), text, len);
-}
-
-static void walk_string(struct writer *w, const char *key, size_t key_len, const char *text)
-{
-	if (text && *text)
-		attr_bytes(w, key, key_len, text, strnlen(text, RN_EVENT_MAX));
 }
 
 static void walk_process(struct writer *w, const struct rn_trace *trace,
@@ -356,14 +381,8 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	attrs_close(w);
 	if (process->nlinks) {
 		list_open(w, RN_LIST_LINKS);
-		for (i = 0; i < process->nlinks && i < RN_PROCESS_LINKS; i++) {
-			const struct rn_link *link = &process->links[i];
-
-			link_open(w, link);
-			walk_string(w, RN_KEY("renacer.edge"), link->edge);
-			attrs_close(w);
-			link_close(w, link->flags | RN_FLAG_HAS_IS_REMOTE);
-		}
+		for (i = 0; i < process->nlinks && i < RN_PROCESS_LINKS; i++)
+			walk_link_to(w, &process->links[i]);
 		list_close(w);
 	}
 	span_close(w, &head, error);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "interpreter_private.h"
+#include "live.h"
 
 static void end_process(struct rn_interpreter *in, struct process *process, uint64_t when,
 			uint64_t clock)
@@ -132,8 +133,11 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 			in->totals.attached++;
 		}
 		process->fds = first_fds(in, maker, ev);
-		if (maker && maker->open && has_span(in, maker))
-			process->maker_call_span = rn_id_of(&in->config.key, maker->entry->seq);
+		if (maker && maker->open)
+			rn_process_made_by(process, maker,
+					   has_span(in, maker)
+						   ? rn_id_of(&in->config.key, maker->entry->seq)
+						   : 0);
 		in->totals.processes++;
 	} else {
 		cause = process->pub.lamport_start; /* of its process, at least */
@@ -179,6 +183,7 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 		process->pub.lamport_start = thread->clock;
 	}
 	rn_process_exec(process, ev);
+	rn_live_exec(thread);
 	rn_fds_exec(&process->fds);
 }
 

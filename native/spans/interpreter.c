@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "live.h"
 
 uint64_t rn_advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause)
 {
@@ -49,6 +50,7 @@ static void describe(const struct rn_interpreter *in, struct rn_call *call,
 		     const struct thread *thread, const struct rn_event *ev)
 {
 	rn_call_describe(&in->config.key, call, &thread->process->pub, ev);
+	rn_live_describe(thread, call);
 }
 
 /* An entry: whether its call is told, and what it does to descriptors at once. */
@@ -135,6 +137,7 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* its exit was lost */
 	in->totals.calls += is_counted(in, ev);
 	thread->selected = select_entry(in, thread, ev);
+	rn_live_entry(thread, ev);
 	thread->open_lamport = rn_advance(in, thread, 0);
 	if (!rn_thread_open(thread, ev))
 		return;
@@ -174,6 +177,7 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED);
 	in->totals.calls += is_counted(in, ev);
 	thread->selected = select_entry(in, thread, ev);
+	rn_live_entry(thread, ev);
 	describe(in, &call, thread, ev);
 	call.exit = ev;
 	call.lamport_start = rn_advance(in, thread, 0);
@@ -195,8 +199,19 @@ static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
 	TELL(in, signal, &signal);
 }
 
+/* No event of the program's: it has no time of its own. */
+static void on_context(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = rn_thread_of(in, ev);
+
+	if (thread)
+		rn_live_told(thread, ev);
+}
+
 static void on_gap(struct rn_interpreter *in, const struct rn_event *ev)
 {
+	if (ev->args[4])
+		rn_live_lost(&in->tables);
 	in->totals.lost_events += ev->args[0];
 	in->totals.lost_calls += ev->args[1];
 	in->totals.calls += ev->args[1];
@@ -236,6 +251,8 @@ void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
 		on_gap(in, ev);
 		break;
 	case RN_CONTEXT:
+		on_context(in, ev);
+		break;
 	case RN_KIND_COUNT:
 		break;
 	}

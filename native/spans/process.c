@@ -2,6 +2,7 @@
 /* Process spans: made at a start, renamed at an exec, moved into a foreign trace, ended. */
 #include "process.h"
 
+#include "live.h"
 #include "selection.h"
 
 #include <stdio.h>
@@ -74,6 +75,24 @@ static void add_link(struct rn_process *pub, const uint8_t *trace_id, uint64_t s
 	pub->nlinks++;
 }
 
+/* The application's span that was live where it was made, unless it is its parent. */
+static void link_application(struct process *process)
+{
+	const struct rn_live_span *live = &process->maker_live;
+	uint64_t span_id = rn_live_span_id(live);
+
+	if (live->valid && span_id != process->pub.parent_span_id)
+		add_link(&process->pub, live->trace_id, span_id, live->flags & 3, "application");
+}
+
+void rn_process_made_by(struct process *child, const struct thread *maker, uint64_t span_id)
+{
+	child->maker_call_span = span_id;
+	rn_live_context(maker, child->maker_call_trace, &child->maker_call_flags);
+	child->maker_live = maker->live;
+	link_application(child);
+}
+
 static int nibble(char c)
 {
 	return c <= '9' ? c - '0' : c - 'a' + 10;
@@ -140,8 +159,10 @@ void rn_process_adopt(const struct rn_interpreter_config *config, struct process
 	pub->calls = pub->errors = 0;
 	pub->nlinks = 0;
 	add_link(pub, process->maker_trace, process->maker_span, process->maker_flags, "parent");
-	add_link(pub, process->maker_trace, process->maker_call_span, process->maker_flags, "fork");
+	add_link(pub, process->maker_call_trace, process->maker_call_span,
+		 process->maker_call_flags, "fork");
 	add_link(pub, old_trace, old_span, old_flags, "exec");
+	link_application(process);
 }
 
 static void take_exe(struct process *process, const struct rn_event *ev)

@@ -7,6 +7,9 @@
 struct process *rn_process_create(const struct rn_interpreter_config *config, uint64_t ordinal);
 /* Trace, parent and executable from the process that made it. */
 void rn_process_inherit(struct process *child, const struct process *maker);
+/* The call that made it, which its maker is in: under the application's span, if one is live
+   there, and with a span of its own, or 0. */
+void rn_process_made_by(struct process *child, const struct thread *maker, uint64_t span_id);
 /* One that was attached to: its name, and since when it is there. */
 void rn_process_attach(struct process *process, const struct rn_event *ev);
 /* A new program: its name. */

@@ -13,8 +13,10 @@ struct process {
 	uint64_t clock;        /* greatest of all its threads so far */
 	uint8_t maker_trace[16];
 	uint64_t maker_span;      /* the maker's process span */
-	uint64_t maker_call_span; /* the span of its fork or clone; 0 = unknown */
-	uint8_t maker_flags;
+	uint64_t maker_call_span; /* the span of its fork or clone; 0 = unknown… */
+	uint8_t maker_call_trace[16]; /* …which is in this trace */
+	uint8_t maker_flags, maker_call_flags;
+	struct rn_live_span maker_live; /* the application's span over that call */
 	struct rn_fds *fds; /* opened by a selected path; NULL = none */
 };
 
@@ -28,6 +30,8 @@ struct thread {
 	uint64_t open_lamport;
 	struct rn_event *entry; /* copy of that entry */
 	uint32_t entry_cap;
+	struct rn_live_span told; /* by the application, see live.h; valid or none */
+	struct rn_live_span live; /* over the call that began last; valid or none */
 };
 
 /* The clock of a process that ended, until somebody waits for it. */

@@ -275,6 +275,21 @@ def syscall_span(core: Core, call: Any) -> Span:
     return encode(core, "call", core.trace(1 << 60, 0), call)
 
 
+def test_a_call_under_the_applications_span_is_linked_to_its_process(core: Core) -> None:
+    call = plain_call(core, 1, 39)
+    call.process.ctx.trace_id, call.process.ctx.span_id = bytes(range(16)), 77
+    call.process.ctx.flags, call.process.ctx.tracestate = 3, core.text(b"a=b")
+    trace_id = core.ffi.new("uint8_t[16]", bytes(range(16, 32)))
+    call.trace_id, call.trace_flags = trace_id, 1
+    call.parent_span_id, call.under_application = 99, True
+    span = syscall_span(core, call)
+    assert (span.trace_id, span.flags) == (bytes(range(16, 32)), 0x101)
+    assert (span.parent_span_id, span.trace_state) == ((99).to_bytes(8, "big"), "")
+    (link,) = span.links
+    assert (link.trace_id, link.span_id) == (bytes(range(16)), (77).to_bytes(8, "big"))
+    assert (link.flags, attributes(link.attributes)) == (0x103, {"renacer.edge": "process"})
+
+
 @pytest.mark.parametrize("abi", ["X86_64", "AARCH64", "I386"])
 def test_every_call_of_the_tables_makes_a_span(core: Core, abi: str) -> None:
     number = getattr(core.lib, f"RN_ABI_{abi}")

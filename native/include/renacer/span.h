@@ -100,7 +100,8 @@ struct rn_call {
 	uint64_t span_id, parent_span_id;
 	const uint8_t *trace_id; /* 16 bytes */
 	uint8_t trace_flags;
-	uint64_t seq;    /* of the entry */
+	bool under_application; /* its parent is the application's span; it has a link "process" */
+	uint64_t seq; /* of the entry */
 	uint64_t t0, t1; /* CLOCK_MONOTONIC ns */
 	uint64_t lamport_start, lamport_end;
 	uint64_t args[6];
@@ -112,7 +113,7 @@ struct rn_call {
 	const struct rn_event *exit;
 	const struct rn_link *links; /* its causes in other threads; at most RN_CALL_LINKS */
 	uint32_t nlinks;
-	uint32_t more_links;  /* that were left out */
+	uint32_t more_links; /* that were left out */
 	const char *
 		incomplete; /* why causes may be missing: "untraced", "lost", "io_uring", …; NULL */
 };
