@@ -212,19 +212,33 @@ void rn_ring_commit(struct rn_ring *ring, uint32_t len)
 		wake_consumer(ring);
 }
 
+static uint64_t monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 bool rn_ring_wait_room(struct rn_ring *ring, uint32_t len, bool structural, uint64_t timeout_ns)
 {
 	struct rn_ring_control *control = ring->control;
 	uint64_t before = ring->cached_tail;
-	struct timespec timeout = timespec_of(timeout_ns);
+	uint64_t now = monotonic(), until = now + timeout_ns;
 
-	atomic_store_explicit(&control->blocked, 1, memory_order_seq_cst);
-	if (!look_for_room(ring, len, structural)) {
-		wake_consumer(ring);
-		futex(&control->blocked, FUTEX_WAIT, 1, &timeout);
-	}
-	atomic_store_explicit(&control->blocked, 0, memory_order_relaxed);
-	look_for_room(ring, len, structural);
+	do {
+		struct timespec timeout = timespec_of(until - now);
+
+		atomic_store_explicit(&control->blocked, 1, memory_order_seq_cst);
+		if (!look_for_room(ring, len, structural)) {
+			wake_consumer(ring);
+			futex(&control->blocked, FUTEX_WAIT, 1, &timeout);
+		}
+		atomic_store_explicit(&control->blocked, 0, memory_order_relaxed);
+		/* Woken for nothing: by a signal, or by a consumer that saw the mark of the
+		   wait before this one and was late to answer it. */
+	} while (!look_for_room(ring, len, structural) && ring->cached_tail == before &&
+		 (now = monotonic()) < until);
 	return ring->cached_tail != before;
 }
 

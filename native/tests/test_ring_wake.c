@@ -3,8 +3,10 @@
  * Sleeping and waking at both ends of the ring. A wake-up that is lost shows as a
  * sleep that lasts until its limit, which is far longer than the test may take.
  */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ringtool.h"
@@ -199,6 +201,27 @@ static void test_no_sleep_before_a_waiting_producer(void)
 	ends_close(&sleeper.ends);
 }
 
+/* Who is woken and finds nothing changed goes on to wait: there was no progress yet. */
+static void test_woken_for_nothing(void)
+{
+	static _Alignas(8) uint8_t buf[RN_EVENT_MAX];
+	struct sleeper sleeper;
+	_Atomic uint32_t *blocked;
+
+	send_to_wait(&sleeper);
+	blocked = &sleeper.ends.producer.control->blocked;
+	for (unsigned i = 0; i < 3; i++) {
+		atomic_store(blocked, 0);
+		syscall(SYS_futex, blocked, FUTEX_WAKE, 1, NULL, NULL, 0);
+		while (!waits(&sleeper))
+			sched_yield();
+	}
+	CHECK_INT(rn_ring_read(&sleeper.ends.consumer, buf, sizeof(buf)), sizeof(buf));
+	CHECK_INT(pthread_join(sleeper.thread, NULL), 0);
+	CHECK(sleeper.slept_ns < SOON_NS);
+	ends_close(&sleeper.ends);
+}
+
 static void test_wait_room_tells_progress(void)
 {
 	static _Alignas(8) uint8_t buf[RN_EVENT_MAX];
@@ -295,6 +318,7 @@ int main(void)
 	test_no_sleep();
 	test_read_wakes_producer();
 	test_corrupt_read_wakes_producer();
+	test_woken_for_nothing();
 	test_wait_room_tells_progress();
 	test_sleep_beside_a_dead_producer();
 	test_no_wake_up_is_lost(&rng);
