@@ -67,6 +67,7 @@ def told(folder: Path, words: list[str], disable: str) -> dict[int, list[str]]:
             (r"tv_n?u?sec=\d+", "tv"),
             # When a child's end comes is a matter of chance, and so is what it cuts short.
             (r"(?m)^(?:--- SIGCHLD.*|(?:wait4|rt_sigreturn)\(.*)\n?", ""),
+            (r"(?m)^clone\(.* = \? ERESTARTNOINTR .*\n?", ""),
             (r"(?m)^(?:getrandom|clock_gettime|times|sysinfo)\(.*\n?", ""),
         )
         whole[number] = joined.splitlines()

@@ -158,6 +158,8 @@ def _argument(
             return _strings(piece)
         if kind == "ENVP":
             return int.from_bytes(piece.data[:8], "little")
+        if "RN_SHAPE_" in argument.form or kind not in ("PTR", "BUF_IN", "BUF_OUT"):
+            return SHOWN  # in strace's notation
     return hex(value)
 
 
