@@ -73,6 +73,13 @@ uint64_t rn_span_id(uint64_t key0, uint64_t key1, uint64_t n)
 	return rn_id_of(&key, n);
 }
 
+uint64_t rn_span_counter(uint64_t key0, uint64_t key1, uint64_t id)
+{
+	struct rn_id_key key = {key0, key1};
+
+	return rn_id_counter(&key, id);
+}
+
 static bool known_abi(int abi)
 {
 	return abi > 0 && abi < RN_ABI_COUNT;
@@ -96,6 +103,13 @@ int rn_table_limit(int abi)
 const char *rn_table_signal(int sig)
 {
 	return rn_signal_name(sig);
+}
+
+const char *rn_table_edge(int kind)
+{
+	return kind > RN_EDGE_NONE && kind < RN_EDGE_KIND_COUNT
+		       ? rn_edge_name((enum rn_edge_kind)kind)
+		       : NULL;
 }
 
 int rn_native_abi(void)

@@ -235,6 +235,8 @@ void rn_block_release(rn_run *run, int out, rn_block *block);
 
 /* Span id of counter value n under a key; never 0 for the counters that are used. */
 uint64_t rn_span_id(uint64_t key0, uint64_t key1, uint64_t n);
+/* The counter value of a span id under a key; some other number for ids that were never made. */
+uint64_t rn_span_counter(uint64_t key0, uint64_t key1, uint64_t id);
 
 /* Tables. */
 int rn_table_number(int abi, const char *name); /* -1: no such call */
@@ -242,6 +244,7 @@ const char *rn_table_name(int abi, int nr);     /* NULL: no such call */
 int rn_table_limit(int abi);
 int rn_native_abi(void);
 const char *rn_table_signal(int sig);
+const char *rn_table_edge(int kind); /* "fork"; NULL: no such kind */
 
 /* Offsets of the records in `data`; returns how many (at most `cap`), and in *used how
    many bytes whole, well-formed records take from the start. */
@@ -264,6 +267,97 @@ uint64_t rn_counted_feed(rn_counted *counted, const void *data, uint64_t len);
 /* No more records: what is open is unfinished. */
 void rn_counted_finish(rn_counted *counted);
 void rn_counted_free(rn_counted *counted);
+
+/*
+ * Records of a TRACE file interpreted once more: columns of what came out. Sequence numbers are of
+ * events, from 1; 0 = there is none. Times: CLOCK_MONOTONIC, ns. Threads are indices into their
+ * column: a kernel's id may be used again, an index is not.
+ */
+typedef struct {
+	uint64_t seq; /* of its entry */
+	uint64_t end; /* of its exit; 0 = it has none */
+	uint64_t t0;
+	uint64_t t1;
+	uint64_t lamport_start;
+	uint64_t lamport_end;
+	int64_t result;
+	uint32_t thread;
+	int32_t nr;
+	uint16_t flags;      /* RN_FLAG_* of event.h */
+	uint8_t abi;
+	uint8_t incomplete;  /* 1 = causes of it may be missing */
+	uint32_t zero;
+} rn_replay_call;
+
+/* What is no call: starts, execs, exits, signals, stops. */
+typedef struct {
+	uint64_t seq;
+	uint64_t t;
+	uint64_t value; /* args[1] of its record: an exit's wait status */
+	uint32_t thread;
+	int32_t nr;     /* signal */
+	uint32_t kind;  /* enum rn_kind of event.h */
+	uint32_t last;  /* 1 = an exit, and its process has ended with it */
+} rn_replay_event;
+
+/* An effect and one of its causes: struct rn_edge of span.h. */
+typedef struct {
+	uint64_t cause;  /* a call's entry, or an event */
+	uint64_t effect; /* the entry of the call at whose exit it is, or an event */
+	uint64_t cause_lamport;
+	uint64_t effect_lamport;
+	int32_t cause_tid;
+	int32_t effect_tid;
+	uint32_t kind;    /* enum rn_edge_kind: see rn_table_edge() */
+	uint32_t certain; /* 1 = nothing else can have been the cause */
+} rn_replay_edge;
+
+#define RN_REPLAY_NO_THREAD 4294967295
+
+typedef struct {
+	uint64_t ordinal; /* of its process */
+	int32_t tid;
+	int32_t pid;
+	uint32_t maker;   /* thread; RN_REPLAY_NO_THREAD = not known */
+	uint32_t zero;
+} rn_replay_thread;
+
+/* In the order of their ends; one that an exec moved into another trace comes once for each. */
+typedef struct {
+	uint64_t ordinal;
+	uint64_t t_start;
+	uint64_t t_end;
+	uint64_t lamport_start;
+	uint64_t lamport_end;
+	uint64_t calls;
+	uint64_t errors;
+	uint64_t exe_at;      /* the program's path: bytes of rn_replay_names() */
+	uint32_t exe_len;
+	int32_t pid;
+	int32_t parent_pid;
+	int32_t wait_status;  /* if ended */
+	uint32_t ended;
+	uint32_t superseded;
+} rn_replay_process;
+
+typedef struct rn_replay rn_replay;
+
+/* `key`: of the span ids; `max_bytes`: of all columns; what does not fit is counted. NULL = no
+   memory. */
+rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed, uint64_t max_bytes);
+/* Records in order. Returns how many bytes whole, well-formed records took. */
+uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
+/* No more records: what is open is unfinished. Columns stay as they are until the end. */
+void rn_replay_finish(rn_replay *replay);
+void rn_replay_free(rn_replay *replay);
+const rn_replay_call *rn_replay_calls(const rn_replay *replay, uint64_t *n);
+const rn_replay_event *rn_replay_events(const rn_replay *replay, uint64_t *n);
+const rn_replay_edge *rn_replay_edges(const rn_replay *replay, uint64_t *n);
+const rn_replay_thread *rn_replay_threads(const rn_replay *replay, uint64_t *n);
+const rn_replay_process *rn_replay_processes(const rn_replay *replay, uint64_t *n);
+const char *rn_replay_names(const rn_replay *replay, uint64_t *n);
+/* Rows that are missing for want of memory. */
+uint64_t rn_replay_missed(const rn_replay *replay);
 
 /*
  * The filter's program for the calls of `wanted` and those that the engine needs: `action` for

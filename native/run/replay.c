@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/* The records of a TRACE file, interpreted once: columns of calls, events, edges, threads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "places.h"
+#include "run_private.h"
+
+/* Rows of one kind, one after the other. */
+struct column {
+	uint8_t *rows;
+	uint64_t n, cap;
+	size_t size; /* of a row */
+};
+
+struct rn_replay {
+	struct rn_interpreter *interpreter; /* NULL once finished */
+	struct column calls, events, edges, threads, processes, names;
+	struct places places; /* of the threads that live */
+	uint64_t room; /* bytes that the columns may still grow by */
+	uint64_t missed;
+};
+
+/* `n` new rows, zeroed; NULL: no memory, counted. */
+static void *add_rows(struct rn_replay *replay, struct column *column, uint64_t n)
+{
+	uint64_t cap = column->cap ? column->cap : 64;
+	uint8_t *rows;
+
+	while (cap - column->n < n)
+		cap += cap / 2;
+	if (cap != column->cap) {
+		uint64_t more = (cap - column->cap) * column->size;
+
+		rows = more > replay->room ? NULL : realloc(column->rows, cap * column->size);
+		if (!rows) {
+			replay->missed++;
+			return NULL;
+		}
+		replay->room -= more;
+		column->rows = rows;
+		column->cap = cap;
+	}
+	rows = column->rows + column->n * column->size;
+	memset(rows, 0, n * column->size);
+	column->n += n;
+	return rows;
+}
+
+static uint32_t add_thread(struct rn_replay *replay, int32_t tid, int32_t pid, uint64_t ordinal,
+			   int32_t maker)
+{
+	uint32_t made_by = maker ? rn_places_get(&replay->places, maker) : RN_NO_PLACE;
+	uint32_t row = (uint32_t)replay->threads.n;
+	rn_replay_thread *thread;
+
+	if (row == RN_NO_PLACE)
+		return RN_NO_PLACE;
+	thread = add_rows(replay, &replay->threads, 1);
+	if (!thread)
+		return RN_NO_PLACE;
+	*thread = (rn_replay_thread){.ordinal = ordinal, .tid = tid, .pid = pid, .maker = made_by};
+	if (rn_places_put(&replay->places, tid, row))
+		return row;
+	replay->threads.n--;
+	replay->missed++;
+	return RN_NO_PLACE;
+}
+
+/* The thread of a record. One that no record announced belongs to its leader's process, or to one
+   of its own, whose ordinal is the interpreter's. */
+static uint32_t thread_of(struct rn_replay *replay, const struct rn_event *ev)
+{
+	uint32_t row = rn_places_get(&replay->places, ev->tid);
+	uint64_t ordinal = 1ull << 61 | ev->seq;
+
+	if (row != RN_NO_PLACE)
+		return row;
+	row = rn_places_get(&replay->places, ev->pid);
+	if (row != RN_NO_PLACE)
+		ordinal = ((const rn_replay_thread *)replay->threads.rows)[row].ordinal;
+	return add_thread(replay, ev->tid, ev->pid, ordinal, 0);
+}
+
+static void on_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_replay *replay = ctx;
+	uint32_t thread = rn_places_get(&replay->places, call->tid);
+	rn_replay_call *row;
+
+	/* An exec that never returned: its thread took its process's id meanwhile. */
+	if (thread == RN_NO_PLACE && call->flags & RN_FLAG_UNFINISHED)
+		thread = rn_places_get(&replay->places, call->pid);
+	if (thread == RN_NO_PLACE)
+		thread = add_thread(replay, call->tid, call->pid, call->process->ordinal, 0);
+	if (thread == RN_NO_PLACE)
+		return;
+	row = add_rows(replay, &replay->calls, 1);
+	if (!row)
+		return;
+	*row = (rn_replay_call){
+		.seq = call->seq,
+		.t0 = call->t0,
+		.t1 = call->t1,
+		.lamport_start = call->lamport_start,
+		.lamport_end = call->lamport_end,
+		.result = call->result,
+		.thread = thread,
+		.nr = call->nr,
+		.flags = call->flags,
+		.abi = call->abi,
+		.incomplete = call->incomplete != NULL,
+	};
+	if (call->exit && !(call->flags & RN_FLAG_UNFINISHED))
+		row->end = call->exit->seq + (call->exit->kind == RN_SYSCALL);
+}
+
+static void on_edge(void *ctx, const struct rn_edge *edge)
+{
+	struct rn_replay *replay = ctx;
+	rn_replay_edge *row = add_rows(replay, &replay->edges, 1);
+
+	if (row)
+		*row = (rn_replay_edge){
+			.cause = edge->cause_seq,
+			.effect = edge->effect_seq,
+			.cause_lamport = edge->cause_lamport,
+			.effect_lamport = edge->effect_lamport,
+			.cause_tid = edge->cause_tid,
+			.effect_tid = edge->effect_tid,
+			.kind = (uint32_t)edge->kind,
+			.certain = edge->certain,
+		};
+}
+
+static void on_process(void *ctx, const struct rn_process *process)
+{
+	struct rn_replay *replay = ctx;
+	const char *exe = process->exe ? process->exe : "";
+	size_t len = strlen(exe);
+	uint64_t at = replay->names.n;
+	char *name = len ? add_rows(replay, &replay->names, len) : NULL;
+	rn_replay_process *row = add_rows(replay, &replay->processes, 1);
+
+	if (name)
+		memcpy(name, exe, len);
+	if (row)
+		*row = (rn_replay_process){
+			.ordinal = process->ordinal,
+			.t_start = process->t_start,
+			.t_end = process->t_end,
+			.lamport_start = process->lamport_start,
+			.lamport_end = process->lamport_end,
+			.calls = process->calls,
+			.errors = process->errors,
+			.exe_at = at,
+			.exe_len = name ? (uint32_t)len : 0,
+			.pid = process->pid,
+			.parent_pid = process->parent_pid,
+			.wait_status = process->wait_status,
+			.ended = process->ended,
+			.superseded = process->superseded,
+		};
+}
+
+rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed, uint64_t max_bytes)
+{
+	const struct rn_interpreter_config config = {.key = {key0, key1},
+						     .lamport_seed = lamport_seed,
+						     .engine = "",
+						     .command = "",
+						     .options = ""};
+	rn_replay *replay = calloc(1, sizeof(*replay));
+	const struct rn_observer observer = {
+		.ctx = replay, .call = on_call, .process = on_process, .edge = on_edge};
+
+	if (!replay)
+		return NULL;
+	replay->room = max_bytes;
+	replay->calls.size = sizeof(rn_replay_call);
+	replay->events.size = sizeof(rn_replay_event);
+	replay->edges.size = sizeof(rn_replay_edge);
+	replay->threads.size = sizeof(rn_replay_thread);
+	replay->processes.size = sizeof(rn_replay_process);
+	replay->names.size = 1;
+	replay->interpreter = rn_interpreter_create(&config, &observer, 1);
+	if (replay->interpreter)
+		return replay;
+	free(replay);
+	return NULL;
+}
+
+static void add_event(struct rn_replay *replay, const struct rn_event *ev, uint32_t thread)
+{
+	rn_replay_event *row = thread == RN_NO_PLACE ? NULL : add_rows(replay, &replay->events, 1);
+
+	if (row)
+		*row = (rn_replay_event){
+			.seq = ev->seq,
+			.t = ev->t0,
+			.value = ev->args[1],
+			.thread = thread,
+			.nr = ev->nr,
+			.kind = ev->kind,
+			.last = ev->kind == RN_EXIT && ev->args[2] != 0,
+		};
+}
+
+/* What the interpreter has told of a record is of the threads as they were before it. */
+static void follow(struct rn_replay *replay, const struct rn_event *ev)
+{
+	uint32_t thread;
+
+	switch ((enum rn_kind)ev->kind) {
+	case RN_PROCESS_START:
+		thread = add_thread(replay, ev->tid, ev->pid, ev->args[0], (int32_t)ev->args[1]);
+		add_event(replay, ev, thread);
+		break;
+	case RN_EXEC:
+		/* The line of the thread that called goes on, under its process's id. */
+		thread = rn_places_get(&replay->places, (int32_t)ev->args[1]);
+		if ((int32_t)ev->args[1] != ev->tid && thread != RN_NO_PLACE) {
+			rn_places_remove(&replay->places, (int32_t)ev->args[1]);
+			if (!rn_places_put(&replay->places, ev->tid, thread))
+				replay->missed++;
+		} else {
+			thread = thread_of(replay, ev);
+		}
+		add_event(replay, ev, thread);
+		break;
+	case RN_EXIT:
+		thread = rn_places_get(&replay->places, ev->tid);
+		add_event(replay, ev, thread);
+		rn_places_remove(&replay->places, ev->tid);
+		break;
+	case RN_SIGNAL:
+	case RN_GROUP_STOP:
+		add_event(replay, ev, thread_of(replay, ev));
+		break;
+	default:
+		break;
+	}
+}
+
+uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
+{
+	uint64_t at = 0;
+
+	while (replay->interpreter && at < len) {
+		const struct rn_event *ev = (const struct rn_event *)((const uint8_t *)data + at);
+		uint32_t size = rn_event_check(ev, len - at);
+
+		if (size == 0)
+			break;
+		rn_interpreter_feed(replay->interpreter, ev);
+		follow(replay, ev);
+		at += size;
+	}
+	return at;
+}
+
+void rn_replay_finish(rn_replay *replay)
+{
+	struct rn_run_span unused;
+
+	if (!replay->interpreter)
+		return;
+	rn_interpreter_finish(replay->interpreter, &unused);
+	rn_interpreter_destroy(replay->interpreter);
+	replay->interpreter = NULL;
+}
+
+void rn_replay_free(rn_replay *replay)
+{
+	if (!replay)
+		return;
+	rn_replay_finish(replay);
+	free(replay->calls.rows);
+	free(replay->events.rows);
+	free(replay->edges.rows);
+	free(replay->threads.rows);
+	free(replay->processes.rows);
+	free(replay->names.rows);
+	rn_places_deinit(&replay->places);
+	free(replay);
+}
+
+static const void *rows_of(const struct column *column, uint64_t *n)
+{
+	*n = column->n;
+	return column->rows;
+}
+
+const rn_replay_call *rn_replay_calls(const rn_replay *replay, uint64_t *n)
+{
+	return rows_of(&replay->calls, n);
+}
+
+const rn_replay_event *rn_replay_events(const rn_replay *replay, uint64_t *n)
+{
+	return rows_of(&replay->events, n);
+}
+
+const rn_replay_edge *rn_replay_edges(const rn_replay *replay, uint64_t *n)
+{
+	return rows_of(&replay->edges, n);
+}
+
+const rn_replay_thread *rn_replay_threads(const rn_replay *replay, uint64_t *n)
+{
+	return rows_of(&replay->threads, n);
+}
+
+const rn_replay_process *rn_replay_processes(const rn_replay *replay, uint64_t *n)
+{
+	return rows_of(&replay->processes, n);
+}
+
+const char *rn_replay_names(const rn_replay *replay, uint64_t *n)
+{
+	return rows_of(&replay->names, n);
+}
+
+uint64_t rn_replay_missed(const rn_replay *replay)
+{
+	return replay->missed;
+}

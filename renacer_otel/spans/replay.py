@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: MIT
+"""The records of a TRACE file, interpreted by the core once more: NumPy columns of what came out.
+
+No Python object a call: the columns lie in the core's memory, and live as long as any of them.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from renacer_otel.engine import native
+from renacer_otel.errors import TraceUnreadable, one_line
+from renacer_otel.ring import trace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+_GAP = 10  # RN_GAP
+
+# As in api.h, which says what they mean.
+CALL = np.dtype(
+    [
+        ("seq", "<u8"),
+        ("end", "<u8"),
+        ("t0", "<u8"),
+        ("t1", "<u8"),
+        ("lamport_start", "<u8"),
+        ("lamport_end", "<u8"),
+        ("result", "<i8"),
+        ("thread", "<u4"),
+        ("nr", "<i4"),
+        ("flags", "<u2"),
+        ("abi", "u1"),
+        ("incomplete", "u1"),
+        ("zero", "<u4"),
+    ]
+)
+EVENT = np.dtype(
+    [
+        ("seq", "<u8"),
+        ("t", "<u8"),
+        ("value", "<u8"),
+        ("thread", "<u4"),
+        ("nr", "<i4"),
+        ("kind", "<u4"),
+        ("last", "<u4"),
+    ]
+)
+EDGE = np.dtype(
+    [
+        ("cause", "<u8"),
+        ("effect", "<u8"),
+        ("cause_lamport", "<u8"),
+        ("effect_lamport", "<u8"),
+        ("cause_tid", "<i4"),
+        ("effect_tid", "<i4"),
+        ("kind", "<u4"),
+        ("certain", "<u4"),
+    ]
+)
+THREAD = np.dtype(
+    [("ordinal", "<u8"), ("tid", "<i4"), ("pid", "<i4"), ("maker", "<u4"), ("zero", "<u4")]
+)
+_PROCESS = np.dtype(
+    [
+        ("ordinal", "<u8"),
+        ("t_start", "<u8"),
+        ("t_end", "<u8"),
+        ("lamport_start", "<u8"),
+        ("lamport_end", "<u8"),
+        ("calls", "<u8"),
+        ("errors", "<u8"),
+        ("exe_at", "<u8"),
+        ("exe_len", "<u4"),
+        ("pid", "<i4"),
+        ("parent_pid", "<i4"),
+        ("wait_status", "<i4"),
+        ("ended", "<u4"),
+        ("superseded", "<u4"),
+    ]
+)
+#: Of Process.maker and of the column `maker` of threads: not known.
+NO_THREAD = 0xFFFFFFFF
+
+
+class Process(NamedTuple):
+    """A process; times are CLOCK_MONOTONIC, ns. `wait_status` is None if it had not ended."""
+
+    ordinal: int
+    pid: int
+    parent_pid: int
+    exe: str  # path of the last program that it ran; "" = unknown
+    wait_status: int | None
+    t_start: int
+    t_end: int
+    lamport_start: int
+    lamport_end: int
+    calls: int
+    errors: int
+
+    @property
+    def name(self) -> str:
+        """The program's name, as its span has it; "" = unknown."""
+        return self.exe.rpartition("/")[2]
+
+
+@dataclass
+class Replay:
+    """What a TRACE file tells once it is interpreted.
+
+    `calls` (CALL) in the order of their ends, `events` (EVENT), `edges` (EDGE), `threads`
+    (THREAD): arrays; a thread is meant by its index. `processes`: by ordinal.
+    """
+
+    metadata: dict[str, Any]
+    calls: NDArray[Any]
+    events: NDArray[Any]
+    edges: NDArray[Any]
+    threads: NDArray[Any]
+    processes: dict[int, Process]
+    complete: bool  # False: the file was cut short
+    lost_events: int  # that the ring could not take
+    lost_calls: int
+    missed: int  # rows for which there was no memory
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that happened is here."""
+        return self.complete and not (self.lost_events or self.lost_calls or self.missed)
+
+    def number_of_span(self, span_id: int) -> int:
+        """The counter of a span id: the number of a call's entry, or as ids.h says."""
+        return int(native.lib.rn_span_counter(*_key(self.metadata), span_id))
+
+    def span_of_number(self, number: int) -> int:
+        """The id of the span of the call whose entry has this number."""
+        return int(native.lib.rn_span_id(*_key(self.metadata), number))
+
+
+def call_name(abi: int, nr: int) -> str:
+    """A call's name, as its span has it."""
+    name = native.lib.rn_table_name(abi, nr)
+    if name == native.ffi.NULL:
+        return f"syscall_{nr & 0xFFFFFFFF:#x}"
+    return str(native.ffi.string(name).decode())
+
+
+def edge_names() -> tuple[str, ...]:
+    """The kinds of edges: values of renacer.edge, by the column `kind`; the first is none."""
+    found = ["none"]
+    while (name := native.lib.rn_table_edge(len(found))) != native.ffi.NULL:
+        found.append(native.ffi.string(name).decode())
+    return tuple(found)
+
+
+def of_trace(path: str | os.PathLike[str], max_bytes: int | None = None) -> Replay:
+    """Interprets a TRACE file. A file that was cut short gives what is whole of it.
+
+    `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
+    `missed`. Raises TraceNotFound, TraceUnreadable, MemoryError.
+    """
+    if max_bytes is None:
+        max_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    with trace_file.open_trace(path) as reader:
+        try:
+            key, seed = _key(reader.metadata), _word(reader.metadata["lamport_seed"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise TraceUnreadable(
+                f"{one_line(os.fspath(path), 120)}: damaged: its description lacks the key of its"
+                " span ids; capture it again"
+            ) from error
+        memory = _Memory(key, seed, max_bytes)
+        lost_events, lost_calls = memory.feed(reader)
+        complete = reader.complete
+    return Replay(
+        reader.metadata,
+        memory.column("calls", CALL),
+        memory.column("events", EVENT),
+        memory.column("edges", EDGE),
+        memory.column("threads", THREAD),
+        _processes(memory),
+        complete,
+        lost_events,
+        lost_calls,
+        memory.missed(),
+    )
+
+
+def _key(metadata: dict[str, Any]) -> tuple[int, int]:
+    first, second = metadata["id_key"]
+    return _word(first), _word(second)
+
+
+def _word(value: Any) -> int:
+    return int(value) & (1 << 64) - 1
+
+
+class _Memory:
+    """The core's columns; freed with the last array over them."""
+
+    def __init__(self, key: tuple[int, int], seed: int, max_bytes: int) -> None:
+        ffi, self._lib = native.load()
+        replay = self._lib.rn_replay_new(*key, seed, max_bytes)
+        if replay == ffi.NULL:
+            raise MemoryError
+        self._replay = ffi.gc(replay, self._lib.rn_replay_free)
+
+    def feed(self, frames: Iterable[trace_file.Frame]) -> tuple[int, int]:
+        """Feeds all frames, and ends. Returns how many events and calls were lost."""
+        ffi = native.ffi
+        events = calls = 0
+        for frame in frames:
+            gaps = frame.events[frame.events["kind"] == _GAP]["args"]
+            events += int(gaps[:, 0].sum())
+            calls += int(gaps[:, 1].sum())
+            size = len(frame.records)
+            # Aligned for words, which a buffer of bytes need not be.
+            data = ffi.new("uint64_t[]", size // 8 + 1)
+            ffi.memmove(data, frame.records, size)
+            taken = self._lib.rn_replay_feed(self._replay, data, size)
+            assert taken == size, "the reader has checked it"
+        self._lib.rn_replay_finish(self._replay)
+        return events, calls
+
+    def column(self, name: str, form: np.dtype[Any]) -> NDArray[Any]:
+        """A column as it lies there, read-only."""
+        ffi = native.ffi
+        count = ffi.new("uint64_t *")
+        rows = getattr(self._lib, f"rn_replay_{name}")(self._replay, count)
+        assert ffi.sizeof(ffi.typeof(rows).item) == form.itemsize
+        if not count[0]:
+            return np.empty(0, form)
+        return np.asarray(_Column(self, int(ffi.cast("uintptr_t", rows)), int(count[0]), form))
+
+    def missed(self) -> int:
+        """Rows for which there was no memory."""
+        return int(self._lib.rn_replay_missed(self._replay))
+
+
+class _Column:
+    """NumPy keeps this, and so the memory, for as long as an array needs it."""
+
+    def __init__(self, owner: _Memory, address: int, count: int, form: np.dtype[Any]) -> None:
+        self._owner = owner
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (address, True),
+            "shape": (count,),
+            "typestr": form.str,
+            "descr": form.descr,
+        }
+
+
+def _processes(memory: _Memory) -> dict[int, Process]:
+    names = memory.column("names", np.dtype("u1"))
+    found: dict[int, Process] = {}
+    for row in memory.column("processes", _PROCESS):
+        ordinal, at = int(row["ordinal"]), int(row["exe_at"])
+        exe = os.fsdecode(names[at : at + int(row["exe_len"])].tobytes())
+        process = Process(
+            ordinal,
+            int(row["pid"]),
+            int(row["parent_pid"]),
+            exe,
+            int(row["wait_status"]) if row["ended"] else None,
+            *(int(row[name]) for name in (
+                "t_start", "t_end", "lamport_start", "lamport_end", "calls", "errors"
+            )),
+        )  # fmt: skip
+        former = found.get(ordinal)
+        if former is not None:  # an exec moved it into another trace
+            process = process._replace(
+                t_start=former.t_start,
+                lamport_start=former.lamport_start,
+                calls=former.calls + process.calls,
+                errors=former.errors + process.errors,
+            )
+        found[ordinal] = process
+    return found
