@@ -64,6 +64,7 @@
  *   renacer.context        string  none absent ours foreign unreadable unsampled invalid:
  *                                  what its last exec found in TRACEPARENT
  *   renacer.calls, renacer.errors                       int
+ *   renacer.lamport.sent   int     that its last exec wrote into TRACESTATE; absent if it did not
  *   renacer.superseded     true    an exec moved it into another trace; else absent
  *   Links: renacer.edge    string  why the two belong together
  *
@@ -371,6 +372,8 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	attr_text(w, RN_KEY("renacer.context"), context, strlen(context));
 	attr_int(w, RN_KEY("renacer.calls"), walk_count(process->calls));
 	attr_int(w, RN_KEY("renacer.errors"), walk_count(process->errors));
+	if (process->lamport_sent)
+		attr_int(w, RN_KEY("renacer.lamport.sent"), walk_count(process->lamport_sent));
 	walk_lamport(w, process->lamport_start, process->lamport_end);
 	if (process->superseded)
 		attr_true(w, RN_KEY("renacer.superseded"));

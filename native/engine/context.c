@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TRACEPARENT at exec. At the exec stop the new stack is as the kernel laid it:
- * argc, argv, NULL, envp, NULL, …, with the strings above. The span id in the
- * first TRACEPARENT is replaced in place by that of the process; nothing moves,
- * nothing else is touched. (W3C Trace Context level 2, section 3.2;
- * OpenTelemetry environment carriers.)
+ * TRACEPARENT and TRACESTATE at exec. At the exec stop the new stack is as the kernel
+ * laid it: argc, argv, NULL, envp, NULL, …, with the strings above. The span id in the
+ * first TRACEPARENT is replaced in place by that of the process, the Lamport time in the
+ * first TRACESTATE by one of now; no string gets longer, nothing else is touched. (W3C
+ * Trace Context level 2, sections 3.2 and 3.3; OpenTelemetry environment carriers.)
  */
 #include <string.h>
 #if defined(__x86_64__)
@@ -14,9 +14,8 @@
 #endif
 
 #include "engine_private.h"
+#include "tracestate.h"
 
-#define NAME "TRACEPARENT="
-#define NAME_LEN (sizeof(NAME) - 1)
 #define VALUE_LEN 55u
 #define SPAN_AT 36u /* of the span id in a value */
 #define ENV_LIMIT (2u * 1024u * 1024u)
@@ -120,12 +119,41 @@ static bool is_ours(const struct rn_engine *e, const struct parent *parent)
 	return (counter & ~RN_ID_RUN) <= e->ordinals;
 }
 
-/*
- * Where the value of TRACEPARENT is, and its first bytes. 1 = found, 0 = absent,
- * -1 = unreadable.
- */
-static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char *value,
-		size_t *value_len)
+/* A variable that is looked for. */
+struct variable {
+	const char *name; /* with its equals sign */
+	char *value;      /* its first bytes */
+	size_t cap, len;  /* len: of the whole value, as far as it was read */
+	uint64_t at;      /* where the value is; 0 = not found */
+};
+
+/* The first one of a name is the one that counts. */
+static void look_at(struct variable *variables, unsigned n, const uint8_t *line, size_t len,
+		    uint64_t at)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct variable *v = &variables[i];
+		size_t name = strlen(v->name);
+
+		if (v->at || len < name || memcmp(line, v->name, name) != 0)
+			continue;
+		v->at = at + name;
+		v->len = len - name;
+		memcpy(v->value, line + name, v->len < v->cap ? v->len : v->cap);
+	}
+}
+
+static bool all_found(const struct variable *variables, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!variables[i].at)
+			return false;
+	return true;
+}
+
+/* Where variables of the new environment are; false: it is unreadable. */
+static bool find(struct rn_engine *e, const struct task *task, struct variable *variables,
+		 unsigned n)
 {
 	static uint8_t chunk[65536]; /* one tracer thread in a process */
 	uint64_t sp, first = 0, pointer;
@@ -133,14 +161,14 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 	unsigned pointers = 0, nulls = 0, strings = 0, seen = 0;
 
 	if (!stack_of(e, task, &sp, &width))
-		return -1;
+		return false;
 	sp += width; /* argc */
 	/* Skip argv, take the first of envp and their number. */
 	while (nulls < 2) {
 		size_t got = rn_memory_read_one(e, task->tid, sp, chunk, 4096);
 
 		if (got < width)
-			return -1;
+			return false;
 		for (size_t i = 0; i + width <= got && nulls < 2; i += width) {
 			pointer = 0;
 			memcpy(&pointer, chunk + i, width);
@@ -148,12 +176,12 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 				first = pointer;
 			nulls += pointer == 0;
 			if (++pointers > POINTER_LIMIT)
-				return -1; /* it may be there, behind them */
+				return false; /* it may be there, behind them */
 		}
 		sp += got / width * width;
 	}
 	if (first == 0)
-		return 0;
+		return true;
 	/* The strings stand one behind the other, in the order of the list; behind the last
 	   is the name of the file that is run, which may look like one. */
 	for (uint64_t from = first; from - first < ENV_LIMIT;) {
@@ -162,34 +190,28 @@ static int find(struct rn_engine *e, const struct task *task, uint64_t *at, char
 		size_t have = fill + got, line = 0;
 
 		if (have == 0)
-			return from == first ? -1 : 0;
+			return from != first;
 		while (line < have && seen < strings) {
 			const uint8_t *end = memchr(chunk + line, 0, have - line);
 			size_t len = end ? (size_t)(end - (chunk + line)) : have - line;
 
 			if (!end && line > 0 && got)
 				break; /* cut: read on from its beginning */
-			if (len >= NAME_LEN && memcmp(chunk + line, NAME, NAME_LEN) == 0) {
-				len -= NAME_LEN;
-				*at = from + line + NAME_LEN;
-				*value_len = len < 255 ? len : 255;
-				memcpy(value, chunk + line + NAME_LEN, *value_len);
-				return 1;
-			}
+			look_at(variables, n, chunk + line, len, from + line);
 			line += len + 1;
 			seen += end != NULL;
 			if (!end)
 				break;
 		}
-		if (got == 0 || seen == strings)
-			return 0;
+		if (got == 0 || seen == strings || all_found(variables, n))
+			return true;
 		if (line > have)
 			line = have;
 		from += line;
 		fill = have - line;
 		memmove(chunk, chunk + line, fill);
 	}
-	return 0;
+	return true;
 }
 
 static bool write_span_id(struct rn_engine *e, int tid, uint64_t at, uint64_t id)
@@ -201,20 +223,52 @@ static bool write_span_id(struct rn_engine *e, int tid, uint64_t at, uint64_t id
 	return rn_memory_write(e, tid, at + SPAN_AT, text, sizeof(text));
 }
 
-enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap)
+/*
+ * No Lamport time that whoever interprets the records gives until now, this exec included, is
+ * greater. It knows which events are causes of which; here it is enough that each event makes the
+ * greatest time greater by two at most (an entry without an exit counts twice), and so does
+ * nothing else but a time that is heard of.
+ */
+static uint64_t latest(const struct rn_engine *e)
 {
-	struct parent parent;
-	uint64_t at, counter = task->span_counter;
-	char value[256];
-	size_t len;
-	bool ours;
-	int there;
+	return e->lamport_base + 2 * (e->seq + 2);
+}
 
-	if (!e->config.propagate || task->attached)
-		return RN_CONTEXT_NONE;
-	there = find(e, task, &at, value, &len);
-	if (there <= 0)
-		return there < 0 ? RN_CONTEXT_UNREADABLE : RN_CONTEXT_ABSENT;
+/* The Lamport time in TRACESTATE: is heard of, and replaced by one of now. */
+static void exchange_time(struct rn_engine *e, struct task *task, struct variable *state,
+			  struct found_context *found)
+{
+	struct rn_lamport_member member;
+	uint64_t time;
+
+	if (!state->at || state->len > state->cap ||
+	    !rn_tracestate_find(state->value, state->len, &member))
+		return;
+	if (member.time != task->lamport_sent && member.time <= RN_LAMPORT_MAX) {
+		found->lamport_found = member.time;
+		if (member.time >= latest(e)) /* the exec comes after it */
+			e->lamport_base += member.time + 1 - latest(e);
+	}
+	time = latest(e) + RN_LAMPORT_AHEAD;
+	if (time > RN_LAMPORT_MAX)
+		return;
+	rn_tracestate_set(state->value, &member, time);
+	if (rn_memory_write(e, task->tid, state->at, state->value, member.end))
+		found->lamport_sent = task->lamport_sent = time;
+}
+
+/* What is done with TRACEPARENT. */
+static enum rn_context exchange_parent(struct rn_engine *e, struct task *task,
+				       const struct variable *variable, struct found_context *found)
+{
+	const char *value = variable->value;
+	size_t len = variable->len < variable->cap ? variable->len : variable->cap;
+	uint64_t counter = task->span_counter;
+	struct parent parent;
+	bool ours;
+
+	if (!variable->at)
+		return RN_CONTEXT_ABSENT;
 	if (!parse(value, len, &parent))
 		return RN_CONTEXT_INVALID;
 	/* One of ours in another trace than this process's is a parent like a foreign one. */
@@ -223,15 +277,35 @@ enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char 
 		return RN_CONTEXT_UNSAMPLED;
 	if (!ours)
 		counter = RN_ID_IMAGE | (e->seq + 1); /* the exec record that follows */
-	if (!write_span_id(e, task->tid, at, rn_id_of(&e->config.key, counter)))
+	if (!write_span_id(e, task->tid, variable->at, rn_id_of(&e->config.key, counter)))
 		return RN_CONTEXT_UNREADABLE;
 	task->span_counter = counter;
 	if (ours)
 		return RN_CONTEXT_OURS;
 	memcpy(task->trace_id, parent.trace_id, 16);
-	if (len >= cap)
-		len = cap - 1;
-	memcpy(found, value, len);
-	found[len] = 0;
+	memcpy(found->parent, value, len);
+	found->parent[len] = 0;
 	return RN_CONTEXT_FOREIGN;
+}
+
+void rn_context_at_exec(struct rn_engine *e, struct task *task, struct found_context *found)
+{
+	static char state[RN_TRACESTATE_LIMIT]; /* one tracer thread in a process */
+	char parent[sizeof(found->parent) - 1];
+	struct variable variables[] = {
+		{.name = "TRACEPARENT=", .value = parent, .cap = sizeof(parent)},
+		{.name = "TRACESTATE=", .value = state, .cap = sizeof(state)},
+	};
+
+	*found = (struct found_context){.kind = RN_CONTEXT_NONE};
+	if (!e->config.propagate || task->attached)
+		return;
+	if (!find(e, task, variables, 2)) {
+		found->kind = RN_CONTEXT_UNREADABLE;
+		return;
+	}
+	found->kind = exchange_parent(e, task, &variables[0], found);
+	/* A tracestate is worth nothing without its traceparent. */
+	if (found->kind == RN_CONTEXT_OURS || found->kind == RN_CONTEXT_FOREIGN)
+		exchange_time(e, task, &variables[1], found);
 }

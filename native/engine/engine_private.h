@@ -64,6 +64,7 @@ struct task {
 	int held_stop; /* its first stop is its process's group-stop, by this signal */
 	uint64_t span_counter; /* of its process's current span, see ids.h… */
 	uint8_t trace_id[16];  /* …which is in this trace */
+	uint64_t lamport_sent; /* the time that its TRACESTATE holds, if it is as we gave it */
 	bool dead;             /* it died before its maker told of it… */
 	int status;            /* …with this */
 };
@@ -156,6 +157,7 @@ struct rn_engine {
 	_Atomic int tracer_tid;
 	bool tick_ignored; /* by our caller, hence by the command */
 	uint64_t seq; /* of the last event */
+	uint64_t lamport_base; /* see latest() in context.c */
 	uint64_t ordinals;
 	uint64_t ticked_stops; /* stops at the last tick */
 	uint64_t now;          /* CLOCK_MONOTONIC of the stop being handled… */
@@ -305,8 +307,14 @@ void rn_leave_at_stop(struct rn_engine *e, int tid, int status);
 bool rn_has_left(struct rn_engine *e);
 void rn_send_signals(struct rn_engine *e);
 
-/* context.c: TRACEPARENT in the new program's environment */
-enum rn_context rn_context_at_exec(struct rn_engine *e, struct task *task, char *found, size_t cap);
+/* context.c: TRACEPARENT and TRACESTATE in the new program's environment */
+struct found_context {
+	enum rn_context kind;
+	char parent[256];       /* RN_CONTEXT_FOREIGN: TRACEPARENT as it was */
+	uint64_t lamport_found; /* in TRACESTATE, if it is not from us; 0 = none */
+	uint64_t lamport_sent;  /* what is there now; 0 = none was written */
+};
+void rn_context_at_exec(struct rn_engine *e, struct task *task, struct found_context *found);
 
 /* launch.c */
 void rn_loop_step(struct rn_engine *e, bool *none_left);

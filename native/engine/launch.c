@@ -89,6 +89,8 @@ static void add_command(struct rn_engine *e, struct task *task)
 	task->own_no_new_privs = e->filter.had_no_new_privs;
 	task->ordinal = RN_ORDINAL_COMMAND;
 	task->span_counter = RN_ID_RUN | task->ordinal;
+	/* As whoever made its environment has written there. */
+	task->lamport_sent = e->config.lamport_seed + 1 + RN_LAMPORT_AHEAD;
 	memcpy(task->trace_id, e->config.trace_id, 16);
 	e->now = rn_monotonic();
 	rn_record_begin(e, &e->work, RN_PROCESS_START, task);

@@ -108,6 +108,7 @@ static void be_process(struct rn_engine *e, struct task *task, const struct task
 {
 	task->pid = task->tid;
 	memcpy(task->trace_id, maker ? maker->trace_id : e->config.trace_id, 16);
+	task->lamport_sent = maker ? maker->lamport_sent : 0;
 	task->depth = maker ? maker->depth + 1 : 0;
 	if (task->silent)
 		return;
@@ -124,6 +125,7 @@ static void be_thread_of(struct task *task, const struct task *maker)
 	task->ordinal = maker->ordinal;
 	task->span_counter = maker->span_counter;
 	memcpy(task->trace_id, maker->trace_id, 16);
+	task->lamport_sent = maker->lamport_sent;
 	task->attached = maker->attached;
 	task->own_mask = task->attached;
 }
@@ -320,8 +322,7 @@ void rn_on_exec(struct rn_engine *e, int tid)
 {
 	unsigned long former = (unsigned long)tid;
 	struct task *task, *leader;
-	char found[256];
-	enum rn_context context;
+	struct found_context found;
 
 	rn_ptrace(RN_PTRACE_GETEVENTMSG, tid, 0, (uintptr_t)&former);
 	rn_emit_flush_pending(e);
@@ -343,17 +344,18 @@ void rn_on_exec(struct rn_engine *e, int tid)
 	e->command_execed |= tid == e->command_pid;
 	if (task->silent)
 		return;
-	found[0] = 0;
-	context = rn_context_at_exec(e, task, found, sizeof(found));
+	rn_context_at_exec(e, task, &found);
 	rn_record_begin(e, &e->work, RN_EXEC, task);
 	e->work.ev.abi = task->abi;
 	e->work.ev.args[0] = task->ordinal;
 	e->work.ev.args[1] = former;
-	e->work.ev.args[2] = context;
+	e->work.ev.args[2] = found.kind;
+	e->work.ev.args[3] = found.lamport_found;
+	e->work.ev.args[4] = found.lamport_sent;
 	rn_add_exe(e, tid);
-	if (context == RN_CONTEXT_FOREIGN)
-		rn_piece_add(&e->work, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, found, strlen(found),
-			     strlen(found), 0);
+	if (found.kind == RN_CONTEXT_FOREIGN)
+		rn_piece_add(&e->work, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, found.parent,
+			     strlen(found.parent), strlen(found.parent), 0);
 	rn_emit_work(e, true);
 }
 

@@ -48,6 +48,7 @@ static bool make_engine(rn_run *run)
 		.verbose = config->text_flags & RN_TEXT_VERBOSE,
 		.describe_fds = config->describe_fds,
 		.propagate = config->propagate != 0,
+		.lamport_seed = config->lamport_seed,
 		.key = {config->id_key[0], config->id_key[1]},
 		.wanted = run->recorded,
 		.paths = (const char *const *)run->paths,

@@ -157,6 +157,7 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	int32_t former = (int32_t)ev->args[1];
+	uint64_t heard = ev->args[3] <= RN_LAMPORT_MAX ? ev->args[3] : 0;
 	struct rn_trace_context foreign;
 	struct thread *thread;
 	struct process *process;
@@ -173,8 +174,9 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!thread)
 		return;
 	process = thread->process;
-	/* It outlives the other threads: all that they did came before. */
-	rn_advance(in, thread, process->clock);
+	/* It outlives the other threads: all that they did came before. So did what whoever sent
+	   its TRACESTATE had done until then. */
+	rn_advance(in, thread, heard > process->clock ? heard : process->clock);
 	if (rn_process_foreign(ev, &foreign)) {
 		process->pub.superseded = true;
 		end_process(in, process, ev->t0, thread->clock);

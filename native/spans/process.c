@@ -182,5 +182,6 @@ void rn_process_exec(struct process *process, const struct rn_event *ev)
 {
 	process->pub.execs++;
 	process->pub.context = (uint32_t)ev->args[2];
+	process->pub.lamport_sent = ev->args[4];
 	take_exe(process, ev);
 }

@@ -178,11 +178,47 @@ static void test_foreign_without_a_name(void)
 	}
 }
 
+/* A time that TRACESTATE held joins, whoever sent it; one that cannot be is ignored. */
+static void test_times_from_outside(void)
+{
+	const uint64_t far = 1ull << 40;
+	const struct seen_process *child, *command;
+	uint64_t waiting, after, start;
+
+	world_open(&w);
+	world_start(&w, 7, 7, 1, 0, 0);
+	world_exec_hearing(&w, 7, 7, "/bin/sh", RN_CONTEXT_OURS, NULL, 0, far / 2);
+	waiting = world_enter(&w, 7, 7, "wait4");
+	world_start(&w, 8, 8, 2, 7, 7);
+	world_exec_hearing(&w, 8, 8, "/a", RN_CONTEXT_FOREIGN, FOREIGN, far, far + 9);
+	start = id(RN_ID_IMAGE | w.seq);
+	after = world_call(&w, 8, 8, "getpid", 8);
+	world_exec_hearing(&w, 8, 8, "/b", RN_CONTEXT_OURS, NULL, 2, 0); /* a smaller one */
+	world_exec_hearing(&w, 8, 8, "/c", RN_CONTEXT_OURS, NULL, RN_LAMPORT_MAX + 1, 0);
+	world_exit(&w, 8, 8, 0);
+	world_return(&w, 7, 7, "wait4", 8);
+	world_exit(&w, 7, 7, 0);
+	world_finish(&w);
+
+	command = world_process(&w, 1);
+	CHECK(command->pub.lamport_sent == far / 2);
+	CHECK(world_find_call(&w, waiting)->call.lamport_start < 2000);
+	child = world_find_process(&w, start);
+	CHECK(child->pub.lamport_start == far + 1);
+	CHECK_INT(child->pub.lamport_sent, 0); /* of its last exec */
+	CHECK(world_find_call(&w, after)->call.lamport_start == far + 2);
+	CHECK(child->pub.lamport_end == far + 6);
+	CHECK(world_find_call(&w, waiting)->call.lamport_end == far + 7);
+	CHECK(w.run.lamport_end == far + 9);
+	world_close(&w);
+}
+
 int main(void)
 {
 	test_moved_into_a_foreign_trace();
 	test_moved_twice();
 	test_stays();
 	test_foreign_without_a_name();
+	test_times_from_outside();
 	return check_done();
 }

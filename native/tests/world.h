@@ -246,18 +246,28 @@ static inline void world_exit(struct world *w, int32_t tid, int32_t pid, int sta
 	world_feed(w);
 }
 
-static inline void world_exec(struct world *w, int32_t tid, int32_t former, const char *exe,
-			      enum rn_context context, const char *traceparent)
+/* `heard`, `sent`: Lamport times that TRACESTATE held, and holds now; 0 = none. */
+static inline void world_exec_hearing(struct world *w, int32_t tid, int32_t former, const char *exe,
+				      enum rn_context context, const char *traceparent,
+				      uint64_t heard, uint64_t sent)
 {
 	struct rn_event *ev = world_next(w, RN_EXEC, tid, tid);
 
 	ev->args[1] = (uint64_t)former;
 	ev->args[2] = context;
+	ev->args[3] = heard;
+	ev->args[4] = sent;
 	record_piece(ev, RN_PIECE_EXE, RN_PIECE_NO_ARG, 0, exe, (uint32_t)strlen(exe));
 	if (traceparent)
 		record_piece(ev, RN_PIECE_CONTEXT, RN_PIECE_NO_ARG, 0, traceparent,
 			     (uint32_t)strlen(traceparent));
 	world_feed(w);
+}
+
+static inline void world_exec(struct world *w, int32_t tid, int32_t former, const char *exe,
+			      enum rn_context context, const char *traceparent)
+{
+	world_exec_hearing(w, tid, former, exe, context, traceparent, 0, 0);
 }
 
 static inline const struct seen_call *world_find_call(const struct world *w, uint64_t seq)

@@ -282,14 +282,14 @@ class Session:
             environ = [f"{name}={value}" for name, value in config.environ.items()]
         if not self._propagates:
             return list(environ)
-        from renacer_otel.spans.context import format_traceparent, with_lamport
+        from renacer_otel.spans.context import LAMPORT_AHEAD, format_traceparent, with_lamport
 
         context = self._context
         process = span_ids(self._id_key)[1]
         ours = {
             "TRACEPARENT": format_traceparent(context.trace_id, process, context.flags),
             # The run's own start is the event that happened before the command's.
-            "TRACESTATE": with_lamport(context.tracestate, context.lamport + 1),
+            "TRACESTATE": with_lamport(context.tracestate, context.lamport + 1 + LAMPORT_AHEAD),
         }
         others = [entry for entry in environ if entry.partition("=")[0] not in ours]
         return [*others, *(f"{name}={value}" for name, value in ours.items())]

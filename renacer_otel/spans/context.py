@@ -29,6 +29,8 @@ _KNOWN_FLAGS = FLAG_SAMPLED | FLAG_RANDOM
 LAMPORT_KEY = "renacer"
 # Lamport times are int64 attributes; half the range is left for the run to count on from.
 MAX_LAMPORT = 1 << 62
+# What the command is told is so much ahead of the run's start: see RN_LAMPORT_AHEAD in event.h.
+LAMPORT_AHEAD = 1 << 20
 
 MAX_MEMBERS = 32
 # What a list is cut to when we add our member (W3C: propagate at least 512 characters).

@@ -116,7 +116,9 @@ def test_tracestate_carries_the_clock() -> None:
     assert name == "renacer"
     assert len(value) == 16
     (process,) = run.processes
-    assert int(value, 16) < facts(process)["renacer.lamport.start"]
+    assert int(value, 16) == facts(process)["renacer.lamport.sent"]
+    (exec_call,) = run.named("execve")
+    assert int(value, 16) > facts(exec_call)["renacer.lamport.end"]
 
 
 def without_privileges() -> list[str]:

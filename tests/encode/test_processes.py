@@ -84,7 +84,7 @@ def test_a_process_span_says_exactly_what_went_in(
     process.parent_span_id = draw(U64)
     process.parent_is_remote = draw(st.booleans())
     process.t_start, process.t_end = draw(TIMES), draw(TIMES)
-    for number in ("lamport_start", "lamport_end", "calls", "errors"):
+    for number in ("lamport_start", "lamport_end", "lamport_sent", "calls", "errors"):
         setattr(process, number, draw(U64))
     exe, name = draw(C_STRINGS), draw(C_STRINGS)
     process.exe, process.name = core.text(exe), core.text(name)
@@ -128,6 +128,8 @@ def test_a_process_span_says_exactly_what_went_in(
         expected["process.executable.path"] = escape(exe)
     if process.ended:
         expected |= ending(core, process.wait_status)
+    if process.lamport_sent:
+        expected["renacer.lamport.sent"] = count(process.lamport_sent)
     if process.superseded:
         expected["renacer.superseded"] = True
     elif not process.ended:

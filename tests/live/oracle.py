@@ -90,6 +90,7 @@ class _Process:
     lamport_start: int
     exe: bytes = b""
     context: str = "none"
+    lamport_sent: int = 0
     calls: int = 0
     errors: int = 0
     clock: int = 0  # greatest Lamport time of its threads
@@ -363,6 +364,7 @@ class Oracle:
         context = CONTEXTS[record.args[2]]
         assert context != "foreign"
         thread.process.context = context
+        thread.process.lamport_sent = record.args[4]
         (exe,) = [piece.data for piece in record.pieces if piece.type == EXE]
         thread.process.exe = exe
 
@@ -386,6 +388,7 @@ class Oracle:
         if process.ordinal == 1:
             self.root |= ending
             self.root_error = error
+        sent = {"renacer.lamport.sent": process.lamport_sent} if process.lamport_sent else {}
         path = escape(process.exe)
         name = escape(process.exe.rpartition(b"/")[2])
         self._put(
@@ -407,6 +410,7 @@ class Oracle:
                     "renacer.errors": process.errors,
                     "renacer.lamport.start": process.lamport_start,
                     "renacer.lamport.end": clock,
+                    **sent,
                 },
             ),
         )

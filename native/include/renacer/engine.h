@@ -62,6 +62,7 @@ struct rn_engine_config {
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool no_capture; /* nothing of calls' arguments is read from memory */
 	bool propagate;
+	uint64_t lamport_seed; /* greatest Lamport time heard of before the start */
 	uint8_t trace_id[16];
 	struct rn_id_key key;
 	const uint64_t *wanted; /* RN_ABI_COUNT * RN_ABI_WORDS words, or NULL */

@@ -105,6 +105,8 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  *                   pieces, if attached to: EXE, FDs of selected paths
  * RN_EXEC           [0] process ordinal   [1] tid before the exec
  *                   [2] enum rn_context   pieces: EXE, and CONTEXT if foreign
+ *                   [3] Lamport time that TRACESTATE held, [4] the one written there;
+ *                   0 = none; not told: one that this run wrote itself
  * RN_EXIT           [0] process ordinal   [1] wait status (wait(2))
  *                   [2] 1 if the process is gone with it, else 0
  * RN_SIGNAL         nr = signal  [0] si_code  [1] si_pid  [2] si_uid  [3] si_addr/si_value
@@ -125,6 +127,18 @@ enum rn_birth {
 	RN_BIRTH_ATTACH = 4,
 	RN_BIRTH_UNKNOWN = 5 /* its maker died before it could tell */
 };
+
+/*
+ * Lamport times that come from outside are no greater than this: attributes are int64, and half
+ * the range is left to count on from there.
+ */
+#define RN_LAMPORT_MAX (1ull << 62)
+
+/*
+ * So much ahead of all that was recorded is the time that a program finds in TRACESTATE: what it
+ * does before it hands that on is not to be later than what is done with it.
+ */
+#define RN_LAMPORT_AHEAD (1ull << 20)
 
 /* What an exec found in the environment's TRACEPARENT. */
 enum rn_context {

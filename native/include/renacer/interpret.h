@@ -6,7 +6,8 @@
  * Lamport time is kept per thread: +1 for each event, max(own, cause) + 1 at an
  * effect. Edges here: a maker's clone entry -> the start of what it made; all that
  * a process's threads did -> its end, and its exec (the line of the thread that
- * called goes on, alone); a process's end -> the exit of the wait that told of it.
+ * called goes on, alone); a process's end -> the exit of the wait that told of it; a time
+ * that an exec found in TRACESTATE -> that exec.
  */
 #ifndef RENACER_INTERPRET_H
 #define RENACER_INTERPRET_H

@@ -78,6 +78,7 @@ struct rn_process {
 	uint64_t t_start, t_end; /* CLOCK_MONOTONIC ns */
 	uint64_t created;        /* Unix time, ns; 0 = at t_start */
 	uint64_t lamport_start, lamport_end;
+	uint64_t lamport_sent; /* that its last exec wrote into TRACESTATE; 0 = none */
 	char *exe;           /* path; "" = unknown */
 	char *name;          /* base name; "" = unknown */
 	uint32_t execs;      /* how often it ran a new program */
