@@ -11,7 +11,7 @@ from tests.live.jaeger_api import JAEGER_TAGS
 from tests.live.oracle import RUN, SHOWN, Oracle, Piece, Record, iso_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tests.live.jaeger_api import AttributeValue, ReadSpan
@@ -41,12 +41,22 @@ def records_of(trace: trace_file.Trace) -> Iterator[Record]:
         yield Record(**fields, args=tuple(args[row]), pieces=pieces)
 
 
-def read_oracle(path: Path) -> tuple[dict[str, Any], Oracle]:
-    """Metadata of a record file, and the oracle that has read it to its end."""
+def _lamport(span: ReadSpan) -> tuple[int, int]:
+    start, end = (span.attributes[f"renacer.lamport.{edge}"] for edge in ("start", "end"))
+    assert isinstance(start, int)
+    assert isinstance(end, int)
+    return start, end
+
+
+def read_oracle(path: Path, read: Iterable[ReadSpan]) -> tuple[dict[str, Any], Oracle]:
+    """Metadata of a record file, and the oracle that has read it to its end, with what arrived."""
     trace = trace_file.read(path)
     assert trace.complete
     key0, key1 = trace.metadata["id_key"]
-    oracle = Oracle(span_id=lambda counter: int(native.lib.rn_span_id(key0, key1, counter)))
+    oracle = Oracle(
+        span_id=lambda counter: int(native.lib.rn_span_id(key0, key1, counter)),
+        arrived={int(span.span_id, 16): _lamport(span) for span in read},
+    )
     oracle.run(records_of(trace))
     return trace.metadata, oracle
 
@@ -92,18 +102,22 @@ def _check_tree(spans: dict[int, ReadSpan], root: int) -> None:
             continue
         parent = spans.get(int(span.parent_id or "0", 16))
         assert parent is not None, f"orphan: {span}"
-        start, end = (span.attributes[f"renacer.lamport.{edge}"] for edge in ("start", "end"))
-        parent_start = parent.attributes["renacer.lamport.start"]
-        assert isinstance(start, int)
-        assert isinstance(end, int)
-        assert isinstance(parent_start, int)
-        assert parent_start < start < end
+        start, end = _lamport(span)
+        assert _lamport(parent)[0] < start < end
         assert parent.start <= span.start <= span.end
+
+
+def _check_links(span: ReadSpan, spans: Mapping[int, ReadSpan]) -> None:
+    """Each names an earlier cause in the same trace."""
+    for link in span.links:
+        assert link.trace_id == span.trace_id
+        assert link.attributes.keys() == {"renacer.edge"}
+        assert _lamport(spans[int(link.span_id, 16)])[0] < _lamport(span)[1]
 
 
 def check_spans(read: list[ReadSpan], path: Path) -> Oracle:
     """Asserts that the spans are those of the record file, each with all its content."""
-    metadata, oracle = read_oracle(path)
+    metadata, oracle = read_oracle(path, read)
     root_id = oracle.span_id(RUN)
     spans = {int(span.span_id, 16): span for span in read}
     assert len(spans) == len(read), "a span arrived twice"
@@ -122,7 +136,7 @@ def check_spans(read: list[ReadSpan], path: Path) -> Oracle:
         assert int(span.parent_id, 16) == expected.parent
         assert span.end == anchor + expected.end, span
         assert span.status == (STATUS_ERROR if expected.error else 0)
-        assert span.links == ()
+        _check_links(span, spans)
     for span in read:
         assert span.kind == SPAN_KIND_INTERNAL
         # A new trace: sampled and random, no parent in another process.

@@ -204,10 +204,14 @@ def _ending(status: int) -> tuple[dict[str, AttributeValue], bool]:
 class Oracle:
     """Feeds on records, in order; then `spans` has all but the root, and `root` its part.
 
-    `span_id` gives the id of a counter, see native/include/renacer/ids.h.
+    `span_id` gives the id of a counter, see native/include/renacer/ids.h. Which event of another
+    thread caused an effect is not known here, but for births and waits: the clock that `arrived`
+    with a span (start and end, by id) may be later than its own thread's, if it is that of the
+    event after one that was recorded before.
     """
 
     span_id: Callable[[int], int]
+    arrived: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     lamport_seed: int = 0
     spans: dict[int, Expected] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
@@ -217,6 +221,7 @@ class Oracle:
     _threads: dict[int, _Thread] = field(default_factory=dict)
     _ended: dict[int, int] = field(default_factory=dict)
     _greatest: int = 0
+    _times: set[int] = field(default_factory=set)
 
     def run(self, records: Iterable[Record]) -> None:
         """Raises AssertionError for what it does not know or what cannot be."""
@@ -242,11 +247,17 @@ class Oracle:
         assert not self._threads, "threads that never ended"
         self._finish_root()
 
-    def _tick(self, thread: _Thread, cause: int = 0) -> int:
-        thread.clock = max(thread.clock, cause) + 1
+    def _tick(self, thread: _Thread, cause: int = 0, arrived: int = 0) -> int:
+        least = max(thread.clock, cause) + 1
+        assert not arrived or arrived == least or (arrived > least and arrived - 1 in self._times)
+        thread.clock = arrived or least
+        self._times.add(thread.clock)
         thread.process.clock = max(thread.process.clock, thread.clock)
         self._greatest = max(self._greatest, thread.clock)
         return thread.clock
+
+    def _arrived(self, counter: int) -> tuple[int, int]:
+        return self.arrived.get(self.span_id(counter), (0, 0))
 
     def _put(self, counter: int, span: Expected) -> None:
         identity = self.span_id(counter)
@@ -264,6 +275,7 @@ class Oracle:
             parent = self.span_id(RUN + maker.process.ordinal)
         clock = cause + 1
         self._greatest = max(self._greatest, clock)
+        self._times.add(clock)
         if record.tid == record.pid:
             process = _Process(record.args[0], record.pid, record.args[2], parent, record.t0, clock)
             if maker is not None:
@@ -281,7 +293,7 @@ class Oracle:
         assert thread.entry is None
         self.totals["calls"] += 1
         thread.entry = record
-        thread.entry_clock = self._tick(thread)
+        thread.entry_clock = self._tick(thread, arrived=self._arrived(record.seq)[0])
 
     def _exit(self, record: Record) -> None:
         thread = self._threads[record.tid]
@@ -295,7 +307,8 @@ class Oracle:
         thread = self._threads[record.tid]
         assert thread.entry is None
         self.totals["calls"] += 1
-        self._span_of_call(thread, record, record, self._tick(thread))
+        clock = self._tick(thread, arrived=self._arrived(record.seq)[0])
+        self._span_of_call(thread, record, record, clock)
 
     def _span_of_call(
         self, thread: _Thread, entry: Record, leave: Record | None, clock: int, until: int = 0
@@ -313,7 +326,7 @@ class Oracle:
             "syscall.number": entry.nr,
             "syscall.tid": entry.tid,
             "renacer.lamport.start": clock,
-            "renacer.lamport.end": self._tick(thread, cause),
+            "renacer.lamport.end": self._tick(thread, cause, self._arrived(entry.seq)[1]),
         }
         error = False
         process = thread.process
@@ -378,9 +391,11 @@ class Oracle:
         if thread.entry is not None:
             self._span_of_call(thread, thread.entry, None, thread.entry_clock, record.t0)
         # A process ends after all of its threads.
-        clock = self._tick(thread, process.clock if record.args[2] else 0)
         if not record.args[2]:
+            self._tick(thread)
             return
+        arrived = self._arrived(RUN + process.ordinal)[1]
+        clock = self._tick(thread, process.clock, arrived)
         assert record.tid == record.pid
         assert all(other.process is not process for other in self._threads.values())
         self._ended[record.pid] = clock
