@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "edges.h"
 #include "interpreter_private.h"
 #include "live.h"
 
@@ -77,12 +78,6 @@ struct thread *rn_thread_of(struct rn_interpreter *in, const struct rn_event *ev
 	return thread;
 }
 
-/* Whether the call that a thread is in, a birth, will have a span to link to. */
-static bool has_span(const struct rn_interpreter *in, const struct thread *maker)
-{
-	return maker->selected && !(in->config.selection.hidden_statuses & RN_STATUS_SUCCESSFUL);
-}
-
 /* The descriptors of a process that begins. */
 static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
 				const struct rn_event *ev)
@@ -102,6 +97,7 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	struct thread *maker, *leader;
 	struct process *process = NULL;
 	uint64_t cause = in->config.lamport_seed + 1;
+	struct joined joined;
 
 	/* A start is the first record of its thread: the id is used again, and the record of
 	   the former one's end was lost. */
@@ -135,7 +131,7 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 		process->fds = first_fds(in, maker, ev);
 		if (maker && maker->open)
 			rn_process_made_by(process, maker,
-					   has_span(in, maker)
+					   rn_has_span(in, maker)
 						   ? rn_id_of(&in->config.key, maker->entry->seq)
 						   : 0);
 		in->totals.processes++;
@@ -145,10 +141,11 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	thread->process = process;
 	process->threads++;
 	in->totals.threads++;
-	/* From the entry of the call that made it. */
-	if (maker)
-		cause = maker->open ? maker->open_lamport : maker->clock;
-	rn_advance(in, thread, cause);
+	if (maker && !maker->open)
+		cause = maker->clock; /* the call that made it was not recorded */
+	rn_edges_start(in->edges, thread, maker, &joined);
+	rn_advance(in, thread, joined.clock > cause ? joined.clock : cause);
+	rn_edges_tell(in->edges, thread, ev->seq);
 	if (process->pub.lamport_start == 0)
 		process->pub.lamport_start = thread->clock;
 	TELL(in, live, in->tables.live);
@@ -202,11 +199,11 @@ void rn_interpret_exit(struct rn_interpreter *in, const struct rn_event *ev)
 						: RN_FLAG_UNFINISHED);
 	/* A process ends after all of its threads. */
 	rn_advance(in, thread, ev->args[2] ? process->clock : 0);
+	rn_edges_thread_end(in->edges, thread, ev, ev->args[2]);
 	TELL(in, exit, ev, in->tables.live - 1);
 	if (ev->args[2]) {
 		process->pub.ended = true;
 		process->pub.wait_status = (int)ev->args[1];
-		rn_ended_put(&in->tables, ev->pid, thread->clock);
 		end_process(in, process, ev->t0, thread->clock);
 		if (process->pub.ordinal == RN_ORDINAL_COMMAND) {
 			in->command_status = process->pub.wait_status;

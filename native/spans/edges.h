@@ -25,23 +25,28 @@ struct joined {
 
 struct rn_interpreter;
 
+/* Where `edges` may be NULL, nothing is followed and nothing joined. */
+void rn_joined_begin(struct edges *edges, struct joined *joined);
+
 /* NULL: no memory. */
 struct edges *rn_edges_create(struct rn_interpreter *in);
 void rn_edges_destroy(struct edges *edges);
 
+/* A thread begins, before its time is given; `maker`: NULL = not known. */
+void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
+		    struct joined *joined);
 /* A call begins: thread->clock is its entry's time already. Before rn_fd_entry(). */
 void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev);
 /* It has ended (or never will: RN_FLAG_UNFINISHED); before its exit's time is given, and before
    rn_fd_exit(). */
 void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
 		   struct joined *joined);
-/* A signal is about to be delivered. */
-void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn_event *ev,
-		     struct joined *joined);
+/* The effect that was joined last has its time, thread->clock: its edges are told. `seq`: of a
+   call's entry, or of the effect's own record. */
+void rn_edges_tell(struct edges *edges, const struct thread *effect, uint64_t seq);
 /* A thread has ended; its process too if `last`. thread->clock is its end's time. */
 void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 			 bool last);
-void rn_edges_exec(struct edges *edges, struct thread *thread);
 /* Records were lost: nothing that is under way is certain any more. */
 void rn_edges_lost(struct edges *edges);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "edges.h"
 #include "live.h"
 
 uint64_t rn_advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause)
@@ -40,8 +41,13 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 	memcpy(in->observers, observers, n * sizeof(*observers));
 	in->greatest = config->lamport_seed + 1; /* the start of the run */
 	in->last_time = config->t_start;
+	in->edges = rn_edges_create(in);
+	if (!in->edges)
+		goto fail;
 	return in;
 fail:
+	if (in)
+		rn_selector_destroy(in->selector);
 	free(in);
 	return NULL;
 }
@@ -88,15 +94,15 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 			bool selected)
 {
 	struct rn_process *process = &thread->process->pub;
-	uint64_t cause = 0;
+	struct joined joined;
 
-	if (call->desc->flags & RN_CALL_WAIT && !(call->flags & RN_FLAG_UNFINISHED)) {
-		int32_t pid = rn_waited_for(call);
-
-		if (pid > 0)
-			cause = rn_ended_get(&in->tables, pid);
-	}
-	call->lamport_end = rn_advance(in, thread, cause);
+	rn_edges_exit(in->edges, thread, call, &joined);
+	call->lamport_end = rn_advance(in, thread, joined.clock);
+	call->links = joined.links;
+	call->nlinks = joined.nlinks;
+	call->more_links = joined.more_links;
+	call->incomplete = joined.incomplete;
+	rn_edges_tell(in->edges, thread, call->seq);
 	if (in->selector) {
 		rn_fds_return(in->selector, &thread->process->fds, call);
 		if (!is_counted(in, call->entry))
@@ -110,6 +116,11 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 	}
 	in->totals.spans++;
 	TELL(in, call, call);
+}
+
+bool rn_has_span(const struct rn_interpreter *in, const struct thread *thread)
+{
+	return thread->selected && !(in->config.selection.hidden_statuses & RN_STATUS_SUCCESSFUL);
 }
 
 /* Ends the open call of a thread that will not come back from it. */
@@ -139,6 +150,7 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 	thread->selected = select_entry(in, thread, ev);
 	rn_live_entry(thread, ev);
 	thread->open_lamport = rn_advance(in, thread, 0);
+	rn_edges_entry(in->edges, thread, ev);
 	if (!rn_thread_open(thread, ev))
 		return;
 	describe(in, &call, thread, ev);
@@ -180,7 +192,8 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_live_entry(thread, ev);
 	describe(in, &call, thread, ev);
 	call.exit = ev;
-	call.lamport_start = rn_advance(in, thread, 0);
+	call.lamport_start = thread->open_lamport = rn_advance(in, thread, 0);
+	rn_edges_entry(in->edges, thread, ev);
 	finish_call(in, thread, &call, thread->selected);
 }
 
@@ -212,6 +225,7 @@ static void on_gap(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	if (ev->args[4])
 		rn_live_lost(&in->tables);
+	rn_edges_lost(in->edges);
 	in->totals.lost_events += ev->args[0];
 	in->totals.lost_calls += ev->args[1];
 	in->totals.calls += ev->args[1];
@@ -302,6 +316,7 @@ void rn_interpreter_destroy(struct rn_interpreter *in)
 		return;
 	in->n_observers = 0;
 	rn_interpreter_finish(in, &unused);
+	rn_edges_destroy(in->edges);
 	rn_tables_deinit(&in->tables);
 	rn_selector_destroy(in->selector);
 	free(in);

@@ -10,6 +10,8 @@
 
 #define OBSERVERS 4
 
+struct edges;
+
 struct rn_interpreter {
 	struct rn_interpreter_config config;
 	struct rn_observer observers[OBSERVERS];
@@ -17,6 +19,7 @@ struct rn_interpreter {
 	struct tables tables;
 	struct rn_totals totals;
 	struct rn_selector *selector; /* NULL = all is told */
+	struct edges *edges;
 	uint64_t greatest; /* Lamport time of any event */
 	uint64_t last_time;
 	int command_status;
@@ -36,6 +39,9 @@ struct rn_interpreter {
 uint64_t rn_advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause);
 /* Ends the open call of a thread that will not come back from it. `flags` go to the call. */
 void rn_abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when, uint16_t flags);
+
+/* Whether the call that a thread is in will have a span to link to, if it succeeds. */
+bool rn_has_span(const struct rn_interpreter *in, const struct thread *thread);
 
 /* births.c: threads and processes come, change and go */
 /* A thread by its id; not one whose process has ended. */

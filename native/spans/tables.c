@@ -104,16 +104,3 @@ void rn_tables_deinit(struct tables *tables)
 		free_list(tables->bucket[i]);
 	free_list(tables->free);
 }
-
-/* Direct-mapped: a slot taken over loses a join (an edge missing, none invented). */
-void rn_ended_put(struct tables *tables, int32_t pid, uint64_t clock)
-{
-	tables->ended[(uint32_t)pid & (ENDED_SLOTS - 1)] = (struct ended){pid, clock};
-}
-
-uint64_t rn_ended_get(const struct tables *tables, int32_t pid)
-{
-	const struct ended *ended = &tables->ended[(uint32_t)pid & (ENDED_SLOTS - 1)];
-
-	return ended->pid == pid ? ended->clock : 0;
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The interpreter's own books: threads by tid, processes, exits not yet waited for. */
+/* The interpreter's own books: threads by tid, processes. */
 #ifndef RENACER_SPANS_TABLES_H
 #define RENACER_SPANS_TABLES_H
 
@@ -34,20 +34,12 @@ struct thread {
 	struct rn_live_span live; /* over the call that began last; valid or none */
 };
 
-/* The clock of a process that ended, until somebody waits for it. */
-struct ended {
-	int32_t pid;
-	uint64_t clock;
-};
-
-#define THREAD_BUCKETS 4096u /* powers of two */
-#define ENDED_SLOTS 8192u
+#define THREAD_BUCKETS 4096u /* a power of two */
 
 struct tables {
 	struct thread *bucket[THREAD_BUCKETS];
 	struct thread *free;
 	uint32_t live;
-	struct ended ended[ENDED_SLOTS];
 };
 
 struct thread *rn_thread_find(struct tables *tables, int32_t tid);
@@ -57,9 +49,5 @@ void rn_thread_rename(struct tables *tables, struct thread *thread, int32_t tid)
 /* Keeps a copy of the entry; false: no memory. */
 bool rn_thread_open(struct thread *thread, const struct rn_event *entry);
 void rn_tables_deinit(struct tables *tables);
-
-void rn_ended_put(struct tables *tables, int32_t pid, uint64_t clock);
-/* The clock of pid's exit, or 0. */
-uint64_t rn_ended_get(const struct tables *tables, int32_t pid);
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Edges from inside: what the files share that find causes. Each follows some calls, keeps
+ * what may still be a cause, bounded, and joins it at the effect.
+ */
+#ifndef RENACER_SPANS_EDGES_PRIVATE_H
+#define RENACER_SPANS_EDGES_PRIVATE_H
+
+#include "edges.h"
+#include "interpreter_private.h"
+
+/* An event that may cause others: a call's entry, or the end of a thread or process. */
+struct cause {
+	uint64_t seq;     /* of its record */
+	uint64_t clock;   /* Lamport time */
+	uint64_t span_id; /* that a link can name; 0 = none is told */
+	uint64_t ordinal; /* of its process */
+	int32_t tid;
+	uint8_t trace_flags;
+	uint8_t trace_id[16]; /* of that span */
+};
+
+#define EDGES_PENDING 64u /* edges of one effect that are told */
+
+struct lives;
+
+struct edges {
+	struct rn_interpreter *in;
+	struct lives *lives;
+	struct rn_edge pending[EDGES_PENDING]; /* of the effect under way */
+	unsigned n_pending;
+	uint64_t losses; /* how often records were lost */
+};
+
+/* edges.c */
+/* The entry of a call, whose time thread->clock is. */
+void rn_cause_of_entry(struct edges *edges, const struct thread *thread, const struct rn_event *ev,
+		       struct cause *out);
+/*
+ * `cause` may have caused the effect under way: its clock is joined. Where it must have, and is
+ * another thread's, it is linked. A thread's own former events are before it anyhow: they are
+ * neither edge nor link.
+ */
+void rn_join(struct edges *edges, const struct thread *effect, struct joined *joined,
+	     const struct cause *cause, enum rn_edge_kind kind, bool certain);
+/* Causes of this effect may be missing; the first reason stays. */
+void rn_join_incomplete(struct joined *joined, const char *reason);
+
+/* lives.c: the end of a process that nobody has taken the number of. false: not known. */
+bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out);
+
+/* channels.c: what passes through descriptors; as rn_edges_entry() and rn_edges_exit(), which call
+   them */
+void rn_channels_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev);
+void rn_channels_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
+		      struct joined *joined);
+
+#endif

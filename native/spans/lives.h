@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The ends of processes, and who is told of them. Inner part of spans/. */
+#ifndef RENACER_SPANS_LIVES_H
+#define RENACER_SPANS_LIVES_H
+
+#include "edges_private.h"
+
+struct lives;
+
+struct lives *rn_lives_create(void); /* NULL: no memory */
+void rn_lives_destroy(struct lives *lives);
+
+/* A process has ended; `thread` was its last. */
+void rn_lives_ended(struct edges *edges, const struct thread *thread, const struct rn_event *ev);
+/* A wait has returned. */
+void rn_lives_waited(struct edges *edges, const struct thread *thread, const struct rn_call *call,
+		     struct joined *joined);
+
+#endif
