@@ -21,12 +21,6 @@
 #define ENV_LIMIT (2u * 1024u * 1024u)
 #define POINTER_LIMIT 65536u
 
-struct parent {
-	uint8_t trace_id[16];
-	uint64_t span_id;
-	uint8_t flags;
-};
-
 static bool stack_of(struct rn_engine *e, const struct task *task, uint64_t *sp, size_t *width)
 {
 	struct rn_syscall_info info;
@@ -90,7 +84,7 @@ static bool hex_bytes(const char *text, uint8_t *to, size_t n)
 	return any != 0 || n == 1;
 }
 
-static bool parse(const char *value, size_t len, struct parent *parent)
+bool rn_traceparent_parse(const char *value, size_t len, struct traceparent *parent)
 {
 	uint8_t version, span[8];
 
@@ -108,7 +102,7 @@ static bool parse(const char *value, size_t len, struct parent *parent)
 	return true;
 }
 
-static bool is_ours(const struct rn_engine *e, const struct parent *parent)
+static bool is_ours(const struct rn_engine *e, const struct traceparent *parent)
 {
 	uint64_t counter = rn_id_counter(&e->config.key, parent->span_id);
 
@@ -264,12 +258,12 @@ static enum rn_context exchange_parent(struct rn_engine *e, struct task *task,
 	const char *value = variable->value;
 	size_t len = variable->len < variable->cap ? variable->len : variable->cap;
 	uint64_t counter = task->span_counter;
-	struct parent parent;
+	struct traceparent parent;
 	bool ours;
 
 	if (!variable->at)
 		return RN_CONTEXT_ABSENT;
-	if (!parse(value, len, &parent))
+	if (!rn_traceparent_parse(value, len, &parent))
 		return RN_CONTEXT_INVALID;
 	/* One of ours in another trace than this process's is a parent like a foreign one. */
 	ours = is_ours(e, &parent) && memcmp(parent.trace_id, task->trace_id, 16) == 0;

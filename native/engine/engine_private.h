@@ -315,6 +315,20 @@ struct found_context {
 	uint64_t lamport_sent;  /* what is there now; 0 = none was written */
 };
 void rn_context_at_exec(struct rn_engine *e, struct task *task, struct found_context *found);
+struct traceparent {
+	uint8_t trace_id[16];
+	uint64_t span_id;
+	uint8_t flags;
+};
+/* false: not a valid one. */
+bool rn_traceparent_parse(const char *text, size_t len, struct traceparent *parent);
+
+/* marker.c */
+/* Whether the call that is entered tells of the application's span, which is then recorded. */
+bool rn_take_marker(struct rn_engine *e, const struct task *task);
+/* To the environment of the command: there is one filter more than it was told of.
+   Async-signal-safe. */
+void rn_marker_filter_added(char *const *envp);
 
 /* launch.c */
 void rn_loop_step(struct rn_engine *e, bool *none_left);

@@ -4,7 +4,7 @@
  * of the ranges of numbers, so that a set of 300 calls takes some eight comparisons. It
  * looks at number and architecture only, by instructions that the kernel can evaluate in
  * advance: then it need not run at all for a call that is let through (Linux 5.11 and
- * later).
+ * later). But write(2): that to descriptor -1 may be a marker.
  */
 #include "filter.h"
 
@@ -19,6 +19,7 @@
 
 #define OFFSET_NR 0u
 #define OFFSET_ARCH 4u
+#define OFFSET_FIRST 16u /* low half of the first argument, little-endian */
 
 #ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
@@ -146,11 +147,32 @@ static void add_tree(struct program *p, const struct regions *regions, unsigned 
 	add_tree(p, regions, from + left, n - left);
 }
 
+#define MARKER_LEN 5u
+
+/* Writes to descriptor -1 stop, if writes do not. */
+static void add_marker(struct program *p, unsigned abi)
+{
+	int write = rn_guarded_number(abi, GUARDED_WRITE);
+
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, MARKER_LEN - 1, (uint32_t)write);
+	add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, OFFSET_FIRST);
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, UINT32_MAX);
+	add_return(p, true);
+	add_return(p, false);
+}
+
+static bool has_write(const struct set *set, unsigned abi)
+{
+	return has(set, (unsigned)rn_guarded_number(abi, GUARDED_WRITE));
+}
+
 static void add_abi(struct program *p, const uint64_t *wanted, unsigned abi)
 {
 	struct set set = set_of(wanted, abi);
 	struct regions regions;
 
+	if (!has_write(&set, abi))
+		add_marker(p, abi);
 	find_regions(&set, &regions);
 	add_tree(p, &regions, 0, regions.n + 1);
 }
@@ -161,7 +183,7 @@ static unsigned abi_len(const uint64_t *wanted, unsigned abi)
 	struct regions regions;
 
 	find_regions(&set, &regions);
-	return tree_len(regions.n + 1);
+	return tree_len(regions.n + 1) + (has_write(&set, abi) ? 0 : MARKER_LEN);
 }
 
 static void add_load(struct program *p, uint32_t offset)

@@ -48,6 +48,8 @@ static void become_command(const struct rn_engine *e, const char *path, const si
 		err = rn_filter_install(e);
 		if (err && config->filter == RN_FILTER_ON)
 			goto failed;
+		if (!err)
+			rn_marker_filter_added(config->envp);
 	}
 	if (config->change_user && !change_user(config)) {
 		err = -errno;

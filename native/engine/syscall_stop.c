@@ -253,6 +253,12 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 		}
 		task->hidden = false;
 	}
+	if (rn_take_marker(e, task)) {
+		task->wanted = false;
+		/* It fails by itself: its return is of no interest. */
+		task->in_call = task->stepping || !e->filter.on;
+		return;
+	}
 	task->wanted = is_wanted(e, task);
 	if (task->wanted) {
 		rn_emit_flush_pending(e);

@@ -6,9 +6,10 @@ from __future__ import annotations
 import struct
 
 ENTER, EXIT, CALL, START, EXEC, END, SIGNAL, GROUP_STOP = range(1, 9)
-GAP = 10
+CONTEXT, GAP = 9, 10
 FAILED, INTERRUPTED, RESTARTED, TRUNCATED = 1, 2, 4, 16
 PATH, STRING, BUFFER, ARGV, STRUCT, EXE = range(1, 7)
+SPAN = 14
 CUT, UNREAD, AT_EXIT = 1, 2, 4
 NO_ARG = 0xFF
 

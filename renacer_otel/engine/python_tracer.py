@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.engine import python_capture as capture
+from renacer_otel.engine import python_marker as marker
 from renacer_otel.engine import python_ptrace as trace
 from renacer_otel.engine import python_record as form
 from renacer_otel.engine.launch import WORDS_PER_ABI
@@ -201,6 +202,9 @@ class Tracer:
             task.wanted = False
             return
         task.hidden = False
+        if self._is_marker(task):
+            task.wanted = False
+            return
         task.wanted = self._is_wanted(abi, nr)
         if not task.wanted:
             return
@@ -248,6 +252,20 @@ class Tracer:
         record.flags |= flags
         record.pieces += pieces
         self._put(record)
+
+    def _is_marker(self, task: Task) -> bool:
+        """Whether it tells of the application's span, which is then recorded."""
+        fd, address, length, *_ = task.args
+        if fd & 0xFFFFFFFF != 0xFFFFFFFF or task.name != "write" or length not in marker.LENGTHS:
+            return False
+        span = marker.parse(capture.Memory(task.tid).read(address, length))
+        if span is None:
+            return False
+        record = Record(form.CONTEXT, task.tid, task.pid, self._now)
+        if span:
+            record.pieces = [form.piece(form.SPAN, form.NO_ARG, span, len(span))]
+        self._emit(record)
+        return True
 
     def _is_wanted(self, abi: int, nr: int) -> bool:
         wanted = self._wish.wanted

@@ -283,10 +283,12 @@ class Session:
         if not self._propagates:
             return list(environ)
         from renacer_otel.spans.context import LAMPORT_AHEAD, format_traceparent, with_lamport
+        from renacer_otel.spans.markers import VARIABLE, value_for
 
         context = self._context
         process = span_ids(self._id_key)[1]
         ours = {
+            VARIABLE: value_for(),
             "TRACEPARENT": format_traceparent(context.trace_id, process, context.flags),
             # The run's own start is the event that happened before the command's.
             "TRACESTATE": with_lamport(context.tracestate, context.lamport + 1 + LAMPORT_AHEAD),

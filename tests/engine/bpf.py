@@ -20,8 +20,10 @@ ABIS = ("unknown", "x86_64", "i386", "x32", "aarch64", "arm")
 X32_BIT = 0x40000000
 MAX_INSTRUCTIONS = 4096
 
-# <linux/bpf_common.h>: what the kernel can evaluate in advance (seccomp_is_const_allow), no more.
+# <linux/bpf_common.h>: what the kernel can evaluate in advance (seccomp_is_const_allow), but for
+# a load of an argument.
 _LOAD, _AND, _JUMP, _JEQ, _JGE, _RETURN = 0x20, 0x54, 0x05, 0x15, 0x35, 0x06
+FIRST = 16  # struct seccomp_data: the low half of args[0]
 OPERATIONS = {_LOAD, _AND, _JUMP, _JEQ, _JGE, _RETURN}
 
 
@@ -61,15 +63,16 @@ def parse(program: bytes) -> list[Instruction]:
     return [Instruction(*fields) for fields in struct.iter_unpack("<HBBI", program)]
 
 
-def run(program: list[Instruction], arch: int, number: int) -> Verdict:
-    """One call through the program."""
+def run(program: list[Instruction], arch: int, number: int, first: int | None = None) -> Verdict:
+    """One call through the program; with no `first` argument, it must not be looked at."""
     accumulator, at, steps = 0, 0, 0
     while True:
         code, yes, no, k = program[at]
         at += 1
         steps += 1
         if code == _LOAD:
-            accumulator = {0: number & 0xFFFFFFFF, 4: arch}[k]
+            assert k != FIRST or first is not None
+            accumulator = {0: number & 0xFFFFFFFF, 4: arch, FIRST: (first or 0) & 0xFFFFFFFF}[k]
         elif code == _AND:
             accumulator &= k
         elif code == _JUMP:

@@ -127,13 +127,14 @@ def test_the_environment_is_equal_to_the_byte() -> None:
     assert execute([*before, *traced("-o", os.devnull), *show]) == bare
 
 
-def test_exporting_adds_two_variables_and_changes_nothing_else() -> None:
+def test_exporting_adds_three_variables_and_changes_nothing_else() -> None:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": environment()["PYTHONPATH"], "X": "1"}
     bare = printed([], env)
     run = export(["env", "-0"], env=env)
     seen = run.done.output.split("\0")[:-1]
     more = [entry for entry in seen if entry not in bare]
-    assert [entry.partition("=")[0] for entry in more] == ["TRACEPARENT", "TRACESTATE"]
+    names = [entry.partition("=")[0] for entry in more]
+    assert names == ["RENACER_MARKERS", "TRACEPARENT", "TRACESTATE"]
     assert [entry for entry in seen if entry in bare] == bare
 
 

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""Markers: a program tells which span of its own is live, and its calls go under that span."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.context.spans import links
+from tests.context.spans import parse as parse_parent
+from tests.engine.tools import ROOT, environment, execute, export, facts, record, traced
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+    from tests.engine.tools import Spans
+
+FIRST = "00-" + "a1" * 16 + "-" + "b2" * 8 + "-01"
+SECOND = "00-" + "c3" * 16 + "-" + "d4" * 8 + "-03"
+UNSAMPLED = "00-" + "e5" * 16 + "-" + "f6" * 8 + "-00"
+INCLUDE = ROOT / "renacer_otel" / "include"
+CONTEXT_RECORD = 9
+# How it is traced: another engine, or most calls let through in the kernel.
+WAYS = {
+    "ptrace": (),
+    "filtered": ("-e", "trace=getpgid", "--seccomp-bpf", "on"),
+    "python": ("--engine", "python"),
+}
+
+
+@pytest.fixture(scope="session")
+def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A C program that uses the header."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler (cc)")
+    made = tmp_path_factory.mktemp("marks") / "marks"
+    source = Path(__file__).parent / "subjects" / "marks.c"
+    flags = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread")
+    subprocess.run([compiler, *flags, f"-I{INCLUDE}", "-o", made, source], check=True)
+    return made
+
+
+def steps(run: Spans) -> dict[int, Span]:
+    """The calls by which a subject says where it is."""
+    found = {facts(span)["syscall.args.pid"] - 1000: span for span in run.named("getpgid")}
+    assert len(found) == len(run.named("getpgid"))
+    return found
+
+
+def is_under(run: Spans, span: Span, traceparent: str) -> None:
+    """A child of the application's span, linked to its process."""
+    parent = parse_parent(traceparent)
+    assert (span.trace_id, span.parent_span_id) == (parent.trace_id, parent.span_id)
+    assert span.flags == parent.flags | 0x100
+    process = run.by_id[links(span)["process"]]
+    assert process in run.processes
+    assert process.trace_id == run.root.trace_id
+
+
+def is_under_process(run: Spans, span: Span) -> None:
+    assert span.trace_id == run.root.trace_id
+    assert run.by_id[span.trace_id, span.parent_span_id] in run.processes
+    assert "process" not in links(span)
+
+
+def ran(words: Sequence[object], *options: str) -> Spans:
+    run = export(words, *options)
+    assert run.done.status == 0, run.done
+    return run
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_calls_go_under_the_span_that_was_told(marks: Path, way: str) -> None:
+    run = ran([marks, "plain", FIRST, SECOND], *WAYS[way])
+    found = steps(run)
+    assert set(found) == set(range(5))
+    is_under_process(run, found[0])
+    is_under(run, found[1], FIRST)
+    is_under(run, found[2], SECOND)
+    is_under(run, found[3], FIRST)
+    is_under_process(run, found[4])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_thread_has_its_own(marks: Path, way: str) -> None:
+    run = ran([marks, "threads", FIRST, SECOND], *WAYS[way])
+    found = steps(run)
+    is_under(run, found[0], FIRST)
+    is_under_process(run, found[5])
+    is_under(run, found[6], SECOND)
+    is_under(run, found[1], FIRST)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_it_makes_begins_with_none_and_is_linked(marks: Path, way: str) -> None:
+    run = ran([marks, "forks", FIRST, SECOND], *WAYS[way])
+    found = steps(run)
+    is_under_process(run, found[5])
+    is_under(run, found[6], SECOND)
+    is_under_process(run, found[7])
+    is_under(run, found[0], FIRST)
+    is_under(run, found[1], FIRST)
+    # Its own process span is in the tree, and knows of the span that was live over its birth.
+    parent = parse_parent(FIRST)
+    children = [span for span in run.processes if "application" in links(span)]
+    assert len(children) == (2 if way != "filtered" else len(children))
+    for child in children:
+        assert links(child)["application"] == (parent.trace_id, parent.span_id)
+        assert run.by_id[child.trace_id, child.parent_span_id] in run.processes
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_in_a_signal_handler(marks: Path, way: str) -> None:
+    run = ran([marks, "signals", FIRST, SECOND], *WAYS[way])
+    found = steps(run)
+    is_under(run, found[0], FIRST)
+    is_under(run, found[5], SECOND)
+    is_under(run, found[1], FIRST)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the 32-bit ABI of x86_64")
+@pytest.mark.parametrize("way", WAYS)
+def test_by_the_other_abi(marks: Path, way: str) -> None:
+    run = ran([marks, "compat", FIRST, SECOND], *WAYS[way])
+    is_under(run, steps(run)[0], FIRST)
+
+
+def test_a_span_that_nobody_will_see_holds_nothing(marks: Path) -> None:
+    run = ran([marks, "plain", FIRST, UNSAMPLED])
+    is_under(run, steps(run)[1], FIRST)
+    is_under_process(run, steps(run)[2])
+
+
+@pytest.mark.parametrize("engine", ["ptrace", "python"])
+def test_a_marker_is_no_call(marks: Path, engine: str, tmp_path: Path) -> None:
+    words, silent = [marks, "plain", FIRST, SECOND], [marks, "plain", FIRST, SECOND]
+    told = {"RENACER_MARKERS": "1:00000"}
+    options = ("--engine", engine)
+    env = environment(**told)
+
+    def text(env: dict[str, str]) -> str:
+        done = execute([*traced("-e", "trace=write,getpgid", *options), *words], env)
+        assert done.status == 0
+        return done.errors
+
+    def totals(env: dict[str, str]) -> tuple[object, object]:
+        root = export(silent, *options, env=env).root
+        return facts(root)["renacer.calls"], facts(root)["renacer.errors"]
+
+    assert text(env) == text(environment())
+    assert "write" not in text(env)
+    counted = execute([*traced("-c", "-e", "trace=write,getpgid", *options), *words], env)
+    assert "getpgid" in counted.errors
+    assert "write" not in counted.errors
+    run = record(tmp_path, words, *options, env=env)
+    kinds = [event.kind for event in run.events]
+    assert kinds.count(CONTEXT_RECORD) == 4
+    assert not [event for event in run.events if event.name == "write"]
+    # Without markers it reads no status of its own: three calls less, and none of them fails.
+    asked, bare = totals(environment()), export(words, "--no-propagate", *options).root
+    assert asked[0] - facts(bare)["renacer.calls"] == 3
+    assert asked[1] == facts(bare)["renacer.errors"]
+
+
+@pytest.mark.parametrize("way", ["ptrace", "python"])
+def test_what_is_no_frame_is_a_call(marks: Path, way: str) -> None:
+    run = ran([marks, "others", FIRST, SECOND], *WAYS[way])
+    writes = [span for span in run.named("write") if facts(span)["syscall.args.fd"] == -1]
+    assert len(writes) == 9
+    assert all(facts(span)["syscall.result"] == -9 for span in writes)
+    is_under_process(run, steps(run)[0])
+
+
+def test_untraced_it_says_nothing(marks: Path) -> None:
+    """A filter that kills who tells proves it."""
+    words = [marks, "filter", FIRST, SECOND]
+    assert execute(words, environment()).status == 0
+    told = environment(RENACER_MARKERS="1:00009")
+    assert execute(words, told).status == -31
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_silent_under_a_filter_that_is_not_ours(marks: Path, way: str) -> None:
+    run = ran([marks, "filter", FIRST, SECOND], *WAYS[way])
+    for span in steps(run).values():
+        is_under_process(run, span)
+    # Under ours alone it has told: that filter is known.
+    assert links(steps(ran([marks, "plain", FIRST, SECOND], *WAYS[way]))[1])
+
+
+def test_the_filters_around_us_are_known(marks: Path) -> None:
+    """A container's filter is there before we are."""
+    with_filter = execute(
+        ["sh", "-c", "grep -q '^Seccomp:.*2' /proc/self/status && echo $RENACER_MARKERS"],
+        environment(RENACER_MARKERS="x"),
+    )
+    around = int(with_filter.output.strip() != "")
+    done = export(["sh", "-c", "echo $RENACER_MARKERS"])
+    assert done.done.output.strip() == f"1:{around:05d}"
+    filtered = export(["sh", "-c", "echo $RENACER_MARKERS"], *WAYS["filtered"])
+    assert filtered.done.output.strip() == f"1:{around + 1:05d}"
+
+
+def test_not_asked_for_without_spans_to_export() -> None:
+    done = execute([*traced("-o", os.devnull), "sh", "-c", "echo .$RENACER_MARKERS"])
+    assert done.output == ".\n"
+    done = export(["sh", "-c", "echo .$RENACER_MARKERS"], "--no-propagate").done
+    assert done.output == ".\n"
