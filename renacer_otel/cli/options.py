@@ -29,6 +29,10 @@ class Parser(argparse.ArgumentParser):
         terminal.show(self.format_help())
 
 
+class Paragraphs(argparse.RawDescriptionHelpFormatter):
+    """Help whose description stands as it is in the source."""
+
+
 _USAGES = {
     "run": "renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]",
     "attach": "renacer-otel attach [OPTION...] [PID...]",

@@ -138,6 +138,10 @@ class Replay:
         """The counter of a span id: the number of a call's entry, or as ids.h says."""
         return int(native.lib.rn_span_counter(*_key(self.metadata), span_id))
 
+    def span_of_process(self, ordinal: int) -> int:
+        """The id of the span that a process began with."""
+        return self.span_of_number(1 << 63 | ordinal)
+
     def span_of_number(self, number: int) -> int:
         """The id of the span of the call whose entry has this number."""
         return int(native.lib.rn_span_id(*_key(self.metadata), number))
@@ -149,6 +153,18 @@ def call_name(abi: int, nr: int) -> str:
     if name == native.ffi.NULL:
         return f"syscall_{nr & 0xFFFFFFFF:#x}"
     return str(native.ffi.string(name).decode())
+
+
+def call_number(abi: int, name: str) -> int | None:
+    """The number of a call of this name, None where the ABI has none."""
+    number = int(native.lib.rn_table_number(abi, name.encode("utf-8", "replace")))
+    return None if number < 0 else number
+
+
+def signal_name(number: int) -> str:
+    """A signal's name: SIGINT."""
+    name = native.lib.rn_table_signal(number)
+    return str(native.ffi.string(name).decode()) if name != native.ffi.NULL else f"signal {number}"
 
 
 def edge_names() -> tuple[str, ...]:

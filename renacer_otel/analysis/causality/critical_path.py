@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""The longest causal path: what the end of the command had to wait for, step by step.
+
+It is walked backwards. From an event the path goes back along its thread, until there is a call
+that waited: one whose cause, in another thread, came after its own entry. There it goes over to
+the latest such cause, and on. So each of its pieces had to be over before the next could begin,
+and to make the command faster something on it must become faster.
+
+Every nanosecond of it is one of: `running`, between two calls of its thread; `kernel`, in a call
+that waited for no other thread that we know of; `blocked`, from a cause to its effect, such as
+from the entry of a write to the exit of the read that waited for it. How long the effect's
+thread had been waiting before the cause came is told beside it: `waited`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from renacer_otel.analysis.causality.history import EXIT, SIGNAL, START
+from renacer_otel.spans import replay
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from renacer_otel.analysis.causality.history import History, Point
+
+_ORDINAL_COMMAND = 1
+_INTERRUPTED = 2  # RN_FLAG_INTERRUPTED
+
+
+class Step(NamedTuple):
+    """A piece of the path in one thread, and the edge that led out of it to the next step.
+
+    Times in ns. `edge`: row of History.edges, -1 in the last step. `blocked`: from the edge's
+    cause to its effect; `waited`: of the effect's thread, before the cause.
+    """
+
+    first: Point
+    last: Point
+    running: int
+    kernel: int
+    edge: int
+    blocked: int
+    waited: int
+
+
+class Blocked(NamedTuple):
+    """A process waited for another, by one kind of edge; see Step. Sums over `times` steps."""
+
+    process: int  # ordinals
+    on: int
+    edge: str
+    call: str  # that waited; "" = an event
+    certain: bool
+    times: int
+    blocked: int
+    waited: int
+
+
+class Share(NamedTuple):
+    """Of a process in the path, ns."""
+
+    process: int
+    running: int
+    kernel: int
+    blocked: int
+
+
+class InKernel(NamedTuple):
+    """Calls of one name in the path that waited for no other thread."""
+
+    process: int
+    call: str
+    calls: int
+    time: int
+
+
+@dataclass
+class CriticalPath:
+    """`steps` in the order of time. Times in ns; `total` = running + kernel + blocked.
+
+    `shares`, `blocked_on` and `calls`: greatest first.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    running: int = 0
+    kernel: int = 0
+    blocked: int = 0
+    certain: bool = True  # False: some edge is only one of several possible causes
+    shares: list[Share] = field(default_factory=list)
+    blocked_on: list[Blocked] = field(default_factory=list)
+    calls: list[InKernel] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """From its first event to its last."""
+        return self.running + self.kernel + self.blocked
+
+
+def critical_path(history: History) -> CriticalPath:
+    """The path to the end of the command, or to the last event where the command has no end."""
+    path = CriticalPath()
+    point = _end(history)
+    if point is None:
+        return path
+    threads = _Threads(history)
+    waits = _Waits(history, threads)
+    ranges: list[tuple[int, int]] = []
+    edge, blocked, waited = -1, 0, 0
+    while True:
+        found = waits.before(point)
+        effect = threads.first(point.thread) if found is None else waits.effect(found)
+        running, kernel, calls = threads.split(effect, point)
+        ranges.append(calls)
+        path.steps.append(Step(effect, point, running, kernel, edge, blocked, waited))
+        if found is None:
+            break
+        point, edge, blocked, waited = waits.over(found, effect)
+        path.certain &= bool(history.edges["certain"][edge])
+    path.steps.reverse()
+    _sum_up(history, path)
+    path.calls = _calls(history, threads, ranges)
+    return path
+
+
+def _end(history: History) -> Point | None:
+    run = history.run
+    of_command = run.threads["ordinal"][run.events["thread"]] == _ORDINAL_COMMAND
+    ends = run.events["seq"][of_command & (run.events["kind"] == EXIT) & (run.events["last"] != 0)]
+    if not len(ends):
+        ends = np.concatenate([run.events["seq"], run.calls["seq"], run.calls["end"]])
+    return history.point(int(ends.max())) if len(ends) else None
+
+
+class _Threads:
+    """Calls and events of each thread, in order."""
+
+    def __init__(self, history: History) -> None:
+        run = history.run
+        calls, bounds = run.calls, np.arange(len(run.threads) + 1)
+        self._history = history
+        self.rows = np.lexsort((calls["seq"], calls["thread"]))
+        self._starts: list[int] = np.searchsorted(calls["thread"][self.rows], bounds).tolist()
+        self.entries = calls["seq"][self.rows].data
+        self.exits = calls["end"][self.rows].data
+        spent = calls["t1"].astype(np.int64) - calls["t0"].astype(np.int64)
+        spent = np.where(calls["end"] > 0, np.maximum(spent, 0), 0)[self.rows]
+        self.spent = np.concatenate([np.zeros(1, np.int64), np.cumsum(spent)]).data
+        order = np.lexsort((run.events["seq"], run.events["thread"]))
+        self._events = run.events["seq"][order].data
+        self._event_starts = np.searchsorted(run.events["thread"][order], bounds).tolist()
+
+    def entered(self, thread: int, number: int) -> int:
+        """The place behind the last call of a thread that was entered before event `number`."""
+        return bisect_left(self.entries, number, self._starts[thread], self._starts[thread + 1])
+
+    def has_before(self, thread: int, place: int) -> bool:
+        """Whether a call of the thread stands before a place."""
+        return place > self._starts[thread]
+
+    def first(self, thread: int) -> Point:
+        """A thread's first event."""
+        numbers = [
+            view[starts[thread]]
+            for view, starts in (
+                (self.entries, self._starts), (self._events, self._event_starts)
+            )
+            if starts[thread] < starts[thread + 1]
+        ]  # fmt: skip
+        found = self._history.point(min(numbers))
+        assert found is not None
+        return found
+
+    def split(self, first: Point, last: Point) -> tuple[int, int, tuple[int, int]]:
+        """(running, kernel) between two events of a thread, in ns, and its whole calls there.
+
+        These: the places of the first, and behind the last.
+        """
+        calls, begin, end = self._history.run.calls, *map(self._history.time, (first, last))
+        low = self.entered(first.thread, first.number)
+        high = self.entered(last.thread, last.number)
+        kernel = 0
+        # `first` within a call, such as an exec: its rest.
+        if self.has_before(first.thread, low) and not 0 < self.exits[low - 1] <= first.number:
+            kernel += min(int(calls["t1"][self.rows[low - 1]]), end) - begin
+        # `last` within a call: such as an exit.
+        if high > low and not 0 < self.exits[high - 1] <= last.number:
+            high -= 1
+            kernel += end - int(calls["t0"][self.rows[high]])
+        kernel += self.spent[high] - self.spent[low]
+        whole = max(end - begin, 0)
+        kernel = max(0, min(kernel, whole))
+        return whole - kernel, kernel, (low, high)
+
+
+class _Waits:
+    """The events that a thread came to only after a cause in another: the latest cause of each."""
+
+    def __init__(self, history: History, threads: _Threads) -> None:
+        self._history = history
+        edges = history.edges
+        effects, bases = edges["effect"].copy(), edges["call"].copy()
+        waits = edges["cause"] > bases
+        kinds = {int(row["seq"]): int(row["kind"]) for row in _events_of(history)}
+        for row in np.flatnonzero(bases == 0).tolist():
+            effect, thread = int(effects[row]), int(edges["effect_thread"][row])
+            place = threads.entered(thread, effect) - 1
+            kind = kinds.get(effect)
+            if kind == START or not threads.has_before(thread, place + 1):
+                continue  # there is nothing before it
+            bases[row] = threads.entries[place]
+            if kind == SIGNAL:
+                # What waited for it is the call that it interrupted, if it did.
+                flags = int(history.run.calls["flags"][threads.rows[place]])
+                effects[row] = threads.exits[place] if flags & _INTERRUPTED else 0
+            waits[row] = bases[row] < edges["cause"][row] < effects[row]
+        rows = np.flatnonzero(waits)
+        rows = rows[np.lexsort((edges["cause"][rows], effects[rows], edges["effect_thread"][rows]))]
+        threads_of, effects_of = edges["effect_thread"][rows], effects[rows]
+        is_last = np.ones(len(rows), bool)
+        if len(rows) > 1:
+            same = (threads_of[1:] == threads_of[:-1]) & (effects_of[1:] == effects_of[:-1])
+            is_last[:-1] = ~same
+        self._rows = rows[is_last]
+        self._effects = effects_of[is_last].data
+        self._bases = bases[self._rows]
+        bounds = np.arange(len(history.run.threads) + 1)
+        self._starts = np.searchsorted(threads_of[is_last], bounds).tolist()
+
+    def before(self, point: Point) -> int | None:
+        """The last of them in the event's thread, at or before it."""
+        first, last = self._starts[point.thread], self._starts[point.thread + 1]
+        found = bisect_right(self._effects, point.number, first, last) - 1
+        return found if found >= first else None
+
+    def effect(self, found: int) -> Point:
+        """The event that came after the wait."""
+        return self._point(self._effects[found])
+
+    def over(self, found: int, effect: Point) -> tuple[Point, int, int, int]:
+        """(the cause, its edge, ns from it to the effect, ns of waiting before it)."""
+        row = int(self._rows[found])
+        cause = self._point(int(self._history.edges["cause"][row]))
+        time, base = self._history.time, int(self._bases[found])
+        waited = max(time(cause) - time(self._point(base)), 0) if base else 0
+        return cause, row, max(time(effect) - time(cause), 0), waited
+
+    def _point(self, number: int) -> Point:
+        point = self._history.point(number)
+        assert point is not None, "edges are placed"
+        return point
+
+
+def _events_of(history: History) -> NDArray[Any]:
+    """The events that are effects of edges."""
+    effects = history.edges["effect"][history.edges["call"] == 0]
+    found: NDArray[Any] = history.run.events[np.isin(history.run.events["seq"], effects)]
+    return found
+
+
+def _sum_up(history: History, path: CriticalPath) -> None:
+    shares: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    blocked: dict[tuple[int, int, str, str, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
+    names = replay.edge_names()
+    for step in path.steps:
+        share = shares[history.process_of(step.first.thread)]
+        share[0] += step.running
+        share[1] += step.kernel
+        if step.edge < 0:
+            continue
+        edge = history.edges[step.edge]
+        who = history.process_of(int(edge["effect_thread"]))
+        on = history.process_of(int(edge["cause_thread"]))
+        shares[who][2] += step.blocked
+        key = (who, on, names[int(edge["kind"])], _call_name(history, edge), bool(edge["certain"]))
+        for at, value in enumerate((1, step.blocked, step.waited)):
+            blocked[key][at] += value
+    path.shares = [Share(process, *values) for process, values in shares.items()]
+    path.shares.sort(key=lambda share: -sum(share[1:]))
+    path.running, path.kernel, path.blocked = (
+        sum(share[at] for share in path.shares) for at in (1, 2, 3)
+    )
+    path.blocked_on = [Blocked(*key, *values) for key, values in blocked.items()]
+    path.blocked_on.sort(key=lambda row: -(row.blocked + row.waited))
+
+
+def _call_name(history: History, edge: Any) -> str:
+    point = history.point(int(edge["call"]))
+    if point is None:
+        return ""
+    call = history.run.calls[point.row]
+    return replay.call_name(int(call["abi"]), int(call["nr"]))
+
+
+def _calls(history: History, threads: _Threads, ranges: list[tuple[int, int]]) -> list[InKernel]:
+    """The whole calls in these ranges of places, by process and name."""
+    steps = np.zeros(len(threads.rows) + 1, np.int64)
+    for low, high in ranges:
+        steps[low] += 1
+        steps[high] -= 1
+    on_path = np.cumsum(steps[:-1]) > 0
+    calls = history.run.calls[threads.rows[on_path]]
+    spent = np.diff(np.asarray(threads.spent))[on_path]
+    keys = np.empty(len(calls), [("process", "<u8"), ("abi", "u1"), ("nr", "<i4")])
+    keys["process"] = history.run.threads["ordinal"][calls["thread"]]
+    keys["abi"], keys["nr"] = calls["abi"], calls["nr"]
+    found, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    times = np.bincount(which.reshape(-1), weights=spent, minlength=len(found))
+    rows = [
+        InKernel(int(key["process"]), replay.call_name(int(key["abi"]), int(key["nr"])),
+                 int(count), int(time))
+        for key, count, time in zip(found, counts, times, strict=True)
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: -row.time)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel explain`: whether A was before B, after it, or neither, and the proof.
+
+A and B are spans of a TRACE file: '#NUMBER' (of an event), a span id in hex, PID (a process),
+PID:CALL or PID:CALL[N] (its N-th call of that name, from 1; from -1 back from the last).
+
+A is before B if the end of A happened before the start of B: by a chain of steps in one thread
+and of certain edges between threads. If only the start of one happened before the end of the
+other, the two overlap. If neither did, they are concurrent.
+
+Exit code 0; 2 if there is no such TRACE file, 3 if it cannot be read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renacer_otel.cli import options, written
+from renacer_otel.errors import UsageError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the verdict; 0. Raises TraceNotFound, TraceUnreadable, UsageError, OutputError."""
+    parser = options.Parser(
+        prog="renacer-otel explain",
+        usage="renacer-otel explain TRACE A B [--format text|json] [-o FILE]",
+        description=__doc__,
+        formatter_class=options.Paragraphs,
+        allow_abbrev=False,
+    )
+    parser.add_argument("trace", metavar="TRACE", help="made by --format record -o TRACE")
+    parser.add_argument("a", metavar="A", help="a span: see above")
+    parser.add_argument("b", metavar="B", help="another")
+    parser.add_argument("--format", metavar="FORMAT", default="text", help="text or json (text)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
+    given = parser.parse_args(list(arguments))
+    if given.format not in ("text", "json"):
+        raise UsageError(f"--format: '{one_line(given.format, 40)}' is not one of text, json")
+    history = written.history_of(given.trace)
+    from renacer_otel.analysis.causality import naming, relation
+    from renacer_otel.reporters import relation_json, relation_text
+
+    a, b = naming.find(history, given.a), naming.find(history, given.b)
+    found = relation.relate(history, a, b)
+    reporter = relation_json if given.format == "json" else relation_text
+    written.write(reporter.render(history, found), given.output)
+    return 0

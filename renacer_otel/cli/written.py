@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""What the commands over TRACE files share: reading one, saying what it lacks, writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renacer_otel.cli import terminal
+from renacer_otel.errors import OutputError, one_line
+
+if TYPE_CHECKING:
+    from renacer_otel.analysis.causality.history import History
+
+
+def history_of(path: str) -> History:
+    """The history in a TRACE file; what is missing is told on standard error.
+
+    Raises TraceNotFound, TraceUnreadable.
+    """
+    from renacer_otel.analysis.causality.history import History
+    from renacer_otel.spans import replay
+
+    run = replay.of_trace(path)
+    name = one_line(path, 120)
+    if not run.complete:
+        terminal.complain(f"{name} was cut short: its tracer was killed; the end is missing")
+    if run.lost_events:
+        terminal.complain(f"{name}: {run.lost_events:,} events were lost; causes may be missing")
+    if run.missed:
+        terminal.complain(f"{name}: no memory for {run.missed:,} rows; causes may be missing")
+    return History.of(run)
+
+
+def write(text: str, path: str | None) -> None:
+    """To the file, or to standard output. Raises OutputError."""
+    if path is None:
+        terminal.show(text)
+        return
+    try:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise OutputError(
+            f"-o {one_line(path, 120)}: {reason}; name a file that can be written"
+        ) from error
