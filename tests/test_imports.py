@@ -33,6 +33,7 @@ PYTHON: dict[str, set[str]] = {
     "cli": BASE
     | {"engine", "ring", "spans", "exporters", "sidecar", "analysis", "reporters", "__init__"},
     "__main__": {"cli"},
+    "instrument": set(),
 }
 
 # Folders of native/ and the folders and public headers whose headers they may include besides

@@ -5,77 +5,27 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.context.spans import links
-from tests.context.spans import parse as parse_parent
-from tests.engine.tools import ROOT, environment, execute, export, facts, record, traced
+from tests.context.marks import (
+    FIRST,
+    SECOND,
+    UNSAMPLED,
+    WAYS,
+    is_under,
+    is_under_process,
+    ran,
+    steps,
+)
+from tests.context.spans import links, parse
+from tests.engine.tools import environment, execute, export, facts, record, traced
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-    from tests.engine.tools import Spans
-
-FIRST = "00-" + "a1" * 16 + "-" + "b2" * 8 + "-01"
-SECOND = "00-" + "c3" * 16 + "-" + "d4" * 8 + "-03"
-UNSAMPLED = "00-" + "e5" * 16 + "-" + "f6" * 8 + "-00"
-INCLUDE = ROOT / "renacer_otel" / "include"
 CONTEXT_RECORD = 9
-# How it is traced: another engine, or most calls let through in the kernel.
-WAYS = {
-    "ptrace": (),
-    "filtered": ("-e", "trace=getpgid", "--seccomp-bpf", "on"),
-    "python": ("--engine", "python"),
-}
-
-
-@pytest.fixture(scope="session")
-def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A C program that uses the header."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler (cc)")
-    made = tmp_path_factory.mktemp("marks") / "marks"
-    source = Path(__file__).parent / "subjects" / "marks.c"
-    flags = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread")
-    subprocess.run([compiler, *flags, f"-I{INCLUDE}", "-o", made, source], check=True)
-    return made
-
-
-def steps(run: Spans) -> dict[int, Span]:
-    """The calls by which a subject says where it is."""
-    found = {facts(span)["syscall.args.pid"] - 1000: span for span in run.named("getpgid")}
-    assert len(found) == len(run.named("getpgid"))
-    return found
-
-
-def is_under(run: Spans, span: Span, traceparent: str) -> None:
-    """A child of the application's span, linked to its process."""
-    parent = parse_parent(traceparent)
-    assert (span.trace_id, span.parent_span_id) == (parent.trace_id, parent.span_id)
-    assert span.flags == parent.flags | 0x100
-    process = run.by_id[links(span)["process"]]
-    assert process in run.processes
-    assert process.trace_id == run.root.trace_id
-
-
-def is_under_process(run: Spans, span: Span) -> None:
-    assert span.trace_id == run.root.trace_id
-    assert run.by_id[span.trace_id, span.parent_span_id] in run.processes
-    assert "process" not in links(span)
-
-
-def ran(words: Sequence[object], *options: str) -> Spans:
-    run = export(words, *options)
-    assert run.done.status == 0, run.done
-    return run
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -110,7 +60,7 @@ def test_what_it_makes_begins_with_none_and_is_linked(marks: Path, way: str) -> 
     is_under(run, found[0], FIRST)
     is_under(run, found[1], FIRST)
     # Its own process span is in the tree, and knows of the span that was live over its birth.
-    parent = parse_parent(FIRST)
+    parent = parse(FIRST)
     children = [span for span in run.processes if "application" in links(span)]
     assert len(children) == (2 if way != "filtered" else len(children))
     for child in children:
