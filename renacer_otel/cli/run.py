@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 _MAX_STRING = 65_536
 # Fallbacks of the engine that tests force: names of FALLBACKS, comma-separated.
 _DISABLE = "RENACER_DISABLE"
+# Seconds by which tests set the tracer's wall clock ahead: another host's.
+_CLOCK_OFFSET = "RENACER_CLOCK_OFFSET"
+_MAX_CLOCK_OFFSET = 10**6
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -170,6 +173,7 @@ def _session(
         service_name=given.otlp_service_name,
         run_id=run_id,
         options=shown,
+        clock_offset_ns=_clock_offset(environ),
     ), warnings
 
 
@@ -358,6 +362,13 @@ def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
     if unknown := names - FALLBACKS.keys() - {"core"}:
         raise ConfigError(f"{_DISABLE}: unknown {one_line(min(unknown), 40)}")
     return names - {"core"}
+
+
+def _clock_offset(environ: Mapping[str, str]) -> int:
+    text = environ.get(_CLOCK_OFFSET, "0")
+    if not text.isascii() or not text.isdigit() or int(text[:8]) > _MAX_CLOCK_OFFSET:
+        raise ConfigError(f"{_CLOCK_OFFSET}: '{one_line(text, 40)}' is no number of seconds")
+    return int(text) * 10**9
 
 
 def _tell_decisions(session: SessionConfig) -> None:

@@ -70,6 +70,7 @@ class SessionConfig(NamedTuple):
     duration_s: float | None = None  # all are let go after so long
     adopt: tuple[int, int] | None = None  # a process to be the command, and a socket to it
     tell_waiting: bool = False  # for outputs, once nothing is traced any more
+    clock_offset_ns: int = 0  # tests: our wall clock is so much ahead
 
     @property
     def program(self) -> str:
@@ -122,7 +123,8 @@ class Session:
         self._config = config
         self._tell = tell
         self._warn = tell  # as often as need be
-        self._anchors = _anchors()
+        real, monotonic = _anchors()
+        self._anchors = (real + config.clock_offset_ns, monotonic)
         self._id_key = _random_key()
         self._context = config.context or _Context(_random_trace_id())
         self._warnings: list[str] = []

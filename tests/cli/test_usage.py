@@ -137,6 +137,7 @@ def test_client_key_without_its_certificate(tmp_path: Path) -> None:
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "http/json is not supported yet"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/file", "cannot read /no/file"),
         ("RENACER_DISABLE", "everything", "RENACER_DISABLE: unknown everything"),
+        ("RENACER_CLOCK_OFFSET", "1h", "RENACER_CLOCK_OFFSET: '1h' is no number of seconds"),
     ],
 )
 def test_variable_that_ends_the_run(name: str, value: str, expected: str) -> None:
