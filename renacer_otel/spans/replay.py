@@ -6,6 +6,7 @@ No Python object a call: the columns lie in the core's memory, and live as long 
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -147,6 +148,7 @@ class Replay:
         return int(native.lib.rn_span_id(*_key(self.metadata), number))
 
 
+@functools.cache
 def call_name(abi: int, nr: int) -> str:
     """A call's name, as its span has it."""
     name = native.lib.rn_table_name(abi, nr)

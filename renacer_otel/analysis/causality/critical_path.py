@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from renacer_otel.analysis.causality.history import EXIT, SIGNAL, START
+from renacer_otel.analysis.causality.history import EXIT, SIGNAL, START, view
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from renacer_otel.analysis.causality.history import History, Point
@@ -144,15 +146,17 @@ class _Threads:
         run = history.run
         calls, bounds = run.calls, np.arange(len(run.threads) + 1)
         self._history = history
-        self.rows = np.lexsort((calls["seq"], calls["thread"]))
-        self._starts: list[int] = np.searchsorted(calls["thread"][self.rows], bounds).tolist()
-        self.entries = calls["seq"][self.rows].data
-        self.exits = calls["end"][self.rows].data
+        order = np.lexsort((calls["seq"], calls["thread"]))
+        self.order, self.rows = order, view(order)
+        self._t0, self._t1 = view(calls["t0"]), view(calls["t1"])
+        self._starts: list[int] = np.searchsorted(calls["thread"][order], bounds).tolist()
+        self.entries = view(calls["seq"][order])
+        self.exits = view(calls["end"][order])
         spent = calls["t1"].astype(np.int64) - calls["t0"].astype(np.int64)
-        spent = np.where(calls["end"] > 0, np.maximum(spent, 0), 0)[self.rows]
-        self.spent = np.concatenate([np.zeros(1, np.int64), np.cumsum(spent)]).data
+        spent = np.where(calls["end"] > 0, np.maximum(spent, 0), 0)[order]
+        self.spent = view(np.concatenate([np.zeros(1, np.int64), np.cumsum(spent)]))
         order = np.lexsort((run.events["seq"], run.events["thread"]))
-        self._events = run.events["seq"][order].data
+        self._events = view(run.events["seq"][order])
         self._event_starts = np.searchsorted(run.events["thread"][order], bounds).tolist()
 
     def entered(self, thread: int, number: int) -> int:
@@ -181,17 +185,17 @@ class _Threads:
 
         These: the places of the first, and behind the last.
         """
-        calls, begin, end = self._history.run.calls, *map(self._history.time, (first, last))
+        begin, end = self._history.time(first), self._history.time(last)
         low = self.entered(first.thread, first.number)
         high = self.entered(last.thread, last.number)
         kernel = 0
         # `first` within a call, such as an exec: its rest.
         if self.has_before(first.thread, low) and not 0 < self.exits[low - 1] <= first.number:
-            kernel += min(int(calls["t1"][self.rows[low - 1]]), end) - begin
+            kernel += min(self._t1[self.rows[low - 1]], end) - begin
         # `last` within a call: such as an exit.
         if high > low and not 0 < self.exits[high - 1] <= last.number:
             high -= 1
-            kernel += end - int(calls["t0"][self.rows[high]])
+            kernel += end - self._t0[self.rows[high]]
         kernel += self.spent[high] - self.spent[low]
         whole = max(end - begin, 0)
         kernel = max(0, min(kernel, whole))
@@ -226,9 +230,10 @@ class _Waits:
         if len(rows) > 1:
             same = (threads_of[1:] == threads_of[:-1]) & (effects_of[1:] == effects_of[:-1])
             is_last[:-1] = ~same
-        self._rows = rows[is_last]
-        self._effects = effects_of[is_last].data
-        self._bases = bases[self._rows]
+        self._rows = view(rows[is_last])
+        self._effects = view(effects_of[is_last])
+        self._bases = view(bases[rows[is_last]])
+        self._causes = view(edges["cause"])
         bounds = np.arange(len(history.run.threads) + 1)
         self._starts = np.searchsorted(threads_of[is_last], bounds).tolist()
 
@@ -244,9 +249,9 @@ class _Waits:
 
     def over(self, found: int, effect: Point) -> tuple[Point, int, int, int]:
         """(the cause, its edge, ns from it to the effect, ns of waiting before it)."""
-        row = int(self._rows[found])
-        cause = self._point(int(self._history.edges["cause"][row]))
-        time, base = self._history.time, int(self._bases[found])
+        row = self._rows[found]
+        cause = self._point(self._causes[row])
+        time, base = self._history.time, self._bases[found]
         waited = max(time(cause) - time(self._point(base)), 0) if base else 0
         return cause, row, max(time(effect) - time(cause), 0), waited
 
@@ -265,55 +270,64 @@ def _events_of(history: History) -> NDArray[Any]:
 
 def _sum_up(history: History, path: CriticalPath) -> None:
     shares: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    blocked: dict[tuple[int, int, str, str, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
-    names = replay.edge_names()
-    for step in path.steps:
-        share = shares[history.process_of(step.first.thread)]
+    edges, names = history.edges, replay.edge_names()
+    columns = [view(edges[name]) for name in ("effect_thread", "cause_thread", "kind", "certain")]
+    waiting = _names_of_calls(history, path)
+    who = view(history.run.threads["ordinal"])
+    sums: dict[tuple[int, int, int, bool, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for step, call in zip(path.steps, waiting, strict=True):
+        share = shares[who[step.first.thread]]
         share[0] += step.running
         share[1] += step.kernel
         if step.edge < 0:
             continue
-        edge = history.edges[step.edge]
-        who = history.process_of(int(edge["effect_thread"]))
-        on = history.process_of(int(edge["cause_thread"]))
-        shares[who][2] += step.blocked
-        key = (who, on, names[int(edge["kind"])], _call_name(history, edge), bool(edge["certain"]))
-        for at, value in enumerate((1, step.blocked, step.waited)):
-            blocked[key][at] += value
+        effect, cause, kind, is_certain = (column[step.edge] for column in columns)
+        shares[who[effect]][2] += step.blocked
+        total = sums[who[effect], who[cause], kind, bool(is_certain), call]
+        total[0] += 1
+        total[1] += step.blocked
+        total[2] += step.waited
     path.shares = [Share(process, *values) for process, values in shares.items()]
     path.shares.sort(key=lambda share: -sum(share[1:]))
     path.running, path.kernel, path.blocked = (
         sum(share[at] for share in path.shares) for at in (1, 2, 3)
     )
-    path.blocked_on = [Blocked(*key, *values) for key, values in blocked.items()]
+    path.blocked_on = [
+        Blocked(process, on, names[kind], call, certain, *values)
+        for (process, on, kind, certain, call), values in sums.items()
+    ]
     path.blocked_on.sort(key=lambda row: -(row.blocked + row.waited))
 
 
-def _call_name(history: History, edge: Any) -> str:
-    point = history.point(int(edge["call"]))
-    if point is None:
-        return ""
-    call = history.run.calls[point.row]
-    return replay.call_name(int(call["abi"]), int(call["nr"]))
+def _names_of_calls(history: History, path: CriticalPath) -> Iterator[str]:
+    """Of each step the call that its edge ended; "" = none."""
+    calls = view(history.edges["call"])
+    abis, numbers = view(history.run.calls["abi"]), view(history.run.calls["nr"])
+    for step in path.steps:
+        point = history.point(calls[step.edge]) if step.edge >= 0 else None
+        yield replay.call_name(abis[point.row], numbers[point.row]) if point else ""
 
 
 def _calls(history: History, threads: _Threads, ranges: list[tuple[int, int]]) -> list[InKernel]:
     """The whole calls in these ranges of places, by process and name."""
-    steps = np.zeros(len(threads.rows) + 1, np.int64)
+    steps = np.zeros(len(threads.order) + 1, np.int64)
     for low, high in ranges:
         steps[low] += 1
         steps[high] -= 1
     on_path = np.cumsum(steps[:-1]) > 0
-    calls = history.run.calls[threads.rows[on_path]]
+    calls = history.run.calls[threads.order[on_path]]
     spent = np.diff(np.asarray(threads.spent))[on_path]
-    keys = np.empty(len(calls), [("process", "<u8"), ("abi", "u1"), ("nr", "<i4")])
-    keys["process"] = history.run.threads["ordinal"][calls["thread"]]
-    keys["abi"], keys["nr"] = calls["abi"], calls["nr"]
-    found, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    times = np.bincount(which.reshape(-1), weights=spent, minlength=len(found))
-    rows = [
-        InKernel(int(key["process"]), replay.call_name(int(key["abi"]), int(key["nr"])),
-                 int(count), int(time))
-        for key, count, time in zip(found, counts, times, strict=True)
-    ]  # fmt: skip
+    processes, which = np.unique(
+        history.run.threads["ordinal"][calls["thread"]], return_inverse=True
+    )
+    # As one number: NumPy sorts rows of several fields slowly.
+    keys = which.reshape(-1).astype(np.int64) << 40
+    keys |= calls["abi"].astype(np.int64) << 32 | calls["nr"].astype(np.int64) & 0xFFFFFFFF
+    keys, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    times = np.bincount(which.reshape(-1), weights=spent, minlength=len(keys))
+    rows = []
+    for key, count, time in zip(keys.tolist(), counts.tolist(), times.tolist(), strict=True):
+        nr = (key & 0xFFFFFFFF ^ 1 << 31) - (1 << 31)  # signed again
+        name = replay.call_name(key >> 32 & 0xFF, nr)
+        rows.append(InKernel(int(processes[key >> 40]), name, count, int(time)))
     return sorted(rows, key=lambda row: -row.time)
