@@ -28,6 +28,18 @@ with tracer.start_as_current_span("work", context=context) as span:
     env = os.environ | {name.upper(): value for name, value in sent.items()}
     subprocess.run(["sh", "-c", sys.argv[2]], env=env, check=True)
 """
+# Continues by the getter that OpenTelemetry has for environments.
+GETTER = """
+import os
+from opentelemetry.propagators._envcarrier import EnvironmentGetter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+context = TraceContextTextMapPropagator().extract(os.environ, getter=EnvironmentGetter())
+tracer = TracerProvider(shutdown_on_exit=False).get_tracer("application")
+with tracer.start_as_current_span("work", context) as span:
+    print(os.getpid(), f"{span.parent.trace_id:032x} {span.parent.span_id:016x}", flush=True)
+"""
 # Hands on whatever it is told to.
 RELAY = """
 import os, subprocess, sys
@@ -42,6 +54,20 @@ TWO = f"{SHOW}; sh -c '{SHOW}'; :"
 def child_of(run: Spans, parent: bytes) -> object:
     (child,) = [span for span in run.processes if span.parent_span_id == parent]
     return child
+
+
+def test_a_child_continues_from_its_own_process_span() -> None:
+    pytest.importorskip("opentelemetry.propagators._envcarrier")
+    python = f"{sys.executable} -I -W ignore -c '{GETTER}'"
+    run = export(["sh", "-c", f"{python}; {python}; :"])
+    assert run.done.status == 0, run.done
+    lines = [line.split() for line in run.done.output.splitlines()]
+    assert len({pid for pid, _, _ in lines}) == 2
+    for pid, trace_id, span_id in lines:
+        span = run.by_id[bytes.fromhex(trace_id), bytes.fromhex(span_id)]
+        assert facts(span)["process.pid"] == int(pid)
+        assert context_of(span) == "ours"
+    run.check_tree()
 
 
 @pytest.mark.parametrize("mode", ["continues", "begins"])
