@@ -23,6 +23,8 @@ void rn_drop_thread(struct rn_interpreter *in, struct thread *thread, uint64_t w
 	struct process *process = thread->process;
 
 	rn_abandon(in, thread, when, RN_FLAG_UNFINISHED);
+	if (in->objects)
+		rn_fd_table_end(in->objects, &thread->fds);
 	if (--process->threads == 0) {
 		if (!process->pub.ended)
 			end_process(in, process, when, rn_advance(in, thread, process->clock));
@@ -58,6 +60,8 @@ struct thread *rn_thread_of(struct rn_interpreter *in, const struct rn_event *ev
 	if (leader) {
 		thread->process = leader->process;
 		thread->clock = leader->process->pub.lamport_start;
+		if (in->objects)
+			rn_fd_table_join(&thread->fds, &leader->fds, thread->process);
 	} else {
 		/* Its start was lost; the counter cannot meet one that an engine gives. */
 		thread->process = rn_process_create(&in->config, (1ull << 61) | ev->seq);
@@ -89,6 +93,19 @@ static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
 	if (!maker)
 		return ev->args[4] == RN_BIRTH_LAUNCH ? rn_fds_initial(in->selector) : NULL;
 	return rn_fds_inherit(in->selector, &maker->process->fds, ev->args[3] & CLONE_FILES);
+}
+
+/* The descriptors of a thread that begins: its maker's, by the maker's flags; or, of one that was
+   there before, its leader's. */
+static void begin_table(struct rn_interpreter *in, struct thread *thread, struct thread *maker,
+			struct thread *leader, const struct rn_event *ev)
+{
+	if (maker)
+		rn_fd_table_start(in->objects, &thread->fds, &maker->fds, ev, thread->process);
+	else if (leader)
+		rn_fd_table_join(&thread->fds, &leader->fds, thread->process);
+	else
+		rn_fd_table_start(in->objects, &thread->fds, NULL, ev, thread->process);
 }
 
 void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
@@ -139,6 +156,8 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 		cause = process->pub.lamport_start; /* of its process, at least */
 	}
 	thread->process = process;
+	if (in->objects)
+		begin_table(in, thread, maker, leader, ev);
 	process->threads++;
 	in->totals.threads++;
 	if (maker && !maker->open)
@@ -184,6 +203,8 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_process_exec(process, ev);
 	rn_live_exec(thread);
 	rn_fds_exec(&process->fds);
+	if (in->objects)
+		rn_fd_table_exec(in->objects, &thread->fds);
 }
 
 void rn_interpret_exit(struct rn_interpreter *in, const struct rn_event *ev)

@@ -34,6 +34,11 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 		if (!in->selector)
 			goto fail;
 	}
+	if (rn_objects_are_followed(selection->wanted)) {
+		in->objects = rn_objects_create();
+		if (!in->objects)
+			goto fail;
+	}
 	in->config = *config;
 	if (!in->config.tracestate)
 		in->config.tracestate = "";
@@ -46,8 +51,10 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 		goto fail;
 	return in;
 fail:
-	if (in)
+	if (in) {
+		rn_objects_destroy(in->objects);
 		rn_selector_destroy(in->selector);
+	}
 	free(in);
 	return NULL;
 }
@@ -78,6 +85,19 @@ static bool is_counted(const struct rn_interpreter *in, const struct rn_event *e
 	return !in->selector || rn_selector_counts(in->selector, ev);
 }
 
+static void follow_entry(struct rn_interpreter *in, struct thread *thread,
+			 const struct rn_event *ev)
+{
+	if (in->objects)
+		rn_fd_entry(in->objects, &thread->fds, ev);
+}
+
+static void lose_objects(struct rn_interpreter *in)
+{
+	if (in->objects)
+		rn_fd_tables_lost(in->objects);
+}
+
 static void count_call(struct rn_interpreter *in, struct rn_process *process,
 		       const struct rn_call *call)
 {
@@ -97,6 +117,8 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 	struct joined joined;
 
 	rn_edges_exit(in->edges, thread, call, &joined);
+	if (in->objects)
+		rn_fd_exit(in->objects, &thread->fds, call);
 	call->lamport_end = rn_advance(in, thread, joined.clock);
 	call->links = joined.links;
 	call->nlinks = joined.nlinks;
@@ -151,8 +173,11 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_live_entry(thread, ev);
 	thread->open_lamport = rn_advance(in, thread, 0);
 	rn_edges_entry(in->edges, thread, ev);
-	if (!rn_thread_open(thread, ev))
+	follow_entry(in, thread, ev);
+	if (!rn_thread_open(thread, ev)) {
+		lose_objects(in); /* its end will not be seen */
 		return;
+	}
 	describe(in, &call, thread, ev);
 	call.lamport_start = thread->open_lamport;
 	/* Of a call that may still turn out not to be selected nothing is told before its end. */
@@ -194,6 +219,7 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 	call.exit = ev;
 	call.lamport_start = thread->open_lamport = rn_advance(in, thread, 0);
 	rn_edges_entry(in->edges, thread, ev);
+	follow_entry(in, thread, ev);
 	finish_call(in, thread, &call, thread->selected);
 }
 
@@ -226,6 +252,7 @@ static void on_gap(struct rn_interpreter *in, const struct rn_event *ev)
 	if (ev->args[4])
 		rn_live_lost(&in->tables);
 	rn_edges_lost(in->edges);
+	lose_objects(in);
 	in->totals.lost_events += ev->args[0];
 	in->totals.lost_calls += ev->args[1];
 	in->totals.calls += ev->args[1];
@@ -318,6 +345,7 @@ void rn_interpreter_destroy(struct rn_interpreter *in)
 	rn_interpreter_finish(in, &unused);
 	rn_edges_destroy(in->edges);
 	rn_tables_deinit(&in->tables);
+	rn_objects_destroy(in->objects);
 	rn_selector_destroy(in->selector);
 	free(in);
 }

@@ -20,6 +20,7 @@ struct rn_interpreter {
 	struct rn_totals totals;
 	struct rn_selector *selector; /* NULL = all is told */
 	struct edges *edges;
+	struct object_space *objects; /* NULL = they cannot be followed */
 	uint64_t greatest; /* Lamport time of any event */
 	uint64_t last_time;
 	int command_status;

@@ -7,6 +7,9 @@
  * CLONE_FILES, unshare, SCM_RIGHTS, pidfd_getfd; what a process starts with comes from pieces
  * of its start. A call sees the table as it is at its entry: a close takes effect at its entry
  * (the number may be given to another thread before it returns), all else at its exit.
+ *
+ * What cannot be known is not made up: a descriptor that nothing tells of means NULL, and an
+ * object that others may have, too, is `foreign`.
  */
 #ifndef RENACER_SPANS_OBJECTS_H
 #define RENACER_SPANS_OBJECTS_H
@@ -16,47 +19,89 @@
 
 struct fd_table; /* of one process, or shared by several (CLONE_FILES) */
 struct object_space; /* all objects of a run */
+struct process;
 
-/* An open description's end of something: one for each pipe, FIFO, socket, …, not one a descriptor. */
+/* One for each pipe, FIFO, socket, …, not one a descriptor. */
 struct object {
-	struct object *next; /* hash chain */
 	uint64_t number; /* from 1; never used again */
 	uint32_t users; /* tables' entries, messages under way, and whoever else holds it */
-	uint32_t readers, writers; /* entries through which can be read, written */
-	struct rn_object_id id;
+	uint32_t opens; /* of these, tables' entries and messages under way… */
+	uint32_t readers, writers; /* …through which can be read, written */
+	struct rn_object_id id; /* inode 0 = none, or not known */
 	struct object *peer; /* the other socket of a pair or connection; NULL = not known, gone */
 	bool foreign; /* untraced processes may have it, too: nothing about it is certain */
+	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO) */
 	void *state; /* of edges.c… */
 	void (*forget)(
 		struct object *object); /* …which is told when the last user goes; may be NULL */
+
+	/* objects.c and fd_messages.c */
+	struct object *next, **at; /* all of a space */
+	struct object *next_same, *next_tuple; /* hash chains */
+	bool hashed, has_tuple, unsure;
+	uint8_t senders, receivers; /* of descriptors, at this moment */
+	struct flight *inbox, **inbox_end;
+};
+
+/* How a thread uses a table; part of the thread. All zero: it has none. */
+struct fd_user {
+	struct fd_table *table; /* NULL: nothing is known */
+	struct process *owner;
+	struct fd_user *next, **at; /* all of a table */
+	/* Of the call that it is in. */
+	struct object *source; /* what it copies, closes, sends or receives by; held */
+	uint8_t source_ways;
+	bool forks, sends, receives;
+	int32_t born; /* what it made */
+	uint64_t births; /* the table's at the entry */
+	uint64_t first_flight; /* of what it sends */
+	struct fd_aside *aside; /* what it replaces, until it is known that it does */
+	uint32_t n_aside;
 };
 
 struct object_space *rn_objects_create(void); /* NULL: no memory */
 void rn_objects_destroy(struct object_space *space);
+/*
+ * Whether records of these calls (a bitmap as in rn_selection, NULL = all) hold all that tables
+ * change by. Where they do not, nothing is known of any table.
+ */
+bool rn_objects_are_followed(const uint64_t *wanted);
+/*
+ * `closed` is told when no descriptor is left through which this can be read or written (`ways`:
+ * RN_WAY_*, those that have just ended), during the call of rn_fd_*() that ends it: the entry of
+ * a close, dup2, exec or exit, or the end of a thread. A dup2 or exec that fails at last has only
+ * seemed to. Who needs the object for longer holds it.
+ */
+void rn_objects_watch(struct object_space *space,
+		      void (*closed)(void *ctx, struct object *object, uint8_t ways), void *ctx);
 
 /* What a descriptor means; borrowed; NULL = nothing that is known. */
 struct object *rn_fd_object(const struct fd_table *table, int32_t fd);
 /* How it is open: RN_WAY_*. */
 uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd);
+/* Whether an exec closes it. */
+bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd);
 struct object *rn_object_hold(struct object *object);
 void rn_object_put(struct object_space *space, struct object *object);
-/* Calls `visit` for each table that has a descriptor of this object, with a way of `ways`. */
-struct process;
+/*
+ * Calls `visit` for each thread that shares a table with a descriptor of this object that has
+ * one of `ways`: a process may come several times. Looks through all tables.
+ */
 void rn_object_owners(const struct object_space *space, const struct object *object, uint8_t ways,
 		      void (*visit)(void *ctx, struct process *process), void *ctx);
 
-/* The table of a process that begins, by its start's record. `maker`: its maker's, or NULL. */
-struct fd_table *rn_fd_table_start(struct object_space *space, struct fd_table *maker,
-				   const struct rn_event *start, struct process *owner);
-void rn_fd_table_exec(struct object_space *space, struct fd_table **table, struct process *owner);
-void rn_fd_table_end(struct object_space *space, struct fd_table *table, struct process *owner);
-/* Records were lost: nothing is known of any table any more. */
+/* The table of a thread that begins, by its start's record. `maker`: its maker's, or NULL. */
+void rn_fd_table_start(struct object_space *space, struct fd_user *user, struct fd_user *maker,
+		       const struct rn_event *start, struct process *owner);
+/* Of one whose start nobody saw: that of another thread of its process. */
+void rn_fd_table_join(struct fd_user *user, struct fd_user *other, struct process *owner);
+void rn_fd_table_exec(struct object_space *space, struct fd_user *user);
+void rn_fd_table_end(struct object_space *space, struct fd_user *user);
+/* Records were lost: nothing is known of any table any more, but for what comes to be later. */
 void rn_fd_tables_lost(struct object_space *space);
 
-/* What a call does to its process's table, at its entry and at its exit. */
-void rn_fd_entry(struct object_space *space, struct fd_table **table, const struct rn_event *ev,
-		 struct process *owner);
-void rn_fd_exit(struct object_space *space, struct fd_table **table, const struct rn_call *call,
-		struct process *owner);
+/* What a call does to its thread's table, at its entry and at its exit. */
+void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct rn_event *ev);
+void rn_fd_exit(struct object_space *space, struct fd_user *user, const struct rn_call *call);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "renacer/interpret.h"
 
+#include "objects.h"
+
 struct rn_fds;
 
 struct process {
@@ -32,6 +34,7 @@ struct thread {
 	uint32_t entry_cap;
 	struct rn_live_span told; /* by the application, see live.h; valid or none */
 	struct rn_live_span live; /* over the call that began last; valid or none */
+	struct fd_user fds;       /* its descriptors */
 };
 
 #define THREAD_BUCKETS 4096u /* a power of two */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptor tables from inside: what their files share. */
+#ifndef RENACER_SPANS_FD_PRIVATE_H
+#define RENACER_SPANS_FD_PRIVATE_H
+
+#include <stddef.h>
+
+#include "objects.h"
+
+#define FD_LIMIT (1 << 20) /* fs.nr_open as it is; greater ones are not followed */
+#define FD_PAGE 64
+#define FD_BYTES_MAX (64u << 20) /* of all tables */
+#define FLIGHTS_MAX 65536u       /* descriptors in messages under way */
+#define RN_CALLS_MAX (RN_ABI_WORDS * 64u)
+#define OBJECT_BUCKETS 4096u
+
+struct fd_entry {
+	struct object *object; /* NULL = not open, or not known */
+	uint8_t ways;
+	bool cloexec;
+};
+
+struct fd_aside {
+	int32_t fd;
+	struct fd_entry entry;
+};
+
+struct fd_page {
+	struct fd_entry entry[FD_PAGE];
+};
+
+struct fd_table {
+	struct fd_table *next, **at; /* all of a space */
+	struct fd_user *users;
+	struct fd_page **pages;
+	uint32_t n_pages;
+	uint32_t forking; /* copies that are being made, at a moment that is not known */
+	uint64_t births;  /* copies made */
+	bool lost; /* it changes by ways that no call shows */
+};
+
+/* Descriptors in a message, from its send's entry to its receipt. */
+struct flight {
+	struct flight *next;
+	uint64_t number;
+	uint32_t index; /* of its message among those of its call */
+	uint32_t n;
+	struct fd_entry entries[];
+};
+
+/* fd_calls.c and fd_exits.c: what a call is to tables */
+enum fd_role_kind {
+	ROLE_NONE,
+	ROLE_OPEN,  /* flags = argument with O_* */
+	ROLE_CREATE,
+	ROLE_OPEN2, /* struct open_how is argument 2 */
+	ROLE_NEW,   /* an object of its own */
+	ROLE_LANDLOCK,
+	ROLE_SIGNALFD,
+	ROLE_SECCOMP,
+	ROLE_PIDFD_GETFD,
+	ROLE_ACCEPT,
+	ROLE_CONNECT,
+	ROLE_PIPE,
+	ROLE_SOCKETPAIR,
+	ROLE_SOCKETCALL,
+	ROLE_DUP,
+	ROLE_DUP_TO,
+	ROLE_FCNTL,
+	ROLE_IOCTL,
+	ROLE_CLOSE,
+	ROLE_CLOSE_RANGE,
+	ROLE_FORK,
+	ROLE_UNSHARE,
+	ROLE_EXEC,
+	ROLE_EXIT,
+	ROLE_SEND,
+	ROLE_RECEIVE,
+	ROLE_DRAIN, /* reads that throw descriptors in messages away */
+	ROLE_RING   /* io_uring: opens and closes that are no calls */
+};
+
+struct fd_role {
+	const char *name;
+	uint8_t role;
+	uint8_t flags; /* the argument that has…; or FD_NEVER, FD_ALWAYS */
+	uint32_t cloexec; /* …this bit, if an exec closes it */
+	uint8_t kind, ways;
+};
+
+#define FD_BOTH (RN_WAY_READ | RN_WAY_WRITE)
+#define FD_NEVER 6u
+#define FD_ALWAYS 7u
+
+struct object_space {
+	struct object *all;
+	struct fd_table *tables;
+	uint64_t next_number, next_flight;
+	size_t bytes; /* of tables */
+	uint32_t flying;
+	struct flight *dropped; /* to be put, one after the other */
+	bool dropping;
+	void (*closed)(void *ctx, struct object *object, uint8_t ways);
+	void *ctx;
+	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
+	uint8_t role[RN_ABI_COUNT][RN_CALLS_MAX]; /* fd_calls.c; 0 = none */
+};
+
+/* objects.c */
+struct object *rn_object_new(struct object_space *space, uint8_t kind); /* NULL: no memory */
+/* By kind, device and inode; NULL: none, or it has none of its own. */
+struct object *rn_object_find(const struct object_space *space, const struct rn_object_id *id);
+/* Which one it is: from now on it is found by that, and is its peer's peer. */
+void rn_object_identify(struct object_space *space, struct object *object,
+			const struct rn_object_id *id);
+void rn_object_pair(struct object *a, struct object *b);
+/* Untraced processes may have it, too. */
+void rn_object_share(struct object *object);
+void rn_object_open(struct object *object, uint8_t ways);
+void rn_object_shut(struct object_space *space, struct object *object, uint8_t ways);
+
+/* fd_table.c */
+struct fd_entry *rn_table_entry(const struct fd_table *table, int32_t fd); /* NULL: none */
+/* The object's number of users grows. What was there is shut. */
+void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd,
+		  const struct fd_entry *entry);
+/* Takes it out of the table; the caller shuts it. */
+struct fd_entry rn_table_take(struct fd_table *table, int32_t fd);
+void rn_table_close(struct object_space *space, struct fd_table *table, int32_t fd);
+/* Closes a range, or what an exec closes of it; `user`: which keeps it aside, or NULL. */
+void rn_table_close_range(struct object_space *space, struct fd_table *table, uint32_t first,
+			  uint32_t last, bool cloexec_only, struct fd_user *user);
+void rn_table_mark_range(struct fd_table *table, uint32_t first, uint32_t last);
+/* A table of its own, like the one that it had. */
+void rn_table_unshare(struct object_space *space, struct fd_user *user);
+/* Others may have all of it, too. */
+void rn_table_share_all(struct fd_table *table);
+/* It cannot be followed any longer. */
+void rn_table_lose(struct object_space *space, struct fd_table *table);
+bool rn_table_is_shared(const struct fd_table *table);
+/* Takes an open descriptor out of the table, and keeps it until the call's end. */
+bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t fd);
+void rn_user_restore_aside(struct object_space *space, struct fd_user *user);
+void rn_user_drop_aside(struct object_space *space, struct fd_user *user);
+
+/* fd_calls.c */
+const struct fd_role *rn_fd_role(const struct object_space *space, uint8_t abi, int32_t nr);
+/* A captured structure of at least `len` bytes, or NULL. */
+const void *rn_fd_struct(const struct rn_event *ev, unsigned arg, bool at_exit, size_t len);
+/* What a clone3, clone or fork shares with what it makes. */
+uint64_t rn_fd_clone_flags(const struct rn_event *ev);
+void rn_fd_roles_of_calls(struct object_space *space);
+/* The identity that a record tells of a descriptor, or NULL. */
+const struct rn_object_id *rn_fd_identity(const struct rn_event *ev, int64_t fd);
+/* Forgets the call that it is in. */
+void rn_user_leave_call(struct object_space *space, struct fd_user *user);
+
+/* fd_exits.c */
+/* `object` is a descriptor now. */
+void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
+		   struct object *object, uint8_t ways, bool cloexec);
+/* A descriptor of something that may have been there before, by the record's word. */
+void rn_fd_find(struct object_space *space, struct fd_user *user, const struct rn_event *ev,
+		int64_t fd, uint8_t kind, uint8_t ways, bool cloexec);
+
+/* fd_messages.c */
+/* Entry and exit of a call that sends messages; `user->source` is the socket. */
+void rn_rights_send(struct object_space *space, struct fd_user *user, const struct rn_event *ev);
+void rn_rights_sent(struct object_space *space, struct fd_user *user, const struct rn_call *call,
+		    bool failed);
+/* Of one that receives them. */
+void rn_rights_wait(struct fd_user *user);
+void rn_rights_received(struct object_space *space, struct fd_user *user,
+			const struct rn_call *call, bool cloexec, uint64_t flags);
+/* What is in its messages may have been thrown away, or others may have it. */
+void rn_rights_unsure(struct object_space *space, struct object *socket);
+void rn_flights_drop(struct object_space *space, struct flight *flights);
+
+#endif

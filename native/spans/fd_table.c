@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of descriptors, by pages; who shares them. See objects.h. */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fd_private.h"
+
+struct fd_entry *rn_table_entry(const struct fd_table *table, int32_t fd)
+{
+	struct fd_page *page;
+
+	if (!table || fd < 0 || (uint32_t)fd / FD_PAGE >= table->n_pages)
+		return NULL;
+	page = table->pages[fd / FD_PAGE];
+	return page && page->entry[fd % FD_PAGE].object ? &page->entry[fd % FD_PAGE] : NULL;
+}
+
+struct object *rn_fd_object(const struct fd_table *table, int32_t fd)
+{
+	const struct fd_entry *entry = rn_table_entry(table, fd);
+
+	return entry ? entry->object : NULL;
+}
+
+uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd)
+{
+	const struct fd_entry *entry = rn_table_entry(table, fd);
+
+	return entry ? entry->ways : 0;
+}
+
+bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd)
+{
+	const struct fd_entry *entry = rn_table_entry(table, fd);
+
+	return entry && entry->cloexec;
+}
+
+static void *allot(struct object_space *space, size_t bytes)
+{
+	void *room = bytes > FD_BYTES_MAX - space->bytes ? NULL : calloc(1, bytes);
+
+	if (room)
+		space->bytes += bytes;
+	return room;
+}
+
+static bool widen(struct object_space *space, struct fd_table *table, uint32_t n_pages)
+{
+	struct fd_page **pages;
+	uint32_t n = table->n_pages ? table->n_pages : 1;
+
+	if (n_pages <= table->n_pages)
+		return true;
+	while (n < n_pages)
+		n *= 2;
+	pages = allot(space, n * sizeof(struct fd_page *));
+	if (!pages)
+		return false;
+	if (table->n_pages)
+		memcpy(pages, table->pages, table->n_pages * sizeof(struct fd_page *));
+	free(table->pages);
+	space->bytes -= table->n_pages * sizeof(struct fd_page *);
+	table->pages = pages;
+	table->n_pages = n;
+	return true;
+}
+
+/* The place of a descriptor, made if need be; NULL: no memory. */
+static struct fd_entry *place(struct object_space *space, struct fd_table *table, int32_t fd)
+{
+	struct fd_page **page;
+
+	if (!widen(space, table, (uint32_t)fd / FD_PAGE + 1))
+		return NULL;
+	page = &table->pages[fd / FD_PAGE];
+	if (!*page)
+		*page = allot(space, sizeof(struct fd_page));
+	return *page ? &(*page)->entry[fd % FD_PAGE] : NULL;
+}
+
+struct fd_entry rn_table_take(struct fd_table *table, int32_t fd)
+{
+	struct fd_entry *entry = rn_table_entry(table, fd), taken = {NULL, 0, false};
+
+	if (!entry)
+		return taken;
+	taken = *entry;
+	*entry = (struct fd_entry){NULL, 0, false};
+	if (table->forking) /* before the copy or after it */
+		rn_object_share(taken.object);
+	return taken;
+}
+
+void rn_table_close(struct object_space *space, struct fd_table *table, int32_t fd)
+{
+	struct fd_entry entry = rn_table_take(table, fd);
+
+	if (entry.object)
+		rn_object_shut(space, entry.object, entry.ways);
+}
+
+void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd,
+		  const struct fd_entry *entry)
+{
+	struct fd_entry *to;
+
+	rn_table_close(space, table, fd);
+	to = table->lost || fd < 0 || fd >= FD_LIMIT ? NULL : place(space, table, fd);
+	if (!to) {
+		rn_object_share(entry->object); /* one has it that is not known */
+		return;
+	}
+	if (table->forking)
+		rn_object_share(entry->object);
+	rn_object_open(entry->object, entry->ways);
+	*to = *entry;
+}
+
+bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t fd)
+{
+	struct fd_aside *grown = user->aside;
+	struct fd_entry entry;
+
+	if ((user->n_aside & (user->n_aside - 1)) == 0)
+		grown = realloc(user->aside,
+				(user->n_aside ? 2 * user->n_aside : 1) * sizeof(*grown));
+	if (!grown)
+		return false;
+	entry = rn_table_take(user->table, fd);
+	user->aside = grown;
+	user->aside[user->n_aside++] = (struct fd_aside){fd, entry};
+	rn_object_hold(entry.object);
+	if (entry.object->inbox) /* the messages of a socket that may yet come back */
+		rn_rights_unsure(space, entry.object);
+	rn_object_shut(space, entry.object, entry.ways);
+	return true;
+}
+
+void rn_user_restore_aside(struct object_space *space, struct fd_user *user)
+{
+	for (uint32_t i = 0; i < user->n_aside; i++) {
+		const struct fd_aside *aside = &user->aside[i];
+		struct object *object = aside->entry.object;
+		const struct rn_object_id id = object->id;
+
+		if (object->opens == 0)
+			rn_object_identify(space, object, &id);
+		rn_table_set(space, user->table, aside->fd, &aside->entry);
+	}
+}
+
+void rn_user_drop_aside(struct object_space *space, struct fd_user *user)
+{
+	for (uint32_t i = 0; i < user->n_aside; i++)
+		rn_object_put(space, user->aside[i].entry.object);
+	free(user->aside);
+	user->aside = NULL;
+	user->n_aside = 0;
+}
+
+void rn_table_close_range(struct object_space *space, struct fd_table *table, uint32_t first,
+			  uint32_t last, bool cloexec_only, struct fd_user *user)
+{
+	for (uint32_t fd = first; fd <= last && fd / FD_PAGE < table->n_pages; fd++) {
+		const struct fd_entry *entry;
+
+		if (!table->pages[fd / FD_PAGE]) {
+			fd |= FD_PAGE - 1;
+			continue;
+		}
+		entry = rn_table_entry(table, (int32_t)fd);
+		if (!entry || (cloexec_only && !entry->cloexec))
+			continue;
+		if (user)
+			rn_user_put_aside(space, user, (int32_t)fd);
+		else
+			rn_table_close(space, table, (int32_t)fd);
+	}
+}
+
+void rn_table_mark_range(struct fd_table *table, uint32_t first, uint32_t last)
+{
+	for (uint32_t fd = first; fd <= last && fd / FD_PAGE < table->n_pages; fd++) {
+		struct fd_entry *entry = rn_table_entry(table, (int32_t)fd);
+
+		if (entry)
+			entry->cloexec = true;
+		else if (!table->pages[fd / FD_PAGE])
+			fd |= FD_PAGE - 1;
+	}
+}
+
+static struct fd_table *new_table(struct object_space *space)
+{
+	struct fd_table *table = allot(space, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->next = space->tables;
+	table->at = &space->tables;
+	if (table->next)
+		table->next->at = &table->next;
+	space->tables = table;
+	return table;
+}
+
+static void join(struct fd_table *table, struct fd_user *user)
+{
+	user->table = table;
+	user->next = table->users;
+	user->at = &table->users;
+	if (user->next)
+		user->next->at = &user->next;
+	table->users = user;
+}
+
+bool rn_table_is_shared(const struct fd_table *table)
+{
+	return table->users && table->users->next;
+}
+
+static void leave(struct object_space *space, struct fd_user *user)
+{
+	struct fd_table *table = user->table;
+
+	if (!table)
+		return;
+	if (user->forks)
+		table->forking--;
+	user->forks = false;
+	user->table = NULL;
+	*user->at = user->next;
+	if (user->next)
+		user->next->at = user->at;
+	if (table->users)
+		return;
+	rn_table_close_range(space, table, 0, FD_LIMIT, false, NULL);
+	for (uint32_t i = 0; i < table->n_pages; i++) {
+		if (table->pages[i])
+			space->bytes -= sizeof(struct fd_page);
+		free(table->pages[i]);
+	}
+	space->bytes -= table->n_pages * sizeof(struct fd_page *) + sizeof(*table);
+	free(table->pages);
+	*table->at = table->next;
+	if (table->next)
+		table->next->at = table->at;
+	free(table);
+}
+
+void rn_table_share_all(struct fd_table *table)
+{
+	for (uint32_t i = 0; i < table->n_pages; i++)
+		for (unsigned j = 0; table->pages[i] && j < FD_PAGE; j++)
+			if (table->pages[i]->entry[j].object)
+				rn_object_share(table->pages[i]->entry[j].object);
+}
+
+void rn_table_lose(struct object_space *space, struct fd_table *table)
+{
+	rn_table_share_all(table);
+	rn_table_close_range(space, table, 0, FD_LIMIT, false, NULL);
+	table->lost = true;
+}
+
+static void copy(struct object_space *space, struct fd_table *to, struct fd_table *from)
+{
+	to->lost = from->lost;
+	for (uint32_t i = 0; i < from->n_pages; i++)
+		for (int j = 0; from->pages[i] && j < FD_PAGE; j++)
+			if (from->pages[i]->entry[j].object)
+				rn_table_set(space, to, (int32_t)i * FD_PAGE + j,
+					     &from->pages[i]->entry[j]);
+	from->births++;
+}
+
+/* A thread whose table there is no memory for: others may have all that it has. */
+static void be_copy(struct object_space *space, struct fd_user *user, struct fd_table *from)
+{
+	struct fd_table *table = new_table(space);
+
+	if (!table) {
+		rn_table_share_all(from);
+		return;
+	}
+	copy(space, table, from);
+	join(table, user);
+}
+
+void rn_table_unshare(struct object_space *space, struct fd_user *user)
+{
+	struct fd_table *former = user->table;
+	struct fd_user own = {.owner = user->owner};
+
+	if (!rn_table_is_shared(former))
+		return;
+	be_copy(space, &own, former);
+	leave(space, user);
+	if (own.table) {
+		*own.at = own.next;
+		join(own.table, user);
+	}
+}
+
+/* What a process has when it is first seen: nobody knows who else has it. */
+static void be_found(struct object_space *space, struct fd_user *user, const struct rn_event *start)
+{
+	struct fd_table *table = new_table(space);
+
+	if (!table)
+		return;
+	join(table, user);
+	for (const struct rn_piece *p = rn_piece_first(start); p; p = rn_piece_next(start, p)) {
+		struct fd_entry entry = {.cloexec = p->flags & RN_PIECE_CLOEXEC};
+		struct rn_object_id id;
+
+		if (p->type != RN_PIECE_OBJECT || p->len < sizeof(id) || p->total >= FD_LIMIT)
+			continue;
+		memcpy(&id, rn_piece_data(p), sizeof(id));
+		entry.object = rn_object_find(space, &id);
+		if (!entry.object) {
+			entry.object = rn_object_new(space, id.kind);
+			if (!entry.object)
+				continue;
+			rn_object_identify(space, entry.object, &id);
+		}
+		rn_object_share(entry.object);
+		entry.ways = id.ways;
+		rn_object_hold(entry.object);
+		rn_table_set(space, table, (int32_t)p->total, &entry);
+		rn_object_put(space, entry.object);
+	}
+}
+
+void rn_fd_table_start(struct object_space *space, struct fd_user *user, struct fd_user *maker,
+		       const struct rn_event *start, struct process *owner)
+{
+	user->owner = owner;
+	if (!maker) {
+		be_found(space, user, start);
+		return;
+	}
+	maker->born = start->tid;
+	if (maker->table && start->args[3] & CLONE_FILES)
+		join(maker->table, user);
+	else if (maker->table)
+		be_copy(space, user, maker->table);
+	if (maker->forks) {
+		maker->forks = false;
+		maker->table->forking--;
+	}
+}
+
+void rn_fd_table_join(struct fd_user *user, struct fd_user *other, struct process *owner)
+{
+	user->owner = owner;
+	if (other->table)
+		join(other->table, user);
+}
+
+void rn_fd_table_exec(struct object_space *space, struct fd_user *user)
+{
+	if (!user->table)
+		return;
+	rn_user_drop_aside(space, user);
+	rn_table_unshare(space, user);
+	if (user->table)
+		rn_table_close_range(space, user->table, 0, FD_LIMIT, true, NULL);
+}
+
+void rn_fd_table_end(struct object_space *space, struct fd_user *user)
+{
+	rn_user_leave_call(space, user);
+	leave(space, user);
+}
+
+void rn_fd_tables_lost(struct object_space *space)
+{
+	void (*closed)(void *, struct object *, uint8_t) = space->closed;
+
+	/* That is no close. */
+	space->closed = NULL;
+	for (struct object *object = space->all; object; object = object->next)
+		rn_object_share(object);
+	for (struct fd_table *table = space->tables; table; table = table->next) {
+		for (struct fd_user *user = table->users; user; user = user->next)
+			rn_user_leave_call(space, user);
+		rn_table_close_range(space, table, 0, FD_LIMIT, false, NULL);
+	}
+	space->closed = closed;
+}
+
+void rn_object_owners(const struct object_space *space, const struct object *object, uint8_t ways,
+		      void (*visit)(void *ctx, struct process *process), void *ctx)
+{
+	for (const struct fd_table *table = space->tables; table; table = table->next) {
+		bool has = false;
+
+		for (uint32_t fd = 0; !has && fd / FD_PAGE < table->n_pages; fd++) {
+			const struct fd_entry *entry = rn_table_entry(table, (int32_t)fd);
+
+			has = entry && entry->object == object && entry->ways & ways;
+		}
+		for (const struct fd_user *user = table->users; has && user; user = user->next)
+			visit(ctx, user->owner);
+	}
+}
