@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renacer_otel.exporters.receiver import Receiver
+from renacer_otel.spans.markers import value_for
 from tests.context.marks import (
     FIRST,
     SECOND,
@@ -20,7 +22,20 @@ from tests.context.marks import (
     steps,
 )
 from tests.context.spans import links, parse
-from tests.engine.tools import environment, execute, export, facts, record, traced
+from tests.engine.attaching import attached, settled, until
+from tests.engine.tools import (
+    LIMIT,
+    Done,
+    Spans,
+    environment,
+    execute,
+    export,
+    facts,
+    line_of,
+    record,
+    running,
+    traced,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +97,26 @@ def test_in_a_signal_handler(marks: Path, way: str) -> None:
 def test_by_the_other_abi(marks: Path, way: str) -> None:
     run = ran([marks, "compat", FIRST, SECOND], *WAYS[way])
     is_under(run, steps(run)[0], FIRST)
+
+
+def test_of_a_process_that_is_attached_to(marks: Path) -> None:
+    env = environment(RENACER_MARKERS=value_for())
+    with (
+        Receiver() as receiver,
+        running([marks, "attached", FIRST, SECOND], env=env) as process,
+    ):
+        assert line_of(process) == "ready"
+        with attached(process.pid, "--otlp-endpoint", receiver.endpoint) as tracer:
+            until(lambda: settled(process.pid))
+            assert process.stdin is not None
+            process.stdin.close()
+            assert tracer.wait(LIMIT) == 0
+        run = Spans(Done(0, "", ""), [received.span for received in receiver.spans])
+    found = steps(run)
+    is_under_process(run, found[0])
+    is_under(run, found[1], FIRST)
+    is_under(run, found[2], SECOND)
+    is_under_process(run, found[4])
 
 
 def test_a_span_that_nobody_will_see_holds_nothing(marks: Path) -> None:

@@ -169,7 +169,12 @@ int main(int argc, char **argv)
 		return 0;
 	if (strcmp(what, "plain") == 0)
 		plain();
-	else if (strcmp(what, "threads") == 0)
+	else if (strcmp(what, "attached") == 0) {
+		puts("ready");
+		fflush(stdout);
+		getchar();
+		plain();
+	} else if (strcmp(what, "threads") == 0)
 		threads();
 	else if (strcmp(what, "forks") == 0)
 		forks();
