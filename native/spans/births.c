@@ -25,6 +25,7 @@ void rn_drop_thread(struct rn_interpreter *in, struct thread *thread, uint64_t w
 	rn_abandon(in, thread, when, RN_FLAG_UNFINISHED);
 	if (in->objects)
 		rn_fd_table_end(in->objects, &thread->fds);
+	rn_edges_begin(in->edges); /* this thread is nothing to point at any more */
 	if (--process->threads == 0) {
 		if (!process->pub.ended)
 			end_process(in, process, when, rn_advance(in, thread, process->clock));
@@ -203,6 +204,7 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_process_exec(process, ev);
 	rn_live_exec(thread);
 	rn_fds_exec(&process->fds);
+	rn_edges_exec(in->edges, thread, ev);
 	if (in->objects)
 		rn_fd_table_exec(in->objects, &thread->fds);
 }

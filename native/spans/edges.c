@@ -16,17 +16,26 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 		return NULL;
 	edges->in = in;
 	edges->lives = rn_lives_create();
-	if (!edges->lives) {
+	if (in->objects)
+		edges->channels = rn_channels_create(edges, in->config.selection.wanted);
+	if (!edges->lives || (in->objects && !edges->channels)) {
 		rn_edges_destroy(edges);
 		return NULL;
 	}
 	return edges;
 }
 
+void rn_edges_release(struct edges *edges)
+{
+	if (edges)
+		rn_channels_release(edges->channels);
+}
+
 void rn_edges_destroy(struct edges *edges)
 {
 	if (!edges)
 		return;
+	rn_channels_destroy(edges->channels);
 	rn_lives_destroy(edges->lives);
 	free(edges);
 }
@@ -155,8 +164,23 @@ void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_c
 void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 			 bool last)
 {
-	if (edges && last)
+	if (!edges)
+		return;
+	if (last)
 		rn_lives_ended(edges, thread, ev);
+	rn_channels_event(edges, thread, ev);
+}
+
+void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_event *ev)
+{
+	if (edges)
+		rn_channels_event(edges, thread, ev);
+}
+
+void rn_edges_begin(struct edges *edges)
+{
+	if (edges)
+		rn_channels_begin(edges);
 }
 
 void rn_edges_lost(struct edges *edges)

@@ -30,7 +30,11 @@ void rn_joined_begin(struct edges *edges, struct joined *joined);
 
 /* NULL: no memory. */
 struct edges *rn_edges_create(struct rn_interpreter *in);
+/* Lets objects go that it holds; those that there are must go before it is destroyed. */
+void rn_edges_release(struct edges *edges);
 void rn_edges_destroy(struct edges *edges);
+/* Another record comes: what was borrowed of the last one is gone. */
+void rn_edges_begin(struct edges *edges);
 
 /* A thread begins, before its time is given; `maker`: NULL = not known. */
 void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
@@ -47,6 +51,8 @@ void rn_edges_tell(struct edges *edges, const struct thread *effect, uint64_t se
 /* A thread has ended; its process too if `last`. thread->clock is its end's time. */
 void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 			 bool last);
+/* A thread runs a new program, and its time has been told. */
+void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_event *ev);
 /* Records were lost: nothing that is under way is certain any more. */
 void rn_edges_lost(struct edges *edges);
 

@@ -6,27 +6,19 @@
 #ifndef RENACER_SPANS_EDGES_PRIVATE_H
 #define RENACER_SPANS_EDGES_PRIVATE_H
 
+#include "cause.h"
 #include "edges.h"
 #include "interpreter_private.h"
 
-/* An event that may cause others: a call's entry, or the end of a thread or process. */
-struct cause {
-	uint64_t seq;     /* of its record */
-	uint64_t clock;   /* Lamport time */
-	uint64_t span_id; /* that a link can name; 0 = none is told */
-	uint64_t ordinal; /* of its process */
-	int32_t tid;
-	uint8_t trace_flags;
-	uint8_t trace_id[16]; /* of that span */
-};
-
 #define EDGES_PENDING 64u /* edges of one effect that are told */
 
+struct channels;
 struct lives;
 
 struct edges {
 	struct rn_interpreter *in;
 	struct lives *lives;
+	struct channels *channels; /* NULL: objects cannot be followed */
 	struct rn_edge pending[EDGES_PENDING]; /* of the effect under way */
 	unsigned n_pending;
 	uint64_t losses; /* how often records were lost */
@@ -49,10 +41,18 @@ void rn_join_incomplete(struct joined *joined, const char *reason);
 /* lives.c: the end of a process that nobody has taken the number of. false: not known. */
 bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out);
 
-/* channels.c: what passes through descriptors; as rn_edges_entry() and rn_edges_exit(), which call
-   them */
+/* channels.c, channel_calls.c: what passes through descriptors; as rn_edges_entry() and its like,
+   which call them, before descriptors change. `wanted`: calls that are recorded; NULL = all. */
+struct channels *rn_channels_create(struct edges *edges, const uint64_t *wanted);
+/* Lets objects go that it holds; those that there are must go before it is destroyed. */
+void rn_channels_release(struct channels *channels);
+void rn_channels_destroy(struct channels *channels);
 void rn_channels_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev);
 void rn_channels_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
 		      struct joined *joined);
+/* A thread has ended, or runs a new program. */
+void rn_channels_event(struct edges *edges, struct thread *thread, const struct rn_event *ev);
+/* Another record comes. */
+void rn_channels_begin(struct edges *edges);
 
 #endif

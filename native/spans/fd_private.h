@@ -100,7 +100,7 @@ struct object_space {
 	uint32_t flying;
 	struct flight *dropped; /* to be put, one after the other */
 	bool dropping;
-	void (*closed)(void *ctx, struct object *object, uint8_t ways);
+	void (*closed)(void *ctx, struct object *object, uint8_t ways, uint8_t ended);
 	void *ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
 	uint8_t role[RN_ABI_COUNT][RN_CALLS_MAX]; /* fd_calls.c; 0 = none */
@@ -110,6 +110,8 @@ struct object_space {
 struct object *rn_object_new(struct object_space *space, uint8_t kind); /* NULL: no memory */
 /* By kind, device and inode; NULL: none, or it has none of its own. */
 struct object *rn_object_find(const struct object_space *space, const struct rn_object_id *id);
+/* The other end of a socket that is this one; NULL = not known, gone. */
+struct object *rn_object_other(const struct object_space *space, const struct rn_object_id *id);
 /* Which one it is: from now on it is found by that, and is its peer's peer. */
 void rn_object_identify(struct object_space *space, struct object *object,
 			const struct rn_object_id *id);

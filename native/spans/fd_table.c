@@ -378,7 +378,7 @@ void rn_fd_table_end(struct object_space *space, struct fd_user *user)
 
 void rn_fd_tables_lost(struct object_space *space)
 {
-	void (*closed)(void *, struct object *, uint8_t) = space->closed;
+	void (*closed)(void *, struct object *, uint8_t, uint8_t) = space->closed;
 
 	/* That is no close. */
 	space->closed = NULL;

@@ -261,6 +261,7 @@ static void on_gap(struct rn_interpreter *in, const struct rn_event *ev)
 
 void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
 {
+	rn_edges_begin(in->edges);
 	if (ev->kind != RN_GAP)
 		in->totals.events += ev->kind == RN_SYSCALL ? 2 : 1;
 	if (ev->t1 > in->last_time)
@@ -303,6 +304,7 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 {
 	const struct rn_interpreter_config *config = &in->config;
 
+	rn_edges_begin(in->edges);
 	for (unsigned i = 0; i < THREAD_BUCKETS; i++) {
 		while (in->tables.bucket[i])
 			rn_drop_thread(in, in->tables.bucket[i], in->last_time);
@@ -343,9 +345,10 @@ void rn_interpreter_destroy(struct rn_interpreter *in)
 		return;
 	in->n_observers = 0;
 	rn_interpreter_finish(in, &unused);
+	rn_edges_release(in->edges);
+	rn_objects_destroy(in->objects);
 	rn_edges_destroy(in->edges);
 	rn_tables_deinit(&in->tables);
-	rn_objects_destroy(in->objects);
 	rn_selector_destroy(in->selector);
 	free(in);
 }

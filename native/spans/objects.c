@@ -16,7 +16,8 @@ struct object_space *rn_objects_create(void)
 }
 
 void rn_objects_watch(struct object_space *space,
-		      void (*closed)(void *ctx, struct object *object, uint8_t ways), void *ctx)
+		      void (*closed)(void *ctx, struct object *object, uint8_t ways, uint8_t ended),
+		      void *ctx)
 {
 	space->closed = closed;
 	space->ctx = ctx;
@@ -115,6 +116,7 @@ void rn_object_pair(struct object *a, struct object *b)
 		b->peer->peer = NULL;
 	a->peer = b;
 	b->peer = a;
+	a->met = b->met = true;
 }
 
 void rn_object_share(struct object *object)
@@ -123,20 +125,18 @@ void rn_object_share(struct object *object)
 	object->named = false;
 }
 
-static struct object *other_end(const struct object_space *space, const struct object *object)
+struct object *rn_object_other(const struct object_space *space, const struct rn_object_id *id)
 {
-	const struct rn_object_id *id = &object->id;
-
 	if (id->family == AF_UNIX && id->peer) {
 		struct rn_object_id other = *id;
 
 		other.inode = id->peer;
 		return rn_object_find(space, &other);
 	}
-	if (!object->has_tuple)
+	if (!is_inet(id))
 		return NULL;
 	for (struct object *o = space->tuple[tuple_bucket(id)]; o; o = o->next_tuple)
-		if (o != object && are_ends(id, &o->id))
+		if (are_ends(id, &o->id))
 			return o;
 	return NULL;
 }
@@ -167,7 +167,7 @@ void rn_object_identify(struct object_space *space, struct object *object,
 	}
 	if (id->kind != RN_OBJECT_SOCKET)
 		return;
-	peer = other_end(space, object);
+	peer = rn_object_other(space, id);
 	if (peer && peer != object && peer->peer != object)
 		rn_object_pair(object, peer);
 }
@@ -231,15 +231,17 @@ void rn_object_shut(struct object_space *space, struct object *object, uint8_t w
 		ended |= RN_WAY_READ;
 	if (ways & RN_WAY_WRITE && --object->writers == 0)
 		ended |= RN_WAY_WRITE;
-	if (ended && space->closed)
-		space->closed(space->ctx, object, ended);
+	if (space->closed)
+		space->closed(space->ctx, object, ways, ended);
 	if (object->opens == 0) {
 		struct flight *inbox = object->inbox;
 
 		object->inbox = NULL; /* what is under way to it ends with it */
 		object->inbox_end = &object->inbox;
-		/* It is gone, though somebody may still look at it; a file stays what it is. */
-		if (!object->foreign && object->id.kind != RN_OBJECT_FILE)
+		/* It is gone, though somebody may still look at it; a file stays what it is, and a
+		   connection that nobody has accepted yet may be found by its other end. */
+		if (!object->foreign && object->id.kind != RN_OBJECT_FILE &&
+		    (object->id.kind != RN_OBJECT_SOCKET || object->met))
 			unhash(space, object);
 		rn_object_put(space, object);
 		rn_flights_drop(space, inbox);

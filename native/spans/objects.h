@@ -39,6 +39,7 @@ struct object {
 	struct object *next, **at; /* all of a space */
 	struct object *next_same, *next_tuple; /* hash chains */
 	bool hashed, has_tuple, unsure;
+	bool met; /* it has, or had, a peer */
 	uint8_t senders, receivers; /* of descriptors, at this moment */
 	struct flight *inbox, **inbox_end;
 };
@@ -67,13 +68,14 @@ void rn_objects_destroy(struct object_space *space);
  */
 bool rn_objects_are_followed(const uint64_t *wanted);
 /*
- * `closed` is told when no descriptor is left through which this can be read or written (`ways`:
- * RN_WAY_*, those that have just ended), during the call of rn_fd_*() that ends it: the entry of
- * a close, dup2, exec or exit, or the end of a thread. A dup2 or exec that fails at last has only
- * seemed to. Who needs the object for longer holds it.
+ * `closed` is told of each descriptor that goes, by how it was open (`ways`) and by which of these
+ * ways it was the last (`ended`): during the call of rn_fd_*() that ends it, the entry of a close,
+ * dup2, exec or exit, or the end of a thread. A dup2 or exec that fails at last has only seemed to.
+ * Who needs the object for longer holds it.
  */
 void rn_objects_watch(struct object_space *space,
-		      void (*closed)(void *ctx, struct object *object, uint8_t ways), void *ctx);
+		      void (*closed)(void *ctx, struct object *object, uint8_t ways, uint8_t ended),
+		      void *ctx);
 
 /* What a descriptor means; borrowed; NULL = nothing that is known. */
 struct object *rn_fd_object(const struct fd_table *table, int32_t fd);

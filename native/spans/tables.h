@@ -35,6 +35,8 @@ struct thread {
 	struct rn_live_span told; /* by the application, see live.h; valid or none */
 	struct rn_live_span live; /* over the call that began last; valid or none */
 	struct fd_user fds;       /* its descriptors */
+	struct operation *operation; /* of the call that it is in: see channels.h; NULL = none */
+	uint64_t entered;         /* seq of its latest call's entry; 0 = none */
 };
 
 #define THREAD_BUCKETS 4096u /* a power of two */

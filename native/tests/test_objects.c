@@ -14,13 +14,16 @@ struct closings {
 	unsigned n;
 };
 
-static void on_closed(void *ctx, struct object *object, uint8_t ways)
+static void on_closed(void *ctx, struct object *object, uint8_t ways, uint8_t ended)
 {
 	struct closings *closings = ctx;
 
+	CHECK_INT(ways & ended, ended);
+	if (!ended)
+		return; /* others are left */
 	CHECK(closings->n < MAX_CLOSED);
 	closings->number[closings->n] = object->number;
-	closings->ways[closings->n++] = ways;
+	closings->ways[closings->n++] = ended;
 }
 
 static void begin(struct world *w, struct closings *closings)

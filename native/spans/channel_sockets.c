@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that name, connect, end and set up sockets and pipes. */
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "channels.h"
+#include "fd_private.h"
+
+#define CONNECTING (-115) /* EINPROGRESS */
+
+/* The piece that was captured for an argument, at the entry or at the exit. */
+static const struct rn_piece *piece_of(const struct rn_event *ev, unsigned arg, bool at_exit)
+{
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_STRUCT && p->arg == arg &&
+		    !!(p->flags & RN_PIECE_AT_EXIT) == at_exit)
+			return p;
+	return NULL;
+}
+
+/* The name in a struct sockaddr_un of `len` bytes: a whole path, or an abstract one. */
+static const uint8_t *name_in(const uint8_t *address, uint32_t len, uint32_t *name_len)
+{
+	const uint32_t head = offsetof(struct sockaddr_un, sun_path);
+	uint16_t family;
+
+	if (len <= head)
+		return NULL;
+	memcpy(&family, address, sizeof(family));
+	if (family != AF_UNIX)
+		return NULL;
+	address += head;
+	len -= head;
+	if (address[0])
+		len = (uint32_t)strnlen((const char *)address, len);
+	*name_len = len;
+	/* A relative one means another thing elsewhere. */
+	return len <= NAME_BYTES && (address[0] == 0 || address[0] == '/') ? address : NULL;
+}
+
+static const uint8_t *name_of(const struct rn_event *ev, unsigned arg, uint32_t *name_len)
+{
+	const struct rn_piece *piece = piece_of(ev, arg, false);
+
+	return piece ? name_in(rn_piece_data(piece), piece->len, name_len) : NULL;
+}
+
+/* The head of the one message of sendmsg(2), and its name. */
+static const uint8_t *name_in_message(const struct rn_event *ev, bool *is_named, uint32_t *name_len)
+{
+	const struct rn_piece *piece = piece_of(ev, 1, false);
+	struct rn_message_head head;
+
+	if (!piece || piece->len < sizeof(head)) {
+		*is_named = true; /* it may be */
+		return NULL;
+	}
+	memcpy(&head, rn_piece_data(piece), sizeof(head));
+	*is_named = head.name && head.namelen;
+	if (head.name_bytes == UINT32_MAX || head.name_bytes > piece->len - sizeof(head))
+		return NULL;
+	return name_in(rn_piece_data(piece) + sizeof(head), head.name_bytes, name_len);
+}
+
+struct channel *rn_channel_to_name(struct channels *channels, const struct rn_event *ev,
+				   enum channel_role role, bool *is_named)
+{
+	const uint8_t *name = NULL;
+	struct object *to;
+	uint32_t len;
+
+	if (role == CHANNEL_SEND && ev->args[4]) {
+		*is_named = true;
+		name = name_of(ev, 4, &len);
+	} else if (role == CHANNEL_SEND_MESSAGE) {
+		name = name_in_message(ev, is_named, &len);
+	} else if (role == CHANNEL_SEND_MESSAGES) {
+		/* Each may go elsewhere. */
+		*is_named = true;
+	}
+	to = name ? rn_channel_named(channels, name, len) : NULL;
+	return to ? rn_channel_in(channels, to) : NULL;
+}
+
+static void on_connect(struct channels *channels, struct thread *thread, const struct rn_event *ev)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)ev->args[0]);
+	struct ends *ends = object ? rn_channel_ends(channels, object) : NULL;
+
+	if (!ends || object->id.kind != RN_OBJECT_SOCKET)
+		return;
+	rn_cause_of_entry(channels->edges, thread, ev, &ends->connect);
+	if (thread->clock > channels->connects)
+		channels->connects = thread->clock;
+}
+
+/* From its entry on it may be seen. */
+static void on_shutdown(struct channels *channels, struct thread *thread, const struct rn_event *ev)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)ev->args[0]);
+	struct channel *channel;
+
+	if (!object || object->id.kind != RN_OBJECT_SOCKET || object->id.type == SOCK_DGRAM)
+		return;
+	if (ev->args[1] != SHUT_WR) {
+		channel = rn_channel_in(channels, object);
+		if (channel && !channel->deaf) {
+			channel->deaf = true;
+			if (thread->clock > channel->closing)
+				channel->closing = thread->clock;
+		}
+	}
+	channel = ev->args[1] == SHUT_RD ? NULL : rn_channel_out(channels, object);
+	if (channel) {
+		rn_channel_gone(channels, channel);
+		channel->shut = true;
+	}
+}
+
+void rn_channel_socket_entry(struct channels *channels, struct thread *thread,
+			     const struct rn_event *ev, enum channel_role role)
+{
+	if (role == CHANNEL_CONNECT)
+		on_connect(channels, thread, ev);
+	else if (role == CHANNEL_SHUTDOWN)
+		on_shutdown(channels, thread, ev);
+}
+
+static void on_bound(struct channels *channels, struct thread *thread, const struct rn_call *call)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
+	const uint8_t *name;
+	uint32_t len;
+
+	if (!object || !rn_channel_is_socket(object, AF_UNIX) || object->id.type != SOCK_DGRAM)
+		return;
+	name = name_of(call->entry, 1, &len);
+	if (name)
+		rn_channel_name(channels, object, name, len);
+}
+
+static void on_accepted(struct channels *channels, struct thread *thread,
+			const struct rn_call *call, struct joined *joined)
+{
+	const struct rn_object_id *id = rn_fd_identity(call->exit, call->result);
+	struct object *other = NULL;
+	const struct ends *ends;
+
+	if (id && id->kind == RN_OBJECT_SOCKET)
+		other = rn_object_other(channels->edges->in->objects, id);
+	ends = other ? other->state : NULL;
+	channels->met = other;
+	if (ends && ends->connect.seq) {
+		rn_join(channels->edges, thread, joined, &ends->connect, RN_EDGE_CONNECT,
+			!rn_channel_is_foreign(other));
+		return;
+	}
+	/* Its end is not recorded yet, or it was none of those that are traced. */
+	if (channels->connects > joined->clock)
+		joined->clock = channels->connects;
+	rn_join_incomplete(joined, "untraced");
+}
+
+/* Packets that are kept apart: the pipe is not in the table yet. */
+static void on_pipe(struct channels *channels, const struct rn_call *call)
+{
+	if (!(call->args[1] & O_DIRECT) || !call->exit)
+		return;
+	for (const struct rn_piece *p = rn_piece_first(call->exit); p;
+	     p = rn_piece_next(call->exit, p)) {
+		struct rn_object_id id;
+
+		if (p->type != RN_PIECE_OBJECT || p->len < sizeof(id))
+			continue;
+		memcpy(&id, rn_piece_data(p), sizeof(id));
+		channels->packet_pipes[channels->next_packet_pipe++ % PACKET_PIPES] = id.inode;
+	}
+}
+
+static void tear(struct channels *channels, struct object *object)
+{
+	struct channel *in = object ? rn_channel_in(channels, object) : NULL;
+
+	if (in)
+		rn_stream_tear(in->stream);
+}
+
+/* What makes of reads and writes another thing than they are taken for here. */
+static void on_option(struct channels *channels, struct thread *thread, const struct rn_call *call,
+		      enum channel_role role)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
+	uint64_t level = call->args[1], name = call->args[2];
+
+	if (!object || object->id.kind != RN_OBJECT_SOCKET)
+		return;
+	if (role == CHANNEL_GETSOCKOPT) {
+		if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE)
+			tear(channels, object);
+		return;
+	}
+	if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF ||
+				    name == SO_PEEK_OFF || name == SO_OOBINLINE))
+		tear(channels, object);
+}
+
+static void on_flags(struct channels *channels, struct thread *thread, const struct rn_call *call)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
+	struct ends *ends;
+
+	if ((int32_t)call->args[1] != F_SETFL || !object || object->id.kind != RN_OBJECT_PIPE)
+		return;
+	ends = rn_channel_ends(channels, object);
+	if (ends && !!(call->args[2] & O_DIRECT) != ends->packets)
+		tear(channels, object);
+}
+
+void rn_channel_socket_exit(struct channels *channels, struct thread *thread,
+			    const struct rn_call *call, enum channel_role role,
+			    struct joined *joined)
+{
+	if (role == CHANNEL_CONNECT && (call->result == 0 || call->result == CONNECTING)) {
+		struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
+
+		if (object && object->id.kind == RN_OBJECT_SOCKET)
+			rn_channel_linger(channels, object);
+		return;
+	}
+	if (call->result < 0)
+		return;
+	switch (role) {
+	case CHANNEL_BIND:
+		on_bound(channels, thread, call);
+		break;
+	case CHANNEL_ACCEPT:
+		on_accepted(channels, thread, call, joined);
+		break;
+	case CHANNEL_PIPE:
+		on_pipe(channels, call);
+		break;
+	case CHANNEL_SETSOCKOPT:
+	case CHANNEL_GETSOCKOPT:
+		on_option(channels, thread, call, role);
+		break;
+	case CHANNEL_FCNTL:
+		on_flags(channels, thread, call);
+		break;
+	case CHANNEL_EPOLL_CTL:
+		rn_channel_watch(channels, thread, call);
+		break;
+	case CHANNEL_POLL:
+	case CHANNEL_SELECT:
+	case CHANNEL_EPOLL_WAIT:
+		if (call->result > 0)
+			rn_channel_ready(channels, thread, call, role, joined);
+		break;
+	default:
+		break;
+	}
+}

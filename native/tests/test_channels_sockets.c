@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes, messages and connections of sockets. */
+#include "channel_world.h"
+
+static void test_pairs(void)
+{
+	static const uint16_t types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+
+	for (unsigned i = 0; i < 3; i++) {
+		bool bytes = types[i] == SOCK_STREAM;
+		uint64_t sent[3], got;
+
+		open_world();
+		make_pair(A, types[i], 3, 4, 200);
+		start(B, A);
+		sent[0] = whole(A, "write", 3, 0, 10, 10);
+		sent[1] = whole(A, "sendto", 3, 0, 10, 10);
+		/* Each direction has a queue of its own. */
+		sent[2] = whole(B, "write", 4, 0, 7, 7);
+		got = whole(A, "read", 3, 0, 100, 7);
+		check_cause(got, "unix", sent[2]);
+		got = feed_whole(call_record(RN_SYSCALL, B, "recvfrom", 4, 0, 10, MSG_PEEK), 10);
+		check_cause(got, "unix", sent[0]);
+		got = whole(B, "recvmsg", 4, 0, 0, bytes ? 15 : 10);
+		if (bytes)
+			check_causes(got, "unix", true, 2, sent);
+		else
+			check_cause(got, "unix", sent[0]);
+		/* Of a message too great for it what is left is thrown away. */
+		got = whole(B, "read", 4, 0, 5, 5);
+		check_cause(got, "unix", sent[1]);
+		if (types[i] != SOCK_DGRAM) {
+			sent[0] = whole(A, "shutdown", 3, SHUT_WR, 0, 0);
+			got = whole(B, "read", 4, 0, 5, 0);
+			check_cause(got, "eof", sent[0]);
+		}
+		close_world();
+	}
+}
+
+static struct rn_object_id inet_id(uint64_t inode, uint16_t port, uint16_t peer_port)
+{
+	struct rn_object_id id = socket_id(AF_INET, SOCK_STREAM, inode, 0);
+
+	id.port = port;
+	id.peer_port = peer_port;
+	id.address[0] = id.peer_address[0] = 127;
+	id.address[3] = id.peer_address[3] = 1;
+	id.known = RN_OBJECT_HAS_LOCAL | (peer_port ? RN_OBJECT_HAS_PEER : 0);
+	return id;
+}
+
+static void make_socket(int32_t tid, uint16_t family, uint16_t type, int32_t fd, uint64_t inode)
+{
+	struct rn_event *ev = call_record(RN_SYSCALL, tid, "socket", family, type, 0, 0);
+	struct rn_object_id id = socket_id(family, type, inode, 0);
+
+	add_object(ev, fd, &id);
+	feed_whole(ev, fd);
+}
+
+static void test_tcp(void)
+{
+	struct rn_object_id id;
+	struct rn_event *ev;
+	uint64_t connected, accepted, sent, got, shut;
+
+	open_world();
+	make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+	start(B, A);
+	make_socket(B, AF_INET, SOCK_STREAM, 5, 301);
+	connected = w.seq + 1;
+	ev = call_record(RN_SYSCALL, B, "connect", 5, 0x1000, 16, 0);
+	id = inet_id(301, 4000, 80);
+	add_object(ev, 5, &id);
+	feed_whole(ev, 0);
+	/* Sent and closed before it is accepted. */
+	sent = whole(B, "write", 5, 0, 4, 4);
+	shut = whole(B, "close", 5, 0, 0, 0);
+	accepted = w.seq + 1;
+	ev = call_record(RN_SYSCALL, A, "accept4", 3, 0, 0, 0);
+	id = inet_id(302, 80, 4000);
+	add_object(ev, 6, &id);
+	feed_whole(ev, 6);
+	check_cause(accepted, "connect", connected);
+	got = whole(A, "recvfrom", 6, 0, 100, 4);
+	check_cause(got, "tcp", sent);
+	got = whole(A, "read", 6, 0, 100, 0);
+	check_cause(got, "eof", shut);
+	/* From outside: bytes that nobody here has sent. */
+	ev = call_record(RN_SYSCALL, A, "accept4", 3, 0, 0, 0);
+	id = inet_id(303, 80, 4001);
+	add_object(ev, 7, &id);
+	accepted = feed_whole(ev, 7);
+	CHECK_INT(call_of(accepted)->nlinks, 0);
+	CHECK_STR(call_of(accepted)->incomplete, "untraced");
+	got = whole(A, "read", 7, 0, 100, 4);
+	CHECK_STR(call_of(got)->incomplete, "untraced");
+	CHECK_INT(call_of(got)->nlinks, 0);
+	close_world();
+}
+
+static void send_to(int32_t tid, int32_t fd, const char *path, uint64_t len)
+{
+	struct rn_event *ev = call_record(RN_SYSCALL, tid, "sendto", (uint64_t)fd, 0, len, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	ev->args[4] = 0x1000;
+	ev->args[5] = sizeof(address);
+	record_piece(ev, RN_PIECE_STRUCT, 4, 0, &address, sizeof(address));
+	feed_whole(ev, (int64_t)len);
+}
+
+static void test_named_datagrams(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/there"};
+	struct rn_event *ev;
+	uint64_t sent, got;
+
+	open_world();
+	make_socket(A, AF_UNIX, SOCK_DGRAM, 3, 400);
+	ev = call_record(RN_SYSCALL, A, "bind", 3, 0x1000, sizeof(address), 0);
+	record_piece(ev, RN_PIECE_STRUCT, 1, 0, &address, sizeof(address));
+	feed_whole(ev, 0);
+	start(B, A);
+	make_socket(B, AF_UNIX, SOCK_DGRAM, 4, 401);
+	sent = w.seq + 1;
+	send_to(B, 4, "/tmp/there", 5);
+	got = whole(A, "read", 3, 0, 100, 5);
+	check_cause(got, "unix", sent);
+	/* To somebody else: nothing that is received here. */
+	send_to(B, 4, "/tmp/elsewhere", 5);
+	sent = w.seq + 1;
+	send_to(B, 4, "/tmp/there", 5);
+	got = whole(A, "read", 3, 0, 100, 5);
+	check_cause(got, "unix", sent);
+	close_world();
+}
+
+int main(void)
+{
+	test_pairs();
+	test_tcp();
+	test_named_datagrams();
+	return check_done();
+}
