@@ -182,6 +182,11 @@ static bool seize(struct rn_engine *e, struct target *target, int tid)
 		}
 	}
 	rn_task_be_attached(task, &target->like);
+	if (target->like.space)
+		rn_space_share(task, &target->like);
+	else
+		rn_space_unseen(e, task);
+	target->like.space = task->space;
 	task->cpu_told = rn_cpu_time_of(task->pid);
 	task->known = true;
 	tell_start(e, task);

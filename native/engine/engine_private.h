@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "application.h"
 #include "filter.h"
 #include "ptrace_abi.h"
 #include "renacer/engine.h"
@@ -67,6 +68,9 @@ struct task {
 	uint64_t lamport_sent; /* the time that its TRACESTATE holds, if it is as we gave it */
 	bool dead;             /* it died before its maker told of it… */
 	int status;            /* …with this */
+	struct space *space;     /* NULL: not looked at */
+	uint64_t thread_pointer; /* 0 = not known */
+	struct slot slots[SPACE_OBJECTS]; /* by the space's objects */
 };
 
 /* Arguments captured at one stop, and bytes of one, at most. */
@@ -175,6 +179,7 @@ struct rn_engine {
 	struct cpu_share cpu;
 	struct cost cost;
 	struct filter filter;
+	struct files *files; /* NULL: applications' spans are not looked for */
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */

@@ -4,14 +4,16 @@
  * of the ranges of numbers, so that a set of 300 calls takes some eight comparisons. It
  * looks at number and architecture only, by instructions that the kernel can evaluate in
  * advance: then it need not run at all for a call that is let through (Linux 5.11 and
- * later). But write(2): that to descriptor -1 may be a marker.
+ * later). But write(2): that to descriptor -1 may be a marker; and mmap(2): it may map code.
  */
 #include "filter.h"
 
 #include <linux/seccomp.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 
 #include "engine_private.h"
 
@@ -19,7 +21,7 @@
 
 #define OFFSET_NR 0u
 #define OFFSET_ARCH 4u
-#define OFFSET_FIRST 16u /* low half of the first argument, little-endian */
+#define OFFSET_ARG(n) (16u + 8u * (n)) /* its lower half */
 
 #ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
@@ -155,7 +157,7 @@ static void add_marker(struct program *p, unsigned abi)
 	int write = rn_guarded_number(abi, GUARDED_WRITE);
 
 	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, MARKER_LEN - 1, (uint32_t)write);
-	add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, OFFSET_FIRST);
+	add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, OFFSET_ARG(0));
 	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, UINT32_MAX);
 	add_return(p, true);
 	add_return(p, false);
@@ -198,8 +200,23 @@ static void add_arch(struct program *p, uint32_t arch, unsigned len)
 	add(p, BPF_JMP | BPF_JA, 0, 0, len);
 }
 
-unsigned rn_filter_build(const uint64_t *wanted, uint32_t action, struct sock_filter *out,
-			 unsigned cap)
+#if defined(__x86_64__)
+/* An mmap of a file with PROT_EXEC: the number is in the accumulator, before and after. */
+#define CODE_LEN 7u
+static void add_code(struct program *p)
+{
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 6, SYS_mmap);
+	add_load(p, OFFSET_ARG(2));
+	add(p, BPF_JMP | BPF_JSET | BPF_K, 0, 3, PROT_EXEC);
+	add_load(p, OFFSET_ARG(4));
+	add(p, BPF_JMP | BPF_JSET | BPF_K, 1, 0, 0x80000000u); /* no descriptor */
+	add_return(p, true);
+	add_return(p, false);
+}
+#endif
+
+unsigned rn_filter_build(const uint64_t *wanted, uint32_t action, bool code,
+			 struct sock_filter *out, unsigned cap)
 {
 	struct program p = {out, 0, cap, action};
 
@@ -207,10 +224,17 @@ unsigned rn_filter_build(const uint64_t *wanted, uint32_t action, struct sock_fi
 #if defined(__x86_64__)
 	unsigned own = abi_len(wanted, RN_ABI_X86_64), x32 = abi_len(wanted, RN_ABI_X32);
 
+	if (wanted[RN_ABI_X86_64 * RN_ABI_WORDS] >> SYS_mmap & 1u)
+		code = false; /* it stops anyhow */
+	if (code)
+		own += CODE_LEN;
+
 	add_arch(&p, AUDIT_ARCH_X86_64, 3 + own + 3 + x32);
 	add_load(&p, OFFSET_NR);
 	add(&p, BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_BIT);
 	add(&p, BPF_JMP | BPF_JA, 0, 0, own);
+	if (code)
+		add_code(&p);
 	add_abi(&p, wanted, RN_ABI_X86_64);
 	add(&p, BPF_JMP | BPF_JGE | BPF_K, 0, 1, NO_CALL);
 	add_return(&p, false);
@@ -220,6 +244,7 @@ unsigned rn_filter_build(const uint64_t *wanted, uint32_t action, struct sock_fi
 	add_load(&p, OFFSET_NR);
 	add_abi(&p, wanted, RN_ABI_I386);
 #elif defined(__aarch64__)
+	(void)code;
 	add_arch(&p, AUDIT_ARCH_AARCH64, 1 + abi_len(wanted, RN_ABI_AARCH64));
 	add_load(&p, OFFSET_NR);
 	add_abi(&p, wanted, RN_ABI_AARCH64);
@@ -250,7 +275,7 @@ void rn_filter_prepare(struct rn_engine *e)
 		return;
 	filter->cookie = new_cookie();
 	filter->len = rn_filter_build(e->config.wanted, SECCOMP_RET_TRACE | filter->cookie,
-				      filter->program, FILTER_MAX);
+				      e->files != NULL, filter->program, FILTER_MAX);
 	filter->had_no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	/* 0 = none is on us, or this kernel has none. */
 	filter->inherited = prctl(PR_GET_SECCOMP) > 0;

@@ -30,11 +30,12 @@ int rn_guarded_number(unsigned abi, enum guarded call);
 
 /*
  * The program for the calls of `wanted` (RN_ABI_COUNT * RN_ABI_WORDS words) and those that the engine
- * needs: `action` for them, SECCOMP_RET_ALLOW for others. Returns its length; 0: `cap` is
+ * needs: `action` for them, SECCOMP_RET_ALLOW for others; with `code` also for an mmap of a
+ * file's code by x86_64. Returns its length; 0: `cap` is
  * too small for it.
  */
-unsigned rn_filter_build(const uint64_t *wanted, uint32_t action, struct sock_filter *out,
-			 unsigned cap);
+unsigned rn_filter_build(const uint64_t *wanted, uint32_t action, bool code,
+			 struct sock_filter *out, unsigned cap);
 
 /* Of the command, before its exec; 0 or errno. Async-signal-safe. */
 int rn_filter_install(const struct rn_engine *e);

@@ -186,6 +186,7 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 		be_thread_of(task, maker);
 	else
 		be_process(e, task, maker);
+	rn_space_birth(e, task, maker);
 	start(e, task, maker, birth_of(event));
 }
 
@@ -268,10 +269,13 @@ static void adopt_orphan(struct rn_engine *e, struct task *task, const struct ki
 		return;
 	}
 	task->silent = !followed;
-	if (leader)
+	if (leader) {
 		be_thread_of(task, leader);
-	else
+		rn_space_share(task, leader);
+	} else {
 		be_orphan(e, task, parent);
+		rn_space_unseen(e, task);
+	}
 	if (!leader && parent)
 		task->depth = parent->depth + 1;
 	start(e, task, NULL, RN_BIRTH_UNKNOWN);
@@ -344,6 +348,7 @@ void rn_on_exec(struct rn_engine *e, int tid)
 	e->command_execed |= tid == e->command_pid;
 	if (task->silent)
 		return;
+	rn_space_exec(e, task);
 	rn_context_at_exec(e, task, &found);
 	rn_record_begin(e, &e->work, RN_EXEC, task);
 	e->work.ev.abi = task->abi;

@@ -255,6 +255,8 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	e->ordinals = RN_ORDINAL_COMMAND; /* whether there is one or not */
 	e->use_syscall_info = !(config->disable & RN_ENGINE_NO_SYSCALL_INFO);
 	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
+	if (config->application)
+		e->files = rn_files_create();
 	return e;
 }
 
@@ -263,6 +265,7 @@ void rn_engine_destroy(struct rn_engine *e)
 	if (!e)
 		return;
 	rn_tasks_free(e);
+	free(e->files);
 	free(e);
 }
 

@@ -267,6 +267,7 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 		e->entry.ev.nr = task->nr;
 		e->entry.ev.flags = flags;
 		memcpy(e->entry.ev.args, task->args, sizeof(task->args));
+		rn_thread_context(e, task, &e->entry);
 		rn_capture_entry(e, task, &e->entry);
 		rn_emit_entry(e, task);
 		atomic_fetch_add_explicit(&e->counters.calls, 1, memory_order_relaxed);
@@ -298,6 +299,8 @@ static void on_return(struct rn_engine *e, struct task *task, struct stop *stop)
 		rn_filter_installed(e, stop->result);
 		rn_cpu_filtered(e);
 	}
+	if (had_entry)
+		rn_space_after_call(e, task, stop->result);
 	if (task->hidden || !had_entry || !task->wanted)
 		return;
 	if (stop->is_error && looks_like_error(stop->result) &&

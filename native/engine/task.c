@@ -70,6 +70,7 @@ struct task *rn_task_add(struct rn_engine *e, int tid)
 
 void rn_task_remove(struct rn_engine *e, struct task *task)
 {
+	rn_space_leave(task);
 	link_out(&e->tasks, task);
 	task->next = e->tasks.free;
 	e->tasks.free = task;
@@ -85,6 +86,9 @@ void rn_task_rename(struct rn_engine *e, struct task *task, int tid)
 
 void rn_tasks_free(struct rn_engine *e)
 {
+	for (unsigned i = 0; i < TASK_BUCKETS; i++)
+		for (struct task *task = e->tasks.bucket[i]; task; task = task->next)
+			rn_space_leave(task);
 	while (e->tasks.slabs) {
 		struct task_slab *slab = e->tasks.slabs;
 

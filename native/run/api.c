@@ -125,7 +125,7 @@ int rn_native_abi(void)
 
 uint32_t rn_filter_program(const uint64_t *wanted, uint32_t action, void *out, uint32_t cap)
 {
-	return rn_filter_build(wanted, action, out, cap);
+	return rn_filter_build(wanted, action, false, out, cap);
 }
 
 uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,

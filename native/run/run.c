@@ -49,6 +49,8 @@ static bool make_engine(rn_run *run)
 		.describe_fds = config->describe_fds,
 		.propagate = config->propagate != 0,
 		.lamport_seed = config->lamport_seed,
+		/* Of use to what tells of parents, and to records that may yet be read. */
+		.application = (config->outputs & (RN_OUT_OTLP | RN_OUT_JSON | RN_OUT_RECORD)) != 0,
 		.key = {config->id_key[0], config->id_key[1]},
 		.wanted = run->recorded,
 		.paths = (const char *const *)run->paths,
@@ -70,6 +72,8 @@ static bool make_engine(rn_run *run)
 		engine.disable |= RN_ENGINE_NO_SYSCALL_INFO;
 	if (config->disable & RN_NO_PROCESS_VM_READV)
 		engine.disable |= RN_ENGINE_NO_VM_READV;
+	if (config->disable & RN_NO_APPLICATION)
+		engine.application = false;
 	if (config->disable & RN_NO_SECCOMP)
 		engine.filter = RN_FILTER_OFF;
 	memcpy(engine.trace_id, config->trace_id, 16);

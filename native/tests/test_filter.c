@@ -11,12 +11,14 @@
 #define MAX 4096u
 #define ACTION 0x7ff01234u
 
+static bool code;
+
 static unsigned build(const uint64_t *wanted, unsigned cap, struct sock_filter **out)
 {
 	/* Of just that size, so that a sanitizer sees one step too far. */
 	*out = malloc((cap ? cap : 1) * sizeof(**out));
 	CHECK(*out != NULL);
-	return rn_filter_build(wanted, ACTION, *out, cap);
+	return rn_filter_build(wanted, ACTION, code, *out, cap);
 }
 
 static void check(const uint64_t *wanted)
@@ -48,6 +50,7 @@ int main(void)
 	memset(wanted, 0xaa, sizeof(wanted));
 	check(wanted);
 	for (int round = 0; round < 200; round++) {
+		code = round % 2;
 		for (unsigned i = 0; i < WORDS; i++) {
 			seed ^= seed << 13;
 			seed ^= seed >> 7;

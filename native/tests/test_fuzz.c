@@ -137,6 +137,31 @@ static void fuzz(const char *name, int (*target)(const uint8_t *, size_t), struc
 	CHECK(rounds > 100);
 }
 
+/* Targets that damage something of their own, a few words of it. */
+static void fuzz_places(const char *name, int (*target)(const uint8_t *, size_t), struct rng *rng)
+{
+	uint64_t until = now_ns() + 1000000000ull * test_scale();
+	unsigned long rounds = 0;
+
+	while (now_ns() < until) {
+		input.len = 2 + 10 * rng_below(rng, 5);
+		for (uint32_t i = 0; i < input.len; i++)
+			input.bytes[i] = (uint8_t)rng_next(rng);
+		for (uint32_t i = 2; i < input.len; i += 10) {
+			uint64_t value = interesting(rng);
+
+			/* Mostly where tables and headers are. */
+			input.bytes[i] = (uint8_t)rng_below(rng, 10);
+			input.bytes[i + 1] &= 0xf8;
+			memcpy(input.bytes + i + 2, &value, 8);
+		}
+		target(input.bytes, input.len);
+		rounds++;
+	}
+	printf("%s: %lu inputs\n", name, rounds);
+	CHECK(rounds > 100);
+}
+
 int main(void)
 {
 	struct rng rng = test_rng();
@@ -146,9 +171,11 @@ int main(void)
 	fuzz_ring(input.bytes, 0);
 	fuzz_spans(input.bytes, 0);
 	fuzz_decode(input.bytes, 0);
+	fuzz_elf_tls(input.bytes, 0);
 	fuzz("fuzz_event", fuzz_event, &rng, 0);
 	fuzz("fuzz_ring", fuzz_ring, &rng, 24);
 	fuzz("fuzz_spans", fuzz_spans, &rng, 0);
 	fuzz("fuzz_decode", fuzz_decode, &rng, 24);
+	fuzz_places("fuzz_elf_tls", fuzz_elf_tls, &rng);
 	return check_done();
 }

@@ -110,6 +110,7 @@ class RunConfig(NamedTuple):
 
 
 FALLBACKS = {
+    "application": "RN_NO_APPLICATION",
     "get_syscall_info": "RN_NO_GET_SYSCALL_INFO",
     "process_vm_readv": "RN_NO_PROCESS_VM_READV",
     "sealing": "RN_NO_SEALING",

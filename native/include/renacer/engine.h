@@ -61,6 +61,7 @@ struct rn_engine_config {
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool no_capture; /* nothing of calls' arguments is read from memory */
+	bool application; /* entries carry RN_PIECE_SPAN where the application publishes it */
 	bool propagate;
 	uint64_t lamport_seed; /* greatest Lamport time heard of before the start */
 	uint8_t trace_id[16];
