@@ -65,6 +65,8 @@
  *                                  what its last exec found in TRACEPARENT
  *   renacer.calls, renacer.errors                       int
  *   renacer.lamport.sent   int     that its last exec wrote into TRACESTATE; absent if it did not
+ *   renacer.application.service.name, .namespace, .version, .instance.id
+ *                          string  as it publishes them of itself; else absent
  *   renacer.superseded     true    an exec moved it into another trace; else absent
  *   Links: renacer.edge    string  why the two belong together
  *
@@ -324,6 +326,19 @@ static void walk_creation_time(struct writer *w, uint64_t unix_ns)
 	attr_text(w, RN_KEY("process.creation.time"), text, len);
 }
 
+/* What the process publishes of itself. */
+static void walk_resource(struct writer *w, const struct rn_process *process)
+{
+	walk_string(w, RN_KEY("renacer.application.service.name"),
+		    process->resource[RN_RESOURCE_NAME]);
+	walk_string(w, RN_KEY("renacer.application.service.namespace"),
+		    process->resource[RN_RESOURCE_NAMESPACE]);
+	walk_string(w, RN_KEY("renacer.application.service.version"),
+		    process->resource[RN_RESOURCE_VERSION]);
+	walk_string(w, RN_KEY("renacer.application.service.instance.id"),
+		    process->resource[RN_RESOURCE_INSTANCE]);
+}
+
 static void walk_process(struct writer *w, const struct rn_trace *trace,
 			 const struct rn_process *process)
 {
@@ -375,6 +390,7 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	if (process->lamport_sent)
 		attr_int(w, RN_KEY("renacer.lamport.sent"), walk_count(process->lamport_sent));
 	walk_lamport(w, process->lamport_start, process->lamport_end);
+	walk_resource(w, process);
 	if (process->superseded)
 		attr_true(w, RN_KEY("renacer.superseded"));
 	else if (!process->ended)

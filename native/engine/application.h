@@ -72,6 +72,10 @@ void rn_space_leave(struct task *task);
 void rn_space_after_call(struct rn_engine *e, struct task *task, int64_t result);
 void rn_space_drop(struct space *space, struct mapped_object *object);
 
+/* process_context.c: what the process publishes of itself, when it names it, and at an address */
+void rn_process_context(struct rn_engine *e, struct task *task);
+void rn_process_context_at(struct rn_engine *e, struct task *task, uint64_t addr);
+
 /* thread_context.c: adds RN_PIECE_SPAN to the entry of a call, if there is a span. */
 void rn_thread_context(struct rn_engine *e, struct task *task, struct record *rec);
 

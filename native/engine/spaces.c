@@ -188,6 +188,10 @@ void rn_space_scan(struct rn_engine *e, struct task *task)
 		const struct elf_tls *tls;
 		char access[5], *name = strchr(line, '/');
 
+		if (strstr(line, ":OTEL_CTX") && sscanf(line, "%llx-", &from) == 1) {
+			rn_process_context_at(e, task, from);
+			continue;
+		}
 		if (!name || sscanf(line, "%llx-%llx %4s %llx", &from, &to, access, &offset) != 4 ||
 		    access[2] != 'x')
 			continue;

@@ -299,8 +299,10 @@ static void on_return(struct rn_engine *e, struct task *task, struct stop *stop)
 		rn_filter_installed(e, stop->result);
 		rn_cpu_filtered(e);
 	}
-	if (had_entry)
+	if (had_entry) {
 		rn_space_after_call(e, task, stop->result);
+		rn_process_context(e, task);
+	}
 	if (task->hidden || !had_entry || !task->wanted)
 		return;
 	if (stop->is_error && looks_like_error(stop->result) &&

@@ -8,6 +8,7 @@
 #include "call.h"
 #include "edges.h"
 #include "live.h"
+#include "resource.h"
 
 uint64_t rn_advance(struct rn_interpreter *in, struct thread *thread, uint64_t cause)
 {
@@ -243,8 +244,14 @@ static void on_context(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	struct thread *thread = rn_thread_of(in, ev);
 
-	if (thread)
+	const struct rn_piece *resource = rn_resource_piece(ev);
+
+	if (!thread)
+		return;
+	if (!resource)
 		rn_live_told(thread, ev);
+	else if (!(resource->flags & RN_PIECE_CUT))
+		rn_resource_take(&thread->process->pub, rn_piece_data(resource), resource->len);
 }
 
 static void on_gap(struct rn_interpreter *in, const struct rn_event *ev)

@@ -3,6 +3,7 @@
 #include "process.h"
 
 #include "live.h"
+#include "resource.h"
 #include "selection.h"
 
 #include <stdio.h>
@@ -58,6 +59,7 @@ void rn_process_free(struct process *process)
 		return;
 	rn_fds_put(process->fds);
 	free(process->pub.exe);
+	rn_resource_clear(&process->pub);
 	free(process);
 }
 
@@ -181,6 +183,7 @@ void rn_process_attach(struct process *process, const struct rn_event *ev)
 void rn_process_exec(struct process *process, const struct rn_event *ev)
 {
 	process->pub.execs++;
+	rn_resource_clear(&process->pub); /* it was the program's before */
 	process->pub.context = (uint32_t)ev->args[2];
 	process->pub.lamport_sent = ev->args[4];
 	take_exe(process, ev);

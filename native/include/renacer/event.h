@@ -111,7 +111,8 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  *                   [2] 1 if the process is gone with it, else 0
  * RN_SIGNAL         nr = signal  [0] si_code  [1] si_pid  [2] si_uid  [3] si_addr/si_value
  *                   [4] si_status
- * RN_CONTEXT        a marker of the application: piece SPAN; none = it has no span now
+ * RN_CONTEXT        a marker of the application: piece SPAN; none = it has no span now. With a
+ *                   piece RESOURCE no marker: the process has published that
  * RN_GAP            [0] events lost  [1] calls lost whole (no record of them anywhere)
  *                   [2] exits lost of calls whose entry is recorded  [3] signals
  *                   [4] other events  [5] bytes that they would have taken
@@ -169,6 +170,8 @@ enum rn_piece_type {
 	RN_PIECE_OBJECT = 13, /* struct rn_object_id of descriptor `total`: of a new one, of a
 				 socket that was connected, of one that a process starts with */
 	RN_PIECE_SPAN = 14, /* the thread's own span at the entry: see struct rn_live_span */
+	RN_PIECE_RESOURCE = 15, /* what the process publishes of itself: a ProcessContext of
+				   opentelemetry-proto, at most RN_RESOURCE_MAX bytes */
 	RN_PIECE_CPU_TIME = 16 /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
 };
@@ -182,6 +185,7 @@ enum {
 };
 
 #define RN_PIECE_NO_ARG 0xff
+#define RN_RESOURCE_MAX 16384u
 
 struct rn_piece {
 	uint8_t type; /* enum rn_piece_type */

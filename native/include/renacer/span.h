@@ -68,6 +68,15 @@ struct rn_edge {
 
 #define RN_PROCESS_LINKS 4
 
+/* What is kept of what a process publishes of itself: service.* of its resource. */
+enum rn_resource_key {
+	RN_RESOURCE_NAME = 0,
+	RN_RESOURCE_NAMESPACE = 1,
+	RN_RESOURCE_VERSION = 2,
+	RN_RESOURCE_INSTANCE = 3,
+	RN_RESOURCE_KEYS = 4
+};
+
 /* A process span (and its threads). */
 struct rn_process {
 	uint64_t ordinal;
@@ -89,6 +98,7 @@ struct rn_process {
 	uint64_t calls, errors;
 	struct rn_link links[RN_PROCESS_LINKS];
 	uint32_t nlinks;
+	char *resource[RN_RESOURCE_KEYS]; /* NULL = not published */
 };
 
 /* A call, finished or not. */
