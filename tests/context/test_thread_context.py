@@ -244,6 +244,7 @@ def reads_of(folder: Path, words: Sequence[object], **more: str) -> int:
 
 @pytest.mark.parametrize("model", ["own", "descriptor", "initial"])
 def test_one_read_a_call(tmp_path: Path, model: str) -> None:
+    words: list[object]
     if model == "own":
         words = [build("gcc", tmp_path / "app", "app.c", "-DOWN", "-Wl,--export-dynamic")]
     else:
@@ -267,7 +268,7 @@ def test_of_a_process_that_runs_already(tmp_path: Path, cc: str) -> None:
     app = build(cc, tmp_path / "app", "app.c", "-ldl")
     path = tmp_path / "run.renacer"
     go, ready = os.pipe(), os.pipe()
-    words = [app, "open", made, "wait", str(ready[1]), str(go[0]), "simple"]
+    words = [str(app), "open", str(made), "wait", str(ready[1]), str(go[0]), "simple"]
     with subprocess.Popen(words, pass_fds=(ready[1], go[0])) as process:
         try:
             assert os.read(ready[0], 1) == b"."
