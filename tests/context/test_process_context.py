@@ -67,7 +67,7 @@ def processes(words: Sequence[object], *options: str, **more: str) -> list[Mappi
     return [published(span) for span in spans]
 
 
-WHOLE = {
+WHOLE: dict[str, str | int] = {
     "service.name": "shop",
     "service.namespace": "web",
     "service.version": "1.2",
@@ -77,7 +77,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("options", [(), ("-e", "trace=none")], ids=["all", "none"])
 def test_on_the_process_span(subject: Path, options: tuple[str, ...]) -> None:
-    words = [subject, payload(**{**WHOLE, "host.name": "not ours", "service.count": 3})]
+    words = [subject, payload(**WHOLE, **{"host.name": "not ours"}, **{"service.count": 3})]
     assert processes(words, *options) == [WHOLE]
 
 
