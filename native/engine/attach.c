@@ -127,7 +127,8 @@ static void add_fds(struct rn_engine *e, int pid)
 	closedir(dir);
 }
 
-static void tell_start(struct rn_engine *e, const struct task *task)
+/* `alive`: a thread of its process that has not ended. */
+static void tell_start(struct rn_engine *e, const struct task *task, int alive)
 {
 	e->now = rn_monotonic();
 	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
@@ -138,6 +139,7 @@ static void tell_start(struct rn_engine *e, const struct task *task)
 		e->work.ev.args[5] = creation_time(task->pid);
 		rn_add_exe(e, task->pid);
 		add_fds(e, task->pid);
+		rn_add_objects(e, alive, false);
 	}
 	rn_emit_work(e, true);
 }
@@ -177,7 +179,7 @@ static bool seize(struct rn_engine *e, struct target *target, int tid)
 			struct task leader = target->like;
 
 			leader.tid = target->pid;
-			tell_start(e, &leader);
+			tell_start(e, &leader, tid);
 			target->leader_is_dead = true;
 		}
 	}
@@ -189,7 +191,7 @@ static bool seize(struct rn_engine *e, struct target *target, int tid)
 	target->like.space = task->space;
 	task->cpu_told = rn_cpu_time_of(task->pid);
 	task->known = true;
-	tell_start(e, task);
+	tell_start(e, task, tid);
 	rn_ptrace(RN_PTRACE_INTERRUPT, tid, 0, 0);
 	return true;
 }

@@ -376,4 +376,6 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 	read_wanted(e, task, &reading, rec, RN_PIECE_AT_EXIT);
 	if (e->config.describe_fds)
 		rn_describe_at_exit(e, task, result, rec);
+	if (e->config.objects)
+		rn_identify_at_exit(e, task, result, rec);
 }

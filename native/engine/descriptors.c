@@ -19,7 +19,7 @@
 #include "engine_private.h"
 
 #define LINK_MAX_BYTES 4096u
-#define FDS_MAX 64u /* of a list that are described */
+#define DESCRIBED_MAX 64u /* of a list */
 #define AT_CWD (-100)
 
 static const char gone[] = " (deleted)";
@@ -159,19 +159,13 @@ static bool add(struct rn_engine *e, const struct task *task, struct record *rec
 	return true;
 }
 
-/* Descriptors that are in memory, as they were captured. */
-struct list {
-	int32_t fds[FDS_MAX];
-	unsigned n;
-};
-
-static void put(struct list *list, int32_t fd)
+static void put(struct fd_list *list, int32_t fd)
 {
-	if (list->n < FDS_MAX)
+	if (list->n < RN_FDS_MAX)
 		list->fds[list->n++] = fd;
 }
 
-static void take_array(struct list *list, const uint8_t *data, size_t len, size_t step)
+static void take_array(struct fd_list *list, const uint8_t *data, size_t len, size_t step)
 {
 	int32_t fd;
 
@@ -181,15 +175,15 @@ static void take_array(struct list *list, const uint8_t *data, size_t len, size_
 	}
 }
 
-static void take_set(struct list *list, const uint8_t *data, size_t len)
+static void take_set(struct fd_list *list, const uint8_t *data, size_t len)
 {
-	for (size_t fd = 0; fd < 8 * len && list->n < FDS_MAX; fd++)
+	for (size_t fd = 0; fd < 8 * len && list->n < DESCRIBED_MAX; fd++)
 		if (data[fd / 8] >> fd % 8 & 1)
 			put(list, (int32_t)fd);
 }
 
 /* SCM_RIGHTS in control messages. */
-static void take_rights(struct list *list, const uint8_t *data, size_t len, size_t word)
+static void take_rights(struct fd_list *list, const uint8_t *data, size_t len, size_t word)
 {
 	size_t head = word + 8;
 
@@ -212,7 +206,7 @@ static void take_rights(struct list *list, const uint8_t *data, size_t len, size
 	}
 }
 
-static void take_messages(struct list *list, const uint8_t *data, size_t len, size_t word)
+static void take_messages(struct fd_list *list, const uint8_t *data, size_t len, size_t word)
 {
 	struct rn_message_head head;
 
@@ -238,7 +232,7 @@ static void take_messages(struct list *list, const uint8_t *data, size_t len, si
 	}
 }
 
-static void take(struct list *list, const struct task *task, unsigned kind,
+static void take(struct fd_list *list, const struct task *task, unsigned kind,
 		 const struct rn_piece *piece)
 {
 	size_t word = task->abi == RN_ABI_I386 || task->abi == RN_ABI_ARM ? 4 : 8;
@@ -260,17 +254,23 @@ static void take(struct list *list, const struct task *task, unsigned kind,
 	}
 }
 
+void rn_fds_captured(struct fd_list *list, const struct task *task, const struct record *rec,
+		     unsigned arg, unsigned kind, unsigned flags)
+{
+	for (const struct rn_piece *p = rn_piece_first(&rec->ev); p; p = rn_piece_next(&rec->ev, p))
+		if (p->arg == arg && p->type == RN_PIECE_STRUCT && !(p->flags & RN_PIECE_UNREAD) &&
+		    (p->flags & RN_PIECE_AT_EXIT) == flags)
+			take(list, task, kind, p);
+}
+
 /* In the order in which they are shown. */
 static void add_list(struct rn_engine *e, const struct task *task, struct record *rec, unsigned arg,
 		     unsigned kind, unsigned flags)
 {
-	struct list list = {.n = 0};
+	struct fd_list list = {.n = 0};
 
-	for (const struct rn_piece *p = rn_piece_first(&rec->ev); p; p = rn_piece_next(&rec->ev, p))
-		if (p->arg == arg && p->type == RN_PIECE_STRUCT && !(p->flags & RN_PIECE_UNREAD) &&
-		    (p->flags & RN_PIECE_AT_EXIT) == flags)
-			take(&list, task, kind, p);
-	for (unsigned i = 0; i < list.n; i++)
+	rn_fds_captured(&list, task, rec, arg, kind, flags);
+	for (unsigned i = 0; i < list.n && i < DESCRIBED_MAX; i++)
 		add(e, task, rec, arg, list.fds[i], flags);
 }
 

@@ -181,6 +181,8 @@ struct rn_engine {
 	struct filter filter;
 	struct files *files; /* NULL: applications' spans are not looked for */
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
+	/* What a call tells of objects, if that is asked for: see identity_calls.c. */
+	uint8_t identity_role[RN_ABI_COUNT][64 * RN_ABI_WORDS];
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */
 	uint8_t scratch[WANT_MAX][CAPTURE_MAX];
@@ -221,9 +223,49 @@ void rn_capture_exit(struct rn_engine *e, struct task *task, int64_t result, str
 void rn_describe_at_entry(struct rn_engine *e, const struct task *task, struct record *rec);
 void rn_describe_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
 			 struct record *rec);
-/* sockets.c: by the kernel's name of the protocol; false: not one that is known. `detail` is
-   zeroes before. */
+/* Numbers of descriptors that are in memory, as they were captured. */
+#define RN_FDS_MAX 128u
+struct fd_list {
+	int32_t fds[RN_FDS_MAX];
+	unsigned n;
+};
+/* Adds those of the pieces of argument `arg`, which is of this kind. */
+void rn_fds_captured(struct fd_list *list, const struct task *task, const struct record *rec,
+		     unsigned arg, unsigned kind, unsigned flags);
+
+/* sockets.c */
+struct rn_socket {
+	struct rn_fd_detail detail;
+	uint16_t type; /* SOCK_*; 0 = not known */
+};
+/* By the kernel's name of the protocol; false: not one that is known. `detail` is zeroes before. */
 bool rn_socket_describe(const char *name, uint64_t inode, struct rn_fd_detail *detail);
+/* The same for many, as they are now: first each one, then all; their order is lost. */
+bool rn_socket_begin(const char *name, uint64_t inode, struct rn_socket *socket);
+void rn_sockets_ask(struct rn_socket **sockets, unsigned n);
+
+/* identity.c: which object a descriptor of a stopped thread is. false: none, or another */
+/* Of one that a path was opened by, or memfd_create; no socket. */
+bool rn_identify_file(int tid, int32_t fd, struct rn_object_id *id);
+bool rn_identify_pidfd(int tid, int32_t fd, struct rn_object_id *id);
+/* Inode only. */
+bool rn_identify_new_socket(int tid, int32_t fd, struct rn_object_id *id);
+/* And family, type, addresses. */
+bool rn_identify_socket(int tid, int32_t fd, struct rn_object_id *id);
+/* Of one that may be anything. */
+bool rn_identify_any(int tid, int32_t fd, struct rn_object_id *id);
+/* RN_WAY_* of a descriptor; 0: none (O_PATH), or it is gone. */
+uint8_t rn_ways_of(int tid, int32_t fd);
+uint8_t rn_ways_by(uint64_t flags); /* O_* */
+void rn_add_object(struct record *rec, int32_t fd, const struct rn_object_id *id, unsigned flags);
+/* All that a process starts with, to the record being built. `at_exec`: but for those that its
+   first exec closes. */
+void rn_add_objects(struct rn_engine *e, int tid, bool at_exec);
+
+/* identity_calls.c */
+void rn_identity_init(struct rn_engine *e);
+void rn_identify_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
+			 struct record *rec);
 
 /* emit.c: records into the ring, losses counted */
 void rn_record_begin(struct rn_engine *e, struct record *rec, enum rn_kind kind,

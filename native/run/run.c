@@ -57,6 +57,8 @@ static bool make_engine(rn_run *run)
 		.ring = &run->ring,
 	};
 
+	/* Text and counts tell nothing by them. */
+	engine.objects = config->outputs & (RN_OUT_OTLP | RN_OUT_JSON | RN_OUT_RECORD);
 	if (config->outputs & RN_OUT_SUMMARY) {
 		engine.cpu_times = !config->summary_wall;
 		if (config->summary_by == RN_BY_PATH)

@@ -58,6 +58,7 @@ struct rn_engine_config {
 	uint32_t string_limit; /* bytes of a buffer that are captured */
 	bool verbose;          /* whole environments, entries of directories */
 	uint32_t describe_fds; /* RN_FDS_* */
+	bool objects;          /* which objects descriptors are: RN_PIECE_OBJECT */
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool no_capture; /* nothing of calls' arguments is read from memory */

@@ -102,7 +102,8 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  *                   [1] tid of the maker, 0 = unknown   [2] pid of the maker
  *                   [3] clone flags (0 where unknown)   [4] enum rn_birth
  *                   [5] when it was made, if attached to: Unix time, ns; 0 = unknown
- *                   pieces, if attached to: EXE, FDs of selected paths
+ *                   pieces, if attached to: EXE, FDs of selected paths; OBJECTs, as of
+ *                   the command, of which RN_FLAG_TRUNCATED says that there are more
  * RN_EXEC           [0] process ordinal   [1] tid before the exec
  *                   [2] enum rn_context   pieces: EXE, and CONTEXT if foreign
  *                   [3] Lamport time that TRACESTATE held, [4] the one written there;
@@ -168,7 +169,8 @@ enum rn_piece_type {
 				  /proc/TID/fd says, of AT_FDCWD the folder; if asked for */
 	RN_PIECE_FD_DETAIL = 12, /* struct rn_fd_detail of the FD_LINK before it */
 	RN_PIECE_OBJECT = 13, /* struct rn_object_id of descriptor `total`: of a new one, of a
-				 socket that was connected, of one that a process starts with */
+				 socket that was connected or bound, of one that a process starts
+				 with; `arg` is RN_PIECE_NO_ARG */
 	RN_PIECE_SPAN = 14, /* the thread's own span at the entry: see struct rn_live_span */
 	RN_PIECE_RESOURCE = 15, /* what the process publishes of itself: a ProcessContext of
 				   opentelemetry-proto, at most RN_RESOURCE_MAX bytes */

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: MIT
+"""Which objects descriptors are: what records tell is what the program itself finds by fstat."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.engine.attaching import attached, detach
+from tests.engine.test_python_captures import build
+from tests.engine.tools import (
+    CALL,
+    EXIT,
+    START,
+    Event,
+    environment,
+    execute,
+    line_of,
+    read_events,
+    record,
+    running,
+    traced,
+)
+
+OBJECT, CLOEXEC = 13, 8
+OTHER, FILE, PIPE, SOCKET, EVENTFD, MQUEUE, PIDFD = range(7)
+READ, WRITE = 1, 2
+ENGINES = [
+    pytest.param((), "", id="ptrace"),
+    pytest.param((), "get_syscall_info,process_vm_readv", id="fallbacks"),
+]
+
+
+class Identity(NamedTuple):
+    """A struct rn_object_id."""
+
+    kind: int
+    ways: int
+    family: int
+    type: int
+    device: int
+    inode: int
+    peer: int
+    local: tuple[str, int] | None
+    remote: tuple[str, int] | None
+    more: int
+
+
+def identity(data: bytes) -> Identity:
+    kind, ways, known, zero, family, form, *rest = struct.unpack("<BBBBHHIIQQHHI16s16s", data)
+    major, minor, inode, peer, port, peer_port, more, address, peer_address = rest
+    size = 16 if family == socket.AF_INET6 else 4
+    ends: list[tuple[str, int] | None] = [None, None]
+    for i, (raw, number) in enumerate(((address, port), (peer_address, peer_port))):
+        if known >> i & 1:
+            assert not any(raw[size:])
+            ends[i] = socket.inet_ntop(family, raw[:size]), number
+    assert zero == 0
+    return Identity(
+        kind, ways, family, form, os.makedev(major, minor), inode, peer, ends[0], ends[1], more
+    )
+
+
+def objects(event: Event) -> dict[int, Identity]:
+    """By descriptor."""
+    pieces = [piece for piece in event.pieces if piece.type == OBJECT]
+    found = {piece.total: identity(piece.data) for piece in pieces}
+    assert len(found) == len(pieces)
+    return found
+
+
+def told(path: Path) -> list[tuple[str, dict[int, Identity]]]:
+    """Of each call that tells of objects: its name and what it tells."""
+    events = read_events(path, pieces=True)
+    finished = [event for event in events if event.kind in (CALL, EXIT)]
+    return [(event.name, objects(event)) for event in finished if objects(event)]
+
+
+CODE = """
+import array, ctypes, fcntl, json, os, socket, sys
+told = []
+def tell(name, *descriptors, **more):
+    for fd in descriptors:
+        st = os.fstat(fd)
+        told.append([name, fd, st.st_dev, st.st_ino, more])
+def ends(one):
+    return {'local': one.getsockname()[:2], 'remote': one.getpeername()[:2]}
+os.chdir(sys.argv[1])
+tell('pipe2', *os.pipe())
+os.mkfifo('fifo')
+tell('openat', os.open('fifo', os.O_RDWR))
+tell('openat', os.open('file', os.O_CREAT | os.O_WRONLY))
+tell('openat', os.open('.', os.O_RDONLY))
+os.open('.', os.O_PATH)
+tell('openat', os.open('/dev/null', os.O_RDWR))
+tell('memfd_create', os.memfd_create('name'))
+one, two = socket.socketpair()
+tell('socketpair', one.fileno(), two.fileno())
+kept = [one, two]
+for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
+    try:
+        listener = socket.create_server((host, 0), family=family)
+    except OSError:
+        continue
+    client = socket.socket(family)
+    tell('socket', client.fileno())
+    client.setblocking(False)
+    client.connect_ex(listener.getsockname())
+    tell('connect', client.fileno(), **ends(client))
+    server = listener.accept()[0]
+    tell('accept4', server.fileno(), **ends(server))
+    datagrams = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(2)]
+    datagrams[0].bind((host, 0))
+    tell('bind', datagrams[0].fileno(), local=datagrams[0].getsockname()[:2])
+    datagrams[1].connect(datagrams[0].getsockname())
+    tell('connect', datagrams[1].fileno(), **ends(datagrams[1]))
+    kept += listener, client, server, *datagrams
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind('name'); listener.listen()
+client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+client.connect('name')
+tell('connect', client.fileno())
+server = listener.accept()[0]
+tell('accept4', server.fileno(), peer=os.fstat(client.fileno()).st_ino)
+datagrams = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+datagrams[0].bind('letters')
+tell('bind', datagrams[0].fileno())
+datagrams[1].connect('letters')
+tell('connect', datagrams[1].fileno(), peer=os.fstat(datagrams[0].fileno()).st_ino)
+libc = ctypes.CDLL(None)
+tell('eventfd2', libc.eventfd(0, 0), more=0)
+tell('eventfd2', libc.eventfd(0, 1), more=1)
+own = os.pidfd_open(os.getpid())
+tell('pidfd_open', own, peer=os.getpid())
+tell('pidfd_getfd', libc.syscall(438, own, told[0][1], 0))
+queue = libc.mq_open(b'/renacer%d' % os.getpid(), os.O_CREAT | os.O_RDWR, 0o600, None)
+if queue >= 0:
+    libc.mq_unlink(b'/renacer%d' % os.getpid())
+    tell('mq_open', queue)
+sent = [told[0][1], told[1][1], own, queue if queue >= 0 else 0, two.fileno()]
+one.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', sent))])
+control = two.recvmsg(1, 99)[1][0][2]
+tell('recvmsg', *array.array('i', control))
+print(json.dumps(told))
+"""
+
+KINDS = {
+    "pipe2": PIPE, "memfd_create": FILE, "socketpair": SOCKET, "socket": SOCKET, "connect": SOCKET,
+    "accept4": SOCKET, "bind": SOCKET, "eventfd2": EVENTFD, "pidfd_open": PIDFD,
+    "pidfd_getfd": PIPE, "mq_open": MQUEUE,
+}  # fmt: skip
+NAMELESS = (EVENTFD, PIDFD, OTHER)
+
+
+@pytest.mark.parametrize(("options", "disable"), ENGINES)
+def test_what_calls_make(tmp_path: Path, options: tuple[str, ...], disable: str) -> None:
+    """Device and inode as fstat says, addresses as getsockname and getpeername do."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    words = [sys.executable, "-ISc", CODE, folder]
+    run = record(tmp_path, words, *options, env=environment(RENACER_DISABLE=disable))
+    assert run.done.status == 0, run.done
+    # The same descriptor is told of by each call that makes it or gives it an address.
+    seen: dict[tuple[str, int], list[Identity]] = {}
+    calls = told(run.path)
+    for name, found in calls:
+        for fd, one in found.items():
+            seen.setdefault((name, fd), []).append(one)
+    words_of_it: list[tuple[str, int, int, int, dict[str, Any]]] = json.loads(run.done.output)
+    for name, fd, device, inode, more in words_of_it:
+        one = seen[name, fd][-1]
+        if name in KINDS:
+            assert one.kind == KINDS[name], name
+        if one.kind not in NAMELESS:
+            assert (one.device, one.inode) == (device, inode), name
+        else:
+            assert (one.device, one.inode) == (0, 0)
+        for key, value in more.items():
+            value = tuple(value) if isinstance(value, list) else value
+            assert getattr(one, key) == value, (name, key)
+    ways = [one.ways for (name, _), (one, *_) in seen.items() if name == "pipe2"][:2]
+    assert ways == [READ, WRITE]
+    first, second = next(list(found.values()) for name, found in calls if name == "socketpair")
+    assert (first.peer, second.peer) == (second.inode, first.inode)
+    assert (first.family, first.type) == (socket.AF_UNIX, socket.SOCK_STREAM)
+    received = next(list(found.values()) for name, found in calls if name == "recvmsg")
+    expected = [PIPE, PIPE, PIDFD, MQUEUE if os.path.ismount("/dev/mqueue") else None, SOCKET]
+    for one, kind in zip(received, expected, strict=True):
+        assert kind in (one.kind, None)
+    assert [one.ways for one in received[:2]] == [READ, WRITE]
+    assert received[2].peer and received[4].inode == second.inode
+    types = {one.type for name, found in calls if name == "accept4" for one in found.values()}
+    assert types == {socket.SOCK_STREAM, socket.SOCK_SEQPACKET}
+    # A name alone is no file: nothing goes through it.
+    assert all(one.ways for name, found in calls if name == "openat" for one in found.values())
+
+
+@pytest.mark.parametrize(("options", "disable"), ENGINES)
+def test_what_the_command_starts_with(
+    tmp_path: Path, options: tuple[str, ...], disable: str
+) -> None:
+    read, write = os.pipe()
+    one, two = socket.socketpair()
+    event = os.eventfd(0)
+    own = [read, write, one.fileno(), two.fileno(), event]
+    closed = os.pipe()
+    try:
+        run = record(
+            tmp_path, ["true"], *options, env=environment(RENACER_DISABLE=disable), pass_fds=own
+        )
+        start = read_events(run.path, pieces=True)[0]
+        found = objects(start)
+        for fd in own:
+            assert (found[fd].kind in NAMELESS) == (fd == event)
+            if fd != event:
+                st = os.fstat(fd)
+                assert (found[fd].device, found[fd].inode) == (st.st_dev, st.st_ino)
+    finally:
+        for fd in (*closed, read, write, event):
+            os.close(fd)
+        one.close()
+        two.close()
+    assert start.kind == START
+    assert found[event].kind == EVENTFD
+    assert (found[read].ways, found[write].ways) == (READ, WRITE)
+    assert found[own[2]].peer == found[own[3]].inode
+    # Ours are not its own: it starts with what its exec leaves.
+    assert set(found) == {0, 1, 2, *own}
+
+
+def test_what_an_attached_process_has(tmp_path: Path) -> None:
+    """Its connection too, with both ends; those that an exec closes are told as such."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        code = f"""
+import socket, os
+one = socket.create_connection(('127.0.0.1', {listener.getsockname()[1]}))
+copies = [os.dup(one.fileno()) for _ in range(3)]
+print(one.fileno(), one.getsockname()[1], os.fstat(one.fileno()).st_ino, *copies, flush=True)
+os.read(0, 1)
+"""
+        path = tmp_path / "run.renacer"
+        with running([sys.executable, "-ISc", code]) as process:
+            fd, port, inode, *copies = map(int, line_of(process).split())
+            with attached(process.pid, "--format", "record", "-o", path) as tracer:
+                detach(tracer)
+        start = read_events(path, pieces=True)[0]
+        here = listener.getsockname()
+    found = objects(start)
+    for each in (fd, *copies):
+        assert found[each].inode == inode
+        assert (found[each].local, found[each].remote) == (("127.0.0.1", port), here)
+    assert found[0].kind == PIPE and found[0].ways == READ
+    flags = {piece.total: piece.flags for piece in start.pieces if piece.type == OBJECT}
+    assert flags[fd] & CLOEXEC and not flags[0] & CLOEXEC
+
+
+def test_many_inherited_descriptors(tmp_path: Path) -> None:
+    """As many as a record holds; that there are more is told."""
+    path = tmp_path / "run.renacer"
+    code = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+for fd in range(10, 4000):
+    os.dup2(0, fd)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+    before = traced("--format", "record", "-o", path)
+    done = execute([sys.executable, "-ISc", code, *before, "true"])
+    assert done.status == 0, done
+    start, *others = read_events(path, pieces=True)
+    found = objects(start)
+    assert len(found) > 2900 and start.flags & 16
+    assert list(found) == [0, 1, 2, *range(10, 10 + len(found) - 3)]
+    assert not any(event.flags & 16 for event in others if event.kind == START)
+
+
+NARROW = r"""
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+static long call(unsigned nr, unsigned a, unsigned b)
+{
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result)
+             : "a"(nr), "b"(a), "c"(b), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    return (int)result;
+}
+static void tell(const char *name, int fd)
+{
+    struct stat st;
+    fstat(fd, &st);
+    printf("%s %d %lu\n", name, fd, (unsigned long)st.st_ino);
+}
+int main(void)
+{
+    char *low = mmap(0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    unsigned *words = (unsigned *)low, at = (unsigned)(unsigned long)low;
+    int *pair = (int *)(low + 100), fd, *control = (int *)(low + 300);
+    unsigned *head = (unsigned *)(low + 200);
+
+    memcpy(words, (unsigned[]){AF_UNIX, SOCK_DGRAM, 0}, 12);
+    fd = call(102, 1, at);
+    if (fd < 0)
+        return 1;
+    tell("socket", fd);
+    memcpy(words, (unsigned[]){AF_UNIX, SOCK_STREAM, 0, at + 100}, 16);
+    if (call(102, 8, at))
+        return 2;
+    tell("pair", pair[0]);
+    tell("pair", pair[1]);
+    /* struct msghdr: name, namelen, iov, iovlen, control, controllen, flags */
+    low[400] = 'x';
+    memcpy(low + 250, (unsigned[]){at + 400, 1}, 8);
+    memcpy(control, (int[]){16, SOL_SOCKET, SCM_RIGHTS, fd}, 16);
+    memcpy(head, (unsigned[]){0, 0, at + 250, 1, at + 300, 16, 0}, 28);
+    memcpy(words, (unsigned[]){pair[0], at + 200, 0}, 12);
+    if (call(102, 16, at) != 1)
+        return 3;
+    memcpy(words, (unsigned[]){pair[1], at + 200, 0}, 12);
+    if (call(102, 17, at) != 1)
+        return 4;
+    tell("received", control[3]);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("options", "disable"), ENGINES)
+def test_calls_of_32_bits(tmp_path: Path, options: tuple[str, ...], disable: str) -> None:
+    """Those of sockets are one call there, with its arguments in memory."""
+    source, program = tmp_path / "narrow.c", tmp_path / "narrow"
+    source.write_text(NARROW)
+    build(source, program)
+    run = record(tmp_path, [program], *options, env=environment(RENACER_DISABLE=disable))
+    assert run.done.status == 0, run.done
+    lines = [line.split() for line in run.done.output.splitlines()]
+    found = [
+        [str(fd), str(one.inode)]
+        for name, those in told(run.path)
+        if name == "socketcall"
+        for fd, one in those.items()
+    ]
+    assert found == [line[1:] for line in lines]
+    last = [list(those.values()) for name, those in told(run.path) if name == "socketcall"]
+    assert last[0][0].type == last[2][0].type == socket.SOCK_DGRAM
+    assert last[1][0].peer == last[1][1].inode
+
+
+def test_the_pidfd_of_a_new_process(tmp_path: Path) -> None:
+    """Of clone and of clone3."""
+    source, program = tmp_path / "clone.c", tmp_path / "clone"
+    source.write_text(CLONES)
+    build(source, program)
+    run = record(tmp_path, [program])
+    assert run.done.status == 0, run.done
+    expected = [tuple(map(int, line.split())) for line in run.done.output.splitlines()]
+    found = [
+        (fd, one.peer)
+        for name, those in told(run.path)
+        if name in ("clone", "clone3")
+        for fd, one in those.items()
+        if one.kind == PIDFD
+    ]
+    assert found == expected and len(found) == 2
+
+
+CLONES = r"""
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void)
+{
+    int fd = -1;
+    unsigned long long args[8] = {0x1000, (unsigned long)&fd, 0, 0, SIGCHLD};
+
+    for (int i = 0; i < 2; i++) {
+        long pid = i ? syscall(SYS_clone3, args, sizeof(args))
+                     : syscall(SYS_clone, 0x1000 | SIGCHLD, 0, &fd, 0, 0);
+        if (pid == 0)
+            pause();
+        printf("%d %ld\n", fd, pid);
+        kill(pid, SIGKILL);
+        waitpid(pid, 0, 0);
+    }
+    return 0;
+}
+"""
