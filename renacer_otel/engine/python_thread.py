@@ -29,6 +29,7 @@ class Traced:
             # What concerns a path is found by following descriptors: all calls are needed.
             wanted=None if tuning.paths else tuning.wanted,
             string_limit=tuning.string_limit,
+            objects=bool(config.otlp or config.json or config.record),
             cpu_times=bool(tuning.count_by) and not tuning.count_wall,
         )
         self._asked = config

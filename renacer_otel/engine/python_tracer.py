@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.engine import python_capture as capture
+from renacer_otel.engine import python_identity as identity
 from renacer_otel.engine import python_marker as marker
 from renacer_otel.engine import python_ptrace as trace
 from renacer_otel.engine import python_record as form
@@ -48,6 +49,7 @@ class Wish(NamedTuple):
     string_limit: int
     cpu_times: bool
     capture: bool = True
+    objects: bool = False  # which objects descriptors are
 
 
 class Task:
@@ -235,6 +237,10 @@ class Tracer:
         if self._wish.capture and result >= 0:
             limit = self._wish.string_limit
             pieces = capture.at_exit(task.tid, task.name, task.args, result, limit)
+        if self._wish.objects:
+            pieces += identity.at_exit(
+                task.tid, task.name, task.args, result, narrow=task.abi in _NARROW
+            )
         if self._wish.cpu_times:
             spent = max(0, self._stime - task.stime).to_bytes(8, "little")
             pieces.append(form.piece(16, form.NO_ARG, spent, 8, form.AT_EXIT))
@@ -318,6 +324,9 @@ class Tracer:
         if birth == _LAUNCH:
             makers = (0, os.getpid(), 0)
         record.args = (task.ordinal, *makers, birth)
+        if birth == _LAUNCH and self._wish.objects:
+            record.pieces, more = identity.at_start(task.tid)
+            record.flags = form.TRUNCATED if more else 0
         self._emit(record)
 
     def _birth(self, maker: Task, event: int) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.attaching import attached, detach
 from tests.engine.test_python_captures import build
+from tests.engine.test_python_engine import PYTHON
 from tests.engine.tools import (
     CALL,
     EXIT,
@@ -35,6 +36,7 @@ READ, WRITE = 1, 2
 ENGINES = [
     pytest.param((), "", id="ptrace"),
     pytest.param((), "get_syscall_info,process_vm_readv", id="fallbacks"),
+    pytest.param(PYTHON, "", id="python"),
 ]
 
 
@@ -195,11 +197,42 @@ def test_what_calls_make(tmp_path: Path, options: tuple[str, ...], disable: str)
     for one, kind in zip(received, expected, strict=True):
         assert kind in (one.kind, None)
     assert [one.ways for one in received[:2]] == [READ, WRITE]
-    assert received[2].peer and received[4].inode == second.inode
+    assert received[2].peer
+    assert received[4].inode == second.inode
     types = {one.type for name, found in calls if name == "accept4" for one in found.values()}
     assert types == {socket.SOCK_STREAM, socket.SOCK_SEQPACKET}
     # A name alone is no file: nothing goes through it.
     assert all(one.ways for name, found in calls if name == "openat" for one in found.values())
+
+
+def shape(path: Path) -> list[tuple[str, list[tuple[int, tuple[object, ...]]]]]:
+    """What is told, with inodes and ports, which differ from run to run, by order."""
+    order: dict[object, int] = {0: 0}
+
+    def number(value: object) -> int:
+        return order.setdefault(value, len(order))
+
+    def of(one: Identity) -> tuple[object, ...]:
+        ends = [end and (end[0], number(end)) for end in (one.local, one.remote)]
+        device = 0 if one.kind == FILE else one.device
+        return (*one[:4], device, number(one.inode), number(one.peer), *ends, one.more)
+
+    return [(name, [(fd, of(one)) for fd, one in those.items()]) for name, those in told(path)]
+
+
+def test_both_engines_agree(tmp_path: Path) -> None:
+    shapes = []
+    for engine in ("ptrace", "python"):
+        folder = tmp_path / engine
+        work = folder / "work"
+        work.mkdir(parents=True)
+        words = [sys.executable, "-ISc", CODE, work]
+        run = record(folder, words, "--engine", engine)
+        assert run.done.status == 0, run.done
+        shapes.append(shape(run.path))
+    native, ours = shapes
+    assert ours == native
+    assert len(native) > 30
 
 
 @pytest.mark.parametrize(("options", "disable"), ENGINES)
@@ -256,12 +289,15 @@ os.read(0, 1)
     for each in (fd, *copies):
         assert found[each].inode == inode
         assert (found[each].local, found[each].remote) == (("127.0.0.1", port), here)
-    assert found[0].kind == PIPE and found[0].ways == READ
+    assert found[0].kind == PIPE
+    assert found[0].ways == READ
     flags = {piece.total: piece.flags for piece in start.pieces if piece.type == OBJECT}
-    assert flags[fd] & CLOEXEC and not flags[0] & CLOEXEC
+    assert flags[fd] & CLOEXEC
+    assert not flags[0] & CLOEXEC
 
 
-def test_many_inherited_descriptors(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), PYTHON], ids=["ptrace", "python"])
+def test_many_inherited_descriptors(tmp_path: Path, options: tuple[str, ...]) -> None:
     """As many as a record holds; that there are more is told."""
     path = tmp_path / "run.renacer"
     code = """
@@ -271,12 +307,13 @@ for fd in range(10, 4000):
     os.dup2(0, fd)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
-    before = traced("--format", "record", "-o", path)
+    before = traced("--format", "record", "-o", path, *options)
     done = execute([sys.executable, "-ISc", code, *before, "true"])
     assert done.status == 0, done
     start, *others = read_events(path, pieces=True)
     found = objects(start)
-    assert len(found) > 2900 and start.flags & 16
+    assert len(found) > 2900
+    assert start.flags & 16
     assert list(found) == [0, 1, 2, *range(10, 10 + len(found) - 3)]
     assert not any(event.flags & 16 for event in others if event.kind == START)
 
@@ -356,12 +393,13 @@ def test_calls_of_32_bits(tmp_path: Path, options: tuple[str, ...], disable: str
     assert last[1][0].peer == last[1][1].inode
 
 
-def test_the_pidfd_of_a_new_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "disable"), ENGINES)
+def test_the_pidfd_of_a_new_process(tmp_path: Path, options: tuple[str, ...], disable: str) -> None:
     """Of clone and of clone3."""
     source, program = tmp_path / "clone.c", tmp_path / "clone"
     source.write_text(CLONES)
     build(source, program)
-    run = record(tmp_path, [program])
+    run = record(tmp_path, [program], *options, env=environment(RENACER_DISABLE=disable))
     assert run.done.status == 0, run.done
     expected = [tuple(map(int, line.split())) for line in run.done.output.splitlines()]
     found = [
@@ -371,7 +409,8 @@ def test_the_pidfd_of_a_new_process(tmp_path: Path) -> None:
         for fd, one in those.items()
         if one.kind == PIDFD
     ]
-    assert found == expected and len(found) == 2
+    assert found == expected
+    assert len(found) == 2
 
 
 CLONES = r"""
