@@ -240,9 +240,10 @@ struct rn_socket {
 };
 /* By the kernel's name of the protocol; false: not one that is known. `detail` is zeroes before. */
 bool rn_socket_describe(const char *name, uint64_t inode, struct rn_fd_detail *detail);
-/* The same for many, as they are now: first each one, then all; their order is lost. */
+/* The same for many, as they are now: first each one, then all; their order is lost. `connected`:
+   of no others are there addresses to be told. */
 bool rn_socket_begin(const char *name, uint64_t inode, struct rn_socket *socket);
-void rn_sockets_ask(struct rn_socket **sockets, unsigned n);
+void rn_sockets_ask(struct rn_socket **sockets, unsigned n, bool connected);
 
 /* identity.c: which object a descriptor of a stopped thread is. false: none, or another */
 /* Of one that a path was opened by, or memfd_create; no socket. */
@@ -250,8 +251,8 @@ bool rn_identify_file(int tid, int32_t fd, struct rn_object_id *id);
 bool rn_identify_pidfd(int tid, int32_t fd, struct rn_object_id *id);
 /* Inode only. */
 bool rn_identify_new_socket(int tid, int32_t fd, struct rn_object_id *id);
-/* And family, type, addresses. */
-bool rn_identify_socket(int tid, int32_t fd, struct rn_object_id *id);
+/* And family, type, addresses; `connected`: of one that is. */
+bool rn_identify_socket(int tid, int32_t fd, bool connected, struct rn_object_id *id);
 /* Of one that may be anything. */
 bool rn_identify_any(int tid, int32_t fd, struct rn_object_id *id);
 /* RN_WAY_* of a descriptor; 0: none (O_PATH), or it is gone. */

@@ -140,14 +140,14 @@ static void be_socket(const struct rn_socket *socket, struct rn_object_id *id)
 	}
 }
 
-bool rn_identify_socket(int tid, int32_t fd, struct rn_object_id *id)
+bool rn_identify_socket(int tid, int32_t fd, bool connected, struct rn_object_id *id)
 {
 	struct rn_socket socket, *sockets = &socket;
 
 	if (!rn_identify_new_socket(tid, fd, id))
 		return false;
 	if (begin_socket(tid, fd, id, &socket)) {
-		rn_sockets_ask(&sockets, 1);
+		rn_sockets_ask(&sockets, 1, connected);
 		be_socket(&socket, id);
 	}
 	return true;
@@ -260,7 +260,7 @@ bool rn_identify_any(int tid, int32_t fd, struct rn_object_id *id)
 
 	if (!identify(tid, fd, NULL, id))
 		return false;
-	if (id->kind == RN_OBJECT_SOCKET && ways && !rn_identify_socket(tid, fd, id))
+	if (id->kind == RN_OBJECT_SOCKET && ways && !rn_identify_socket(tid, fd, false, id))
 		return false;
 	id->ways = id->kind == RN_OBJECT_PIDFD ? 0 : ways;
 	return true;
@@ -314,7 +314,7 @@ static void tell_sockets(struct rn_engine *e, struct found *found)
 		return;
 	for (unsigned i = 0; i < found->n; i++)
 		found->asked[i] = &found->sockets[i];
-	rn_sockets_ask(found->asked, found->n);
+	rn_sockets_ask(found->asked, found->n, false);
 	/* They stand in the order of the pieces. */
 	for (uint32_t i = 0; i < e->work.ev.pieces && next < found->n; i++) {
 		struct rn_object_id *id = (struct rn_object_id *)(void *)(piece + 1);

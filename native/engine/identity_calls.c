@@ -144,11 +144,13 @@ static void add_new_socket(const struct task *task, struct record *rec, int32_t 
 		rn_add_object(rec, fd, &id, RN_PIECE_AT_EXIT);
 }
 
-static void add_socket(const struct task *task, struct record *rec, int32_t fd, bool streams_too)
+static void add_socket(const struct task *task, struct record *rec, int32_t fd, bool connected)
 {
 	struct rn_object_id id = {.zero = 0};
 
-	if (rn_identify_socket(task->tid, fd, &id) && (streams_too || id.type != SOCK_STREAM))
+	/* Where a stream is bound to shows when it is connected. */
+	if (rn_identify_socket(task->tid, fd, connected, &id) &&
+	    (connected || id.type != SOCK_STREAM))
 		rn_add_object(rec, fd, &id, RN_PIECE_AT_EXIT);
 }
 

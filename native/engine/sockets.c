@@ -20,6 +20,11 @@
 #define ANSWER_BYTES 32768u
 #define LISTENING 10 /* TCP_LISTEN */
 
+/* Bits of states (net/tcp_states.h). Ones that wait for their time to end are nobody's. */
+#define EVERY_STATE (UINT32_MAX & ~(1u << 6))
+/* Nor closed, listening, half open or merely bound: such lists take long to make. */
+#define CONNECTED_STATES (EVERY_STATE & ~(1u << 7 | 1u << 10 | 1u << 12 | 1u << 13))
+
 /* By the kernel's names of protocols. `type`: SOCK_*; 0 = the kernel says it of each socket. */
 static const struct protocol {
 	const char *name;
@@ -62,8 +67,8 @@ union request {
 	struct netlink_diag_req netlink;
 };
 
-static size_t make_request(const struct protocol *protocol, uint64_t inode, union request *request,
-			   uint16_t *flags)
+static size_t make_request(const struct protocol *protocol, uint64_t inode, uint32_t states,
+			   union request *request, uint16_t *flags)
 {
 	memset(request, 0, sizeof(*request));
 	*flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -84,12 +89,12 @@ static size_t make_request(const struct protocol *protocol, uint64_t inode, unio
 	default:
 		request->inet.sdiag_family = protocol->family;
 		request->inet.sdiag_protocol = protocol->number;
-		request->inet.idiag_states = UINT32_MAX;
+		request->inet.idiag_states = states;
 		return sizeof(request->inet);
 	}
 }
 
-static bool send_request(int fd, const struct protocol *protocol, uint64_t inode)
+static bool send_request(int fd, const struct protocol *protocol, uint64_t inode, uint32_t states)
 {
 	struct {
 		struct nlmsghdr head;
@@ -98,7 +103,7 @@ static bool send_request(int fd, const struct protocol *protocol, uint64_t inode
 	uint16_t flags;
 	size_t len;
 
-	len = sizeof(message.head) + make_request(protocol, inode, &message.body, &flags);
+	len = sizeof(message.head) + make_request(protocol, inode, states, &message.body, &flags);
 	message.head = (struct nlmsghdr){
 		.nlmsg_len = (uint32_t)len,
 		.nlmsg_type = SOCK_DIAG_BY_FAMILY,
@@ -163,6 +168,7 @@ static void from_netlink(const struct netlink_diag_msg *msg, struct rn_fd_detail
 struct sought {
 	struct rn_socket **sockets;
 	unsigned n, left;
+	uint32_t states;
 };
 
 /* The first that has this inode. */
@@ -245,7 +251,7 @@ static void ask(const struct protocol *protocol, struct sought *sought)
 
 	if (fd < 0)
 		return;
-	more = send_request(fd, protocol, sought->sockets[0]->detail.inode);
+	more = send_request(fd, protocol, sought->sockets[0]->detail.inode, sought->states);
 	while (more) {
 		/* An answer is made while it is read: there is nothing to wait for. */
 		ssize_t len = recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
@@ -282,9 +288,10 @@ static int by_inode(const void *a, const void *b)
 }
 
 /* `n` of one protocol, in order of their inodes. */
-static void ask_for(const struct protocol *protocol, struct rn_socket **sockets, unsigned n)
+static void ask_for(const struct protocol *protocol, struct rn_socket **sockets, unsigned n,
+		    uint32_t states)
 {
-	struct sought sought = {.sockets = sockets, .n = n};
+	struct sought sought = {.sockets = sockets, .n = n, .states = states};
 
 	for (unsigned i = 0; i < n; i++)
 		sought.left += i == 0 || sockets[i]->detail.inode != sockets[i - 1]->detail.inode;
@@ -300,8 +307,10 @@ static void ask_for(const struct protocol *protocol, struct rn_socket **sockets,
 	}
 }
 
-void rn_sockets_ask(struct rn_socket **sockets, unsigned n)
+void rn_sockets_ask(struct rn_socket **sockets, unsigned n, bool connected)
 {
+	uint32_t states = connected ? CONNECTED_STATES : EVERY_STATE;
+
 	qsort(sockets, n, sizeof(struct rn_socket *), by_inode);
 	for (size_t i = 0; n && i < sizeof(protocols) / sizeof(protocols[0]); i++) {
 		unsigned taken = 0;
@@ -317,7 +326,7 @@ void rn_sockets_ask(struct rn_socket **sockets, unsigned n)
 			sockets[taken++] = socket;
 		}
 		if (taken)
-			ask_for(&protocols[i], sockets, taken);
+			ask_for(&protocols[i], sockets, taken, states);
 		sockets += taken;
 		n -= taken;
 	}
@@ -328,7 +337,7 @@ bool rn_socket_describe(const char *name, uint64_t inode, struct rn_fd_detail *d
 	const struct protocol *protocol = protocol_of(name);
 	struct rn_fd_detail *kept = &known[inode % (sizeof(known) / sizeof(known[0]))];
 	struct rn_socket socket, *sockets = &socket;
-	struct sought sought = {.sockets = &sockets, .n = 1, .left = 1};
+	struct sought sought = {.sockets = &sockets, .n = 1, .left = 1, .states = EVERY_STATE};
 	bool known_before;
 
 	if (!begin(protocol, inode, &socket))

@@ -30,6 +30,8 @@ _WAYS = (_READ, _WRITE, _BOTH, 0)
 _BY_NUMBER = ("bind", "connect")
 _ID = struct.Struct("<BBBBHHIIQQHHI16s16s")
 _DIAG, _DUMP, _REQUEST, _BY_FAMILY = 4, 0x300, 1, 20
+_EVERY_STATE = 0xFFFFFFBF  # but those that wait for their time to end
+_CONNECTED = 0xFFFFCB3F  # nor closed, listening, half open, merely bound
 _EVERY, _ANY = 0xFFFFFFFF, (1 << 64) - 1
 _AT_FDCWD, _NO_WAIT, _TYPE_INO = -100, 0x4800, 0x101  # AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT
 _FILES = (stat.S_IFIFO, stat.S_IFREG, stat.S_IFDIR, stat.S_IFCHR, stat.S_IFBLK)
@@ -229,7 +231,7 @@ def _new_socket(tid: int, fd: int, family: int = 0, form_of_it: int = 0) -> Iden
     return one
 
 
-def _socket(tid: int, fd: int) -> Identity | None:
+def _socket(tid: int, fd: int, states: int = _EVERY_STATE) -> Identity | None:
     one = _new_socket(tid, fd)
     if one is None:
         return None
@@ -238,13 +240,13 @@ def _socket(tid: int, fd: int) -> Identity | None:
         protocol = _PROTOCOLS.get(name.rstrip(b"\0").decode("ascii", "replace"))
         if protocol:
             one.family, number, one.type = protocol
-            _ask(one, number)
+            _ask(one, number, states)
     except OSError:
         pass
     return one
 
 
-def _ask(one: Identity, number: int) -> None:
+def _ask(one: Identity, number: int, states: int) -> None:
     """Family and inode are known. Of Unix sockets it is that one which is asked for, else all."""
     flags = _REQUEST | _DUMP
     if one.family == socket.AF_UNIX:
@@ -253,7 +255,7 @@ def _ask(one: Identity, number: int) -> None:
     elif one.family == socket.AF_NETLINK:
         body = struct.pack("<BB18x", one.family, 255)
     else:
-        body = struct.pack("<BBBBI48x", one.family, number, 0, 0, _EVERY)
+        body = struct.pack("<BBBBI48x", one.family, number, 0, 0, states)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _DIAG) as diag:
         diag.send(struct.pack("<IHHII", 16 + len(body), _BY_FAMILY, flags, 0, 0) + body)
         while True:
@@ -401,8 +403,10 @@ _CALLS: dict[str, Callable[[_Call], _Found]] = {
     "clone3": _born_3,
     "pidfd_getfd": lambda call: [_whatever(call, call.fd)],
     "socket": lambda call: [(call.fd, _new_socket(call.tid, call.fd, *call.args[:2]))],
-    **dict.fromkeys(("accept", "accept4"), lambda call: [(call.fd, _socket(call.tid, call.fd))]),
-    "connect": lambda call: [(call.args[0], _socket(call.tid, call.args[0]))],
+    **dict.fromkeys(
+        ("accept", "accept4"), lambda call: [(call.fd, _socket(call.tid, call.fd, _CONNECTED))]
+    ),
+    "connect": lambda call: [(call.args[0], _socket(call.tid, call.args[0], _CONNECTED))],
     "bind": _bound,
     **dict.fromkeys(("pipe", "pipe2"), _pipe),
     "socketpair": _socketpair,
