@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renacer_otel.analysis.causality.critical_path import critical_path
 from renacer_otel.analysis.causality.graph import graph_of
 from renacer_otel.analysis.causality.history import History
 from renacer_otel.spans import replay
@@ -89,6 +90,25 @@ def test_shell_pipeline(tmp_path: Path) -> None:
         | {("cat", "sort", "pipe"), ("sort", "head", "pipe"), ("cat", "sort", "eof")},
     )
     assert possible == set()
+
+
+def test_critical_path_of_a_command_that_waits(tmp_path: Path) -> None:
+    """The shell does nothing but wait for what it starts, one after the other."""
+    history = traced(tmp_path / "r", "sh", "-c", "cat /dev/null; sort /dev/null; exit 0")
+    roles = by_name(history)
+    path = critical_path(history)
+    last = history.run.events[history.run.events["last"] != 0][-1]
+    assert path.total == int(last["t"]) - int(history.run.events["t"][0])
+    assert sum(share.running + share.kernel + share.blocked for share in path.shares) == path.total
+    shell = roles[1]
+    steps = [roles[history.process_of(step.first.thread)] for step in path.steps]
+    assert steps == [shell, "cat", shell, "sort", shell]
+    assert path.certain
+    kinds = [(roles[row.process], roles[row.on], row.edge) for row in path.blocked_on]
+    assert sorted(kinds) == sorted([
+        ("cat", shell, "fork"), (shell, "cat", "wait"),
+        ("sort", shell, "fork"), (shell, "sort", "wait"),
+    ])  # fmt: skip
 
 
 def test_preforking_server_and_client(tmp_path: Path) -> None:
