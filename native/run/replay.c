@@ -19,6 +19,7 @@ struct rn_replay {
 	struct places places; /* of the threads that live */
 	uint64_t room; /* bytes that the columns may still grow by */
 	uint64_t missed;
+	uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 };
 
 /* `n` new rows, zeroed; NULL: no memory, counted. */
@@ -163,19 +164,24 @@ static void on_process(void *ctx, const struct rn_process *process)
 		};
 }
 
-rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed, uint64_t max_bytes)
+rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
+			 const uint64_t *wanted, uint64_t max_bytes)
 {
-	const struct rn_interpreter_config config = {.key = {key0, key1},
-						     .lamport_seed = lamport_seed,
-						     .engine = "",
-						     .command = "",
-						     .options = ""};
 	rn_replay *replay = calloc(1, sizeof(*replay));
+	struct rn_interpreter_config config = {.key = {key0, key1},
+					       .lamport_seed = lamport_seed,
+					       .engine = "",
+					       .command = "",
+					       .options = ""};
 	const struct rn_observer observer = {
 		.ctx = replay, .call = on_call, .process = on_process, .edge = on_edge};
 
 	if (!replay)
 		return NULL;
+	if (wanted) {
+		memcpy(replay->wanted, wanted, sizeof(replay->wanted));
+		config.selection.wanted = replay->wanted;
+	}
 	replay->room = max_bytes;
 	replay->calls.size = sizeof(rn_replay_call);
 	replay->events.size = sizeof(rn_replay_event);

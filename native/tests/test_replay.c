@@ -17,7 +17,7 @@ struct tape {
 
 static struct tape tape_open(uint64_t max_bytes)
 {
-	struct tape tape = {.replay = rn_replay_new(1, 2, 0, max_bytes)};
+	struct tape tape = {.replay = rn_replay_new(1, 2, 0, NULL, max_bytes)};
 
 	CHECK(tape.replay);
 	return tape;

@@ -368,6 +368,7 @@ class Session:
                 "machine": machine.machine,
                 "kernel": machine.release,
                 "filtered": config.tuning.wanted is not None,
+                "wanted": [f"{word:x}" for word in config.tuning.wanted or ()],
                 "string_limit": config.tuning.string_limit,
                 "engine": config.tuning.engine,
                 "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from renacer_otel.engine import native
+from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI
 from renacer_otel.errors import TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
 
@@ -188,12 +189,13 @@ def of_trace(path: str | os.PathLike[str], max_bytes: int | None = None) -> Repl
     with trace_file.open_trace(path) as reader:
         try:
             key, seed = _key(reader.metadata), _word(reader.metadata["lamport_seed"])
+            wanted = _wanted(reader.metadata)
         except (LookupError, TypeError, ValueError) as error:
             raise TraceUnreadable(
                 f"{one_line(os.fspath(path), 120)}: damaged: its description lacks the key of its"
-                " span ids; capture it again"
+                " span ids, or which calls are in it; capture it again"
             ) from error
-        memory = _Memory(key, seed, max_bytes)
+        memory = _Memory(key, seed, wanted, max_bytes)
         lost_events, lost_calls = memory.feed(reader)
         complete = reader.complete
     return Replay(
@@ -219,12 +221,25 @@ def _word(value: Any) -> int:
     return int(value) & (1 << 64) - 1
 
 
+def _wanted(metadata: dict[str, Any]) -> list[int] | None:
+    """Which calls were recorded, as bitmaps; None = all. ValueError: not told, or not so."""
+    if not metadata.get("filtered"):
+        return None
+    words = [_word(int(word, 16)) for word in metadata["wanted"]]
+    if len(words) != ABI_COUNT * WORDS_PER_ABI:
+        raise ValueError
+    return words
+
+
 class _Memory:
     """The core's columns; freed with the last array over them."""
 
-    def __init__(self, key: tuple[int, int], seed: int, max_bytes: int) -> None:
+    def __init__(
+        self, key: tuple[int, int], seed: int, wanted: list[int] | None, max_bytes: int
+    ) -> None:
         ffi, self._lib = native.load()
-        replay = self._lib.rn_replay_new(*key, seed, max_bytes)
+        bitmaps = ffi.NULL if wanted is None else ffi.new("uint64_t[]", wanted)
+        replay = self._lib.rn_replay_new(*key, seed, bitmaps, max_bytes)
         if replay == ffi.NULL:
             raise MemoryError
         self._replay = ffi.gc(replay, self._lib.rn_replay_free)

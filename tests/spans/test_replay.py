@@ -124,6 +124,26 @@ def test_without_its_key(tmp_path: Path, key: object) -> None:
         replay.of_trace(tmp_path / "r")
 
 
+@pytest.mark.parametrize("wanted", [None, 5, ["x"], ["1"], [1] * 54])
+def test_without_its_filter(tmp_path: Path, wanted: object) -> None:
+    traces.write(tmp_path / "r", [], {}, {**METADATA, "filtered": True, "wanted": wanted})
+    with pytest.raises(TraceUnreadable, match="which calls"):
+        replay.of_trace(tmp_path / "r")
+
+
+@pytest.mark.parametrize(("spec", "is_followed"), [("all", True), ("read,write", False)])
+def test_nothing_is_invented_where_calls_were_left_out(
+    tmp_path: Path, spec: str, is_followed: bool
+) -> None:
+    """Descriptors mean nothing unless all calls that make and move them are there."""
+    command = ("sh", "-c", "echo a | cat")
+    done = renacer("-q", "-e", spec, "--format", "record", "-o", tmp_path / "r", "--", *command)
+    assert done.code == 0, done.err
+    found = replay.of_trace(tmp_path / "r")
+    pipe = replay.edge_names().index("pipe")
+    assert (found.edges["kind"] == pipe).any() == is_followed
+
+
 MEASURE = """
 import resource, sys
 from renacer_otel.spans import replay

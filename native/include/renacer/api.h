@@ -343,9 +343,10 @@ typedef struct {
 
 typedef struct rn_replay rn_replay;
 
-/* `key`: of the span ids; `max_bytes`: of all columns; what does not fit is counted. NULL = no
-   memory. */
-rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed, uint64_t max_bytes);
+/* `key`: of the span ids; `wanted`: as rn_config's, of the run, NULL = all: edges need to know which
+   calls were left out; `max_bytes`: of all columns; what does not fit is counted. NULL = no memory. */
+rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
+			 const uint64_t *wanted, uint64_t max_bytes);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
 uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
 /* No more records: what is open is unfinished. Columns stay as they are until the end. */
