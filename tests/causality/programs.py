@@ -29,6 +29,7 @@ class Kind(IntEnum):
     EVENTFD = 7
     WORD = 8
     QUEUE = 9
+    LISTENER = 10
 
 
 class Op(IntEnum):
@@ -46,6 +47,10 @@ class Op(IntEnum):
     WAKE = 9
     SLEEP = 10
     NOISE = 11
+    SHUT = 12
+    DRAIN = 13
+    CONNECT = 14
+    ACCEPT = 15
 
 
 BYTES = (Kind.PIPE, Kind.FIFO, Kind.STREAM, Kind.TCP)
@@ -134,7 +139,8 @@ class Object:
     reader: int | None = None
     sent: list[int] = field(default_factory=list)  # words of each message not yet taken
     total: int = 0
-    slept: int = 0
+    slept: int = 0  # how often a sleep was made up; of one that has ended 1: until it is drained
+    ended: bool = False  # nothing is sent any more
     private: bool = False
     process: int | None = None  # the only one that may use it
 
@@ -146,11 +152,16 @@ class Program:
     seed: str
     lanes: list[Lane]
     objects: list[Object]
+    several: bool = False
 
     @property
-    def several_writers(self) -> set[int]:
-        """Objects that more than one lane writes to."""
-        return {thing.number for thing in self.objects if len(thing.writers) > 1}
+    def contended(self) -> set[int]:
+        """Objects that more than one lane writes to, or that all who sleep are woken by."""
+        return {
+            thing.number
+            for thing in self.objects
+            if len(thing.writers) > 1 or (self.several and thing.kind == Kind.WORD)
+        }
 
     def image(self, folder: str) -> Shared:
         """The file as the subject is to find it."""
@@ -191,6 +202,10 @@ class _Maker:
             (self.signal, 4),
             (self.await_signals, 6),
             (self.noise, 4),
+            (self.shut, 2),
+            (self.drain, 3),
+            (self.connect, 5),
+            (self.accept, 6),
             (self.execute, 1),
             (self.finish, 1),
             (self.wait, 3),
@@ -201,7 +216,7 @@ class _Maker:
             if lane.room() > 2:
                 self.random.choice(todo)(lane)
         self.end(self.lanes[0])
-        return Program(seed, self.lanes, self.objects)
+        return Program(seed, self.lanes, self.objects, self.several)
 
     def pick(self, things: list[Object]) -> Object | None:
         return self.random.choice(things) if things else None
@@ -232,7 +247,9 @@ class _Maker:
         lane.ops.append((Op.SEND, thing.number, words, self.random.randrange(4)))
 
     def may_send(self, lane: Lane, thing: Object) -> bool:
-        if thing.kind == Kind.WORD or lane.number == thing.reader:
+        if thing.kind in (Kind.WORD, Kind.LISTENER) or lane.number == thing.reader:
+            return False
+        if thing.ended:
             return False
         if thing.kind == Kind.EVENTFD:  # its numbers add up: one is all it can carry
             return thing.total == 0
@@ -246,8 +263,8 @@ class _Maker:
         things = [
             thing
             for thing in self.objects
-            if thing.sent and thing.reader in (None, lane.number) and thing.kind != Kind.WORD
-            and lane.number not in thing.writers
+            if thing.sent and self.may_take(lane, thing)
+            and thing.kind not in (Kind.WORD, Kind.LISTENER)
         ]  # fmt: skip
         thing = self.pick(things)
         if thing is None:
@@ -269,6 +286,60 @@ class _Maker:
             words = thing.sent.pop(0)
         lane.ops.append((Op.RECV, thing.number, words, self.random.randrange(4)))
 
+    def may_take(self, lane: Lane, thing: Object) -> bool:
+        return thing.reader in (None, lane.number) and lane.number not in thing.writers
+
+    def shut(self, lane: Lane) -> None:
+        things = [
+            thing
+            for thing in self.objects
+            if "eof" in self.kinds and thing.kind in (Kind.STREAM, Kind.TCP)
+            and thing.writers == {lane.number} and not thing.ended
+        ]  # fmt: skip
+        thing = self.pick(things)
+        if thing is not None:
+            thing.ended = True
+            thing.slept = 1
+            lane.ops.append((Op.SHUT, thing.number, 0, 0))
+
+    def drain(self, lane: Lane) -> None:
+        things = [
+            thing
+            for thing in self.objects
+            if thing.ended and thing.slept and self.may_take(lane, thing)
+        ]
+        thing = self.pick(things)
+        if thing is not None:
+            thing.reader = lane.number
+            thing.slept = 0
+            thing.sent.clear()
+            lane.ops.append((Op.DRAIN, thing.number, 14, self.random.randrange(4)))
+
+    def connect(self, lane: Lane) -> None:
+        things = [
+            thing
+            for thing in self.objects
+            if thing.kind == Kind.LISTENER and thing.reader != lane.number and thing.total < 60
+        ]
+        thing = self.pick(things)
+        if thing is not None:
+            thing.writers.add(lane.number)
+            thing.total += 1
+            thing.sent.append(1)
+            lane.ops.append((Op.CONNECT, thing.number, 0, 0))
+
+    def accept(self, lane: Lane) -> None:
+        things = [
+            thing
+            for thing in self.objects
+            if thing.kind == Kind.LISTENER and thing.sent and self.may_take(lane, thing)
+        ]
+        thing = self.pick(things)
+        if thing is not None:
+            thing.reader = lane.number
+            thing.sent.pop()
+            lane.ops.append((Op.ACCEPT, thing.number, 0, 0))
+
     def words(self, lane: Lane) -> list[Object]:
         """Futexes that a lane may use: private ones within one process only."""
         return [
@@ -287,21 +358,20 @@ class _Maker:
         words = [
             thing
             for thing in self.words(lane)
-            if thing.writers <= {lane.number} and thing.reader != lane.number
+            if self.several or (thing.writers <= {lane.number} and thing.reader != lane.number)
         ]
         thing = self.pick(words)
         if thing is not None:
             private = self.use(lane, thing)
             thing.writers.add(lane.number)
             thing.total += 1
-            lane.ops.append((Op.WAKE, thing.number, 0, private))
+            lane.ops.append((Op.WAKE, thing.number, 0, private | 2 * self.several))
 
     def sleep(self, lane: Lane) -> None:
         words = [
             thing
             for thing in self.words(lane)
-            if thing.total > thing.slept and thing.reader in (None, lane.number)
-            and lane.number not in thing.writers
+            if thing.total > thing.slept and (self.several or self.may_take(lane, thing))
         ]  # fmt: skip
         thing = self.pick(words)
         if thing is not None:
@@ -326,7 +396,8 @@ class _Maker:
         whole = alone and self.random.random() < 0.3
         if whole:
             self.alone.add(to.number)
-        lane.ops.append((Op.SIGNAL, to.number, 0, int(whole)))
+        forged = self.random.random() < 0.2
+        lane.ops.append((Op.SIGNAL, to.number, 0, int(whole) | 2 * forged))
 
     def await_signals(self, lane: Lane) -> None:
         if lane.signals > lane.awaited:
@@ -366,7 +437,7 @@ class _Maker:
 
 
 ALL_KINDS = frozenset(
-    [*(kind.name.lower() for kind in Kind), "thread", "signal", "exec"]
+    [*(kind.name.lower() for kind in Kind), "thread", "signal", "exec", "eof"]
 )  # fmt: skip
 
 

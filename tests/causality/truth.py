@@ -56,6 +56,8 @@ class Truth:
 
     rows: list[list[Row]]
     edges: dict[Edge, bool] = field(default_factory=dict)  # whether nothing else can have been it
+    # Effects of which one of several was the cause, nobody knows which.
+    either: list[set[Edge]] = field(default_factory=list)
 
     def clocks(self) -> list[NDArray[Any]]:
         """The vector clock of each event, by lane: as many events of each lane came before."""
@@ -90,10 +92,10 @@ def of_program(program: Program, shared: Shared) -> Truth:
     """The truth of a run that has ended."""
     rows = [list(shared.row[lane][: shared.lane[lane].nrows]) for lane in range(shared.lanes)]
     truth = Truth(rows)
-    several = program.several_writers
+    contended = program.contended
     ends = [Place(lane, 2 * len(found) - 2) for lane, found in enumerate(rows)]
-    woken: dict[int, list[Place]] = {}
-    slept: dict[int, list[Place]] = {}
+    once: dict[tuple[Op, int], list[Place]] = {}  # entries, or exits, by op and object
+    ended: list[tuple[int, Place]] = []
     for lane, found in enumerate(rows):
         for number, row in enumerate(found):
             entry, after = Place(lane, 2 * number), Place(lane, 2 * number + 1)
@@ -102,23 +104,37 @@ def of_program(program: Program, shared: Shared) -> Truth:
             if row.lane == NONE:
                 continue
             op = Op(program.lanes[lane].ops[row.op][0])
-            if op == Op.RECV and row.state == 2:
+            if op in (Op.RECV, Op.DRAIN):
                 kind = _EDGE_OF[Kind(shared.object[row.lane].kind)]
                 for word in row.carried[: row.ncarried]:
-                    truth.edges[Edge(kind, _named(word), after)] = row.lane not in several
+                    truth.edges[Edge(kind, _named(word), after)] = row.lane not in contended
+                if row.result == 0:
+                    ended.append((row.lane, after))
+            elif op == Op.ACCEPT and row.ncarried:
+                cause = _named(row.carried[0])
+                wrote = rows[cause.lane][cause.number // 2].result == 8
+                truth.edges[Edge("tcp" if wrote else "connect", cause, after)] = True
             elif op == Op.SPAWN:
                 truth.edges[Edge("fork", entry, Place(row.lane, 0))] = True
             elif op == Op.WAIT:
                 truth.edges[Edge("wait", ends[row.lane], after)] = True
             elif op == Op.JOIN and row.result == 0:
                 truth.edges[Edge("join", ends[row.lane], after)] = True
-            elif op == Op.WAKE and row.result == 1:
-                woken.setdefault(row.lane, []).append(entry)
+            elif op == Op.SHUT or (op == Op.WAKE and row.result > 0):
+                once.setdefault((op, row.lane), []).append(entry)
             elif op == Op.SLEEP and row.result == 0:
-                slept.setdefault(row.lane, []).append(after)
-    for word, effects in slept.items():
-        for cause, effect in zip(woken[word], effects, strict=True):
-            truth.edges[Edge("futex", cause, effect)] = True
+                once.setdefault((op, row.lane), []).append(after)
+    for thing, effect in ended:
+        (cause,) = once[Op.SHUT, thing]
+        truth.edges[Edge("eof", cause, effect)] = True
+    for (op, thing), effects in once.items():
+        if op == Op.SLEEP and thing in contended:
+            for effect in effects:
+                causes = [cause for cause in once[Op.WAKE, thing] if cause.lane != effect.lane]
+                truth.either.append({Edge("futex", cause, effect) for cause in causes})
+        elif op == Op.SLEEP:
+            for cause, effect in zip(once[Op.WAKE, thing], effects, strict=True):
+                truth.edges[Edge("futex", cause, effect)] = True
     return truth
 
 
@@ -224,6 +240,7 @@ class Verdict:
     certain: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     unlinked: list[str] = field(default_factory=list)
+    unjoined: list[str] = field(default_factory=list)
 
     def add(self, seed: str, truth: Truth, told: Told) -> None:
         """Compares one program."""
@@ -243,9 +260,15 @@ class Verdict:
                 f"{seed}: lane {lanes[first]} event {numbers[first]} (L {lamport[first]}) came"
                 f" before lane {lanes[after]} event {numbers[after]} (L {lamport[after]})"
             )
-        for edge in told.certain - set(truth.edges):
+        all_told = told.certain | told.joined
+        for edge in told.certain - set(truth.edges) - set().union(*truth.either):
             self.wrong.append(f"{seed}: {edge}")
+        for edges in truth.either:
+            if not edges & all_told:
+                self.unjoined.append(f"{seed}: one of {edges}")
         for edge, certain in truth.edges.items():
+            if edge not in all_told:
+                self.unjoined.append(f"{seed}: {edge}")
             if not certain:
                 continue
             self.certain[edge.kind] += 1

@@ -24,7 +24,8 @@ enum object {
 	OBJECT_TCP,
 	OBJECT_EVENTFD,
 	OBJECT_WORD, /* a futex */
-	OBJECT_QUEUE /* a POSIX message queue */
+	OBJECT_QUEUE, /* a POSIX message queue */
+	OBJECT_LISTENER /* TCP; `in` is its port */
 };
 
 enum op_kind {
@@ -35,11 +36,15 @@ enum op_kind {
 	OP_WAIT,   /* lane, a process */
 	OP_JOIN,   /* lane, a thread */
 	OP_EXEC,   /* this program again, to go on with the next op */
-	OP_SIGNAL, /* lane */
+	OP_SIGNAL, /* lane; how = 1: its process, 2: another's name is given as the sender's */
 	OP_AWAIT,  /* until n signals have come in all */
-	OP_WAKE,   /* object */
+	OP_WAKE,   /* object; how = 1: private, 2: all that sleep, not one */
 	OP_SLEEP,  /* object, until it was woken n times in all */
-	OP_NOISE
+	OP_NOISE,
+	OP_SHUT,    /* object: no more is sent */
+	OP_DRAIN,   /* object, to its end */
+	OP_CONNECT, /* object: one word through a connection of its own */
+	OP_ACCEPT   /* object */
 };
 
 struct op {

@@ -36,6 +36,7 @@
 static struct shared *const all = SHARED_AT;
 static const char *file;
 static char *self;
+static uid_t user;
 /* Of the lanes of this process; those of forked ones are copies. */
 static uint8_t stacks[LANES][STACK] __attribute__((aligned(64)));
 static uint64_t buffers[LANES][WORDS];
@@ -185,7 +186,7 @@ static unsigned receive(unsigned me, const struct op *op, unsigned n)
 	int fd = all->object[op->object].out, kind = (int)all->object[op->object].kind;
 	bool socket = kind >= OBJECT_STREAM && kind <= OBJECT_TCP;
 	bool whole = kind == OBJECT_MESSAGES || kind == OBJECT_PACKETS || kind == OBJECT_QUEUE;
-	size_t len = (whole ? WORDS : n) * sizeof(uint64_t);
+	size_t len = (whole || n > WORDS ? WORDS : n) * sizeof(uint64_t);
 	struct iovec parts[2] = {{buffers[me], 8}, {buffers[me] + 1, len - 8}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 	struct row *row = begin(me, SYS_read, op->object);
@@ -207,12 +208,43 @@ static unsigned receive(unsigned me, const struct op *op, unsigned n)
 	} else {
 		got = raw(row->nr, fd, (long)buffers[me], (long)len, 0, 0, 0);
 	}
-	if (got <= 0 || got % 8)
+	if (got < 0 || got % 8 || (got == 0 && op->kind != OP_DRAIN))
 		fail("a receive");
 	for (unsigned i = 0; i < got / 8; i++)
 		carry(row, buffers[me][i]);
 	end(row, got);
 	return (unsigned)(got / 8);
+}
+
+static void call(unsigned me, const struct op *op)
+{
+	struct sockaddr_in there = {.sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				    .sin_port = htons((uint16_t)all->object[op->object].in)};
+	long fd = LOGGED(me, op->object, SYS_socket, AF_INET, SOCK_STREAM, 0, 0, 0, 0);
+	struct row *row;
+
+	if (fd < 0 || LOGGED(me, op->object, SYS_connect, fd, &there, sizeof(there), 0, 0, 0))
+		fail("a connection");
+	row = begin(me, SYS_write, op->object);
+	buffers[me][0] = id_of(me, row);
+	if (end(row, raw(row->nr, fd, (long)buffers[me], 8, 0, 0, 0)) != 8)
+		fail("a send");
+	LOGGED(me, op->object, SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+/* The word names the write; the call before that was the connect. */
+static void take_call(unsigned me, const struct op *op)
+{
+	struct row *accepted = begin(me, SYS_accept4, op->object), *row;
+	long fd = end(accepted, raw(accepted->nr, all->object[op->object].out, 0, 0, 0, 0, 0));
+
+	row = begin(me, SYS_read, op->object);
+	if (fd < 0 || end(row, raw(row->nr, fd, (long)buffers[me], 8, 0, 0, 0)) != 8)
+		fail("a receive");
+	carry(row, buffers[me][0]);
+	carry(accepted, buffers[me][0] - 1);
+	LOGGED(me, op->object, SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 static void run(unsigned me);
@@ -259,14 +291,17 @@ static void sleep_on(unsigned me, unsigned object, uint32_t *word, uint32_t want
 static void send_signal(unsigned me, const struct op *op)
 {
 	struct row *row =
-		begin(me, op->how ? SYS_rt_sigqueueinfo : SYS_rt_tgsigqueueinfo, op->object);
+		begin(me, op->how & 1 ? SYS_rt_sigqueueinfo : SYS_rt_tgsigqueueinfo, op->object);
 	const struct lane *to = &all->lane[op->object];
 	int sig = SIGRTMIN + 1, pid = all->lane[to->pid].tid;
 	siginfo_t info = {.si_signo = sig, .si_code = SI_QUEUE};
 
+	/* sigqueue(3) gives its own. */
+	info.si_pid = op->how & 2 ? 1 : all->lane[all->lane[me].pid].tid;
+	info.si_uid = user;
 	info.si_value.sival_ptr = (void *)(uintptr_t)id_of(me, row);
-	end(row, op->how ? raw(row->nr, pid, sig, (long)&info, 0, 0, 0)
-			 : raw(row->nr, pid, to->tid, sig, (long)&info, 0, 0));
+	end(row, op->how & 1 ? raw(row->nr, pid, sig, (long)&info, 0, 0, 0)
+			     : raw(row->nr, pid, to->tid, sig, (long)&info, 0, 0));
 	if (row->result)
 		fail("a signal");
 }
@@ -315,7 +350,7 @@ static void noise(unsigned me, unsigned how)
 static void step(unsigned me, const struct op *op)
 {
 	uint32_t *word = &all->object[op->object % OBJECTS].word;
-	int private = op->how ? FUTEX_PRIVATE_FLAG : 0;
+	int private = op->how & 1 ? FUTEX_PRIVATE_FLAG : 0;
 
 	switch ((enum op_kind)op->kind) {
 	case OP_SEND:
@@ -344,13 +379,28 @@ static void step(unsigned me, const struct op *op)
 		break;
 	case OP_WAKE:
 		__atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
-		LOGGED(me, op->object, SYS_futex, word, FUTEX_WAKE | private, 1, 0, 0, 0);
+		LOGGED(me, op->object, SYS_futex, word, FUTEX_WAKE | private,
+		       op->how & 2 ? INT32_MAX : 1, 0, 0, 0);
 		break;
 	case OP_SLEEP:
 		sleep_on(me, op->object, word, op->n, false, private);
 		break;
 	case OP_NOISE:
 		noise(me, op->how);
+		break;
+	case OP_SHUT:
+		LOGGED(me, op->object, SYS_shutdown, all->object[op->object].in, SHUT_WR, 0, 0, 0,
+		       0);
+		break;
+	case OP_DRAIN:
+		while (receive(me, op, op->n))
+			;
+		break;
+	case OP_CONNECT:
+		call(me, op);
+		break;
+	case OP_ACCEPT:
+		take_call(me, op);
 		break;
 	case OP_END:
 		break;
@@ -370,17 +420,26 @@ static void run(unsigned me)
 		LOGGED(me, NONE, SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
+static int listener(struct sockaddr_in *here)
+{
+	socklen_t len = sizeof(*here);
+	int from = socket(AF_INET, SOCK_STREAM, 0);
+
+	*here = (struct sockaddr_in){.sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (from < 0 || bind(from, (struct sockaddr *)here, len) || listen(from, 64) ||
+	    getsockname(from, (struct sockaddr *)here, &len))
+		fail("a listener");
+	return from;
+}
+
 static void tcp(int *in, int *out)
 {
-	struct sockaddr_in here = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(here);
-	int one = 1, from = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in here;
+	int one = 1, from = listener(&here);
 
 	*in = socket(AF_INET, SOCK_STREAM, 0);
-	if (from < 0 || *in < 0 || bind(from, (struct sockaddr *)&here, len) || listen(from, 1) ||
-	    getsockname(from, (struct sockaddr *)&here, &len) ||
-	    connect(*in, (struct sockaddr *)&here, len))
+	if (*in < 0 || connect(*in, (struct sockaddr *)&here, sizeof(here)))
 		fail("a connection");
 	*out = accept(from, NULL, NULL);
 	close(from);
@@ -391,6 +450,7 @@ static void make(unsigned i)
 {
 	int fds[2] = {-1, -1}, type = 0;
 	struct mq_attr form = {.mq_maxmsg = 10, .mq_msgsize = WORDS * 8};
+	struct sockaddr_in here;
 	char path[256];
 
 	switch ((enum object)all->object[i].kind) {
@@ -415,6 +475,10 @@ static void make(unsigned i)
 		break;
 	case OBJECT_TCP:
 		tcp(&fds[1], &fds[0]);
+		break;
+	case OBJECT_LISTENER:
+		fds[0] = listener(&here);
+		fds[1] = ntohs(here.sin_port);
 		break;
 	case OBJECT_EVENTFD:
 		fds[0] = fds[1] = eventfd(0, 0);
@@ -443,6 +507,7 @@ int main(int argc, char **argv)
 	int fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	sigset_t every;
 
+	user = getuid();
 	self = argv[0];
 	file = argv[1];
 	if (mmap(SHARED_AT, sizeof(struct shared), PROT_READ | PROT_WRITE,
