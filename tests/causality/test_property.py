@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What the interpreter knows causes of, and of which of these it is certain.
-KINDS = frozenset({"exec", "pipe", "stream", "messages", "packets", "eof"})
-LINKED = frozenset({"fork", "wait", "pipe", "unix"})
+KINDS = frozenset({"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof"})
+LINKED = frozenset({"fork", "wait", "pipe", "unix", "tcp"})
 BATCHES = 10
 
 
