@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What the interpreter knows causes of, and of which of these it is certain.
-KINDS = frozenset({"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof"})
+KINDS = frozenset(
+    {"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"}
+)
 LINKED = frozenset({"fork", "wait", "pipe", "unix", "tcp"})
 BATCHES = 10
 
