@@ -167,6 +167,14 @@ static struct operation *begin(struct channels *channels, struct thread *thread,
 	return op;
 }
 
+/* Whether the result does not tell how much was moved: messages on a stream, packets by splice. */
+static bool is_uncounted(const struct object *object, enum channel_role role)
+{
+	if (rn_channel_has_bytes(object))
+		return role == CHANNEL_RECV_MESSAGES || role == CHANNEL_SEND_MESSAGES;
+	return role == CHANNEL_SPLICE || role == CHANNEL_TEE || role == CHANNEL_VMSPLICE;
+}
+
 /* `most`: bytes; of messages so many as `messages` says. */
 static void begin_read(struct channels *channels, struct thread *thread, enum channel_role role,
 		       int32_t fd, uint64_t most, uint64_t messages, uint64_t flags)
@@ -190,7 +198,7 @@ static void begin_read(struct channels *channels, struct thread *thread, enum ch
 		return;
 	rn_channel_hold(op->in);
 	op->bytes = rn_channel_has_bytes(object);
-	if (flags & MSG_OOB || op->untraced)
+	if (flags & MSG_OOB || op->untraced || is_uncounted(object, role))
 		rn_stream_tear(op->in->stream);
 	rn_stream_read_begin(op->in->stream, &op->read, op->bytes ? most : (peeks ? 1 : messages),
 			     peeks);
@@ -241,7 +249,8 @@ static void begin_write(struct channels *channels, struct thread *thread, const 
 	op->to = rn_object_hold(object);
 	op->out = rn_channel_hold(out);
 	/* Bytes that take another way, or that went before it was known where. */
-	if (flags & (MSG_OOB | MSG_FASTOPEN) || rn_channel_is_foreign(object))
+	if (flags & (MSG_OOB | MSG_FASTOPEN) || rn_channel_is_foreign(object) ||
+	    is_uncounted(object, role))
 		rn_stream_tear(out->stream);
 	if (object->id.kind == RN_OBJECT_PIPE)
 		messages = packets_of(most);

@@ -131,6 +131,18 @@ void rn_channel_socket_entry(struct channels *channels, struct thread *thread,
 		on_shutdown(channels, thread, ev);
 }
 
+/* It has ended nothing, and what is taken for the end of this from now on is not certain. */
+static void on_shutdown_failed(struct thread *thread, const struct rn_call *call)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
+	struct ends *ends = object ? object->state : NULL;
+
+	if (!ends || object->id.kind != RN_OBJECT_SOCKET || !ends->out)
+		return;
+	ends->out->shut = false;
+	ends->out->others_until = UINT64_MAX;
+}
+
 static void on_bound(struct channels *channels, struct thread *thread, const struct rn_call *call)
 {
 	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
@@ -232,6 +244,8 @@ void rn_channel_socket_exit(struct channels *channels, struct thread *thread,
 			rn_channel_linger(channels, object);
 		return;
 	}
+	if (role == CHANNEL_SHUTDOWN && call->result < 0)
+		on_shutdown_failed(thread, call);
 	if (call->result < 0)
 		return;
 	switch (role) {

@@ -357,7 +357,9 @@ void rn_channel_ended(struct channels *channels, struct thread *thread, struct o
 	}
 	if (channels->ends > joined->clock)
 		joined->clock = channels->ends;
-	if (in->last.known)
+	if (!in->last.known)
+		rn_join_incomplete(joined, "untraced");
+	else
 		rn_join(channels->edges, thread, joined, &in->last.cause, RN_EDGE_EOF,
 			!op->untraced && !in->deaf && in->others_until < in->last.since);
 }

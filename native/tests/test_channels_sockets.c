@@ -59,6 +59,27 @@ static void make_socket(int32_t tid, uint16_t family, uint16_t type, int32_t fd,
 	feed_whole(ev, fd);
 }
 
+/* How many bytes went is not told; a shutdown that failed ended nothing. */
+static void test_uncounted(void)
+{
+	uint64_t got, sent;
+
+	open_world();
+	make_pair(A, SOCK_STREAM, 3, 4, 200);
+	start(B, A);
+	whole(A, "sendmmsg", 3, 0, 2, 2);
+	sent = whole(A, "write", 3, 0, 2, 2);
+	got = whole(B, "read", 4, 0, 2, 2);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	CHECK(call_of(got)->end > call_of(sent)->start);
+	whole(A, "shutdown", 3, SHUT_WR, 0, -ENOTCONN);
+	whole(B, "close", 3, 0, 0, 0);
+	whole(A, "close", 3, 0, 0, 0);
+	got = whole(B, "read", 4, 0, 2, 0);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	close_world();
+}
+
 static void test_tcp(void)
 {
 	struct rn_object_id id;
@@ -141,6 +162,7 @@ static void test_named_datagrams(void)
 int main(void)
 {
 	test_pairs();
+	test_uncounted();
 	test_tcp();
 	test_named_datagrams();
 	return check_done();
