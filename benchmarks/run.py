@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`./dev bench [NAME...]`: the project's benchmarks, as ratios of commands timed in turn.
 
-Names: trace, filtered, export, ring, startup; and, not run unless named since each takes minutes,
-overhead, loads, long (10 million calls).
+Names: trace, causality, filtered, export, ring, startup; and, not run unless named since each takes
+minutes, overhead, loads, long (10 million calls).
 What a benchmark needs and the machine lacks (a C compiler, strace, a built collector) is told,
 and that row left out. Exit 1 if a ratio misses its target.
 """
@@ -98,6 +98,18 @@ def bench_trace(folder: Path) -> None:
         ratio("ours / strace pinned by taskset", wall["ours"] / wall["pinned"], most=1)
     if "minimal" in wall:
         ratio("ours / minimal pinned C loop", wall["ours"] / wall["minimal"], most=1.4)
+
+
+def bench_causality(folder: Path) -> None:
+    """dd with causes looked for and without, all calls to a TRACE file."""
+    work = dd(200_000)
+    ours = [*RENACER, "--format", "record", "-o", str(folder / "out.renacer"), "--", *work]
+    commands = {"with": ours, "without": ["env", "RENACER_DISABLE=edges", *ours]}
+    samples = timing.in_turn(commands, ROUNDS)
+    wall = {name: timing.median_wall(found) for name, found in samples.items()}
+    for name, seconds in wall.items():
+        tell(f"dd, 200,000 calls: {name} edges, seconds", f"{seconds:.3f}")
+    ratio("with edges / without", wall["with"] / wall["without"], most=1.1)
 
 
 def bench_filtered(folder: Path) -> None:
@@ -300,6 +312,7 @@ def bench_long(folder: Path) -> None:
 
 BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "trace": bench_trace,
+    "causality": bench_causality,
     "filtered": bench_filtered,
     "export": bench_export,
     "ring": bench_ring,

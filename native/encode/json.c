@@ -172,6 +172,12 @@ static void link_close(struct writer *w, uint32_t flags)
 	w->comma = true;
 }
 
+static void links_dropped(struct writer *w, uint32_t n)
+{
+	LITERAL(w->buf, ",\"droppedLinksCount\":");
+	put_u64(w->buf, n);
+}
+
 /* Keys are ours: nothing in them needs an escape. */
 static void put_key(struct writer *w, const char *key, size_t key_len)
 {

@@ -29,6 +29,7 @@
 #define TAG_ATTRIBUTES 0x4a     /* Span.attributes */
 #define TAG_EVENTS 0x5a         /* Span.events */
 #define TAG_LINKS 0x6a          /* Span.links */
+#define TAG_DROPPED_LINKS 0x70  /* Span.dropped_links_count */
 #define TAG_STATUS 0x7a         /* Span.status */
 #define TAG_STATUS_CODE 0x18    /* Status.code */
 #define TAG_FLAGS_0 0x85        /* Span.flags, a tag of two bytes */
@@ -221,6 +222,12 @@ static void link_close(struct writer *w, uint32_t flags)
 	*w->p++ = TAG_LINK_FLAGS;
 	w->p = put_fixed32(w->p, flags);
 	close_message(w, 1);
+}
+
+static void links_dropped(struct writer *w, uint32_t n)
+{
+	*w->p++ = TAG_DROPPED_LINKS;
+	w->p = put_varint(w->p, n);
 }
 
 /* A KeyValue up to its AnyValue; the caller fills in the length at p[1]. */

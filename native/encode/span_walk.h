@@ -231,8 +231,13 @@ static void walk_call_links(struct writer *w, const struct rn_call *call)
 
 	memcpy(to_process.trace_id, call->process->ctx.trace_id, 16);
 	list_open(w, RN_LIST_LINKS);
-	walk_link_to(w, &to_process);
+	if (call->under_application)
+		walk_link_to(w, &to_process);
+	for (uint32_t i = 0; i < call->nlinks && i < RN_CALL_LINKS; i++)
+		walk_link_to(w, &call->links[i]);
 	list_close(w);
+	if (call->more_links)
+		links_dropped(w, call->more_links);
 }
 
 RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const struct rn_call *call)
@@ -288,8 +293,9 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 		attr_true(w, RN_KEY("renacer.truncated"));
 	if (call->flags & RN_FLAG_RESTARTED)
 		attr_true(w, RN_KEY("renacer.restarted"));
+	walk_string(w, RN_KEY("renacer.causes.incomplete"), call->incomplete);
 	attrs_close(w);
-	if (process && call->under_application)
+	if (process && (call->under_application || call->nlinks))
 		walk_call_links(w, call);
 	span_close(w, &head, error);
 }

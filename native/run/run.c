@@ -91,6 +91,8 @@ static bool make_interpreter(rn_run *run)
 	struct rn_observer observers[4];
 	unsigned n = rn_sinks_observers(run, observers);
 	struct rn_interpreter_config interpreter = {
+		/* Sums say nothing of them. */
+		.no_edges = config->disable & RN_NO_EDGES || config->outputs == RN_OUT_SUMMARY,
 		.trace_flags = config->trace_flags,
 		.parent_span_id = config->parent_span_id,
 		.parent_is_remote = config->parent_is_remote != 0,

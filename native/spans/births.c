@@ -26,9 +26,11 @@ void rn_drop_thread(struct rn_interpreter *in, struct thread *thread, uint64_t w
 	if (in->objects)
 		rn_fd_table_end(in->objects, &thread->fds);
 	rn_edges_begin(in->edges); /* this thread is nothing to point at any more */
+	rn_edges_thread_gone(in->edges, thread);
 	if (--process->threads == 0) {
 		if (!process->pub.ended)
 			end_process(in, process, when, rn_advance(in, thread, process->clock));
+		rn_edges_process_gone(in->edges, process);
 		rn_process_free(process);
 	}
 	rn_thread_remove(&in->tables, thread);
@@ -163,7 +165,7 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	in->totals.threads++;
 	if (maker && !maker->open)
 		cause = maker->clock; /* the call that made it was not recorded */
-	rn_edges_start(in->edges, thread, maker, &joined);
+	rn_edges_start(in->edges, thread, maker, ev, &joined);
 	rn_advance(in, thread, joined.clock > cause ? joined.clock : cause);
 	rn_edges_tell(in->edges, thread, ev->seq);
 	if (process->pub.lamport_start == 0)

@@ -2,11 +2,22 @@
 /* Causes and effects: what all kinds share; see edges.h. */
 #include "edges_private.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lives.h"
+#include "call_kinds.h"
+#include "futexes.h"
 #include "live.h"
+#include "lives.h"
+#include "memory_map.h"
+#include "signals.h"
+
+/* Causes of a signal's delivery, which is no span. */
+struct next_links {
+	struct rn_link links[RN_CALL_LINKS];
+	uint32_t n, more;
+};
 
 struct edges *rn_edges_create(struct rn_interpreter *in)
 {
@@ -14,11 +25,15 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 
 	if (!edges)
 		return NULL;
+	rn_call_kinds_init();
 	edges->in = in;
 	edges->lives = rn_lives_create();
 	if (in->objects)
 		edges->channels = rn_channels_create(edges, in->config.selection.wanted);
-	if (!edges->lives || (in->objects && !edges->channels)) {
+	edges->futexes = rn_futexes_create();
+	edges->signals = rn_signals_create();
+	if (!edges->lives || !edges->futexes || !edges->signals ||
+	    (in->objects && !edges->channels)) {
 		rn_edges_destroy(edges);
 		return NULL;
 	}
@@ -36,6 +51,8 @@ void rn_edges_destroy(struct edges *edges)
 	if (!edges)
 		return;
 	rn_channels_destroy(edges->channels);
+	rn_signals_destroy(edges->signals);
+	rn_futexes_destroy(edges->futexes);
 	rn_lives_destroy(edges->lives);
 	free(edges);
 }
@@ -64,25 +81,28 @@ void rn_cause_of_entry(struct edges *edges, const struct thread *thread, const s
 	rn_live_context(thread, out->trace_id, &out->trace_flags);
 }
 
-static void add_link(struct joined *joined, const struct cause *cause, enum rn_edge_kind kind)
+static void add_link(struct joined *joined, const struct rn_link *link)
 {
-	struct rn_link *link = &joined->links[joined->nlinks];
-	const char *edge = rn_edge_name(kind);
-
 	for (unsigned i = 0; i < joined->nlinks; i++)
-		if (joined->links[i].span_id == cause->span_id && joined->links[i].edge == edge)
+		if (joined->links[i].span_id == link->span_id &&
+		    joined->links[i].edge == link->edge)
 			return;
-	if (joined->nlinks == RN_CALL_LINKS) {
+	if (joined->nlinks == RN_CALL_LINKS)
 		joined->more_links++;
-		return;
-	}
-	*link = (struct rn_link){
+	else
+		joined->links[joined->nlinks++] = *link;
+}
+
+static void link_cause(struct joined *joined, const struct cause *cause, enum rn_edge_kind kind)
+{
+	struct rn_link link = {
 		.span_id = cause->span_id,
 		.flags = cause->trace_flags,
-		.edge = edge,
+		.edge = rn_edge_name(kind),
 	};
-	memcpy(link->trace_id, cause->trace_id, sizeof(link->trace_id));
-	joined->nlinks++;
+
+	memcpy(link.trace_id, cause->trace_id, sizeof(link.trace_id));
+	add_link(joined, &link);
 }
 
 /* Whether the cause is an event of the thread itself: those are in order anyhow. */
@@ -107,7 +127,7 @@ void rn_join(struct edges *edges, const struct thread *effect, struct joined *jo
 			.cause_lamport = cause->clock,
 		};
 	if (certain && cause->span_id)
-		add_link(joined, cause, kind);
+		link_cause(joined, cause, kind);
 }
 
 void rn_join_incomplete(struct joined *joined, const char *reason)
@@ -131,34 +151,153 @@ void rn_edges_tell(struct edges *edges, const struct thread *effect, uint64_t se
 	edges->n_pending = 0;
 }
 
-void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
-		    struct joined *joined)
+/* The word that the end of a thread clears, as the call says that makes it. */
+static uint64_t child_tid(const struct rn_event *entry, enum call_kind kind)
 {
+	uint64_t address = 0;
+
+	if (kind == CALL_CLONE)
+		return entry->args[entry->abi == RN_ABI_X86_64 || entry->abi == RN_ABI_X32 ? 3 : 4];
+	for (const struct rn_piece *p = rn_piece_first(entry); p; p = rn_piece_next(entry, p))
+		if (p->arg == 0 && p->type == RN_PIECE_STRUCT && p->len >= 24 &&
+		    !(p->flags & RN_PIECE_AT_EXIT)) {
+			memcpy(&address, rn_piece_data(p) + 16, 8);
+			break;
+		}
+	return address;
+}
+
+void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
+		    const struct rn_event *ev, struct joined *joined)
+{
+	struct process *process = thread->process;
 	struct cause cause;
+	enum call_kind kind;
 
 	rn_joined_begin(edges, joined);
-	if (!edges || !maker || !maker->open)
+	if (!edges)
+		return;
+	rn_space_start(edges, process, maker ? maker->process : NULL, ev);
+	if (maker && process != maker->process)
+		process->nested = process->nests =
+			maker->process->nests || ev->args[3] & CLONE_NEWPID;
+	if (process->pub.pid == thread->tid)
+		process->vforked = ev->args[4] == RN_BIRTH_VFORK || ev->args[3] & CLONE_VFORK;
+	if (!maker || !maker->open)
 		return;
 	rn_cause_of_entry(edges, maker, maker->entry, &cause);
 	rn_join(edges, thread, joined, &cause, RN_EDGE_FORK, true);
+	kind = rn_call_kind(maker->entry->abi, maker->entry->nr);
+	if (ev->args[3] & CLONE_CHILD_CLEARTID && (kind == CALL_CLONE || kind == CALL_CLONE3))
+		thread->clear_tid = child_tid(maker->entry, kind);
 }
 
 void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev)
 {
+	enum call_kind kind;
+
 	if (!edges)
 		return;
+	kind = rn_call_kind(ev->abi, ev->nr);
+	if (kind <= CALL_EXIT && kind != CALL_OTHER && kind != CALL_SET_TID)
+		rn_futexes_entry(edges, thread, ev, kind);
+	else if (kind == CALL_MUNMAP)
+		rn_space_entry(thread->process, ev);
+	else if (kind >= CALL_KILL)
+		rn_signals_entry(edges, thread, ev, kind);
 	rn_channels_entry(edges, thread, ev);
+}
+
+/* Calls of which one more thing must be known. */
+static void follow(struct edges *edges, struct thread *thread, const struct rn_call *call,
+		   enum call_kind kind)
+{
+	struct process *process = thread->process;
+
+	if (call->flags & (RN_FLAG_FAILED | RN_FLAG_UNFINISHED))
+		return;
+	if (kind == CALL_SET_TID)
+		thread->clear_tid = call->args[0];
+	else if (kind == CALL_UNSHARE)
+		process->nests |= (call->args[0] & CLONE_NEWPID) != 0;
+	else if (kind == CALL_SETNS)
+		process->nests |= call->args[1] == 0 || call->args[1] & CLONE_NEWPID;
+	else if (kind >= CALL_MMAP && kind <= CALL_SHMAT)
+		rn_space_exit(edges, thread, call);
 }
 
 void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
 		   struct joined *joined)
 {
+	enum call_kind kind;
+
 	rn_joined_begin(edges, joined);
 	if (!edges)
 		return;
+	kind = rn_call_kind(call->abi, call->nr);
 	if (call->desc->flags & RN_CALL_WAIT)
 		rn_lives_waited(edges, thread, call, joined);
+	if (kind >= CALL_KILL)
+		rn_signals_exit(edges, thread, call, kind, joined);
+	else if (kind <= CALL_FUTEX_REQUEUE && kind != CALL_OTHER)
+		rn_futexes_exit(edges, thread, call, kind, joined);
+	else if (kind != CALL_OTHER)
+		follow(edges, thread, call, kind);
+	if (kind == CALL_VFORK || kind == CALL_CLONE || kind == CALL_CLONE3)
+		rn_lives_vforked(edges, thread, call, joined);
 	rn_channels_exit(edges, thread, call, joined);
+	if (thread->next_links) {
+		for (unsigned i = 0; i < thread->next_links->n; i++)
+			add_link(joined, &thread->next_links->links[i]);
+		joined->more_links += thread->next_links->more;
+		free(thread->next_links);
+		thread->next_links = NULL;
+	}
+}
+
+void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn_event *ev,
+		     struct joined *joined)
+{
+	const struct signal_info info = {
+		.sig = ev->nr,
+		.code = (int32_t)ev->args[0],
+		.pid = (int32_t)ev->args[1],
+		.has_value = true,
+		.value = ev->args[3],
+	};
+	struct next_links *next;
+
+	rn_joined_begin(edges, joined);
+	if (!edges || ev->kind != RN_SIGNAL)
+		return;
+	rn_signals_arrived(edges, thread, &info, joined);
+	if (joined->nlinks == 0)
+		return;
+	if (!thread->next_links)
+		thread->next_links = calloc(1, sizeof(*next));
+	next = thread->next_links;
+	for (unsigned i = 0; next && i < joined->nlinks; i++) {
+		if (next->n < RN_CALL_LINKS)
+			next->links[next->n++] = joined->links[i];
+		else
+			next->more++;
+	}
+}
+
+void rn_edges_thread_gone(struct edges *edges, struct thread *thread)
+{
+	if (edges)
+		rn_futexes_gone(edges, thread, edges->in->last_seq);
+	free(thread->next_links);
+	thread->next_links = NULL;
+}
+
+void rn_edges_process_gone(struct edges *edges, struct process *process)
+{
+	if (edges)
+		rn_signals_gone(edges, process);
+	rn_space_put(process->space);
+	process->space = NULL;
 }
 
 void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,
@@ -173,8 +312,13 @@ void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struc
 
 void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_event *ev)
 {
-	if (edges)
-		rn_channels_event(edges, thread, ev);
+	if (!edges)
+		return;
+	if (thread->open)
+		rn_cause_of_entry(edges, thread, thread->entry, &thread->process->image);
+	thread->clear_tid = 0;
+	rn_space_exec(edges, thread->process);
+	rn_channels_event(edges, thread, ev);
 }
 
 void rn_edges_begin(struct edges *edges)
@@ -185,6 +329,13 @@ void rn_edges_begin(struct edges *edges)
 
 void rn_edges_lost(struct edges *edges)
 {
-	if (edges)
-		edges->losses++;
+	struct tables *tables;
+
+	if (!edges)
+		return;
+	edges->losses++;
+	tables = &edges->in->tables;
+	for (unsigned i = 0; i < THREAD_BUCKETS; i++)
+		for (struct thread *thread = tables->bucket[i]; thread; thread = thread->next)
+			rn_space_lost(thread->process->space);
 }

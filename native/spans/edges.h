@@ -38,13 +38,19 @@ void rn_edges_begin(struct edges *edges);
 
 /* A thread begins, before its time is given; `maker`: NULL = not known. */
 void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
-		    struct joined *joined);
+		    const struct rn_event *ev, struct joined *joined);
 /* A call begins: thread->clock is its entry's time already. Before rn_fd_entry(). */
 void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev);
 /* It has ended (or never will: RN_FLAG_UNFINISHED); before its exit's time is given, and before
    rn_fd_exit(). */
 void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
 		   struct joined *joined);
+/* A signal has been delivered: its causes' links go to the thread's next call that ends. */
+void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn_event *ev,
+		     struct joined *joined);
+/* A thread, a process is forgotten. */
+void rn_edges_thread_gone(struct edges *edges, struct thread *thread);
+void rn_edges_process_gone(struct edges *edges, struct process *process);
 /* The effect that was joined last has its time, thread->clock: its edges are told. `seq`: of a
    call's entry, or of the effect's own record. */
 void rn_edges_tell(struct edges *edges, const struct thread *effect, uint64_t seq);

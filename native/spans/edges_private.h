@@ -13,12 +13,17 @@
 #define EDGES_PENDING 64u /* edges of one effect that are told */
 
 struct channels;
+struct futexes;
 struct lives;
+struct signals;
 
 struct edges {
 	struct rn_interpreter *in;
 	struct lives *lives;
 	struct channels *channels; /* NULL: objects cannot be followed */
+	struct futexes *futexes;
+	struct signals *signals;
+	uint64_t numbers; /* given to spaces and memories so far */
 	struct rn_edge pending[EDGES_PENDING]; /* of the effect under way */
 	unsigned n_pending;
 	uint64_t losses; /* how often records were lost */
@@ -40,6 +45,8 @@ void rn_join_incomplete(struct joined *joined, const char *reason);
 
 /* lives.c: the end of a process that nobody has taken the number of. false: not known. */
 bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out);
+/* Whether that process's parent is `waiter`, for certain. */
+bool rn_life_was_child(struct edges *edges, int32_t pid, const struct rn_process *waiter);
 
 /* channels.c, channel_calls.c: what passes through descriptors; as rn_edges_entry() and its like,
    which call them, before descriptors change. `wanted`: calls that are recorded; NULL = all. */

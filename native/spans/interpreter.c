@@ -47,9 +47,11 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 	memcpy(in->observers, observers, n * sizeof(*observers));
 	in->greatest = config->lamport_seed + 1; /* the start of the run */
 	in->last_time = config->t_start;
-	in->edges = rn_edges_create(in);
-	if (!in->edges)
-		goto fail;
+	if (!config->no_edges) {
+		in->edges = rn_edges_create(in);
+		if (!in->edges)
+			goto fail;
+	}
 	return in;
 fail:
 	if (in) {
@@ -228,10 +230,13 @@ static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_signal_event signal;
+	struct joined joined;
 
 	if (!thread)
 		return;
-	rn_advance(in, thread, 0);
+	rn_edges_signal(in->edges, thread, ev, &joined);
+	rn_advance(in, thread, joined.clock);
+	rn_edges_tell(in->edges, thread, ev->seq);
 	in->totals.signals += ev->kind == RN_SIGNAL;
 	if (in->selector && !rn_selector_wants_signal(in->selector, ev->nr))
 		return;
@@ -273,6 +278,7 @@ void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
 		in->totals.events += ev->kind == RN_SYSCALL ? 2 : 1;
 	if (ev->t1 > in->last_time)
 		in->last_time = ev->t1;
+	in->last_seq = ev->seq;
 	switch ((enum rn_kind)ev->kind) {
 	case RN_SYSCALL:
 		on_call(in, ev);

@@ -23,6 +23,7 @@ struct rn_interpreter {
 	struct object_space *objects; /* NULL = they cannot be followed */
 	uint64_t greatest; /* Lamport time of any event */
 	uint64_t last_time;
+	uint64_t last_seq; /* of a record that was fed */
 	int command_status;
 	bool command_ended;
 };

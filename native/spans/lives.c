@@ -6,9 +6,9 @@
  */
 #include "lives.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "call.h"
 
@@ -68,20 +68,67 @@ bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out)
 	return true;
 }
 
+bool rn_life_was_child(struct edges *edges, int32_t pid, const struct rn_process *waiter)
+{
+	const struct ended *ended = slot_of(edges->lives, pid);
+
+	return ended->pid == pid && ended->parent == waiter->pid;
+}
+
+/* waitid() without a siginfo: one process that was named, and nothing but its end. */
+static int32_t named(const struct rn_call *call)
+{
+	bool is_waitid = call->desc->nargs >= 4 && call->desc->args[2].kind == RN_ARG_STRUCT_OUT;
+
+	if (!is_waitid || call->result != 0 || call->args[2] != 0 || call->args[0] != P_PID)
+		return 0;
+	if ((call->args[3] & (WEXITED | WSTOPPED | WCONTINUED | WNOHANG)) != WEXITED)
+		return 0;
+	return (int32_t)call->args[1];
+}
+
 void rn_lives_waited(struct edges *edges, const struct thread *thread, const struct rn_call *call,
 		     struct joined *joined)
 {
 	int32_t pid;
-	const struct ended *ended;
+	struct cause end;
 
-	if (call->flags & RN_FLAG_UNFINISHED)
+	if (call->flags & (RN_FLAG_FAILED | RN_FLAG_UNFINISHED))
 		return;
 	pid = rn_waited_for(call);
-	if (pid <= 0)
+	if (pid == 0)
+		pid = named(call);
+	if (!rn_life_end(edges, pid, &end))
 		return;
-	ended = slot_of(edges->lives, pid);
-	if (ended->pid != pid)
+	rn_join(edges, thread, joined, &end, RN_EDGE_WAIT,
+		rn_life_was_child(edges, pid, &thread->process->pub));
+}
+
+void rn_lives_vforked(struct edges *edges, const struct thread *thread, const struct rn_call *call,
+		      struct joined *joined)
+{
+	int32_t pid = (int32_t)call->result;
+	const struct thread *child;
+	const struct rn_syscall_desc *desc;
+	struct cause cause;
+
+	if (call->flags & (RN_FLAG_FAILED | RN_FLAG_UNFINISHED) || thread->process->nested)
 		return;
-	rn_join(edges, thread, joined, &ended->cause, RN_EDGE_WAIT,
-		ended->parent == thread->process->pub.pid);
+	child = rn_thread_find(&edges->in->tables, pid);
+	if (!child || !child->process->vforked ||
+	    child->process->pub.parent_pid != thread->process->pub.pid)
+		return;
+	if (child->process->image.seq) {
+		rn_join(edges, thread, joined, &child->process->image, RN_EDGE_EXEC, true);
+		return;
+	}
+	/* The program runs, or the child's end is near, before the record of that. */
+	if (!child->open)
+		return;
+	desc = rn_syscall(child->entry->abi, child->entry->nr);
+	if (!(desc->flags & (RN_CALL_EXEC | RN_CALL_NO_RETURN)))
+		return;
+	rn_cause_of_entry(edges, child, child->entry, &cause);
+	rn_join(edges, thread, joined, &cause,
+		desc->flags & RN_CALL_EXEC ? RN_EDGE_EXEC : RN_EDGE_WAIT, true);
 }

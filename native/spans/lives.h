@@ -15,5 +15,8 @@ void rn_lives_ended(struct edges *edges, const struct thread *thread, const stru
 /* A wait has returned. */
 void rn_lives_waited(struct edges *edges, const struct thread *thread, const struct rn_call *call,
 		     struct joined *joined);
+/* A call that makes processes has returned: a vfork does when its child runs a program, or ends. */
+void rn_lives_vforked(struct edges *edges, const struct thread *thread, const struct rn_call *call,
+		      struct joined *joined);
 
 #endif

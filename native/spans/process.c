@@ -92,6 +92,7 @@ void rn_process_made_by(struct process *child, const struct thread *maker, uint6
 	child->maker_call_span = span_id;
 	rn_live_context(maker, child->maker_call_trace, &child->maker_call_flags);
 	child->maker_live = maker->live;
+	add_link(&child->pub, child->maker_call_trace, span_id, child->maker_call_flags, "fork");
 	link_application(child);
 }
 

@@ -5,9 +5,14 @@
 
 #include "renacer/interpret.h"
 
+#include "cause.h"
+
 #include "objects.h"
 
 struct rn_fds;
+struct futex_wait;
+struct next_links;
+struct space;
 
 struct process {
 	struct rn_process pub; /* first: what the encoders see */
@@ -19,6 +24,11 @@ struct process {
 	uint8_t maker_call_trace[16]; /* …which is in this trace */
 	uint8_t maker_flags, maker_call_flags;
 	struct rn_live_span maker_live; /* the application's span over that call */
+	struct space *space;    /* of addresses; NULL = nothing is known */
+	bool nested;            /* in a PID namespace that its maker was not in… */
+	bool nests;             /* …as are processes that it makes */
+	bool vforked;           /* its maker waits until it runs a program, or ends */
+	struct cause image;     /* the entry of its last exec */
 	struct rn_fds *fds; /* opened by a selected path; NULL = none */
 };
 
@@ -33,6 +43,9 @@ struct thread {
 	struct rn_event *entry; /* copy of that entry */
 	uint32_t entry_cap;
 	struct rn_live_span told; /* by the application, see live.h; valid or none */
+	uint64_t clear_tid;      /* word that its end clears and wakes; 0 = none */
+	struct futex_wait *wait; /* futexes that it waits for, see futexes.c */
+	struct next_links *next_links; /* causes of a signal, for the call that comes next */
 	struct rn_live_span live; /* over the call that began last; valid or none */
 	struct fd_user fds;       /* its descriptors */
 	struct operation *operation; /* of the call that it is in: see channels.h; NULL = none */

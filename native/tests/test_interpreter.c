@@ -164,7 +164,9 @@ static void test_fork_edge(void)
 	CHECK_INT(call(fork_seq)->lamport_start, WORLD_SEED + 24);
 	CHECK_INT(call(fork_seq)->lamport_end, WORLD_SEED + 25);
 	CHECK_INT(child->lamport_start, WORLD_SEED + 25);
-	CHECK_INT(child->nlinks, 0);
+	CHECK_INT(child->nlinks, 1);
+	CHECK(child->links[0].span_id == id(fork_seq));
+	CHECK_STR(child->links[0].edge, "fork");
 	world_close(&w);
 }
 

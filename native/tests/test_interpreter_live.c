@@ -209,11 +209,15 @@ static void test_births(void)
 	child = world_process(&w, 2);
 	CHECK(child->pub.parent_span_id == rn_id_of_process(&w.key, 1));
 	CHECK(memcmp(child->pub.ctx.trace_id, WORLD_TRACE, 16) == 0);
-	CHECK_INT(child->pub.nlinks, 1);
+	CHECK_INT(child->pub.nlinks, 2);
+	link = link_of(child, "fork");
+	CHECK(link && link->span_id == rn_id_of(&w.key, fork_seq));
+	CHECK(memcmp(link->trace_id, first.trace_id, 16) == 0);
 	link = link_of(child, "application");
 	CHECK(link && link->span_id == FIRST_ID && link->flags == 3);
 	CHECK(memcmp(link->trace_id, first.trace_id, 16) == 0);
-	CHECK_INT(world_process(&w, 3)->pub.nlinks, 0);
+	CHECK_INT(world_process(&w, 3)->pub.nlinks, 1);
+	CHECK(link_of(world_process(&w, 3), "fork"));
 	/* Its new program, in another's trace: the call that made it is in the application's. */
 	for (unsigned i = 0; i < w.nprocesses; i++)
 		if (strcmp(w.processes[i].exe, "/tool") == 0)

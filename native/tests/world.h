@@ -15,6 +15,7 @@ struct seen_call {
 	struct rn_call call; /* pointers in it are dead, but for desc */
 	uint8_t trace_id[16];
 	uint64_t process_span; /* of call.process when it was told */
+	struct rn_link links[RN_CALL_LINKS];
 };
 
 struct seen_process {
@@ -29,8 +30,9 @@ struct world {
 	uint64_t seq, now;
 	struct seen_call *calls, *enters;
 	struct seen_process *processes;
+	struct rn_edge *edges;
 	unsigned ncalls, nenters, nprocesses, nsignals, nexits, ngaps;
-	unsigned calls_cap, enters_cap, processes_cap;
+	unsigned nedges, calls_cap, enters_cap, processes_cap, edges_cap;
 	uint32_t live;
 	struct rn_run_span run;
 	_Alignas(8) uint8_t record[RN_EVENT_MAX];
@@ -51,6 +53,9 @@ static inline void world_keep(struct seen_call *to, const struct rn_call *call)
 	to->call = *call;
 	memcpy(to->trace_id, call->trace_id, 16);
 	to->process_span = call->process->ctx.span_id;
+	CHECK(call->nlinks <= RN_CALL_LINKS);
+	if (call->nlinks)
+		memcpy(to->links, call->links, call->nlinks * sizeof(*call->links));
 }
 
 static inline void world_on_call(void *ctx, const struct rn_call *call)
@@ -107,6 +112,16 @@ static inline void world_on_live(void *ctx, uint32_t live)
 	((struct world *)ctx)->live = live;
 }
 
+static inline void world_on_edge(void *ctx, const struct rn_edge *edge)
+{
+	struct world *w = ctx;
+
+	/* Never backwards, whatever the records say. */
+	CHECK(edge->effect_lamport > edge->cause_lamport);
+	w->edges = world_room(w->edges, w->nedges, &w->edges_cap, sizeof(*w->edges));
+	w->edges[w->nedges++] = *edge;
+}
+
 /* `selection`: NULL = all is told. */
 static inline void world_open_selecting(struct world *w, const struct rn_selection *selection)
 {
@@ -117,7 +132,8 @@ static inline void world_open_selecting(struct world *w, const struct rn_selecti
 				       .signal = world_on_signal,
 				       .exit = world_on_exit,
 				       .gap = world_on_gap,
-				       .live = world_on_live};
+				       .live = world_on_live,
+				       .edge = world_on_edge};
 	struct rn_interpreter_config config = {
 		.trace_flags = 3,
 		.parent_span_id = WORLD_PARENT,
@@ -158,6 +174,7 @@ static inline void world_close(struct world *w)
 	free(w->calls);
 	free(w->enters);
 	free(w->processes);
+	free(w->edges);
 }
 
 /* Checks and feeds the record that stands in w->record. */

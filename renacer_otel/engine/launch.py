@@ -111,6 +111,7 @@ class RunConfig(NamedTuple):
 
 FALLBACKS = {
     "application": "RN_NO_APPLICATION",
+    "edges": "RN_NO_EDGES",
     "get_syscall_info": "RN_NO_GET_SYSCALL_INFO",
     "process_vm_readv": "RN_NO_PROCESS_VM_READV",
     "sealing": "RN_NO_SEALING",

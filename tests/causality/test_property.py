@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 # What the interpreter knows causes of, and of which of these it is certain.
 KINDS = frozenset(
-    {"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"}
+    [
+        *("exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"),
+        *("thread", "signal", "word"),
+    ]
 )
-LINKED = frozenset({"fork", "wait", "pipe", "unix", "tcp"})
+LINKED = frozenset({"fork", "wait", "join", "futex", "signal", "pipe", "unix", "tcp"})
 BATCHES = 10
 
 

@@ -30,7 +30,7 @@ def test_each_program_finds_its_own_span() -> None:
         assert context_of(span) == "ours"
         assert parent.flags == 3 == span.flags & 0xFF
         assert span.flags & ~0xFF == LOCAL
-        assert not span.links
+        assert links(span).keys() <= {"fork"}
 
 
 def test_word_by_word() -> None:
@@ -192,6 +192,13 @@ def test_a_run_that_exports_nothing_writes_nothing() -> None:
     assert (lines, errors) == ([], "")
 
 
-def test_links_are_none_in_a_trace_of_our_own() -> None:
+def test_links_in_a_trace_of_our_own_are_to_causes() -> None:
     run = export(["sh", "-c", "sh -c :; :"])
-    assert all(links(span) == {} for span in run.spans)
+    first, second = sorted(run.processes, key=lambda span: span.start_time_unix_nano)
+    assert links(first) == {}
+    (call,) = [run.by_id[target] for target in links(second).values()]
+    assert links(second) == {"fork": (call.trace_id, call.span_id)}
+    assert call.parent_span_id == first.span_id
+    for span in run.spans:
+        assert links(span).keys() <= {"fork", "exec", "wait", "signal"}
+        assert all(target in run.by_id for target in links(span).values())

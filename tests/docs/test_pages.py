@@ -15,6 +15,7 @@ import pytest
 from renacer_otel import errors
 from renacer_otel.cli import options
 from renacer_otel.exporters.receiver import Receiver
+from renacer_otel.spans import replay
 from tests.cli.tool import renacer
 from tests.docs.markdown import code_words, links, pages, rows_under
 
@@ -178,12 +179,15 @@ def test_attributes_are_those_that_are_sent() -> None:
     every = attributes_in("Every span")
     for kind, heading in TABLES.items():
         assert sent[kind] <= attributes_in(heading) | every, kind
-        absent = 4 if kind == "run" else 3  # those that need options, or a loss
+        absent = 3 if kind == "process" else 4  # those that need options, or a loss
         assert len(sent[kind] - every) >= len(attributes_in(heading)) - absent, kind
-    edges = set(
+    own = set(
         re.findall(r"^\| `(\w+)` \| (?:the|its)", section_of(SPANS, "A process"), re.MULTILINE)
     )
-    assert links_sent == edges
+    rows = re.findall(r"^\| (`\w+`[^|]*) \|", section_of(SPANS, "Time and order"), re.MULTILINE)
+    causes = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert own <= links_sent <= own | causes
+    assert causes <= {*replay.edge_names()}
     resource = {pair.key for pair in received[0].resource.attributes}
     assert resource == attributes_in("Resource")
 

@@ -46,6 +46,7 @@ typedef struct rn_run rn_run;
 #define RN_NO_SECCOMP 4
 #define RN_NO_SEALING 8
 #define RN_NO_APPLICATION 16
+#define RN_NO_EDGES 32
 
 /* rn_config.filter: whether the kernel lets through what is not wanted; see engine.h */
 #define RN_SECCOMP_OFF 0

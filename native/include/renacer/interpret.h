@@ -3,11 +3,8 @@
  * The interpreter: from records, in ring order, to finished calls and processes
  * with ids, parents and Lamport times. The same for every engine. One thread.
  *
- * Lamport time is kept per thread: +1 for each event, max(own, cause) + 1 at an
- * effect. Edges here: a maker's clone entry -> the start of what it made; all that
- * a process's threads did -> its end, and its exec (the line of the thread that
- * called goes on, alone); a process's end -> the exit of the wait that told of it; a time
- * that an exec found in TRACESTATE -> that exec.
+ * Lamport time is kept per thread: +1 for each event, max(own, causes') + 1 at an
+ * effect; see docs/spans.md for what causes what.
  */
 #ifndef RENACER_INTERPRET_H
 #define RENACER_INTERPRET_H
@@ -63,6 +60,7 @@ void rn_selection_widen(uint64_t *wanted);
 bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr);
 
 struct rn_interpreter_config {
+	bool no_edges; /* causes in other threads are not looked for, to see what that costs */
 	struct rn_selection selection;
 	uint8_t trace_id[16];
 	uint8_t trace_flags;

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers of calls to what they do. */
+#include "call_kinds.h"
+
+#include <pthread.h>
+
+#include "renacer/syscalls.h"
+
+#define NUMBERS (RN_ABI_WORDS * 64)
+
+static uint8_t kinds[RN_ABI_COUNT][NUMBERS];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static const struct {
+	const char *name;
+	enum call_kind kind;
+} calls[] = {
+	{"futex", CALL_FUTEX},
+	{"futex_time64", CALL_FUTEX},
+	{"futex_wait", CALL_FUTEX_WAIT},
+	{"futex_wake", CALL_FUTEX_WAKE},
+	{"futex_waitv", CALL_FUTEX_WAITV},
+	{"futex_requeue", CALL_FUTEX_REQUEUE},
+	{"set_tid_address", CALL_SET_TID},
+	{"exit", CALL_EXIT},
+	{"clone", CALL_CLONE},
+	{"clone3", CALL_CLONE3},
+	{"vfork", CALL_VFORK},
+	{"unshare", CALL_UNSHARE},
+	{"setns", CALL_SETNS},
+	{"mmap", CALL_MMAP},
+	{"mmap2", CALL_MMAP2},
+	{"munmap", CALL_MUNMAP},
+	{"mremap", CALL_MREMAP},
+	{"shmat", CALL_SHMAT},
+	{"kill", CALL_KILL},
+	{"tkill", CALL_TKILL},
+	{"tgkill", CALL_TGKILL},
+	{"rt_sigqueueinfo", CALL_SIGQUEUE},
+	{"rt_tgsigqueueinfo", CALL_TGSIGQUEUE},
+	{"pidfd_send_signal", CALL_PIDFD_SIGNAL},
+	{"rt_sigtimedwait", CALL_SIGWAIT},
+	{"rt_sigtimedwait_time64", CALL_SIGWAIT},
+};
+
+static void find_all(void)
+{
+	for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++)
+		for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+			int nr = rn_syscall_number((enum rn_abi)abi, calls[i].name);
+
+			if (nr >= 0 && (unsigned)nr < NUMBERS)
+				kinds[abi][nr] = (uint8_t)calls[i].kind;
+		}
+	/* Where there is a newer one, the older one takes a structure. */
+	for (unsigned abi = RN_ABI_I386; abi <= RN_ABI_ARM; abi += RN_ABI_ARM - RN_ABI_I386) {
+		int nr = rn_syscall_number((enum rn_abi)abi, "mmap");
+
+		if (nr >= 0 && (unsigned)nr < NUMBERS)
+			kinds[abi][nr] = CALL_MMAP_OLD;
+	}
+}
+
+void rn_call_kinds_init(void)
+{
+	pthread_once(&once, find_all);
+}
+
+enum call_kind rn_call_kind(uint8_t abi, int32_t nr)
+{
+	if (abi >= RN_ABI_COUNT || nr < 0 || (unsigned)nr >= NUMBERS)
+		return CALL_OTHER;
+	return (enum call_kind)kinds[abi][nr];
+}

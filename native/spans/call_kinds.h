@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that carry causes, by what they do, in every ABI. Inner part of spans/. */
+#ifndef RENACER_SPANS_CALL_KINDS_H
+#define RENACER_SPANS_CALL_KINDS_H
+
+#include <stdint.h>
+
+enum call_kind {
+	CALL_OTHER = 0,
+	CALL_FUTEX,
+	CALL_FUTEX_WAIT,
+	CALL_FUTEX_WAKE,
+	CALL_FUTEX_WAITV,
+	CALL_FUTEX_REQUEUE,
+	CALL_SET_TID,
+	CALL_EXIT,
+	CALL_CLONE,
+	CALL_CLONE3,
+	CALL_VFORK,
+	CALL_UNSHARE,
+	CALL_SETNS,
+	CALL_MMAP,
+	CALL_MMAP2,
+	CALL_MMAP_OLD,
+	CALL_MUNMAP,
+	CALL_MREMAP,
+	CALL_SHMAT,
+	CALL_KILL,
+	CALL_TKILL,
+	CALL_TGKILL,
+	CALL_SIGQUEUE,
+	CALL_TGSIGQUEUE,
+	CALL_PIDFD_SIGNAL,
+	CALL_SIGWAIT,
+};
+
+enum call_kind rn_call_kind(uint8_t abi, int32_t nr);
+
+/* Finds all numbers; safe to be called again. */
+void rn_call_kinds_init(void);
+
+#endif

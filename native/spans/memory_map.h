@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What two addresses have in common: address spaces, and the memory in them that is shared
+ * with others. Inner part of spans/. Only MAP_SHARED mappings are kept; all else is a space's own.
+ */
+#ifndef RENACER_SPANS_MEMORY_MAP_H
+#define RENACER_SPANS_MEMORY_MAP_H
+
+#include "edges_private.h"
+
+struct space; /* an address space; of one process, or of several (CLONE_VM) */
+
+/* Where a word of memory is: equal for equal words. */
+struct word_key {
+	uint64_t where;  /* number of a space or of a shared memory; inode of a file */
+	uint64_t offset; /* address there */
+	uint64_t kind;   /* of a space's own words private futexes and others are never the same;
+	                    of a file its device */
+};
+
+/* A process begins; `maker`: whose space is shared (CLONE_VM) or copied, or NULL. */
+void rn_space_start(struct edges *edges, struct process *process, const struct process *maker,
+		    const struct rn_event *start);
+void rn_space_exec(struct edges *edges, struct process *process);
+void rn_space_put(struct space *space); /* may be NULL */
+/* Records were lost: mappings may be among them. */
+void rn_space_lost(struct space *space);
+
+void rn_space_entry(struct process *process, const struct rn_event *ev);
+void rn_space_exit(struct edges *edges, struct thread *thread, const struct rn_call *call);
+
+/* false: what is at this address is not known, or others may have it, too. */
+bool rn_word_key(const struct process *process, uint64_t address, bool is_private,
+		 struct word_key *key);
+
+#endif
