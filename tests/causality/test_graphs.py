@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 WORKLOADS = Path(__file__).parent / "workloads"
 
 #: Kinds that this version follows; the expectations say more.
-FOLLOWED = {"fork", "wait", "signal", "pipe", "eof"}
-#: Of these, what is not told of sockets and FIFOs: which one a descriptor means is not recorded.
-OF_NAMED = {"pipe", "eof"}
+FOLLOWED = {"fork", "wait", "signal", "pipe", "eof", "unix", "tcp", "connect"}
+#: Not told yet: the end of a TCP connection that the end of its process closed.
+UNTOLD = {"eof"}
 
 Edges = set[tuple[str, str, str]]
 
@@ -114,9 +114,7 @@ def test_critical_path_of_a_command_that_waits(tmp_path: Path) -> None:
 
 def test_preforking_server_and_client(tmp_path: Path) -> None:
     history = traced(tmp_path / "r", sys.executable, "-S", WORKLOADS / "server.py")
-    found, possible = edges_of(
-        history, by_birth(history, ["parent", "one", "two", "client"]), OF_NAMED
-    )
+    found, possible = edges_of(history, by_birth(history, ["parent", "one", "two", "client"]))
     wanted = family("parent", "one", "two", "client")
     for worker in ("one", "two"):
         wanted |= {
@@ -125,7 +123,7 @@ def test_preforking_server_and_client(tmp_path: Path) -> None:
             (worker, "client", "tcp"),  # the answer
             (worker, "client", "eof"),
         }
-    check(found, wanted, without=OF_NAMED)
+    check(found, wanted)
     assert possible == set()
 
 
@@ -160,7 +158,7 @@ def test_redis_and_a_client(tmp_path: Path) -> None:
         for ordinal, name in roles.items() if name.startswith("redis")
     })  # fmt: skip
     shell = roles[1]
-    found, possible = edges_of(history, roles, OF_NAMED)
+    found, possible = edges_of(history, roles, UNTOLD)
     wanted = family(shell, "client", "server") | {
         ("client", "server", "connect"),
         ("client", "server", "tcp"),
@@ -168,7 +166,7 @@ def test_redis_and_a_client(tmp_path: Path) -> None:
         ("client", "server", "eof"),
         ("server", "client", "eof"),  # of shutdown
     }
-    check(found, wanted, without=OF_NAMED)
+    check(found, wanted, without=UNTOLD)
     assert {kind for _, _, kind in possible} <= {"ready"}
 
 
@@ -177,11 +175,11 @@ def test_bash_job_control(tmp_path: Path) -> None:
     history = traced(tmp_path / "r", "bash", WORKLOADS / "jobs.sh", tmp_path)
     roles = by_name(history)
     assert Counter(roles.values()) == Counter(["bash", "mkfifo", "cat"])
-    found, possible = edges_of(history, roles, OF_NAMED)
+    found, possible = edges_of(history, roles)
     wanted = family("bash", "mkfifo", "cat") | {
         ("bash", "cat", "pipe"),
         ("cat", "bash", "pipe"),
         ("bash", "cat", "signal"),
     }
-    check(found, wanted, without=OF_NAMED)
+    check(found, wanted)
     assert possible == set()
