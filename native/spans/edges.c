@@ -177,7 +177,7 @@ void rn_edges_start(struct edges *edges, struct thread *thread, const struct thr
 	rn_joined_begin(edges, joined);
 	if (!edges)
 		return;
-	rn_space_start(edges, process, maker ? maker->process : NULL, ev);
+	rn_map_start(edges, process, maker ? maker->process : NULL, ev);
 	if (maker && process != maker->process)
 		process->nested = process->nests =
 			maker->process->nests || ev->args[3] & CLONE_NEWPID;
@@ -202,7 +202,7 @@ void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_
 	if (kind <= CALL_EXIT && kind != CALL_OTHER && kind != CALL_SET_TID)
 		rn_futexes_entry(edges, thread, ev, kind);
 	else if (kind == CALL_MUNMAP)
-		rn_space_entry(thread->process, ev);
+		rn_map_entry(thread->process, ev);
 	else if (kind >= CALL_KILL)
 		rn_signals_entry(edges, thread, ev, kind);
 	rn_channels_entry(edges, thread, ev);
@@ -223,7 +223,7 @@ static void follow(struct edges *edges, struct thread *thread, const struct rn_c
 	else if (kind == CALL_SETNS)
 		process->nests |= call->args[1] == 0 || call->args[1] & CLONE_NEWPID;
 	else if (kind >= CALL_MMAP && kind <= CALL_SHMAT)
-		rn_space_exit(edges, thread, call);
+		rn_map_exit(edges, thread, call);
 }
 
 void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
@@ -296,7 +296,7 @@ void rn_edges_process_gone(struct edges *edges, struct process *process)
 {
 	if (edges)
 		rn_signals_gone(edges, process);
-	rn_space_put(process->space);
+	rn_map_put(process->space);
 	process->space = NULL;
 }
 
@@ -317,7 +317,7 @@ void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_e
 	if (thread->open)
 		rn_cause_of_entry(edges, thread, thread->entry, &thread->process->image);
 	thread->clear_tid = 0;
-	rn_space_exec(edges, thread->process);
+	rn_map_exec(edges, thread->process);
 	rn_channels_event(edges, thread, ev);
 }
 
@@ -337,5 +337,5 @@ void rn_edges_lost(struct edges *edges)
 	tables = &edges->in->tables;
 	for (unsigned i = 0; i < THREAD_BUCKETS; i++)
 		for (struct thread *thread = tables->bucket[i]; thread; thread = thread->next)
-			rn_space_lost(thread->process->space);
+			rn_map_lost(thread->process->space);
 }

@@ -39,7 +39,7 @@ static struct space *make(struct edges *edges)
 	return space;
 }
 
-void rn_space_put(struct space *space)
+void rn_map_put(struct space *space)
 {
 	if (!space || --space->users)
 		return;
@@ -47,7 +47,7 @@ void rn_space_put(struct space *space)
 	free(space);
 }
 
-void rn_space_lost(struct space *space)
+void rn_map_lost(struct space *space)
 {
 	if (space)
 		space->unsure = true;
@@ -67,8 +67,8 @@ static void copy_regions(struct space *to, const struct space *from)
 	to->n = to->cap = from->n;
 }
 
-void rn_space_start(struct edges *edges, struct process *process, const struct process *maker,
-		    const struct rn_event *start)
+void rn_map_start(struct edges *edges, struct process *process, const struct process *maker,
+		  const struct rn_event *start)
 {
 	uint64_t birth = start->args[4];
 
@@ -88,9 +88,9 @@ void rn_space_start(struct edges *edges, struct process *process, const struct p
 		process->space->unsure = birth != RN_BIRTH_LAUNCH;
 }
 
-void rn_space_exec(struct edges *edges, struct process *process)
+void rn_map_exec(struct edges *edges, struct process *process)
 {
-	rn_space_put(process->space);
+	rn_map_put(process->space);
 	process->space = make(edges);
 }
 
@@ -145,7 +145,7 @@ static uint64_t end_of(uint64_t start, uint64_t len)
 	return end < start ? UINT64_MAX : end;
 }
 
-void rn_space_entry(struct process *process, const struct rn_event *ev)
+void rn_map_entry(struct process *process, const struct rn_event *ev)
 {
 	/* The addresses may be given to another thread's mapping before the call returns. */
 	if (process->space && rn_call_kind(ev->abi, ev->nr) == CALL_MUNMAP)
@@ -217,7 +217,7 @@ static void moved(struct process *process, const struct rn_call *call)
 		space->unsure = true;
 }
 
-void rn_space_exit(struct edges *edges, struct thread *thread, const struct rn_call *call)
+void rn_map_exit(struct edges *edges, struct thread *thread, const struct rn_call *call)
 {
 	struct process *process = thread->process;
 

@@ -19,15 +19,15 @@ struct word_key {
 };
 
 /* A process begins; `maker`: whose space is shared (CLONE_VM) or copied, or NULL. */
-void rn_space_start(struct edges *edges, struct process *process, const struct process *maker,
-		    const struct rn_event *start);
-void rn_space_exec(struct edges *edges, struct process *process);
-void rn_space_put(struct space *space); /* may be NULL */
+void rn_map_start(struct edges *edges, struct process *process, const struct process *maker,
+		  const struct rn_event *start);
+void rn_map_exec(struct edges *edges, struct process *process);
+void rn_map_put(struct space *space); /* may be NULL */
 /* Records were lost: mappings may be among them. */
-void rn_space_lost(struct space *space);
+void rn_map_lost(struct space *space);
 
-void rn_space_entry(struct process *process, const struct rn_event *ev);
-void rn_space_exit(struct edges *edges, struct thread *thread, const struct rn_call *call);
+void rn_map_entry(struct process *process, const struct rn_event *ev);
+void rn_map_exit(struct edges *edges, struct thread *thread, const struct rn_call *call);
 
 /* false: what is at this address is not known, or others may have it, too. */
 bool rn_word_key(const struct process *process, uint64_t address, bool is_private,
