@@ -14,10 +14,10 @@
 
 struct region {
 	uint64_t start, end;
-	uint64_t memory; /* number of what is mapped; inode of a file */
+	uint64_t memory; /* number of what is mapped; inode of a file; 0 = not known */
 	uint64_t device; /* of a file, and one more; 0 = no file */
 	uint64_t offset; /* of `start` in it */
-	bool known;      /* which memory it is */
+	bool known;      /* and that nobody who is not traced has it */
 };
 
 struct space {
@@ -153,18 +153,16 @@ void rn_map_entry(struct process *process, const struct rn_event *ev)
 }
 
 /* Which file is mapped: the descriptor's, as it is while the call is under way. */
-static void find_file(struct edges *edges, const struct thread *thread, int32_t fd,
-		      struct region *region)
+static void find_file(const struct thread *thread, int32_t fd, struct region *region)
 {
 	const struct object *object =
 		thread->fds.table ? rn_fd_object(thread->fds.table, fd) : NULL;
 
-	region->known =
-		object && object->id.kind == RN_OBJECT_FILE && object->id.inode && !object->foreign;
-	if (!region->known) {
-		region->memory = ++edges->numbers;
+	region->known = false;
+	if (!object || object->id.kind != RN_OBJECT_FILE || !object->id.inode)
 		return;
-	}
+	/* Which memory it is, is known; not that nobody else has it. */
+	region->known = !object->foreign;
 	region->memory = object->id.inode;
 	region->device = 1 + ((uint64_t)object->id.dev_major << 32 | object->id.dev_minor);
 }
@@ -187,7 +185,7 @@ static void mapped(struct edges *edges, const struct thread *thread, const struc
 	if (call->args[3] & MAP_ANONYMOUS) {
 		region.memory = ++edges->numbers;
 	} else {
-		find_file(edges, thread, (int32_t)call->args[4], &region);
+		find_file(thread, (int32_t)call->args[4], &region);
 		region.offset = call->args[5] * unit;
 	}
 	if (!add(process->space, &region))
@@ -242,19 +240,24 @@ void rn_map_exit(struct edges *edges, struct thread *thread, const struct rn_cal
 	}
 }
 
+/* A word in memory of which nothing is known: it may be any that lies alike in its page. */
+static bool unknown(uint64_t address, struct word_key *key)
+{
+	*key = (struct word_key){.offset = address % PAGE, .kind = WORD_UNKNOWN};
+	return false;
+}
+
 bool rn_word_key(const struct process *process, uint64_t address, bool is_private,
 		 struct word_key *key)
 {
 	const struct space *space = process->space;
 
-	if (!space) {
-		*key = (struct word_key){.where = process->pub.ordinal, .offset = address};
-		return false;
-	}
+	if (!space)
+		return unknown(address, key);
 	*key = (struct word_key){
 		.where = space->number,
 		.offset = address,
-		.kind = is_private ? 1 : 2,
+		.kind = is_private ? WORD_PRIVATE : WORD_OWN,
 	};
 	if (is_private)
 		return true;
@@ -263,12 +266,14 @@ bool rn_word_key(const struct process *process, uint64_t address, bool is_privat
 
 		if (address < region->start || address >= region->end)
 			continue;
+		if (!region->memory)
+			return unknown(address, key);
 		*key = (struct word_key){
 			.where = region->memory,
 			.offset = region->offset + (address - region->start),
-			.kind = 3 + region->device,
+			.kind = WORD_SHARED + region->device,
 		};
 		return region->known;
 	}
-	return !space->unsure;
+	return space->unsure ? unknown(address, key) : true;
 }

@@ -10,12 +10,15 @@
 
 struct space; /* an address space; of one process, or of several (CLONE_VM) */
 
-/* Where a word of memory is: equal for equal words. */
+/* Of a space's own words private futexes and others are never the same. */
+enum { WORD_PRIVATE = 1, WORD_OWN = 2, WORD_UNKNOWN = 3, WORD_SHARED = 4 };
+
+/* Where a word of memory is: equal for equal words; of words in memory of which nothing is known,
+   for those that lie alike in their pages. */
 struct word_key {
 	uint64_t where;  /* number of a space or of a shared memory; inode of a file */
 	uint64_t offset; /* address there */
-	uint64_t kind;   /* of a space's own words private futexes and others are never the same;
-	                    of a file its device */
+	uint64_t kind;   /* WORD_*; of a file WORD_SHARED and its device */
 };
 
 /* A process begins; `maker`: whose space is shared (CLONE_VM) or copied, or NULL. */

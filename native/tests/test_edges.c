@@ -362,6 +362,29 @@ static void start_processes(int32_t n)
 	}
 }
 
+/* Files that are mapped, of which it is not known which they are: any word that lies alike. */
+static void test_unknown_memory(void)
+{
+	uint64_t wait, wake;
+
+	begin();
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	CALL(7, 7, "mmap", 0x10000, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 90, 0);
+	CALL(8, 8, "mmap", 0x50000, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 91, 0);
+	wait = ENTER(8, 8, "futex", 0x51010, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 1, 0x11010, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x51010, FUTEX_WAIT);
+	not_linked(wait);
+	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	wait = ENTER(8, 8, "futex", 0x51010, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, 0x11014, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x51010, FUTEX_WAIT);
+	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 0);
+	end();
+}
+
 static void test_signals(void)
 {
 	uint64_t sent, other, next;
@@ -547,6 +570,7 @@ int main(void)
 	test_counted_wakes();
 	test_requeue();
 	test_shared_memory();
+	test_unknown_memory();
 	test_signals();
 	test_queued_signals();
 	test_child_signal();
