@@ -87,7 +87,7 @@ def test_a_time_from_elsewhere_joins(parent: str) -> None:
         assert facts(span)["renacer.lamport.start"] > FAR
     # Whoever waited for it comes after it.
     (wait,) = [span for span in run.named("wait4") if facts(span)["syscall.result"] == pid]
-    assert facts(wait)["renacer.lamport.start"] < AHEAD
+    assert facts(begun)["renacer.lamport.start"] < AHEAD
     assert facts(wait)["renacer.lamport.end"] > facts(shell)["renacer.lamport.end"]
 
 
