@@ -74,7 +74,9 @@ def check(found: Edges, wanted: Edges, without: Iterable[str] = ()) -> None:
     """The edges that are wanted, all of them, and no others."""
     kinds = FOLLOWED - set(without)
     # Whether a shell waits for the exec of what it starts (vfork) is its own affair.
-    assert {edge for edge in found if edge[2] != "exec"} == {edge for edge in wanted if edge[2] in kinds}
+    assert {edge for edge in found if edge[2] != "exec"} == {
+        edge for edge in wanted if edge[2] in kinds
+    }
 
 
 def test_shell_pipeline(tmp_path: Path) -> None:
