@@ -290,6 +290,7 @@ void rn_channels_entry(struct edges *edges, struct thread *thread, const struct 
 		return;
 	role = role_of(channels, ev->abi, ev->nr);
 	channels->now = ev;
+	channels->over = false;
 	channels->thread = thread;
 	thread->entered = channels->latest = ev->seq;
 	if (channels->met)
@@ -466,6 +467,7 @@ void rn_channels_exit(struct edges *edges, struct thread *thread, const struct r
 			end_call(channels, thread, op, call, joined);
 		end_operation(channels, thread);
 	}
+	channels->over = true;
 	if (role >= CHANNEL_BIND && !(call->flags & RN_FLAG_UNFINISHED))
 		rn_channel_socket_exit(channels, thread, call, role, joined);
 }

@@ -234,7 +234,9 @@ static void now(struct channels *channels, struct gone *gone)
 	if (ev->kind == RN_SYSCALL || ev->kind == RN_SYSCALL_ENTER) {
 		rn_cause_of_entry(channels->edges, thread, ev, &gone->cause);
 		gone->since = ev->seq;
-		gone->until = ev->kind == RN_SYSCALL ? ev->seq + 1 : UINT64_MAX;
+		gone->until = ev->kind == RN_SYSCALL ? ev->seq + 1
+			      : channels->over       ? channels->latest
+						     : UINT64_MAX;
 		return;
 	}
 	gone->cause = (struct cause){
@@ -278,8 +280,8 @@ static void end_way(struct channels *channels, struct object *object)
 		return;
 	rn_channel_gone(channels, channel);
 	/* When the call that closes it has ended, it has certainly gone. */
-	if (channels->now->kind == RN_SYSCALL_ENTER && rn_operation(channels, thread) &&
-	    !thread->operation->closed)
+	if (channels->now->kind == RN_SYSCALL_ENTER && !channels->over &&
+	    rn_operation(channels, thread) && !thread->operation->closed)
 		thread->operation->closed = rn_channel_hold(channel);
 }
 

@@ -92,6 +92,7 @@ struct channels {
 	uint64_t packet_pipes[PACKET_PIPES]; /* inodes */
 	unsigned next_packet_pipe;
 	uint64_t latest; /* entry or exit of a call */
+	bool over; /* the call that `now` began has ended */
 };
 
 /* What calls do, by their names. */

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.causality.truth", "tests.causality.runs")
+pytest.register_assert_rewrite(
+    "tests.engine.tools", "tests.causality.truth", "tests.causality.runs"
+)
 
 
 @pytest.fixture(scope="session")
