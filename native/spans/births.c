@@ -193,6 +193,7 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!thread)
 		return;
 	process = thread->process;
+	in->propagates |= ev->args[2] != RN_CONTEXT_NONE;
 	/* It outlives the other threads: all that they did came before. So did what whoever sent
 	   its TRACESTATE had done until then. */
 	rn_advance(in, thread, heard > process->clock ? heard : process->clock);

@@ -26,6 +26,7 @@ struct rn_interpreter {
 	uint64_t last_seq; /* of a record that was fed */
 	int command_status;
 	bool command_ended;
+	bool propagates; /* execs look at TRACEPARENT */
 };
 
 #define TELL(in, member, ...)                                                                      \

@@ -129,6 +129,9 @@ void rn_lives_vforked(struct edges *edges, const struct thread *thread, const st
 	if (!(desc->flags & (RN_CALL_EXEC | RN_CALL_NO_RETURN)))
 		return;
 	rn_cause_of_entry(edges, child, child->entry, &cause);
+	/* Its record may tell that it moves into another trace, with its span. */
+	if (desc->flags & RN_CALL_EXEC && edges->in->propagates)
+		cause.span_id = 0;
 	rn_join(edges, thread, joined, &cause,
 		desc->flags & RN_CALL_EXEC ? RN_EDGE_EXEC : RN_EDGE_WAIT, true);
 }

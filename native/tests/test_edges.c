@@ -184,6 +184,12 @@ static void test_vfork(void)
 	exit_seq = world_enter(&w, 9, 9, "exit_group");
 	spawned(7, 7, 9);
 	CHECK_INT(edges_to(fork, exit_seq, RN_EDGE_WAIT, true), 1);
+	/* That exec has shown that the next may move its span into another trace. */
+	fork = spawn(7, 7, 10, 10, 4, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
+	exec = world_enter(&w, 10, 10, "execve");
+	spawned(7, 7, 10);
+	not_linked(fork);
+	CHECK_INT(edges_to(fork, exec, RN_EDGE_EXEC, true), 1);
 	end();
 }
 
