@@ -400,12 +400,15 @@ static void end_well(struct object_space *space, struct fd_user *user, const str
 	}
 }
 
-/* Whether a copy that was made meanwhile has what this call took away is not known. */
+/* Whether a copy that was made meanwhile has what this call took away, or put there, is not known. */
 static void share_taken(const struct fd_user *user, const struct fd_role *role)
 {
+	bool stays = role->role == ROLE_RECEIVE || role->role == ROLE_SEND ||
+		     role->role == ROLE_ACCEPT || role->role == ROLE_CONNECT;
+
 	if (user->table->births == user->births || role->role == ROLE_FORK)
 		return;
-	if (user->source)
+	if (user->source && !stays)
 		rn_object_share(user->source);
 	for (uint32_t i = 0; i < user->n_aside; i++)
 		rn_object_share(user->aside[i].entry.object);

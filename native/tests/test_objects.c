@@ -269,6 +269,12 @@ static void test_changes_during_a_fork(void)
 	}
 	CHECK(object_of(w, MAIN, 11)->foreign);
 	CHECK(!object_of(w, MAIN, 9)->foreign);
+	/* A receive takes nothing away: the child has what its maker has. */
+	fd_enter(w, MAIN, "recvmsg", 9, 0, 0);
+	fd_clone(w, 101, 502, 502, 0);
+	fd_return(w, MAIN, "recvmsg", 9, 0, 0, 0);
+	CHECK(!object_of(w, MAIN, 9)->foreign);
+	CHECK(object_of(w, 502, 9) == object_of(w, MAIN, 9));
 	/* A child that nobody follows has all of it. */
 	fd_call(w, MAIN, "fork", 0, 0, 0, 600);
 	CHECK(object_of(w, MAIN, 9)->foreign);
