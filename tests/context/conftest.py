@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import renacer_otel
+
 pytest.register_assert_rewrite("tests.engine.tools", "tests.context.spans", "tests.context.marks")
 
-INCLUDE = Path(__file__).resolve().parents[2] / "renacer_otel" / "include"
+INCLUDE = Path(renacer_otel.__file__).parent / "include"
 
 
 @pytest.fixture(scope="session")
