@@ -172,7 +172,7 @@ def test_redis_and_a_client(tmp_path: Path) -> None:
     assert {kind for _, _, kind in possible} <= {"ready"}
 
 
-@pytest.mark.needs("bash")
+@pytest.mark.needs("bash", "mkfifo")
 def test_bash_job_control(tmp_path: Path) -> None:
     history = traced(tmp_path / "r", "bash", WORKLOADS / "jobs.sh", tmp_path)
     roles = by_name(history)
