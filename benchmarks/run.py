@@ -101,9 +101,9 @@ def bench_trace(folder: Path) -> None:
 
 
 def bench_causality(folder: Path) -> None:
-    """dd with causes looked for and without, all calls to a TRACE file."""
+    """dd with causes looked for and without, all calls to a file of spans."""
     work = dd(200_000)
-    ours = [*RENACER, "--format", "record", "-o", str(folder / "out.renacer"), "--", *work]
+    ours = [*RENACER, "--format", "otlp-json", "-o", str(folder / "out.json"), "--", *work]
     commands = {"with": ours, "without": ["env", "RENACER_DISABLE=edges", *ours]}
     samples = timing.in_turn(commands, ROUNDS)
     wall = {name: timing.median_wall(found) for name, found in samples.items()}

@@ -24,9 +24,17 @@ static void explain(rn_failure *fail, int code, int err, const char *what)
 	snprintf(fail->what, sizeof(fail->what), "%s", what);
 }
 
+/* Spans have times, parents and links; text, tables and counts have none. */
+static bool tells_of_causes(const rn_config *config)
+{
+	return config->outputs & (RN_OUT_OTLP | RN_OUT_JSON);
+}
+
 static bool make_engine(rn_run *run)
 {
 	const rn_config *config = &run->config;
+	/* Records may yet be read for it. */
+	const bool tells_causes = tells_of_causes(config) || config->outputs & RN_OUT_RECORD;
 	struct rn_engine_config engine = {
 		.argv = run->argv,
 		.envp = run->envp,
@@ -49,16 +57,14 @@ static bool make_engine(rn_run *run)
 		.describe_fds = config->describe_fds,
 		.propagate = config->propagate != 0,
 		.lamport_seed = config->lamport_seed,
-		/* Of use to what tells of parents, and to records that may yet be read. */
-		.application = (config->outputs & (RN_OUT_OTLP | RN_OUT_JSON | RN_OUT_RECORD)) != 0,
+		.application = tells_causes && !(config->disable & RN_NO_APPLICATION),
+		.objects = tells_causes,
 		.key = {config->id_key[0], config->id_key[1]},
 		.wanted = run->recorded,
 		.paths = (const char *const *)run->paths,
 		.ring = &run->ring,
 	};
 
-	/* Text and counts tell nothing by them. */
-	engine.objects = config->outputs & (RN_OUT_OTLP | RN_OUT_JSON | RN_OUT_RECORD);
 	if (config->outputs & RN_OUT_SUMMARY) {
 		engine.cpu_times = !config->summary_wall;
 		if (config->summary_by == RN_BY_PATH)
@@ -74,8 +80,6 @@ static bool make_engine(rn_run *run)
 		engine.disable |= RN_ENGINE_NO_SYSCALL_INFO;
 	if (config->disable & RN_NO_PROCESS_VM_READV)
 		engine.disable |= RN_ENGINE_NO_VM_READV;
-	if (config->disable & RN_NO_APPLICATION)
-		engine.application = false;
 	if (config->disable & RN_NO_SECCOMP)
 		engine.filter = RN_FILTER_OFF;
 	memcpy(engine.trace_id, config->trace_id, 16);
@@ -91,8 +95,7 @@ static bool make_interpreter(rn_run *run)
 	struct rn_observer observers[4];
 	unsigned n = rn_sinks_observers(run, observers);
 	struct rn_interpreter_config interpreter = {
-		/* Sums say nothing of them. */
-		.no_edges = config->disable & RN_NO_EDGES || config->outputs == RN_OUT_SUMMARY,
+		.no_edges = config->disable & RN_NO_EDGES || !tells_of_causes(config),
 		.trace_flags = config->trace_flags,
 		.parent_span_id = config->parent_span_id,
 		.parent_is_remote = config->parent_is_remote != 0,

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "fd_private.h"
+#include "renacer/interpret.h"
 
 static const struct fd_role roles[] = {
 	{"open", ROLE_OPEN, 1, O_CLOEXEC, 0, 0},
@@ -95,9 +96,7 @@ bool rn_objects_are_followed(const uint64_t *wanted)
 		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
 			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
 
-			if (nr >= 0 && !(wanted[abi * RN_ABI_WORDS + (unsigned)nr / 64u] >>
-						 ((unsigned)nr % 64u) &
-					 1u))
+			if (nr >= 0 && !rn_selection_is_wanted(wanted, (uint8_t)abi, nr))
 				return false;
 		}
 	return true;

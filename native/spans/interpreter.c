@@ -35,7 +35,8 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 		if (!in->selector)
 			goto fail;
 	}
-	if (rn_objects_are_followed(selection->wanted)) {
+	/* Only edges ask what descriptors mean. */
+	if (!config->no_edges && rn_objects_are_followed(selection->wanted)) {
 		in->objects = rn_objects_create();
 		if (!in->objects)
 			goto fail;
