@@ -185,25 +185,11 @@ static void take_set(struct fd_list *list, const uint8_t *data, size_t len)
 /* SCM_RIGHTS in control messages. */
 static void take_rights(struct fd_list *list, const uint8_t *data, size_t len, size_t word)
 {
-	size_t head = word + 8;
+	struct rn_control control;
 
-	while (len >= head) {
-		uint64_t size = 0;
-		uint32_t level, type;
-
-		memcpy(&size, data, word);
-		memcpy(&level, data + word, sizeof(level));
-		memcpy(&type, data + word + 4, sizeof(type));
-		if (size < head || size > len)
-			return;
-		if (level == SOL_SOCKET && type == SCM_RIGHTS)
-			take_array(list, data + head, (size_t)size - head, sizeof(int32_t));
-		size = (size + word - 1) & ~(uint64_t)(word - 1);
-		if (size > len)
-			return;
-		data += size;
-		len -= (size_t)size;
-	}
+	while (rn_control_next(&data, &len, word, &control))
+		if (control.level == SOL_SOCKET && control.type == SCM_RIGHTS)
+			take_array(list, control.data, control.len, sizeof(int32_t));
 }
 
 static void take_messages(struct fd_list *list, const uint8_t *data, size_t len, size_t word)

@@ -86,30 +86,20 @@ struct rights {
 static void rights_of(const struct message *message, size_t word, struct rights *to)
 {
 	const uint8_t *data = message->control;
-	size_t len = message->len, head = word + 8;
+	struct rn_control control;
+	size_t len = message->len;
 
 	to->n = 0;
 	to->pidfd = -1;
-	while (len >= head) {
-		uint64_t size = 0;
-		uint32_t level, type;
-
-		memcpy(&size, data, word);
-		memcpy(&level, data + word, sizeof(level));
-		memcpy(&type, data + word + 4, sizeof(type));
-		if (size < head || size > len)
-			return;
-		for (size_t at = head; level == SOL_SOCKET && type == SCM_RIGHTS &&
-				       at + sizeof(int32_t) <= size && to->n < RIGHTS_MAX;
+	while (rn_control_next(&data, &len, word, &control)) {
+		if (control.level != SOL_SOCKET)
+			continue;
+		for (size_t at = 0; control.type == SCM_RIGHTS &&
+				    at + sizeof(int32_t) <= control.len && to->n < RIGHTS_MAX;
 		     at += sizeof(int32_t))
-			memcpy(&to->fds[to->n++], data + at, sizeof(int32_t));
-		if (level == SOL_SOCKET && type == RN_SCM_PIDFD && size >= head + sizeof(int32_t))
-			memcpy(&to->pidfd, data + head, sizeof(int32_t));
-		size = (size + word - 1) & ~(uint64_t)(word - 1);
-		if (size > len)
-			return;
-		data += size;
-		len -= (size_t)size;
+			memcpy(&to->fds[to->n++], control.data + at, sizeof(int32_t));
+		if (control.type == RN_SCM_PIDFD && control.len >= sizeof(int32_t))
+			memcpy(&to->pidfd, control.data, sizeof(int32_t));
 	}
 }
 

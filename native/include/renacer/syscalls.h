@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "renacer/event.h"
 
@@ -132,6 +133,40 @@ struct rn_message_head {
 	uint32_t sent; /* struct mmsghdr: msg_len */
 	uint32_t name_bytes, iov_bytes, control_bytes;
 };
+
+/* One of the control messages that follow: struct cmsghdr, without its head. */
+struct rn_control {
+	uint32_t level, type;
+	const uint8_t *data;
+	size_t len;
+};
+
+/*
+ * The next whole one of `*left` bytes at `*data`, which it takes; `word`: bytes of the program's
+ * size_t. False: there is none, or it says that it is longer than what is there.
+ */
+static inline bool rn_control_next(const uint8_t **data, size_t *left, size_t word,
+				   struct rn_control *control)
+{
+	size_t head = word + 8;
+	uint64_t size = 0;
+
+	if (*left < head)
+		return false;
+	memcpy(&size, *data, word);
+	memcpy(&control->level, *data + word, sizeof(control->level));
+	memcpy(&control->type, *data + word + 4, sizeof(control->type));
+	if (size < head || size > *left)
+		return false;
+	control->data = *data + head;
+	control->len = (size_t)size - head;
+	size = (size + word - 1) & ~(uint64_t)(word - 1);
+	if (size > *left)
+		size = *left; /* the last one's padding is not there */
+	*data += size;
+	*left -= (size_t)size;
+	return true;
+}
 
 struct rn_syscall_desc {
 	const char *name; /* NULL: no call has this number */
