@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from tests.compiling import compiled
 from tests.engine.tools import Done, environment, export, facts
 
 if TYPE_CHECKING:
@@ -29,13 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("needs gcc")
-    made = tmp_path_factory.mktemp("subject") / "resource"
-    flags = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror")
-    subprocess.run([compiler, *flags, "-o", made, SUBJECT], check=True)
-    return made
+    return compiled(tmp_path_factory.mktemp("subject") / "resource", SUBJECT, cc="gcc")
 
 
 def payload(**attributes: str | int) -> str:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import itertools
 import os
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.compiling import compiled, compiler
 from tests.engine.attaching import attached
 from tests.engine.tools import (
     CALL,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 SUBJECTS = Path(__file__).parent / "subjects"
 SPAN = 14  # RN_PIECE_SPAN
-FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread")
 MODELS = {
     "descriptor": ("-mtls-dialect=gnu2", "-DMODEL="),
     "general": ("-mtls-dialect=gnu", "-DMODEL="),
@@ -45,24 +44,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def compiler(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"needs {name}")
-    return found
-
-
 def build(cc: str, made: Path, source: str, *flags: str, after: Sequence[str] = ()) -> Path:
-    done = subprocess.run(
-        [compiler(cc), *FLAGS, *flags, "-o", made, SUBJECTS / source, *after],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return made
+    return compiled(made, *flags, SUBJECTS / source, *after, cc=cc)
 
 
 def library(cc: str, folder: Path, model: str, *flags: str) -> Path:

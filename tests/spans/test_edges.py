@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +11,7 @@ import pytest
 from renacer_otel.exporters.receiver import Receiver
 from renacer_otel.spans import replay
 from tests.cli.tool import renacer
+from tests.compiling import compiled
 
 
 class Link(NamedTuple):
@@ -25,22 +24,8 @@ class Link(NamedTuple):
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler (cc)")
-    made = tmp_path_factory.mktemp("edges") / "edges"
     source = Path(__file__).parent / "subjects" / "edges.c"
-    flags = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread")
-    built = subprocess.run(
-        [compiler, *flags, "-o", made, source],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout
-    return made
+    return compiled(tmp_path_factory.mktemp("edges") / "edges", source)
 
 
 def value(pairs: Any, key: str) -> str:
