@@ -2,13 +2,18 @@
 /* exec WHAT: a new program, from threads and with files that are none. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "subject.h"
 
 static char **words;
+static atomic_bool all_made;
 
 static void *do_exec(void *unused)
 {
+	/* Without a call: the leader is to have left its clone, and this thread to have made none. */
+	while (!atomic_load(&all_made))
+		;
 	mark();
 	execv(words[0], words);
 	fprintf(stderr, "%s: %s\n", words[0], strerror(errno));
@@ -31,6 +36,7 @@ static int from_thread(bool leader_gone)
 	for (int i = 0; i < 3; i++)
 		pthread_create(&thread, NULL, idle, NULL);
 	pthread_create(&thread, NULL, do_exec, NULL);
+	atomic_store(&all_made, true);
 	if (leader_gone)
 		pthread_exit(NULL);
 	for (;;)
