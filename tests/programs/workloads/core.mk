@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-sources := $(wildcard native/ring/*.c native/spans/*.c native/decode/*.c native/encode/*.c)
+folders := ring encode
+sources := $(wildcard $(folders:%=native/%/*.c))
 objects := $(sources:.c=.o)
 flags := -std=c11 -D_GNU_SOURCE -O1 -Wall -fPIC -Inative/include -Inative
 
