@@ -39,8 +39,8 @@ static struct name name_of(int tid, int32_t fd)
 /* false: it is gone. */
 static bool look_at(const char *proc, struct statx *st)
 {
-	return statx(AT_FDCWD, proc, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO,
-		     st) == 0;
+	return statx(AT_FDCWD, proc, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		     STATX_TYPE | STATX_INO | STATX_BTIME, st) == 0;
 }
 
 static void be_of(struct rn_object_id *id, uint8_t kind, const struct statx *st)
@@ -49,6 +49,16 @@ static void be_of(struct rn_object_id *id, uint8_t kind, const struct statx *st)
 	id->dev_major = st->stx_dev_major;
 	id->dev_minor = st->stx_dev_minor;
 	id->inode = st->stx_ino;
+}
+
+/* A number of its making, which tells it from those that had its inode before. */
+static uint32_t made(const struct statx *st)
+{
+	uint64_t when = (uint64_t)st->stx_btime.tv_sec * 1000000000 + st->stx_btime.tv_nsec;
+
+	if (!(st->stx_mask & STATX_BTIME) || when == 0)
+		return 0;
+	return (uint32_t)((when * 0x9e3779b97f4a7c15ull) >> 32) | 1;
 }
 
 /* Queues of our own IPC namespace lie on the file system at its usual place, if it is there. */
@@ -76,11 +86,14 @@ static bool be_file(const struct statx *st, struct rn_object_id *id)
 		return true;
 	case S_IFREG:
 		be_of(id, is_queue(st) ? RN_OBJECT_MQUEUE : RN_OBJECT_FILE, st);
+		if (id->kind == RN_OBJECT_FILE)
+			id->more = made(st);
 		return true;
 	case S_IFDIR:
 	case S_IFCHR:
 	case S_IFBLK:
 		be_of(id, RN_OBJECT_FILE, st);
+		id->more = made(st);
 		return true;
 	default:
 		return false;

@@ -10,6 +10,7 @@
 #include "futexes.h"
 #include "live.h"
 #include "lives.h"
+#include "locks.h"
 #include "memory_map.h"
 #include "signals.h"
 
@@ -30,10 +31,12 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 	edges->lives = rn_lives_create();
 	if (in->objects)
 		edges->channels = rn_channels_create(edges, in->config.selection.wanted);
+	if (in->objects)
+		edges->locks = rn_locks_create(edges);
 	edges->futexes = rn_futexes_create();
 	edges->signals = rn_signals_create();
 	if (!edges->lives || !edges->futexes || !edges->signals ||
-	    (in->objects && !edges->channels)) {
+	    (in->objects && !(edges->channels && edges->locks))) {
 		rn_edges_destroy(edges);
 		return NULL;
 	}
@@ -50,6 +53,7 @@ void rn_edges_destroy(struct edges *edges)
 {
 	if (!edges)
 		return;
+	rn_locks_destroy(edges->locks);
 	rn_channels_destroy(edges->channels);
 	rn_signals_destroy(edges->signals);
 	rn_futexes_destroy(edges->futexes);
@@ -206,6 +210,7 @@ void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_
 	else if (kind >= CALL_KILL)
 		rn_signals_entry(edges, thread, ev, kind);
 	rn_channels_entry(edges, thread, ev);
+	rn_locks_entry(edges, thread, ev, kind);
 }
 
 /* Calls of which one more thing must be known. */
@@ -246,6 +251,7 @@ void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_c
 	if (kind == CALL_VFORK || kind == CALL_CLONE || kind == CALL_CLONE3)
 		rn_lives_vforked(edges, thread, call, joined);
 	rn_channels_exit(edges, thread, call, joined);
+	rn_locks_exit(edges, thread, call, joined);
 	if (thread->next_links) {
 		for (unsigned i = 0; i < thread->next_links->n; i++)
 			add_link(joined, &thread->next_links->links[i]);
@@ -288,6 +294,7 @@ void rn_edges_thread_gone(struct edges *edges, struct thread *thread)
 {
 	if (edges)
 		rn_futexes_gone(edges, thread, edges->in->last_seq);
+	rn_locks_gone(thread);
 	free(thread->next_links);
 	thread->next_links = NULL;
 }
@@ -308,6 +315,7 @@ void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struc
 	if (last)
 		rn_lives_ended(edges, thread, ev);
 	rn_channels_event(edges, thread, ev);
+	rn_locks_event(edges, thread, ev);
 }
 
 void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_event *ev)
@@ -319,12 +327,15 @@ void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_e
 	thread->clear_tid = 0;
 	rn_map_exec(edges, thread->process);
 	rn_channels_event(edges, thread, ev);
+	rn_locks_event(edges, thread, ev);
 }
 
 void rn_edges_begin(struct edges *edges)
 {
-	if (edges)
-		rn_channels_begin(edges);
+	if (!edges)
+		return;
+	rn_channels_begin(edges);
+	rn_locks_begin(edges);
 }
 
 void rn_edges_lost(struct edges *edges)
@@ -334,6 +345,7 @@ void rn_edges_lost(struct edges *edges)
 	if (!edges)
 		return;
 	edges->losses++;
+	rn_locks_lost(edges);
 	tables = &edges->in->tables;
 	for (unsigned i = 0; i < THREAD_BUCKETS; i++)
 		for (struct thread *thread = tables->bucket[i]; thread; thread = thread->next)

@@ -15,12 +15,14 @@
 struct channels;
 struct futexes;
 struct lives;
+struct locks;
 struct signals;
 
 struct edges {
 	struct rn_interpreter *in;
 	struct lives *lives;
 	struct channels *channels; /* NULL: objects cannot be followed */
+	struct locks *locks;       /* NULL: nor can they */
 	struct futexes *futexes;
 	struct signals *signals;
 	uint64_t numbers; /* given to spaces and memories so far */
@@ -43,7 +45,9 @@ void rn_join(struct edges *edges, const struct thread *effect, struct joined *jo
 /* Causes of this effect may be missing; the first reason stays. */
 void rn_join_incomplete(struct joined *joined, const char *reason);
 
-/* lives.c: the end of a process that nobody has taken the number of. false: not known. */
+/* lives.c: the end of a thread or process, whose time thread->clock is. */
+void rn_cause_of_end(const struct thread *thread, const struct rn_event *ev, struct cause *out);
+/* The end of a process that nobody has taken the number of. false: not known. */
 bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out);
 /* Whether that process's parent is `waiter`, for certain. */
 bool rn_life_was_child(struct edges *edges, int32_t pid, const struct rn_process *waiter);

@@ -173,6 +173,7 @@ static void keep_source(struct fd_user *user, int32_t fd)
 		return;
 	user->source = rn_object_hold(entry->object);
 	user->source_ways = entry->ways;
+	user->source_description = entry->description;
 }
 
 static void close_range_at_entry(struct object_space *space, struct fd_user *user,

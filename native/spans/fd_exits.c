@@ -30,9 +30,9 @@ static uint8_t ways_of(uint64_t flags)
 }
 
 void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
-		   struct object *object, uint8_t ways, bool cloexec)
+		   struct object *object, uint8_t ways, bool cloexec, uint32_t description)
 {
-	const struct fd_entry entry = {object, ways, cloexec};
+	const struct fd_entry entry = {object, ways, cloexec, description};
 
 	/* Whether a copy that was made meanwhile has it, too, is not known. */
 	if (user->table->births != user->births)
@@ -70,7 +70,7 @@ static struct object *make(struct object_space *space, struct fd_user *user,
 	} else {
 		object->id = *own;
 	}
-	rn_fd_install(space, user, fd, object, own->ways, cloexec);
+	rn_fd_install(space, user, fd, object, own->ways, cloexec, 0);
 	return rn_fd_object(user->table, (int32_t)fd) == object ? object : NULL;
 }
 
@@ -93,9 +93,19 @@ void rn_fd_find(struct object_space *space, struct fd_user *user, const struct r
 		if (id)
 			rn_object_identify(space, object, id);
 		object->foreign = true;
-		object->named = kind == RN_OBJECT_PIPE || kind == RN_OBJECT_MQUEUE;
+		object->named = kind == RN_OBJECT_PIPE || kind == RN_OBJECT_MQUEUE ||
+				kind == RN_OBJECT_FILE;
 	}
-	rn_fd_install(space, user, fd, object, ways, cloexec);
+	rn_fd_install(space, user, fd, object, ways, cloexec, 0);
+}
+
+void rn_fd_is_copy(const struct fd_user *user, int64_t fd)
+{
+	struct fd_entry *entry =
+		fd >= 0 && fd <= INT32_MAX ? rn_table_entry(user->table, (int32_t)fd) : NULL;
+
+	if (entry)
+		entry->description = DESCRIPTION_UNKNOWN;
 }
 
 static void make_new(struct object_space *space, struct fd_user *user, const struct rn_call *call,
@@ -133,7 +143,7 @@ static void make_pair(struct object_space *space, struct fd_user *user, const st
 	first = make(space, user, call->exit, fds[0], &own, cloexec);
 	if (is_pipe) {
 		if (first)
-			rn_fd_install(space, user, fds[1], first, RN_WAY_WRITE, cloexec);
+			rn_fd_install(space, user, fds[1], first, RN_WAY_WRITE, cloexec, 0);
 		else
 			install_unknown(space, user, fds[1]);
 		return;
@@ -172,7 +182,8 @@ static void copy_to(struct object_space *space, struct fd_user *user, const stru
 	struct object *now = rn_fd_object(user->table, (int32_t)call->args[0]);
 
 	if (user->source && (!now || now == user->source)) {
-		rn_fd_install(space, user, call->result, user->source, user->source_ways, cloexec);
+		rn_fd_install(space, user, call->result, user->source, user->source_ways, cloexec,
+			      user->source_description);
 		return;
 	}
 	/* Another was put there meanwhile: it is this one's or that one's. */
@@ -250,19 +261,22 @@ static void get_of_other(struct object_space *space, struct fd_user *user,
 
 	if (id && rn_object_find(space, id)) {
 		rn_fd_find(space, user, call->exit, call->result, id->kind, id->ways, true);
+		rn_fd_is_copy(user, call->result);
 		return;
 	}
 	entry = rn_table_entry(pid ? table_of_pid(space, pid) : NULL, (int32_t)call->args[1]);
 	if (entry) {
 		const struct fd_entry copy = *entry;
 
-		rn_fd_install(space, user, call->result, copy.object, copy.ways, true);
+		rn_fd_install(space, user, call->result, copy.object, copy.ways, true,
+			      copy.description);
 		return;
 	}
 	/* It may be anybody's. */
 	for (struct object *object = space->all; object && !pid; object = object->next)
 		rn_object_share(object);
 	rn_fd_find(space, user, call->exit, call->result, RN_OBJECT_OTHER, 0, true);
+	rn_fd_is_copy(user, call->result);
 }
 
 static void end_fork(struct object_space *space, struct fd_user *user, const struct rn_call *call)

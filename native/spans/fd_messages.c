@@ -266,7 +266,8 @@ static void receive_one(struct object_space *space, struct fd_user *user,
 	    (!id || known || id->kind == sent->object->id.kind)) {
 		if (id && !known)
 			rn_object_identify(space, sent->object, id);
-		rn_fd_install(space, user, fd, sent->object, sent->ways, cloexec);
+		rn_fd_install(space, user, fd, sent->object, sent->ways, cloexec,
+			      sent->description);
 		return;
 	}
 	if (sent && sent->object) {
@@ -274,6 +275,7 @@ static void receive_one(struct object_space *space, struct fd_user *user,
 		rn_rights_unsure(space, user->source);
 	}
 	rn_fd_find(space, user, call->exit, fd, RN_OBJECT_OTHER, 0, cloexec);
+	rn_fd_is_copy(user, fd);
 }
 
 static void receive(struct object_space *space, struct fd_user *user, const struct rn_call *call,

@@ -18,7 +18,10 @@ struct fd_entry {
 	struct object *object; /* NULL = not open, or not known */
 	uint8_t ways;
 	bool cloexec;
+	uint32_t description; /* 0: it gets one of its own when it is put into a table */
 };
+
+#define DESCRIPTION_UNKNOWN 1u /* others may be of the same */
 
 struct fd_aside {
 	int32_t fd;
@@ -32,6 +35,7 @@ struct fd_page {
 struct fd_table {
 	struct fd_table *next, **at; /* all of a space */
 	struct fd_user *users;
+	uint64_t number;
 	struct fd_page **pages;
 	uint32_t n_pages;
 	uint32_t forking; /* copies that are being made, at a moment that is not known */
@@ -95,13 +99,16 @@ struct fd_role {
 struct object_space {
 	struct object *all;
 	struct fd_table *tables;
-	uint64_t next_number, next_flight;
+	uint64_t next_number, next_flight, next_table;
+	uint32_t next_description;
 	size_t bytes; /* of tables */
 	uint32_t flying;
 	struct flight *dropped; /* to be put, one after the other */
 	bool dropping;
 	void (*closed)(void *ctx, struct object *object, uint8_t ways, uint8_t ended);
 	void *ctx;
+	void (*left)(void *ctx, struct object *object, uint64_t table, uint32_t description);
+	void *left_ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
 	uint8_t role[RN_ABI_COUNT][RN_CALLS_MAX]; /* fd_calls.c; 0 = none */
 };
@@ -158,12 +165,14 @@ const struct rn_object_id *rn_fd_identity(const struct rn_event *ev, int64_t fd)
 void rn_user_leave_call(struct object_space *space, struct fd_user *user);
 
 /* fd_exits.c */
-/* `object` is a descriptor now. */
+/* `object` is a descriptor now. `description`: as in struct fd_entry. */
 void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
-		   struct object *object, uint8_t ways, bool cloexec);
+		   struct object *object, uint8_t ways, bool cloexec, uint32_t description);
 /* A descriptor of something that may have been there before, by the record's word. */
 void rn_fd_find(struct object_space *space, struct fd_user *user, const struct rn_event *ev,
 		int64_t fd, uint8_t kind, uint8_t ways, bool cloexec);
+/* A descriptor that was just installed is somebody's copy, nobody knows whose. */
+void rn_fd_is_copy(const struct fd_user *user, int64_t fd);
 
 /* fd_messages.c */
 /* Entry and exit of a call that sends messages; `user->source` is the socket. */

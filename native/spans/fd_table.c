@@ -30,6 +30,18 @@ uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd)
 	return entry ? entry->ways : 0;
 }
 
+uint64_t rn_fd_table_number(const struct fd_table *table)
+{
+	return table ? table->number : 0;
+}
+
+uint32_t rn_fd_description(const struct fd_table *table, int32_t fd)
+{
+	const struct fd_entry *entry = rn_table_entry(table, fd);
+
+	return entry && entry->description != DESCRIPTION_UNKNOWN ? entry->description : 0;
+}
+
 bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd)
 {
 	const struct fd_entry *entry = rn_table_entry(table, fd);
@@ -82,23 +94,33 @@ static struct fd_entry *place(struct object_space *space, struct fd_table *table
 
 struct fd_entry rn_table_take(struct fd_table *table, int32_t fd)
 {
-	struct fd_entry *entry = rn_table_entry(table, fd), taken = {NULL, 0, false};
+	struct fd_entry *entry = rn_table_entry(table, fd), taken = {.object = NULL};
 
 	if (!entry)
 		return taken;
 	taken = *entry;
-	*entry = (struct fd_entry){NULL, 0, false};
+	*entry = (struct fd_entry){.object = NULL};
 	if (table->forking) /* before the copy or after it */
 		rn_object_share(taken.object);
 	return taken;
+}
+
+static void tell_left(struct object_space *space, const struct fd_table *table,
+		      const struct fd_entry *entry)
+{
+	if (space->left)
+		space->left(space->left_ctx, entry->object, table->number,
+			    entry->description == DESCRIPTION_UNKNOWN ? 0 : entry->description);
 }
 
 void rn_table_close(struct object_space *space, struct fd_table *table, int32_t fd)
 {
 	struct fd_entry entry = rn_table_take(table, fd);
 
-	if (entry.object)
-		rn_object_shut(space, entry.object, entry.ways);
+	if (!entry.object)
+		return;
+	tell_left(space, table, &entry);
+	rn_object_shut(space, entry.object, entry.ways);
 }
 
 void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd,
@@ -116,6 +138,8 @@ void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd
 		rn_object_share(entry->object);
 	rn_object_open(entry->object, entry->ways);
 	*to = *entry;
+	if (!to->description)
+		to->description = ++space->next_description + DESCRIPTION_UNKNOWN;
 }
 
 bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t fd)
@@ -132,6 +156,7 @@ bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t
 	user->aside = grown;
 	user->aside[user->n_aside++] = (struct fd_aside){fd, entry};
 	rn_object_hold(entry.object);
+	tell_left(space, user->table, &entry);
 	if (entry.object->inbox) /* the messages of a socket that may yet come back */
 		rn_rights_unsure(space, entry.object);
 	rn_object_shut(space, entry.object, entry.ways);
@@ -198,6 +223,7 @@ static struct fd_table *new_table(struct object_space *space)
 
 	if (!table)
 		return NULL;
+	table->number = ++space->next_table;
 	table->next = space->tables;
 	table->at = &space->tables;
 	if (table->next)
@@ -313,7 +339,8 @@ static void be_found(struct object_space *space, struct fd_user *user, const str
 		return;
 	join(table, user);
 	for (const struct rn_piece *p = rn_piece_first(start); p; p = rn_piece_next(start, p)) {
-		struct fd_entry entry = {.cloexec = p->flags & RN_PIECE_CLOEXEC};
+		struct fd_entry entry = {.cloexec = p->flags & RN_PIECE_CLOEXEC,
+					 .description = DESCRIPTION_UNKNOWN};
 		struct rn_object_id id;
 
 		if (p->type != RN_PIECE_OBJECT || p->len < sizeof(id) || p->total >= FD_LIMIT)
@@ -379,9 +406,11 @@ void rn_fd_table_end(struct object_space *space, struct fd_user *user)
 void rn_fd_tables_lost(struct object_space *space)
 {
 	void (*closed)(void *, struct object *, uint8_t, uint8_t) = space->closed;
+	void (*left)(void *, struct object *, uint64_t, uint32_t) = space->left;
 
 	/* That is no close. */
 	space->closed = NULL;
+	space->left = NULL;
 	for (struct object *object = space->all; object; object = object->next)
 		rn_object_share(object);
 	for (struct fd_table *table = space->tables; table; table = table->next) {
@@ -390,6 +419,7 @@ void rn_fd_tables_lost(struct object_space *space)
 		rn_table_close_range(space, table, 0, FD_LIMIT, false, NULL);
 	}
 	space->closed = closed;
+	space->left = left;
 }
 
 void rn_object_owners(const struct object_space *space, const struct object *object, uint8_t ways,
@@ -406,4 +436,56 @@ void rn_object_owners(const struct object_space *space, const struct object *obj
 		for (const struct fd_user *user = table->users; has && user; user = user->next)
 			visit(ctx, user->owner);
 	}
+}
+
+void rn_fd_table_users(const struct object_space *space, uint64_t number,
+		       void (*visit)(void *ctx, struct process *process), void *ctx)
+{
+	for (const struct fd_table *table = space->tables; table; table = table->next)
+		for (const struct fd_user *user = table->users; table->number == number && user;
+		     user = user->next)
+			visit(ctx, user->owner);
+}
+
+static bool is_flying(const struct object_space *space, uint32_t description)
+{
+	for (const struct object *object = space->flying ? space->all : NULL; object;
+	     object = object->next)
+		for (const struct flight *flight = object->inbox; flight; flight = flight->next)
+			for (uint32_t i = 0; i < flight->n; i++)
+				if (flight->entries[i].object &&
+				    flight->entries[i].description == description)
+					return true;
+	return false;
+}
+
+bool rn_description_users(const struct object_space *space, const struct object *object,
+			  uint32_t description, void (*visit)(void *ctx, struct process *process),
+			  void *ctx)
+{
+	bool found = false;
+
+	for (const struct fd_table *table = space->tables; table; table = table->next) {
+		bool has = false;
+
+		for (uint32_t fd = 0; !has && fd / FD_PAGE < table->n_pages; fd++) {
+			const struct fd_entry *entry = rn_table_entry(table, (int32_t)fd);
+
+			has = entry && entry->object == object && entry->description == description;
+		}
+		found |= has;
+		for (const struct fd_user *user = table->users; has && visit && user;
+		     user = user->next)
+			visit(ctx, user->owner);
+	}
+	return found || is_flying(space, description);
+}
+
+void rn_fd_tables_watch(struct object_space *space,
+			void (*left)(void *ctx, struct object *object, uint64_t table,
+				     uint32_t description),
+			void *ctx)
+{
+	space->left = left;
+	space->left_ctx = ctx;
 }

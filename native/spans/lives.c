@@ -40,22 +40,26 @@ static struct ended *slot_of(struct lives *lives, int32_t pid)
 	return &lives->ended[(uint32_t)pid & (ENDED_SLOTS - 1)];
 }
 
-void rn_lives_ended(struct edges *edges, const struct thread *thread, const struct rn_event *ev)
+void rn_cause_of_end(const struct thread *thread, const struct rn_event *ev, struct cause *out)
 {
 	const struct rn_process *process = &thread->process->pub;
+
+	*out = (struct cause){.seq = ev->seq,
+			      .clock = thread->clock,
+			      .span_id = process->ctx.span_id,
+			      .ordinal = process->ordinal,
+			      .tid = ev->tid,
+			      .trace_flags = process->ctx.flags};
+	memcpy(out->trace_id, process->ctx.trace_id, sizeof(out->trace_id));
+}
+
+void rn_lives_ended(struct edges *edges, const struct thread *thread, const struct rn_event *ev)
+{
 	struct ended *ended = slot_of(edges->lives, ev->pid);
 
-	*ended = (struct ended){
-		.pid = ev->pid,
-		.parent = process->parent_pid,
-		.cause = {.seq = ev->seq,
-			  .clock = thread->clock,
-			  .span_id = process->ctx.span_id,
-			  .ordinal = process->ordinal,
-			  .tid = ev->tid,
-			  .trace_flags = process->ctx.flags},
-	};
-	memcpy(ended->cause.trace_id, process->ctx.trace_id, sizeof(ended->cause.trace_id));
+	ended->pid = ev->pid;
+	ended->parent = thread->process->pub.parent_pid;
+	rn_cause_of_end(thread, ev, &ended->cause);
 }
 
 bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out)

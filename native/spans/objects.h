@@ -52,6 +52,7 @@ struct fd_user {
 	/* Of the call that it is in. */
 	struct object *source; /* what it copies, closes, sends or receives by; held */
 	uint8_t source_ways;
+	uint32_t source_description;
 	bool forks, sends, receives;
 	int32_t born; /* what it made */
 	uint64_t births; /* the table's at the entry */
@@ -85,6 +86,26 @@ uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd);
 bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd);
 struct object *rn_object_hold(struct object *object);
 void rn_object_put(struct object_space *space, struct object *object);
+/* Whose locks a process's are (files_struct), never used again; 0 = it has no table. */
+uint64_t rn_fd_table_number(const struct fd_table *table);
+/* Which open file description a descriptor is of: those that were copied from one another have the
+   same; 0 = not known. */
+uint32_t rn_fd_description(const struct fd_table *table, int32_t fd);
+/* Calls `visit`, if any, for each thread that shares a table with that number… */
+void rn_fd_table_users(const struct object_space *space, uint64_t number,
+		       void (*visit)(void *ctx, struct process *process), void *ctx);
+/* …or with a descriptor of that description of an object. false: nobody has it, no message either. */
+bool rn_description_users(const struct object_space *space, const struct object *object,
+			  uint32_t description, void (*visit)(void *ctx, struct process *process),
+			  void *ctx);
+/*
+ * `left` is told of each descriptor that leaves a table, when it has left: at the times that
+ * rn_objects_watch() tells of. A dup2 or exec that fails at last puts it back.
+ */
+void rn_fd_tables_watch(struct object_space *space,
+			void (*left)(void *ctx, struct object *object, uint64_t table,
+				     uint32_t description),
+			void *ctx);
 /*
  * Calls `visit` for each thread that shares a table with a descriptor of this object that has
  * one of `ways`: a process may come several times. Looks through all tables.

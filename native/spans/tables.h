@@ -49,6 +49,7 @@ struct thread {
 	struct rn_live_span live; /* over the call that began last; valid or none */
 	struct fd_user fds;       /* its descriptors */
 	struct operation *operation; /* of the call that it is in: see channels.h; NULL = none */
+	struct lock_call *locking; /* what its call does to locks: see locks.h; NULL = nothing */
 	uint64_t entered;         /* seq of its latest call's entry; 0 = none */
 };
 

@@ -11,7 +11,7 @@
 #include "renacer/ids.h"
 #include "world.h"
 
-#define EDGES_MAX 4096u
+#define EDGES_MAX 8192u
 #define A 10
 #define B 11
 #define C 12

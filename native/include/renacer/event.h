@@ -268,7 +268,8 @@ struct rn_object_id {
 	uint64_t inode;
 	uint64_t peer; /* AF_UNIX: inode of the other end; PIDFD: the process; 0 = not known */
 	uint16_t port, peer_port; /* AF_INET, AF_INET6: numbers, not in network order */
-	uint32_t more; /* EVENTFD: 1 = a semaphore */
+	uint32_t more; /* EVENTFD: 1 = a semaphore; FILE: tells it from another one that had its
+			  inode before, 0 = not known */
 	uint8_t address[16], peer_address[16]; /* network order; AF_INET: the first four bytes */
 };
 _Static_assert(sizeof(struct rn_object_id) == 72, "no holes");

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks on files: who let go of what somebody else then got; and lies. */
+#include <sched.h>
+#include <sys/file.h>
+
+#include "channel_world.h"
+
+#define OFD_SETLKW 38
+#define SETLKW64 14
+
+struct range {
+	int16_t type, whence;
+	int64_t start, len;
+};
+
+static void open_born(int32_t tid, int32_t fd, uint64_t inode, uint32_t born, uint64_t flags)
+{
+	struct rn_event *ev =
+		call_record(RN_SYSCALL, tid, "openat", (uint64_t)AT_FDCWD, 0x1000, flags, 0);
+	struct rn_object_id id = {.kind = RN_OBJECT_FILE,
+				  .ways = RN_WAY_READ | RN_WAY_WRITE,
+				  .dev_minor = 3,
+				  .inode = inode,
+				  .more = born};
+
+	add_object(ev, fd, &id);
+	feed_whole(ev, fd);
+}
+
+static void open_file(int32_t tid, int32_t fd)
+{
+	open_born(tid, fd, 500, 77, O_RDWR);
+}
+
+static struct rn_event *lock_record(enum rn_kind kind, int32_t tid, int32_t fd, int command,
+				    struct range range)
+{
+	struct rn_event *ev =
+		call_record(kind, tid, "fcntl", (uint64_t)fd, (uint64_t)command, 0x2000, 0);
+	int64_t words[3] = {0, range.start, range.len};
+
+	memcpy(words, &range.type, 2);
+	memcpy((uint8_t *)words + 2, &range.whence, 2);
+	if (kind != RN_SYSCALL_EXIT)
+		record_piece(ev, RN_PIECE_STRUCT, 2, 0, words, sizeof(words));
+	return ev;
+}
+
+static uint64_t set(int32_t tid, int32_t fd, int command, int16_t type, int64_t start, int64_t len,
+		    int64_t result)
+{
+	return feed_whole(lock_record(RN_SYSCALL, tid, fd, command,
+				      (struct range){type, SEEK_SET, start, len}),
+			  result);
+}
+
+static uint64_t begin_set(int32_t tid, int32_t fd, int command, int16_t type, int64_t start,
+			  int64_t len)
+{
+	lock_record(RN_SYSCALL_ENTER, tid, fd, command, (struct range){type, SEEK_SET, start, len});
+	world_feed(&w);
+	return w.seq;
+}
+
+static void end_set(int32_t tid, int32_t fd, int command, int64_t result)
+{
+	set_result(lock_record(RN_SYSCALL_EXIT, tid, fd, command, (struct range){0}), result);
+	world_feed(&w);
+}
+
+static uint64_t flock_of(int32_t tid, int32_t fd, int command, int64_t result)
+{
+	return whole(tid, "flock", (uint64_t)fd, (uint64_t)command, 0, result);
+}
+
+static void check_none(uint64_t effect)
+{
+	check_causes(effect, "lock", true, 0, NULL);
+}
+
+/* It comes after this, whatever is told of it. */
+static void check_after(uint64_t effect, uint64_t cause)
+{
+	CHECK(call_of(effect)->end > call_of(cause)->start);
+}
+
+static void test_flock(void)
+{
+	uint64_t first, let, got, both[2];
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	first = flock_of(A, 3, LOCK_EX, 0);
+	check_none(first);
+	CHECK_STR(call_of(first)->incomplete, NULL);
+	/* It waits; it has it before the unlock has ended. */
+	got = enter(B, "flock", 3, LOCK_EX, 0);
+	let = enter(A, "flock", 3, LOCK_UN, 0);
+	leave(B, "flock", 3, LOCK_EX, 0, 0);
+	leave(A, "flock", 3, LOCK_UN, 0, 0);
+	check_cause(got, "lock", let);
+	/* Nobody was in the way, and it comes after the former one all the same. */
+	let = flock_of(B, 3, LOCK_UN, 0);
+	got = flock_of(A, 3, LOCK_EX | LOCK_NB, 0);
+	check_cause(got, "lock", let);
+	/* One's own is no cause; the former ones are before it. */
+	flock_of(A, 3, LOCK_UN, 0);
+	check_none(flock_of(A, 3, LOCK_EX, 0));
+	/* Readers are let in by the one writer, a writer by several readers. */
+	let = flock_of(A, 3, LOCK_UN, 0);
+	start(C, A);
+	open_file(C, 4);
+	check_cause(flock_of(B, 3, LOCK_SH, 0), "lock", let);
+	check_cause(flock_of(C, 4, LOCK_SH, 0), "lock", let);
+	both[0] = flock_of(C, 4, LOCK_UN, 0);
+	both[1] = flock_of(B, 3, LOCK_UN, 0);
+	got = flock_of(A, 3, LOCK_EX, 0);
+	check_causes(got, "lock", false, 2, both);
+	check_after(got, both[0]);
+	check_after(got, both[1]);
+	close_world();
+}
+
+static void test_flock_conversion(void)
+{
+	uint64_t change, got;
+
+	open_world();
+	start(B, A);
+	start(C, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	open_file(C, 3);
+	flock_of(A, 3, LOCK_EX, 0);
+	/* Down: it lets readers in, but no writer. */
+	got = enter(B, "flock", 3, LOCK_SH, 0);
+	change = enter(A, "flock", 3, LOCK_SH, 0);
+	leave(B, "flock", 3, LOCK_SH, 0, 0);
+	leave(A, "flock", 3, LOCK_SH, 0, 0);
+	check_cause(got, "lock", change);
+	check_cause(flock_of(C, 3, LOCK_SH, 0), "lock", change);
+	flock_of(C, 3, LOCK_UN, 0);
+	flock_of(B, 3, LOCK_UN, 0);
+	/* Up: what it had is gone for a moment, also where it does not get the other. */
+	flock_of(B, 3, LOCK_SH, 0);
+	change = flock_of(A, 3, LOCK_EX | LOCK_NB, -EAGAIN);
+	flock_of(B, 3, LOCK_UN, 0);
+	got = flock_of(C, 3, LOCK_EX, 0);
+	check_after(got, change);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	/* The same again changes nothing. */
+	flock_of(C, 3, LOCK_EX, 0);
+	change = flock_of(C, 3, LOCK_UN, 0);
+	check_cause(flock_of(A, 3, LOCK_EX, 0), "lock", change);
+	close_world();
+}
+
+static void test_flock_follows_the_description(void)
+{
+	uint64_t let, got;
+
+	open_world();
+	open_file(A, 3);
+	whole(A, "dup", 3, 0, 0, 5);
+	start(B, A);
+	start(C, A);
+	open_file(C, 7);
+	flock_of(A, 3, LOCK_EX, 0);
+	/* Others have it still. */
+	whole(C, "close", 3, 0, 0, 0);
+	whole(C, "close", 5, 0, 0, 0);
+	got = enter(C, "flock", 7, LOCK_EX, 0);
+	whole(A, "close", 3, 0, 0, 0);
+	whole(A, "close", 5, 0, 0, 0);
+	whole(B, "close", 3, 0, 0, 0);
+	let = enter(B, "close", 5, 0, 0);
+	leave(C, "flock", 7, LOCK_EX, 0, 0);
+	leave(B, "close", 5, 0, 0, 0);
+	check_cause(got, "lock", let);
+	close_world();
+}
+
+static void test_last_close(void)
+{
+	uint64_t let, got;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	flock_of(A, 3, LOCK_EX, 0);
+	got = enter(B, "flock", 3, LOCK_EX, 0);
+	/* A dup2 that fails has not closed it. */
+	open_born(A, 4, 501, 1, O_RDWR);
+	enter(A, "dup2", 4, 3, 0);
+	leave(A, "dup2", 4, 3, 0, -EBUSY);
+	let = whole(A, "dup2", 4, 3, 0, 3);
+	leave(B, "flock", 3, LOCK_EX, 0, 0);
+	check_cause(got, "lock", let);
+	/* By the end of a process. */
+	open_file(A, 5);
+	start(C, B);
+	whole(B, "close", 3, 0, 0, 0); /* C has it still */
+	got = enter(A, "flock", 5, LOCK_SH, 0);
+	let = enter(C, "exit_group", 0, 0, 0);
+	leave(A, "flock", 5, LOCK_SH, 0, 0);
+	world_exit(&w, C, C, 0);
+	check_cause(got, "lock", let);
+	close_world();
+}
+
+static void test_exec(void)
+{
+	uint64_t let, got;
+
+	open_world();
+	start(B, A);
+	open_file(B, 3);
+	open_born(A, 3, 500, 77, O_RDWR | O_CLOEXEC);
+	open_file(A, 4);
+	set(A, 4, F_SETLK, F_WRLCK, 0, 0, 0);
+	got = begin_set(B, 3, F_SETLKW, F_WRLCK, 5, 1);
+	/* One that fails has closed nothing. */
+	enter(A, "execve", 0, 0, 0);
+	leave(A, "execve", 0, 0, 0, -ENOENT);
+	let = enter(A, "execve", 0, 0, 0);
+	end_set(B, 3, F_SETLKW, 0);
+	check_cause(got, "lock", let);
+	world_exec(&w, A, A, "/bin/true", RN_CONTEXT_NONE, NULL);
+	leave(A, "execve", 0, 0, 0, 0);
+	close_world();
+}
+
+static void test_ranges(void)
+{
+	uint64_t left, right, whole_file, got;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	set(A, 3, F_SETLK, F_WRLCK, 0, 0, 0);
+	/* The middle; what is left on both sides is held. */
+	left = set(A, 3, F_SETLK, F_UNLCK, 10, 10, 0);
+	check_cause(set(B, 3, F_SETLK, F_WRLCK, 12, 4, 0), "lock", left);
+	got = begin_set(B, 3, F_SETLKW, F_RDLCK, 9, 1);
+	right = begin_set(A, 3, F_SETLK, F_UNLCK, 0, 0);
+	end_set(B, 3, F_SETLKW, 0);
+	end_set(A, 3, F_SETLK, 0);
+	check_cause(got, "lock", right);
+	/* One that is let in by two: neither is it alone. */
+	got = set(B, 3, F_SETLK, F_WRLCK, 15, 10, 0);
+	check_causes(got, "lock", false, 2, (uint64_t[]){left, right});
+	/* Up to the end of the file is up to the end. */
+	got = set(B, 3, F_SETLK, F_WRLCK, 1ll << 40, 1, 0);
+	check_cause(got, "lock", right);
+	/* Backwards. */
+	set(B, 3, F_SETLK, F_UNLCK, 0, 0, 0);
+	set(A, 3, F_SETLK, F_WRLCK, 100, -10, 0);
+	left = set(A, 3, F_SETLK, F_UNLCK, 90, 10, 0);
+	check_cause(set(B, 3, F_SETLK, F_WRLCK, 100, 1, 0), "lock", right);
+	check_cause(set(B, 3, F_SETLK, F_WRLCK, 99, 1, 0), "lock", left);
+	/* What lies side by side is one, and goes by one call. */
+	set(A, 3, F_SETLK, F_WRLCK, 200, 5, 0);
+	set(A, 3, F_SETLK, F_WRLCK, 205, 5, 0);
+	whole_file = set(A, 3, F_SETLK, F_UNLCK, 0, 0, 0);
+	check_cause(set(B, 3, F_SETLK, F_WRLCK, 203, 4, 0), "lock", whole_file);
+	close_world();
+}
+
+static void test_process_locks(void)
+{
+	uint64_t let, got, down;
+
+	open_world();
+	open_file(A, 3);
+	set(A, 3, F_SETLK, F_WRLCK, 0, 10, 0);
+	start(B, A); /* which has the descriptor, but not the lock */
+	/* A close of any descriptor of the file lets go of all. */
+	open_file(A, 4);
+	got = begin_set(B, 3, F_SETLKW, F_WRLCK, 0, 1);
+	let = enter(A, "close", 4, 0, 0);
+	end_set(B, 3, F_SETLKW, 0);
+	leave(A, "close", 4, 0, 0, 0);
+	check_cause(got, "lock", let);
+	/* To a reader's: others may read then; that it lets go of writing lets no writer in. */
+	got = begin_set(A, 3, F_SETLKW, F_RDLCK, 0, 1);
+	down = begin_set(B, 3, F_SETLK, F_RDLCK, 0, 1);
+	end_set(A, 3, F_SETLKW, 0);
+	end_set(B, 3, F_SETLK, 0);
+	check_cause(got, "lock", down);
+	got = begin_set(A, 3, F_SETLKW, F_WRLCK, 0, 1);
+	let = set(B, 3, F_SETLK, F_UNLCK, 0, 1, 0);
+	end_set(A, 3, F_SETLKW, 0);
+	check_cause(got, "lock", let);
+	/* One that fails has changed nothing. */
+	set(A, 3, F_SETLK, F_UNLCK, 0, 1, -ENOLCK);
+	got = begin_set(B, 3, F_SETLKW, F_WRLCK, 0, 1);
+	let = set(A, 3, F_SETLK, F_UNLCK, 0, 1, 0);
+	end_set(B, 3, F_SETLKW, 0);
+	check_cause(got, "lock", let);
+	close_world();
+}
+
+static void test_description_locks(void)
+{
+	uint64_t let, got;
+
+	open_world();
+	open_file(A, 3);
+	start(B, A); /* has the same description */
+	open_file(B, 4);
+	set(A, 3, OFD_SETLKW, F_WRLCK, 0, 10, 0);
+	/* Another process may let go of it; and it meets the locks of processes. */
+	let = set(B, 3, OFD_SETLKW, F_UNLCK, 0, 10, 0);
+	start(C, A);
+	got = set(C, 3, F_SETLK, F_WRLCK, 5, 1, 0);
+	check_cause(got, "lock", let);
+	/* flock does not. */
+	check_none(flock_of(B, 4, LOCK_EX, 0));
+	/* A process's own descriptions may be in each other's way. */
+	set(B, 4, OFD_SETLKW, F_WRLCK, 50, 1, 0);
+	let = set(B, 4, OFD_SETLKW, F_UNLCK, 50, 1, 0);
+	got = set(A, 3, OFD_SETLKW, F_WRLCK, 50, 1, 0);
+	check_cause(got, "lock", let);
+	/* It is there until nobody has the description any more. */
+	whole(C, "close", 3, 0, 0, 0);
+	got = begin_set(B, 4, OFD_SETLKW, F_WRLCK, 50, 1);
+	let = enter(A, "close", 3, 0, 0);
+	leave(A, "close", 3, 0, 0, 0);
+	end_set(B, 4, OFD_SETLKW, 0);
+	check_after(got, let);
+	CHECK_INT(call_of(got)->nlinks, 0); /* B itself has it, too */
+	close_world();
+	open_world();
+	open_file(A, 3);
+	start(B, A);
+	open_file(B, 4);
+	set(A, 3, OFD_SETLKW, F_WRLCK, 50, 1, 0);
+	whole(B, "close", 3, 0, 0, 0);
+	got = begin_set(B, 4, OFD_SETLKW, F_WRLCK, 50, 1);
+	let = enter(A, "close", 3, 0, 0);
+	end_set(B, 4, OFD_SETLKW, 0);
+	leave(A, "close", 3, 0, 0, 0);
+	check_cause(got, "lock", let);
+	close_world();
+}
+
+/* i386 has its own numbers, and its structure is packed; the old one has 32 bits. */
+static void test_narrow(void)
+{
+	struct {
+		int16_t type, whence;
+		int32_t start[2], len[2];
+	} wide = {F_UNLCK, SEEK_SET, {8, 0}, {4, 0}};
+	struct {
+		int16_t type, whence;
+		int32_t start, len, pid;
+	} old = {F_WRLCK, SEEK_SET, 9, 1, 0};
+	struct rn_event *ev;
+	uint64_t let, got;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	set(A, 3, F_SETLK, F_WRLCK, 0, 100, 0);
+	ev = call_record(RN_SYSCALL, A, "fcntl", 3, SETLKW64, 0x2000, 0);
+	ev->abi = RN_ABI_I386;
+	ev->nr = rn_syscall_number(RN_ABI_I386, "fcntl64");
+	record_piece(ev, RN_PIECE_STRUCT, 2, 0, &wide, sizeof(wide));
+	let = feed_whole(ev, 0);
+	ev = call_record(RN_SYSCALL, B, "fcntl", 3, F_SETLKW, 0x2000, 0);
+	ev->abi = RN_ABI_I386;
+	ev->nr = rn_syscall_number(RN_ABI_I386, "fcntl");
+	record_piece(ev, RN_PIECE_STRUCT, 2, 0, &old, sizeof(old));
+	got = feed_whole(ev, 0);
+	check_cause(got, "lock", let);
+	close_world();
+}
+
+/* Nobody has it open meanwhile: it is known again by its inode, and when it was made. */
+static void test_reopened(void)
+{
+	uint64_t let, got;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	flock_of(A, 3, LOCK_EX, 0);
+	let = whole(A, "close", 3, 0, 0, 0);
+	open_file(B, 3);
+	check_cause(flock_of(B, 3, LOCK_EX, 0), "lock", let);
+	whole(B, "close", 3, 0, 0, 0);
+	/* Another file, with an inode that was given anew. */
+	open_born(A, 3, 500, 78, O_RDWR);
+	check_none(flock_of(A, 3, LOCK_EX, 0));
+	let = whole(A, "close", 3, 0, 0, 0);
+	/* It may be: it comes after that, and is not linked. */
+	open_born(B, 3, 500, 0, O_RDWR);
+	got = flock_of(B, 3, LOCK_EX, 0);
+	check_none(got);
+	check_after(got, let);
+	close_world();
+}
+
+static void test_what_is_not_known(void)
+{
+	uint64_t let, got, both[2];
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	/* Somebody who is not traced has it. */
+	flock_of(A, 3, LOCK_EX | LOCK_NB, -EAGAIN);
+	flock_of(A, 3, LOCK_EX, 0);
+	let = flock_of(A, 3, LOCK_UN, 0);
+	got = flock_of(B, 3, LOCK_EX, 0);
+	CHECK_STR(call_of(got)->incomplete, "untraced");
+	CHECK_INT(call_of(got)->nlinks, 0);
+	check_after(got, let);
+	/* From where the file is at: which bytes? */
+	open_born(A, 5, 501, 1, O_RDWR);
+	open_born(B, 5, 501, 1, O_RDWR);
+	feed_whole(lock_record(RN_SYSCALL, A, 5, F_SETLKW, (struct range){F_WRLCK, SEEK_CUR, 0, 1}),
+		   0);
+	let = feed_whole(
+		lock_record(RN_SYSCALL, A, 5, F_SETLK, (struct range){F_UNLCK, SEEK_CUR, 0, 1}), 0);
+	got = set(B, 5, F_SETLKW, F_WRLCK, 7, 1, 0);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	check_after(got, let);
+	/* Two threads of the owner at once. */
+	open_born(A, 6, 502, 1, O_RDWR);
+	open_born(B, 6, 502, 1, O_RDWR);
+	enter(A, "clone", CLONE_VM | CLONE_FILES | CLONE_THREAD, 0, 0);
+	{
+		struct rn_event *ev = world_next(&w, RN_PROCESS_START, A + 50, A);
+
+		ev->args[0] = 1;
+		ev->args[1] = ev->args[2] = A;
+		ev->args[3] = CLONE_VM | CLONE_FILES | CLONE_THREAD;
+		world_feed(&w);
+	}
+	leave(A, "clone", CLONE_VM | CLONE_FILES | CLONE_THREAD, 0, 0, A + 50);
+	set(A, 6, F_SETLK, F_WRLCK, 0, 10, 0);
+	both[0] = begin_set(A, 6, F_SETLK, F_UNLCK, 0, 10);
+	call_record(RN_SYSCALL_ENTER, A + 50, "close", 6, 0, 0, 0)->pid = A;
+	world_feed(&w);
+	both[1] = w.seq;
+	end_set(A, 6, F_SETLK, 0);
+	got = set(B, 6, F_SETLKW, F_WRLCK, 0, 10, 0);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	call_record(RN_SYSCALL_EXIT, A + 50, "close", 6, 0, 0, 0)->pid = A;
+	world_feed(&w);
+	check_after(got, both[0]);
+	check_after(got, both[1]);
+	close_world();
+}
+
+/* Whoever held it was killed, which is recorded later. */
+static void test_killed(void)
+{
+	uint64_t got, held;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	held = flock_of(B, 3, LOCK_EX, 0);
+	got = enter(A, "flock", 3, LOCK_EX, 0);
+	leave(A, "flock", 3, LOCK_EX, 0, 0);
+	CHECK_INT(call_of(got)->nlinks, 1);
+	CHECK_STR(call_of(got)->links[0].edge, "lock");
+	check_after(got, held);
+	world_exit(&w, B, B, 9);
+	/* And earlier. */
+	start(C, A);
+	open_file(C, 4);
+	flock_of(A, 3, LOCK_UN, 0);
+	flock_of(C, 4, LOCK_EX, 0);
+	whole(C, "close", 3, 0, 0, 0);
+	world_exit(&w, C, C, 9);
+	got = flock_of(A, 3, LOCK_SH, 0);
+	CHECK_INT(call_of(got)->nlinks, 1);
+	close_world();
+}
+
+static void test_losses(void)
+{
+	uint64_t got, let;
+	struct rn_event *ev;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	flock_of(A, 3, LOCK_EX, 0);
+	let = flock_of(A, 3, LOCK_UN, 0);
+	ev = world_next(&w, RN_GAP, A, A);
+	ev->args[0] = ev->args[4] = 1;
+	world_feed(&w);
+	open_file(B, 3);
+	got = flock_of(B, 3, LOCK_EX, 0);
+	CHECK_STR(call_of(got)->incomplete, "lost");
+	CHECK_INT(call_of(got)->nlinks, 0);
+	check_after(got, let);
+	close_world();
+}
+
+/* More of them than are kept: what is not is in the time. */
+static void test_bounds(void)
+{
+	uint64_t let = 0, got;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	for (int i = 0; i < 1000; i++)
+		set(A, 3, F_SETLK, F_RDLCK, 2 * i, 1, 0);
+	for (int i = 0; i < 1000; i++)
+		let = set(A, 3, F_SETLK, F_UNLCK, 2 * i, 1, 0);
+	got = set(B, 3, F_SETLK, F_WRLCK, 0, 0, 0);
+	CHECK_STR(call_of(got)->incomplete, "locks");
+	CHECK_INT(call_of(got)->nlinks, 0);
+	check_after(got, let);
+	for (uint32_t i = 0; i < 1300; i++) {
+		open_born(A, 9, 1000 + i, 1, O_RDWR);
+		flock_of(A, 9, LOCK_EX, 0);
+		if (i == 0)
+			let = flock_of(A, 9, LOCK_UN, 0);
+		whole(A, "close", 9, 0, 0, 0);
+	}
+	open_born(B, 9, 1000, 1, O_RDWR);
+	got = flock_of(B, 9, LOCK_EX, 0);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	check_after(got, let);
+	close_world();
+}
+
+int main(void)
+{
+	test_flock();
+	test_flock_conversion();
+	test_flock_follows_the_description();
+	test_last_close();
+	test_exec();
+	test_ranges();
+	test_process_locks();
+	test_description_locks();
+	test_narrow();
+	test_reopened();
+	test_what_is_not_known();
+	test_killed();
+	test_losses();
+	test_bounds();
+	return 0;
+}
