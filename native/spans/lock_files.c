@@ -66,12 +66,8 @@ static void on_forgotten(struct object *object)
 
 	object->state = NULL;
 	file->object = NULL;
-	for (const struct lock *lock = file->first; lock; lock = lock->next)
-		if (!lock->released) {
-			/* That it was let go of was not seen. */
-			file->clock = locks->edges->in->greatest;
-			file->doubtful = true;
-		}
+	/* Who let go of them was not always seen. */
+	file->blind |= !rn_lock_drop_held(file);
 	if (file->blind)
 		file->clock = locks->edges->in->greatest;
 	if (file->doubtful || file->blind)

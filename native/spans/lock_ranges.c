@@ -154,6 +154,23 @@ void rn_lock_forget(struct lock_file *file)
 	}
 }
 
+bool rn_lock_drop_held(struct lock_file *file)
+{
+	bool let_go = true;
+
+	for (struct lock **at = &file->first; *at;) {
+		const struct lock *lock = *at;
+
+		if (lock->released) {
+			at = &(*at)->next;
+			continue;
+		}
+		let_go &= lock->call && !lock->lowers;
+		drop(file, at);
+	}
+	return let_go;
+}
+
 /* Whether it cannot be held beside what is asked for, as far as that goes. */
 static bool is_other(const struct lock *lock, const struct lock_call *call)
 {

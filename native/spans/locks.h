@@ -106,6 +106,8 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 bool rn_lock_is_barred(const struct lock_file *file, const struct lock_call *call);
 /* Whether others may have it open by other ways than by its name. */
 bool rn_lock_is_foreign(const struct lock_file *file);
+/* Nobody can hold it any more. false: of some it is not known who let go of them. */
+bool rn_lock_drop_held(struct lock_file *file);
 /* Forgets all but the times. */
 void rn_lock_forget(struct lock_file *file);
 

@@ -394,6 +394,15 @@ static void test_reopened(void)
 	open_file(B, 3);
 	check_cause(flock_of(B, 3, LOCK_EX, 0), "lock", let);
 	whole(B, "close", 3, 0, 0, 0);
+	/* It is open again before the call has ended that let go of it. */
+	open_file(A, 3);
+	flock_of(A, 3, LOCK_EX, 0);
+	let = enter(A, "close", 3, 0, 0);
+	open_file(B, 3);
+	got = flock_of(B, 3, LOCK_EX, 0);
+	leave(A, "close", 3, 0, 0, 0);
+	check_cause(got, "lock", let);
+	whole(B, "close", 3, 0, 0, 0);
 	/* Another file, with an inode that was given anew. */
 	open_born(A, 3, 500, 78, O_RDWR);
 	check_none(flock_of(A, 3, LOCK_EX, 0));

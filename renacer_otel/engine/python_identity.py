@@ -33,7 +33,9 @@ _DIAG, _DUMP, _REQUEST, _BY_FAMILY = 4, 0x300, 1, 20
 _EVERY_STATE = 0xFFFFFFBF  # but those that wait for their time to end
 _CONNECTED = 0xFFFFCB3F  # nor closed, listening, half open, merely bound
 _EVERY, _ANY = 0xFFFFFFFF, (1 << 64) - 1
-_AT_FDCWD, _NO_WAIT, _TYPE_INO = -100, 0x4800, 0x101  # AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT
+_AT_FDCWD, _NO_WAIT = -100, 0x4800  # AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT
+_TYPE_INO_BTIME, _BTIME = 0x901, 0x800
+_GOLDEN = 0x9E3779B97F4A7C15
 _FILES = (stat.S_IFIFO, stat.S_IFREG, stat.S_IFDIR, stat.S_IFCHR, stat.S_IFBLK)
 _QUEUES = "/dev/mqueue"
 
@@ -136,17 +138,21 @@ class _Looked(NamedTuple):
     major: int
     minor: int
     inode: int
+    made: int  # tells it from those that had its inode before; 0 = not known
 
 
 def _look(path: str) -> _Looked | None:
     """As stat(2), but no file system is waited for: a tracee may serve it. None = it is gone."""
     statx = getattr(trace.library(), "statx", None)
     room = ctypes.create_string_buffer(256)
-    if statx is None or statx(_AT_FDCWD, path.encode(), _NO_WAIT, _TYPE_INO, room) != 0:
+    if statx is None or statx(_AT_FDCWD, path.encode(), _NO_WAIT, _TYPE_INO_BTIME, room) != 0:
         return None
     mode, inode = struct.unpack_from("<28xH2xQ", room)
     major, minor = struct.unpack_from("<II", room, 136)
-    return _Looked(mode, major, minor, inode)
+    mask, seconds, nanoseconds = struct.unpack_from("<I76xQI", room)
+    when = (seconds * 1_000_000_000 + nanoseconds) & _ANY if mask & _BTIME else 0
+    made = (when * _GOLDEN & _ANY) >> 32 | 1 if when else 0
+    return _Looked(mode, major, minor, inode, made)
 
 
 def _be_of(one: Identity, kind: int, st: _Looked) -> Identity:
@@ -167,7 +173,9 @@ def _file_of(st: _Looked, ways: int) -> Identity | None:
         return _be_of(Identity(ways=ways), PIPE, st)
     queues = _look(_QUEUES) if stat.S_ISREG(st.mode) and os.path.ismount(_QUEUES) else None
     is_queue = queues is not None and queues[1:3] == st[1:3]
-    return _be_of(Identity(ways=ways), MQUEUE if is_queue else FILE, st)
+    one = _be_of(Identity(ways=ways), MQUEUE if is_queue else FILE, st)
+    one.more = st.made if one.kind == FILE else 0
+    return one
 
 
 def _fdinfo(tid: int, fd: int) -> str:
