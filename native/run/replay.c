@@ -265,6 +265,32 @@ uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
 	return at;
 }
 
+uint32_t rn_replay_descriptors(const rn_replay *replay, int32_t tid, int32_t first,
+			       rn_replay_descriptor *to, uint32_t max)
+{
+	struct rn_descriptor one;
+	uint32_t n = 0;
+
+	for (; replay->interpreter && n < max &&
+	       rn_interpreter_descriptor(replay->interpreter, tid, first, &one);
+	     n++, first = one.fd + 1)
+		to[n] = (rn_replay_descriptor){
+			.object = one.object,
+			.inode = one.id.inode,
+			.dev_major = one.id.dev_major,
+			.dev_minor = one.id.dev_minor,
+			.opens = one.opens,
+			.readers = one.readers,
+			.writers = one.writers,
+			.fd = one.fd,
+			.kind = one.id.kind,
+			.ways = one.id.ways,
+			.cloexec = one.cloexec,
+			.foreign = one.foreign,
+		};
+	return n;
+}
+
 void rn_replay_finish(rn_replay *replay)
 {
 	struct rn_run_span unused;

@@ -283,8 +283,6 @@ static void end_fork(struct object_space *space, struct fd_user *user, const str
 {
 	uint64_t flags = call->entry ? rn_fd_clone_flags(call->entry) : 0;
 	struct rn_object_id own = {.kind = RN_OBJECT_PIDFD, .peer = (uint32_t)user->born};
-	const void *piece;
-	int32_t fd;
 
 	if (user->born == 0) {
 		/* Nobody follows it, or nobody could tell. */
@@ -295,11 +293,11 @@ static void end_fork(struct object_space *space, struct fd_user *user, const str
 	if (!(flags & CLONE_PIDFD) || call->result < 0)
 		return;
 	user->births = user->table->births; /* the copy was made before */
-	piece = rn_fd_struct(call->exit, call->desc->nargs > 2 ? 2 : 0, true, sizeof(fd));
-	if (!piece)
-		return;
-	memcpy(&fd, piece, sizeof(fd));
-	make(space, user, call->exit, fd, &own, true);
+	/* Where the kernel has put its number, the record of its object tells. */
+	for (const struct rn_piece *p = rn_piece_first(call->exit); p;
+	     p = rn_piece_next(call->exit, p))
+		if (p->type == RN_PIECE_OBJECT && p->flags & RN_PIECE_AT_EXIT)
+			make(space, user, call->exit, (int64_t)p->total, &own, true);
 }
 
 /* i386: arguments are in memory. */

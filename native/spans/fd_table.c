@@ -49,6 +49,17 @@ bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd)
 	return entry && entry->cloexec;
 }
 
+int32_t rn_fd_from(const struct fd_table *table, int32_t fd)
+{
+	for (uint32_t at = (uint32_t)fd; table && at / FD_PAGE < table->n_pages; at++) {
+		if (rn_table_entry(table, (int32_t)at))
+			return (int32_t)at;
+		if (!table->pages[at / FD_PAGE])
+			at |= FD_PAGE - 1;
+	}
+	return -1;
+}
+
 static void *allot(struct object_space *space, size_t bytes)
 {
 	void *room = bytes > FD_BYTES_MAX - space->bytes ? NULL : calloc(1, bytes);

@@ -346,6 +346,30 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 							     : in->command_status >> 8 & 0xff;
 }
 
+bool rn_interpreter_descriptor(struct rn_interpreter *in, int32_t tid, int32_t first,
+			       struct rn_descriptor *to)
+{
+	struct thread *thread = rn_thread_find(&in->tables, tid);
+	int32_t fd = thread && first >= 0 ? rn_fd_from(thread->fds.table, first) : -1;
+	const struct object *object;
+
+	if (fd < 0)
+		return false;
+	object = rn_fd_object(thread->fds.table, fd);
+	*to = (struct rn_descriptor){
+		.fd = fd,
+		.cloexec = rn_fd_is_cloexec(thread->fds.table, fd),
+		.object = object->number,
+		.id = object->id,
+		.opens = object->opens,
+		.readers = object->readers,
+		.writers = object->writers,
+		.foreign = object->foreign,
+	};
+	to->id.ways = rn_fd_ways(thread->fds.table, fd);
+	return true;
+}
+
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)
 {
 	return &in->totals;

@@ -84,6 +84,8 @@ struct object *rn_fd_object(const struct fd_table *table, int32_t fd);
 uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd);
 /* Whether an exec closes it. */
 bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd);
+/* The first from `fd` on that means something; -1: none. */
+int32_t rn_fd_from(const struct fd_table *table, int32_t fd);
 struct object *rn_object_hold(struct object *object);
 void rn_object_put(struct object_space *space, struct object *object);
 /* Whose locks a process's are (files_struct), never used again; 0 = it has no table. */

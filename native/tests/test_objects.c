@@ -380,7 +380,7 @@ static void test_pidfds(void)
 	struct closings closings;
 	struct object *pipe;
 	struct rn_event *ev;
-	const int32_t written[2] = {8, 200};
+	const struct rn_object_id told = {.kind = RN_OBJECT_PIDFD, .peer = 17};
 	const uint64_t args[11] = {CLONE_PIDFD | CLONE_VFORK, 0x1000};
 
 	begin(w, &closings);
@@ -389,7 +389,7 @@ static void test_pidfds(void)
 	world_feed(w);
 	fd_start(w, 200, 200, MAIN, args[0]);
 	ev = fd_event(w, RN_SYSCALL_EXIT, MAIN, "clone3", 0x1000, 88, 0, 0, 17);
-	record_piece(ev, RN_PIECE_STRUCT, 0, RN_PIECE_AT_EXIT, written, sizeof(written));
+	fd_piece(ev, 8, &told, RN_PIECE_AT_EXIT);
 	world_feed(w);
 	CHECK(object_of(w, MAIN, 8) && is_cloexec(w, MAIN, 8));
 	CHECK_INT(object_of(w, MAIN, 8)->id.kind, RN_OBJECT_PIDFD);

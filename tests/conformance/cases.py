@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
-
 #: How a thread waits for another in user space is a matter of chance.
 CHANCE = frozenset({"futex", "sched_yield"})
 
@@ -65,7 +63,7 @@ CASES = (
     _case("births clone3-wrong", 7),
     _case("births posix-spawn", 5),
     _case("births pthread", 5, ignored=CHANCE),
-    _case(f"births storm {1000 if FULL else 300}", 6, 16, name="births-storm", ignored=CHANCE),
+    _case("births storm 1000", 6, 16, ignored=CHANCE),
     _case("births double-fork", 5),
     _case("births newborn", 6, 17, told=False),
     _case("births signal-at-birth", 6, 14, told=False),
@@ -86,7 +84,7 @@ CASES = (
     _case("threads ends-inside fault", 11, 21),
     _case("threads ends-inside killed", 11, 17),
     _case("threads interleaved", 25, ignored=CHANCE),
-    _case(f"threads looping {3000 if FULL else 500}", 18, name="threads-looping", told=False),
+    _case("threads looping", 18, told=False),
     _case("signals once", 14),
     _case("signals of-children", 12, 14, told=False),
     _case("signals to-thread", 14, told=False),
@@ -110,15 +108,12 @@ CASES = (
     _case("restart restart nanosleep clock_nanosleep futex-timed sigsuspend pause", 23),
     _case("restart eintr nanosleep clock_nanosleep futex-timed sigsuspend pause", 23),
     _case("restart stop clock_nanosleep", 23, 24),
-    *((_case("restart out clock_nanosleep", 23, 24),) if FULL else ()),
     _case("jobs stops 0", 12),
     _case("jobs stops 3", 12, told=False),
     _case("jobs looks", 12),
     _case("jobs orphaned", 12, told=False),
     _case("jobs group", 12, 17, told=False),
-    _case(
-        f"jobs births-in-stops {100 if FULL else 20}", 12, name="jobs-births-in-stops", told=False
-    ),
+    _case("jobs births-in-stops", 12, told=False),
     _case("jobs letter", 12),
     _case("jobs killed", 16, 17, told=False),
     _case("memory pointers", 29),

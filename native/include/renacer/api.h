@@ -342,6 +342,21 @@ typedef struct {
 	uint32_t superseded;
 } rn_replay_process;
 
+/* A descriptor, and the object of the kernel's that it means: struct rn_object_id of event.h. */
+typedef struct {
+	uint64_t object; /* the same number = the same object; never used again */
+	uint64_t inode;  /* 0 = none, or not known */
+	uint32_t dev_major, dev_minor;
+	uint32_t opens;   /* descriptors of traced processes, and messages with them under way */
+	uint32_t readers; /* of these, through which can be read… */
+	uint32_t writers; /* …and written */
+	int32_t fd;
+	uint32_t kind;    /* enum rn_object_kind */
+	uint32_t ways;    /* RN_WAY_* */
+	uint32_t cloexec; /* 1 = an exec closes it */
+	uint32_t foreign; /* 1 = untraced processes may have the object, too */
+} rn_replay_descriptor;
+
 typedef struct rn_replay rn_replay;
 
 /* `key`: of the span ids; `wanted`: as rn_config's, of the run, NULL = all: edges need to know which
@@ -350,6 +365,10 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 			 const uint64_t *wanted, uint64_t max_bytes);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
 uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
+/* The descriptors that a thread has after the records so far, by number: the first `max` of them from
+   `first` on. Returns how many these are; 0 too once finished. */
+uint32_t rn_replay_descriptors(const rn_replay *replay, int32_t tid, int32_t first,
+			       rn_replay_descriptor *to, uint32_t max);
 /* No more records: what is open is unfinished. Columns stay as they are until the end. */
 void rn_replay_finish(rn_replay *replay);
 void rn_replay_free(rn_replay *replay);

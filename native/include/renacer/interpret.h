@@ -83,6 +83,19 @@ void rn_interpreter_destroy(struct rn_interpreter *in);
 /* One record that rn_event_check() accepted; `ev` must stay valid during the call only. */
 void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev);
 
+struct rn_descriptor {
+	int32_t fd;
+	bool cloexec; /* an exec closes it */
+	uint64_t object; /* the same number = the same object; never used again */
+	struct rn_object_id id; /* its object's, with its own ways */
+	uint32_t opens, readers, writers; /* traced processes' and messages' descriptors of it */
+	bool foreign; /* untraced processes may have it, too */
+};
+
+/* A thread's first descriptor from `first` on, after the records so far. false: none. */
+bool rn_interpreter_descriptor(struct rn_interpreter *in, int32_t tid, int32_t first,
+			       struct rn_descriptor *to);
+
 /* No more records: ends what is open as unfinished, and fills in the root span. */
 void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run);
 

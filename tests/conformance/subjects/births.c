@@ -97,17 +97,9 @@ static int clone_no_signal(char **argv)
 
 static int clone_usr1(char **argv)
 {
-	sigset_t set;
-
 	(void)argv;
 	signal(SIGUSR1, SIG_IGN);
-	/* Else it comes before the call that waits, or in it: a matter of chance. */
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	by_clone(SIGUSR1);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	return 0;
+	return by_clone(SIGUSR1);
 }
 
 static int clone_files(char **argv)

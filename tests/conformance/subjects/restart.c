@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restart|eintr|stop|out CALL...: calls that sleep, and a signal with a handler. A helper sends it
+ * restart|eintr|stop CALL...: calls that sleep, and a signal with a handler. A helper sends it
  * once the call sleeps, and lets the call end once it sleeps again, if it does.
  */
 #include <mqueue.h>
@@ -22,7 +22,6 @@ static struct {
 	_Atomic bool asleep; /* about to call */
 	_Atomic int handled; /* handlers that ran */
 	_Atomic bool over;   /* the call has returned */
-	bool by_signal;      /* nothing else ends it but its time */
 	_Atomic uint32_t word;
 	_Atomic bool other_is_there;
 } *board;
@@ -56,8 +55,6 @@ static void release(void)
 		flock(locked, LOCK_UN);
 	if (other > 0)
 		kill(other, SIGKILL);
-	if (board->by_signal)
-		kill(sleeper, SIGUSR1);
 	board->word = 1;
 	syscall(SYS_futex, &board->word, FUTEX_WAKE, 9, NULL, NULL, 0);
 }
@@ -231,7 +228,7 @@ static long call_accept(void)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct timeval limit = {20, 0};
+	struct timeval limit = {0, 200000};
 
 	/* With a limit on the socket it is EINTR, whatever the handler asked for. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -283,15 +280,13 @@ static void prepare(void)
 static void one(const char *way, const struct call *call)
 {
 	bool restart = strcmp(way, "restart") == 0, stops = strcmp(way, "stop") == 0;
-	bool out = strcmp(way, "out") == 0;
 	struct sigaction action;
 	pid_t helping;
 	long result;
 	int error;
 
 	memset(board, 0, sizeof(*board));
-	board->by_signal = stops && call->make == call_clock_nanosleep;
-	brief.tv_sec = out ? 3 : 20;
+	brief.tv_sec = stops ? 1 : 20;
 	prepare();
 	locked = other = -1;
 	if (call->make == call_flock) {
@@ -311,7 +306,7 @@ static void one(const char *way, const struct call *call)
 	}
 	helping = (pid_t)MUST(fork());
 	if (helping == 0)
-		help(call->nr, stops || out);
+		help(call->nr, stops);
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = on_signal;
 	action.sa_flags = restart ? SA_RESTART : 0;
@@ -334,10 +329,7 @@ static void one(const char *way, const struct call *call)
 	close_range(3, ~0u, 0);
 }
 
-/*
- * The way: restart, eintr, or stop: a stop and going on without any handler. With out the call,
- * once stopped, ends when its time is up.
- */
+/* The way: restart, eintr, or stop: a stop and going on without any handler. */
 int main(int argc, char **argv)
 {
 	sleeper = getpid();

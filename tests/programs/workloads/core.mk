@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-folders := ring encode
-sources := $(wildcard $(folders:%=native/%/*.c))
+sources := $(wildcard native/ring/*.c native/spans/*.c native/decode/*.c native/encode/*.c)
 objects := $(sources:.c=.o)
 flags := -std=c11 -D_GNU_SOURCE -O1 -Wall -fPIC -Inative/include -Inative
 
