@@ -245,14 +245,21 @@ bool rn_socket_describe(const char *name, uint64_t inode, struct rn_fd_detail *d
 bool rn_socket_begin(const char *name, uint64_t inode, struct rn_socket *socket);
 void rn_sockets_ask(struct rn_socket **sockets, unsigned n, bool connected);
 
+/* connections.c: addresses of a connected TCP socket of a stopped thread of `pid`, and who is at its
+   other end. false: they cannot be had so; `id`, whose inode is known, is as before. */
+bool rn_connection_ask(int pid, int32_t fd, struct rn_object_id *id);
+/* The inode at the other end of a connection whose addresses are known; 0 = it has none yet, or is
+   not of this host. */
+uint64_t rn_connection_peer(const struct rn_object_id *id);
+
 /* identity.c: which object a descriptor of a stopped thread is. false: none, or another */
 /* Of one that a path was opened by, or memfd_create; no socket. */
 bool rn_identify_file(int tid, int32_t fd, struct rn_object_id *id);
 bool rn_identify_pidfd(int tid, int32_t fd, struct rn_object_id *id);
 /* Inode only. */
 bool rn_identify_new_socket(int tid, int32_t fd, struct rn_object_id *id);
-/* And family, type, addresses; `connected`: of one that is. */
-bool rn_identify_socket(int tid, int32_t fd, bool connected, struct rn_object_id *id);
+/* And family, type, addresses; `pid`: of one that is connected, its process; else 0. */
+bool rn_identify_socket(int tid, int32_t fd, int pid, struct rn_object_id *id);
 /* Of one that may be anything. */
 bool rn_identify_any(int tid, int32_t fd, struct rn_object_id *id);
 /* RN_WAY_* of a descriptor; 0: none (O_PATH), or it is gone. */

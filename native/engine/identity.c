@@ -153,16 +153,22 @@ static void be_socket(const struct rn_socket *socket, struct rn_object_id *id)
 	}
 }
 
-bool rn_identify_socket(int tid, int32_t fd, bool connected, struct rn_object_id *id)
+bool rn_identify_socket(int tid, int32_t fd, int pid, struct rn_object_id *id)
 {
 	struct rn_socket socket, *sockets = &socket;
+	bool tcp;
 
 	if (!rn_identify_new_socket(tid, fd, id))
 		return false;
-	if (begin_socket(tid, fd, id, &socket)) {
-		rn_sockets_ask(&sockets, 1, connected);
-		be_socket(&socket, id);
-	}
+	if (!begin_socket(tid, fd, id, &socket))
+		return true;
+	tcp = pid && strncmp(socket.detail.protocol, "TCP", 3) == 0;
+	if (tcp && rn_connection_ask(pid, fd, id))
+		return true;
+	rn_sockets_ask(&sockets, 1, pid != 0);
+	be_socket(&socket, id);
+	if (tcp && id->known == (RN_OBJECT_HAS_LOCAL | RN_OBJECT_HAS_PEER))
+		id->peer = rn_connection_peer(id);
 	return true;
 }
 
@@ -273,7 +279,7 @@ bool rn_identify_any(int tid, int32_t fd, struct rn_object_id *id)
 
 	if (!identify(tid, fd, NULL, id))
 		return false;
-	if (id->kind == RN_OBJECT_SOCKET && ways && !rn_identify_socket(tid, fd, false, id))
+	if (id->kind == RN_OBJECT_SOCKET && ways && !rn_identify_socket(tid, fd, 0, id))
 		return false;
 	id->ways = id->kind == RN_OBJECT_PIDFD ? 0 : ways;
 	return true;

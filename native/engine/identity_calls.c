@@ -149,7 +149,7 @@ static void add_socket(const struct task *task, struct record *rec, int32_t fd, 
 	struct rn_object_id id = {.zero = 0};
 
 	/* Where a stream is bound to shows when it is connected. */
-	if (rn_identify_socket(task->tid, fd, connected, &id) &&
+	if (rn_identify_socket(task->tid, fd, connected ? task->pid : 0, &id) &&
 	    (connected || id.type != SOCK_STREAM))
 		rn_add_object(rec, fd, &id, RN_PIECE_AT_EXIT);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that name, connect, end and set up sockets and pipes. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -10,8 +11,6 @@
 
 #include "channels.h"
 #include "fd_private.h"
-
-#define CONNECTING (-115) /* EINPROGRESS */
 
 /* The piece that was captured for an argument, at the entry or at the exit. */
 static const struct rn_piece *piece_of(const struct rn_event *ev, unsigned arg, bool at_exit)
@@ -94,9 +93,57 @@ static void on_connect(struct channels *channels, struct thread *thread, const s
 
 	if (!ends || object->id.kind != RN_OBJECT_SOCKET)
 		return;
-	rn_cause_of_entry(channels->edges, thread, ev, &ends->connect);
 	if (thread->clock > channels->connects)
 		channels->connects = thread->clock;
+	/* One that another call has begun to connect, or has connected, stays that call's. */
+	if (!ends->connect.seq) {
+		rn_cause_of_entry(channels->edges, thread, ev, &ends->connect);
+		ends->connecting = true;
+		ends->either = false;
+	} else if (ends->connecting) {
+		ends->either = true;
+	}
+}
+
+/* Whether the connection that this call was to make may still come to be, or has. */
+static bool is_on_its_way(const struct object *object, const struct rn_call *call)
+{
+	bool cut_short = call->result == -EINTR || call->flags & RN_FLAG_INTERRUPTED;
+
+	return call->result == -EINPROGRESS || call->result == -EALREADY ||
+	       call->result == -EISCONN || (cut_short && !rn_channel_is_socket(object, AF_UNIX));
+}
+
+/* Whether it takes its address from a socket again. */
+static bool is_disconnect(const struct rn_call *call)
+{
+	const struct rn_piece *piece = piece_of(call->entry, 1, false);
+	uint16_t family;
+
+	if (!piece || piece->len < sizeof(family))
+		return false;
+	memcpy(&family, rn_piece_data(piece), sizeof(family));
+	return family == AF_UNSPEC;
+}
+
+static void on_connected(struct channels *channels, struct thread *thread,
+			 const struct rn_call *call)
+{
+	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
+	struct ends *ends = object ? rn_channel_ends(channels, object) : NULL;
+	bool is_first;
+
+	if (!ends || object->id.kind != RN_OBJECT_SOCKET)
+		return;
+	is_first = ends->connect.seq == call->seq;
+	if (is_first)
+		ends->connecting = false;
+	if ((call->result == 0 && !is_disconnect(call)) || is_on_its_way(object, call)) {
+		if (is_first)
+			rn_channel_linger(channels, object);
+	} else if (!ends->connecting) {
+		ends->connect.seq = 0;
+	}
 }
 
 /* From its entry on it may be seen. */
@@ -116,10 +163,8 @@ static void on_shutdown(struct channels *channels, struct thread *thread, const 
 		}
 	}
 	channel = ev->args[1] == SHUT_RD ? NULL : rn_channel_out(channels, object);
-	if (channel) {
-		rn_channel_gone(channels, channel);
-		channel->shut = true;
-	}
+	if (channel)
+		rn_channel_shut(channels, channel);
 }
 
 void rn_channel_socket_entry(struct channels *channels, struct thread *thread,
@@ -169,7 +214,7 @@ static void on_accepted(struct channels *channels, struct thread *thread,
 	channels->met = other;
 	if (ends && ends->connect.seq) {
 		rn_join(channels->edges, thread, joined, &ends->connect, RN_EDGE_CONNECT,
-			!rn_channel_is_foreign(other));
+			!ends->either && !rn_channel_is_foreign(other));
 		return;
 	}
 	/* Its end is not recorded yet, or it was none of those that are traced. */
@@ -237,11 +282,8 @@ void rn_channel_socket_exit(struct channels *channels, struct thread *thread,
 			    const struct rn_call *call, enum channel_role role,
 			    struct joined *joined)
 {
-	if (role == CHANNEL_CONNECT && (call->result == 0 || call->result == CONNECTING)) {
-		struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
-
-		if (object && object->id.kind == RN_OBJECT_SOCKET)
-			rn_channel_linger(channels, object);
+	if (role == CHANNEL_CONNECT) {
+		on_connected(channels, thread, call);
 		return;
 	}
 	if (role == CHANNEL_SHUTDOWN && call->result < 0)

@@ -266,9 +266,18 @@ void rn_channel_gone(struct channels *channels, struct channel *channel)
 	channel->last = gone;
 }
 
-static void end_way(struct channels *channels, struct object *object)
+/* When the call that closes it has ended, it has certainly gone. */
+static void hold_closed(struct channels *channels, struct channel *channel)
 {
 	struct thread *thread = channels->thread;
+
+	if (channels->now->kind == RN_SYSCALL_ENTER && !channels->over &&
+	    rn_operation(channels, thread) && !thread->operation->closed)
+		thread->operation->closed = rn_channel_hold(channel);
+}
+
+static void end_way(struct channels *channels, struct object *object)
+{
 	struct channel *channel;
 
 	if (object->id.kind != RN_OBJECT_PIPE &&
@@ -279,10 +288,17 @@ static void end_way(struct channels *channels, struct object *object)
 	if (!channel)
 		return;
 	rn_channel_gone(channels, channel);
-	/* When the call that closes it has ended, it has certainly gone. */
-	if (channels->now->kind == RN_SYSCALL_ENTER && !channels->over &&
-	    rn_operation(channels, thread) && !thread->operation->closed)
-		thread->operation->closed = rn_channel_hold(channel);
+	hold_closed(channels, channel);
+}
+
+void rn_channel_shut(struct channels *channels, struct channel *channel)
+{
+	/* Who calls it has a descriptor: no close was the last one yet, whoever else closed his. */
+	if (channel->shut)
+		channel->either |= channel->last.until > channels->now->seq;
+	rn_channel_gone(channels, channel);
+	channel->shut = true;
+	hold_closed(channels, channel);
 }
 
 /* A descriptor goes. */
@@ -363,7 +379,8 @@ void rn_channel_ended(struct channels *channels, struct thread *thread, struct o
 		rn_join_incomplete(joined, "untraced");
 	else
 		rn_join(channels->edges, thread, joined, &in->last.cause, RN_EDGE_EOF,
-			!op->untraced && !in->deaf && in->others_until < in->last.since);
+			!op->untraced && !in->deaf &&
+				(in->shut ? !in->either : in->others_until < in->last.since));
 }
 
 void rn_channels_event(struct edges *edges, struct thread *thread, const struct rn_event *ev)

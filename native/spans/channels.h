@@ -32,6 +32,7 @@ struct channel {
 	uint64_t others_until; /* all former ones had gone when this event was recorded */
 	uint64_t closing;      /* greatest time of all of them */
 	bool shut;             /* by shutdown(): no close ends it any more */
+	bool either;           /* by one of two that overlap */
 	bool deaf;             /* by shutdown() from the reader's side */
 };
 
@@ -47,7 +48,9 @@ struct watched {
 struct ends {
 	struct channels *channels;
 	struct channel *in, *out;
-	struct cause connect; /* the call that connected it; seq 0 = none */
+	struct cause connect; /* the call that connected it, or is about to; seq 0 = none */
+	bool connecting;      /* that call has not ended */
+	bool either;          /* it was that call or another */
 	struct watched *watched;
 	bool missed;  /* something was sent to where it was not known */
 	bool packets; /* a pipe whose writes stay apart (O_DIRECT) */
@@ -146,8 +149,10 @@ void rn_channel_name(struct channels *channels, struct object *object, const uin
 		     uint32_t len);
 struct channel *rn_channel_hold(struct channel *channel);
 void rn_channel_put(struct channel *channel);
-/* `shut`: by shutdown(). */
+/* A way to write goes with the event that is being recorded. */
 void rn_channel_gone(struct channels *channels, struct channel *channel);
+/* All of them do, by shutdown(). */
+void rn_channel_shut(struct channels *channels, struct channel *channel);
 /* A read got nothing because nothing will come any more. */
 void rn_channel_ended(struct channels *channels, struct thread *thread, struct operation *op,
 		      struct joined *joined);

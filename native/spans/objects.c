@@ -125,13 +125,31 @@ void rn_object_share(struct object *object)
 	object->named = false;
 }
 
+/* By its inode: that of a Unix socket, or of a connection whose beginning is not recorded yet. */
+static struct object *other_by_inode(const struct object_space *space,
+				     const struct rn_object_id *id)
+{
+	struct rn_object_id other = *id;
+	struct object *object;
+
+	other.inode = id->peer;
+	object = rn_object_find(space, &other);
+	if (!object || id->family == AF_UNIX)
+		return object;
+	return object->id.type == SOCK_STREAM &&
+			       (!is_inet(&object->id) || are_ends(id, &object->id))
+		       ? object
+		       : NULL;
+}
+
 struct object *rn_object_other(const struct object_space *space, const struct rn_object_id *id)
 {
-	if (id->family == AF_UNIX && id->peer) {
-		struct rn_object_id other = *id;
+	struct object *other;
 
-		other.inode = id->peer;
-		return rn_object_find(space, &other);
+	if ((id->family == AF_UNIX || is_inet(id)) && id->peer) {
+		other = other_by_inode(space, id);
+		if (other || id->family == AF_UNIX)
+			return other;
 	}
 	if (!is_inet(id))
 		return NULL;

@@ -121,6 +121,138 @@ static void test_tcp(void)
 	close_world();
 }
 
+static uint64_t accept_one(int32_t tid, int32_t fd, const struct rn_object_id *id)
+{
+	struct rn_event *ev = call_record(RN_SYSCALL, tid, "accept4", 3, 0, 0, 0);
+
+	add_object(ev, fd, id);
+	return feed_whole(ev, fd);
+}
+
+static void end_connect(int32_t tid, const struct rn_object_id *id, int64_t result)
+{
+	struct rn_event *ev = call_record(RN_SYSCALL_EXIT, tid, "connect", 5, 0x1000, 16, 0);
+
+	if (id)
+		add_object(ev, 5, id);
+	set_result(ev, result);
+	world_feed(&w);
+}
+
+/* The accept ends, and reads wait, before the connect's end tells of its port. */
+static void test_accepted_first(void)
+{
+	struct rn_object_id id;
+	uint64_t connected, accepted, sent, got, shut;
+
+	open_world();
+	make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+	start(B, A);
+	make_socket(B, AF_INET, SOCK_STREAM, 5, 301);
+	connected = enter(B, "connect", 5, 0x1000, 16);
+	id = inet_id(302, 80, 4000);
+	id.peer = 301;
+	accepted = accept_one(A, 6, &id);
+	check_cause(accepted, "connect", connected);
+	got = enter(A, "read", 6, 0, 100);
+	id = inet_id(301, 4000, 80);
+	id.peer = 302;
+	end_connect(B, &id, 0);
+	sent = whole(B, "write", 5, 0, 4, 4);
+	leave(A, "read", 6, 0, 100, 4);
+	check_cause(got, "tcp", sent);
+	shut = whole(B, "shutdown", 5, SHUT_RDWR, 0, 0);
+	got = whole(A, "read", 6, 0, 100, 0);
+	check_cause(got, "eof", shut);
+	/* One with that inode, and of other addresses: it is another. */
+	id = inet_id(303, 80, 4001);
+	id.peer = 301;
+	accepted = accept_one(A, 7, &id);
+	CHECK_INT(call_of(accepted)->nlinks, 0);
+	CHECK_STR(call_of(accepted)->incomplete, "untraced");
+	close_world();
+}
+
+/* Which of several calls on one socket has connected it. */
+static void test_several_connects(void)
+{
+	struct rn_object_id id = inet_id(302, 80, 4000);
+	uint64_t connected, accepted;
+
+	id.peer = 301;
+	/* Begun by the first, asked after by the second. */
+	open_world();
+	make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+	start(B, A);
+	make_socket(B, AF_INET, SOCK_STREAM, 5, 301);
+	connected = whole(B, "connect", 5, 0x1000, 16, -EINPROGRESS);
+	whole(B, "connect", 5, 0x1000, 16, -EALREADY);
+	whole(B, "connect", 5, 0x1000, 16, -EISCONN);
+	accepted = accept_one(A, 6, &id);
+	check_cause(accepted, "connect", connected);
+	close_world();
+	/* One that was refused is none. */
+	open_world();
+	make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+	start(B, A);
+	make_socket(B, AF_INET, SOCK_STREAM, 5, 301);
+	whole(B, "connect", 5, 0x1000, 16, -ECONNREFUSED);
+	connected = whole(B, "connect", 5, 0x1000, 16, 0);
+	accepted = accept_one(A, 6, &id);
+	check_cause(accepted, "connect", connected);
+	close_world();
+	/* Two at once. */
+	open_world();
+	make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+	start(C, A);
+	make_socket(C, AF_INET, SOCK_STREAM, 5, 301);
+	start(B, C);
+	connected = enter(B, "connect", 5, 0x1000, 16);
+	enter(C, "connect", 5, 0x1000, 16);
+	accepted = accept_one(A, 6, &id);
+	check_causes(accepted, "connect", false, 1, &connected);
+	end_connect(B, NULL, 0);
+	end_connect(C, NULL, -EISCONN);
+	close_world();
+}
+
+/* Who shuts down is the end's cause, whoever closed his own descriptor before or meanwhile. */
+static void test_shutdown_beside_closes(void)
+{
+	uint64_t got, shut[2];
+
+	open_world();
+	make_pair(A, SOCK_STREAM, 3, 4, 200);
+	start(B, A);
+	start(C, A);
+	whole(A, "close", 4, 0, 0, 0);
+	enter(A, "close", 3, 0, 0);
+	shut[0] = enter(B, "shutdown", 3, SHUT_WR, 0);
+	leave(A, "close", 3, 0, 0, 0);
+	got = whole(C, "read", 4, 0, 5, 0);
+	check_cause(got, "eof", shut[0]);
+	leave(B, "shutdown", 3, SHUT_WR, 0, 0);
+	/* The second one ends nothing any more. */
+	whole(C, "shutdown", 3, SHUT_WR, 0, 0);
+	got = whole(C, "read", 4, 0, 5, 0);
+	check_cause(got, "eof", shut[0]);
+	close_world();
+	/* Two at once: either may have done it. */
+	open_world();
+	make_pair(A, SOCK_STREAM, 3, 4, 200);
+	start(B, A);
+	start(C, A);
+	shut[0] = enter(A, "shutdown", 3, SHUT_WR, 0);
+	shut[1] = enter(B, "shutdown", 3, SHUT_WR, 0);
+	got = whole(C, "read", 4, 0, 5, 0);
+	leave(A, "shutdown", 3, SHUT_WR, 0, 0);
+	leave(B, "shutdown", 3, SHUT_WR, 0, 0);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK(call_of(got)->end > call_of(shut[i])->start);
+	close_world();
+}
+
 static void send_to(int32_t tid, int32_t fd, const char *path, uint64_t len)
 {
 	struct rn_event *ev = call_record(RN_SYSCALL, tid, "sendto", (uint64_t)fd, 0, len, 0);
@@ -164,6 +296,9 @@ int main(void)
 	test_pairs();
 	test_uncounted();
 	test_tcp();
+	test_accepted_first();
+	test_several_connects();
+	test_shutdown_beside_closes();
 	test_named_datagrams();
 	return check_done();
 }

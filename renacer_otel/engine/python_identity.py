@@ -32,6 +32,7 @@ _ID = struct.Struct("<BBBBHHIIQQHHI16s16s")
 _DIAG, _DUMP, _REQUEST, _BY_FAMILY = 4, 0x300, 1, 20
 _EVERY_STATE = 0xFFFFFFBF  # but those that wait for their time to end
 _CONNECTED = 0xFFFFCB3F  # nor closed, listening, half open, merely bound
+_TCP, _LISTENING = 6, 10
 _EVERY, _ANY = 0xFFFFFFFF, (1 << 64) - 1
 _AT_FDCWD, _NO_WAIT = -100, 0x4800  # AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT
 _TYPE_INO_BTIME, _BTIME = 0x901, 0x800
@@ -249,9 +250,27 @@ def _socket(tid: int, fd: int, states: int = _EVERY_STATE) -> Identity | None:
         if protocol:
             one.family, number, one.type = protocol
             _ask(one, number, states)
+            if states == _CONNECTED and number == _TCP and one.known == _LOCAL | _REMOTE:
+                one.peer = _other_end(one)
     except OSError:
         pass
     return one
+
+
+def _other_end(one: Identity) -> int:
+    """The inode of the other end of a connection; 0: it has none yet, or is not of this host."""
+    body = struct.pack(
+        "<BBBBI", one.family, _TCP, 0, 0, _EVERY
+    ) + struct.pack(
+        ">HH16s16sIQ", one.peer_port, one.port, one.peer_address, one.address, 0, _ANY
+    )  # fmt: skip
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _DIAG) as diag:
+        diag.send(struct.pack("<IHHII", 16 + len(body), _BY_FAMILY, _REQUEST, 0, 0) + body)
+        data = diag.recv(1024, socket.MSG_DONTWAIT)
+    kind = int.from_bytes(data[4:6], "little")
+    if kind != _BY_FAMILY or len(data) < 88 or data[17] == _LISTENING or data[20:24] != body[8:12]:
+        return 0
+    return int.from_bytes(data[84:88], "little")
 
 
 def _ask(one: Identity, number: int, states: int) -> None:

@@ -267,8 +267,7 @@ class Verdict:
             if not edges & all_told:
                 self.unjoined.append(f"{seed}: one of {edges}")
         for edge, certain in truth.edges.items():
-            # An accept that ends before its connect does comes after it, and cannot name it.
-            if edge not in all_told and edge.kind != "connect":
+            if edge not in all_told:
                 self.unjoined.append(f"{seed}: {edge}")
             if not certain:
                 continue

@@ -117,7 +117,7 @@ for family, host in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::1')):
     client.connect_ex(listener.getsockname())
     tell('connect', client.fileno(), **ends(client))
     server = listener.accept()[0]
-    tell('accept4', server.fileno(), **ends(server))
+    tell('accept4', server.fileno(), peer=os.fstat(client.fileno()).st_ino, **ends(server))
     datagrams = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(2)]
     datagrams[0].bind((host, 0))
     tell('bind', datagrams[0].fileno(), local=datagrams[0].getsockname()[:2])
@@ -203,6 +203,42 @@ def test_what_calls_make(tmp_path: Path, options: tuple[str, ...], disable: str)
     assert types == {socket.SOCK_STREAM, socket.SOCK_SEQPACKET}
     # A name alone is no file: nothing goes through it.
     assert all(one.ways for name, found in calls if name == "openat" for one in found.values())
+
+
+ALONE = """
+import ctypes, json, os, socket, threading
+told = []
+def connect():
+    # From here on the thread's descriptors are others than those of its process.
+    if ctypes.CDLL(None, use_errno=True).unshare(0x400):
+        raise OSError(ctypes.get_errno(), 'unshare')
+    with socket.create_server(('127.0.0.1', 0)) as listener, socket.socket() as client:
+        client.connect(listener.getsockname())
+        server = listener.accept()[0]
+        for name, one, other in (('connect', client, server), ('accept4', server, client)):
+            told.append([name, one.fileno(), os.fstat(one.fileno()).st_ino,
+                         *map(list, (one.getsockname(), one.getpeername()))])
+        told[1].append(told[0][2])
+        told[0].append(0)  # not accepted yet
+thread = threading.Thread(target=connect)
+thread.start()
+thread.join()
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize(("options", "disable"), ENGINES)
+def test_a_connection_of_a_thread_with_its_own_descriptors(
+    tmp_path: Path, options: tuple[str, ...], disable: str
+) -> None:
+    words = [sys.executable, "-ISc", ALONE]
+    run = record(tmp_path, words, *options, env=environment(RENACER_DISABLE=disable))
+    assert run.done.status == 0, run.done
+    calls = {name: found for name, found in told(run.path) if name in ("connect", "accept4")}
+    for name, fd, inode, local, remote, peer in json.loads(run.done.output):
+        one = calls[name][fd]
+        assert (one.inode, one.local, one.remote) == (inode, tuple(local), tuple(remote))
+        assert one.peer == peer
 
 
 def shape(path: Path) -> list[tuple[str, list[tuple[int, tuple[object, ...]]]]]:

@@ -266,7 +266,7 @@ struct rn_object_id {
 	uint16_t family, type; /* SOCKET: AF_*, SOCK_* without its flags */
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
-	uint64_t peer; /* AF_UNIX: inode of the other end; PIDFD: the process; 0 = not known */
+	uint64_t peer; /* AF_UNIX, TCP: inode of the other end; PIDFD: the process; 0 = not known */
 	uint16_t port, peer_port; /* AF_INET, AF_INET6: numbers, not in network order */
 	uint32_t more; /* EVENTFD: 1 = a semaphore; FILE: tells it from another one that had its
 			  inode before, 0 = not known */
@@ -282,8 +282,8 @@ _Static_assert(sizeof(struct rn_object_id) == 72, "no holes");
 struct rn_live_span {
 	uint8_t trace_id[16];
 	uint8_t span_id[8]; /* as on the wire */
-	uint8_t valid;      /* 1; else there is none */
-	uint8_t flags;      /* W3C trace-flags */
+	uint8_t valid; /* 1; else there is none */
+	uint8_t flags; /* W3C trace-flags */
 	uint16_t zero;
 };
 _Static_assert(sizeof(struct rn_live_span) == 28, "no holes");
