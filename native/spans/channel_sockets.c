@@ -207,14 +207,18 @@ static void on_accepted(struct channels *channels, struct thread *thread,
 	const struct rn_object_id *id = rn_fd_identity(call->exit, call->result);
 	struct object *other = NULL;
 	const struct ends *ends;
+	bool certain;
 
 	if (id && id->kind == RN_OBJECT_SOCKET)
 		other = rn_object_other(channels->edges->in->objects, id);
 	ends = other ? other->state : NULL;
 	channels->met = other;
 	if (ends && ends->connect.seq) {
-		rn_join(channels->edges, thread, joined, &ends->connect, RN_EDGE_CONNECT,
-			!ends->either && !rn_channel_is_foreign(other));
+		certain = !ends->either && !rn_channel_is_foreign(other);
+		rn_join(channels->edges, thread, joined, &ends->connect, RN_EDGE_CONNECT, certain);
+		/* Whoever was forked while the accept waited for it cannot have it. */
+		if (certain)
+			rn_fd_makes_after(&thread->fds, ends->connect.seq);
 		return;
 	}
 	/* Its end is not recorded yet, or it was none of those that are traced. */

@@ -39,7 +39,8 @@ struct fd_table {
 	struct fd_page **pages;
 	uint32_t n_pages;
 	uint32_t forking; /* copies that are being made, at a moment that is not known */
-	uint64_t births;  /* copies made */
+	uint64_t births;  /* copies made, the last before event… */
+	uint64_t copied;  /* …this; UINT64_MAX: not known */
 	bool lost; /* it changes by ways that no call shows */
 };
 

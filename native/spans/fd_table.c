@@ -334,6 +334,7 @@ void rn_table_unshare(struct object_space *space, struct fd_user *user)
 	if (!rn_table_is_shared(former))
 		return;
 	be_copy(space, &own, former);
+	former->copied = UINT64_MAX;
 	leave(space, user);
 	if (own.table) {
 		*own.at = own.next;
@@ -381,14 +382,23 @@ void rn_fd_table_start(struct object_space *space, struct fd_user *user, struct 
 		return;
 	}
 	maker->born = start->tid;
-	if (maker->table && start->args[3] & CLONE_FILES)
+	if (maker->table && start->args[3] & CLONE_FILES) {
 		join(maker->table, user);
-	else if (maker->table)
+	} else if (maker->table) {
 		be_copy(space, user, maker->table);
+		if (maker->table->copied < start->seq)
+			maker->table->copied = start->seq;
+	}
 	if (maker->forks) {
 		maker->forks = false;
 		maker->table->forking--;
 	}
+}
+
+void rn_fd_makes_after(struct fd_user *user, uint64_t seq)
+{
+	if (user->table && user->table->copied < seq)
+		user->births = user->table->births;
 }
 
 void rn_fd_table_join(struct fd_user *user, struct fd_user *other, struct process *owner)

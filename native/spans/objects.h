@@ -128,5 +128,8 @@ void rn_fd_tables_lost(struct object_space *space);
 /* What a call does to its thread's table, at its entry and at its exit. */
 void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct rn_event *ev);
 void rn_fd_exit(struct object_space *space, struct fd_user *user, const struct rn_call *call);
+/* What the call makes that is about to end came to be after this event: copies that had been made by
+   then do not have it. */
+void rn_fd_makes_after(struct fd_user *user, uint64_t seq);
 
 #endif
