@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bytes, messages and connections of sockets. */
+#include <sched.h>
+
 #include "channel_world.h"
 
 static void test_pairs(void)
@@ -173,6 +175,55 @@ static void test_accepted_first(void)
 	close_world();
 }
 
+/* One that has the same descriptors. */
+static void start_sharing(int32_t tid, int32_t maker)
+{
+	struct rn_event *ev;
+
+	world_enter(&w, maker, maker, "clone");
+	ev = world_next(&w, RN_PROCESS_START, tid, tid);
+	ev->args[0] = 90;
+	ev->args[1] = ev->args[2] = (uint64_t)maker;
+	ev->args[3] = CLONE_FILES;
+	world_feed(&w);
+	world_return(&w, maker, maker, "clone", tid);
+}
+
+/* While an accept waits another one forks: the child has not what came to be after that. */
+static void test_forked_while_accepting(void)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		struct rn_object_id id = inet_id(302, 80, 4000);
+		uint64_t connected = 0, accepted, sent, got;
+		struct rn_event *ev;
+
+		open_world();
+		make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+		start(B, A);
+		make_socket(B, AF_INET, SOCK_STREAM, 5, 301);
+		start_sharing(C, A);
+		accepted = enter(C, "accept4", 3, 0, 0);
+		if (late)
+			connected = enter(B, "connect", 5, 0x1000, 16);
+		start(13, A);
+		if (!late)
+			connected = enter(B, "connect", 5, 0x1000, 16);
+		ev = call_record(RN_SYSCALL_EXIT, C, "accept4", 3, 0, 0, 0);
+		id.peer = 301;
+		add_object(ev, 6, &id);
+		set_result(ev, 6);
+		world_feed(&w);
+		check_cause(accepted, "connect", connected);
+		id = inet_id(301, 4000, 80);
+		end_connect(B, &id, 0);
+		sent = whole(B, "write", 5, 0, 4, 4);
+		got = whole(C, "read", 6, 0, 100, 4);
+		check_causes(got, "tcp", !late, 1, &sent);
+		CHECK_STR(call_of(got)->incomplete, late ? "untraced" : NULL);
+		close_world();
+	}
+}
+
 /* Which of several calls on one socket has connected it. */
 static void test_several_connects(void)
 {
@@ -297,6 +348,7 @@ int main(void)
 	test_uncounted();
 	test_tcp();
 	test_accepted_first();
+	test_forked_while_accepting();
 	test_several_connects();
 	test_shutdown_beside_closes();
 	test_named_datagrams();

@@ -71,7 +71,8 @@ class Row(ctypes.Structure):
         ("result", ctypes.c_int64),
         ("op", ctypes.c_uint32),
         ("lane", ctypes.c_uint16),
-        ("at_entry", ctypes.c_uint16),
+        ("at_entry", ctypes.c_uint8),
+        ("forked", ctypes.c_uint8),
         ("carried", ctypes.c_uint64 * CARRIED),
     ]
 
@@ -80,6 +81,7 @@ class _Lane(ctypes.Structure):
     _fields_ = [
         ("tid", ctypes.c_int32),
         *((name, ctypes.c_uint32) for name in ("alive", "signals", "op", "nrows", "pid")),
+        *((name, ctypes.c_uint32) for name in ("forks_begun", "forks_ended")),
     ]
 
 

@@ -29,14 +29,16 @@ _DESCRIPTORS = frozenset(
     {"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"}
 )
 _THREADS = frozenset({"exec", "thread", "signal", "word"})
-# Not asked for: of joins and futexes some are only joined. Where threads make sockets while another
-# one forks, it is not known which the child has, too: nor are connections, their bytes and ends.
+# Not asked for: of joins and futexes some are only joined.
 CHOICES = {
     "descriptors": Choice(
         _DESCRIPTORS, frozenset({"fork", "wait", "pipe", "unix", "tcp", "connect", "eof"})
     ),
     "threads": Choice(_THREADS, frozenset({"fork", "wait", "signal"})),
-    "both": Choice(_DESCRIPTORS | _THREADS, frozenset({"fork", "wait", "signal", "pipe", "unix"})),
+    "both": Choice(
+        _DESCRIPTORS | _THREADS,
+        frozenset({"fork", "wait", "signal", "pipe", "unix", "tcp", "connect", "eof"}),
+    ),
 }
 BATCHES = 10
 

@@ -96,6 +96,7 @@ def of_program(program: Program, shared: Shared) -> Truth:
     ends = [Place(lane, 2 * len(found) - 2) for lane, found in enumerate(rows)]
     once: dict[tuple[Op, int], list[Place]] = {}  # entries, or exits, by op and object
     ended: list[tuple[int, Place]] = []
+    forked = False
     for lane, found in enumerate(rows):
         for number, row in enumerate(found):
             entry, after = Place(lane, 2 * number), Place(lane, 2 * number + 1)
@@ -113,7 +114,11 @@ def of_program(program: Program, shared: Shared) -> Truth:
             elif op == Op.ACCEPT and row.ncarried:
                 cause = _named(row.carried[0])
                 wrote = rows[cause.lane][cause.number // 2].result == 8
-                truth.edges[Edge("tcp" if wrote else "connect", cause, after)] = True
+                if not wrote:
+                    # A fork by another thread meanwhile: whether that child has one of the
+                    # two sockets, too, no call can tell. The read comes after the accept.
+                    forked = bool(row.forked or rows[cause.lane][cause.number // 2].forked)
+                truth.edges[Edge("tcp" if wrote else "connect", cause, after)] = not forked
             elif op == Op.SPAWN:
                 truth.edges[Edge("fork", entry, Place(row.lane, 0))] = True
             elif op == Op.WAIT:

@@ -60,7 +60,8 @@ struct row {
 	int64_t result;
 	uint32_t op;   /* which made it */
 	uint16_t lane; /* the other one, or the object; 0xffff = none */
-	uint16_t at_entry; /* what it carries came before its entry already */
+	uint8_t at_entry; /* what it carries came before its entry already */
+	uint8_t forked;   /* while it dealt with a descriptor, another thread may have forked */
 	uint64_t carried[CARRIED]; /* calls, by ID, that what it took came from */
 };
 
@@ -74,6 +75,7 @@ struct lane {
 	uint32_t signals; /* that have come */
 	uint32_t op, nrows;
 	uint32_t pid; /* the lane that leads its process */
+	uint32_t forks_begun, forks_ended; /* by threads of the process that it leads */
 };
 
 struct shared {

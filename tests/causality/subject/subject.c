@@ -216,26 +216,41 @@ static unsigned receive(unsigned me, const struct op *op, unsigned n)
 	return (unsigned)(got / 8);
 }
 
+static uint32_t forks_ended(unsigned me)
+{
+	return __atomic_load_n(&all->lane[all->lane[me].pid].forks_ended, __ATOMIC_SEQ_CST);
+}
+
+/* Since so many had ended. */
+static bool was_forked(unsigned me, uint32_t ended)
+{
+	return __atomic_load_n(&all->lane[all->lane[me].pid].forks_begun, __ATOMIC_SEQ_CST) !=
+	       ended;
+}
+
 static void call(unsigned me, const struct op *op)
 {
 	struct sockaddr_in there = {.sin_family = AF_INET,
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				    .sin_port = htons((uint16_t)all->object[op->object].in)};
+	uint32_t forks = forks_ended(me);
 	long fd = LOGGED(me, op->object, SYS_socket, AF_INET, SOCK_STREAM, 0, 0, 0, 0);
-	struct row *row;
+	struct row *connected = begin(me, SYS_connect, op->object), *row;
 
-	if (fd < 0 || LOGGED(me, op->object, SYS_connect, fd, &there, sizeof(there), 0, 0, 0))
+	if (fd < 0 || end(connected, raw(connected->nr, fd, (long)&there, sizeof(there), 0, 0, 0)))
 		fail("a connection");
 	row = begin(me, SYS_write, op->object);
 	buffers[me][0] = id_of(me, row);
 	if (end(row, raw(row->nr, fd, (long)buffers[me], 8, 0, 0, 0)) != 8)
 		fail("a send");
 	LOGGED(me, op->object, SYS_close, fd, 0, 0, 0, 0, 0);
+	connected->forked = was_forked(me, forks);
 }
 
 /* The word names the write; the call before that was the connect. */
 static void take_call(unsigned me, const struct op *op)
 {
+	uint32_t forks = forks_ended(me);
 	struct row *accepted = begin(me, SYS_accept4, op->object), *row;
 	long fd = end(accepted, raw(accepted->nr, all->object[op->object].out, 0, 0, 0, 0, 0));
 
@@ -244,6 +259,7 @@ static void take_call(unsigned me, const struct op *op)
 		fail("a receive");
 	carry(row, buffers[me][0]);
 	carry(accepted, buffers[me][0] - 1);
+	accepted->forked = was_forked(me, forks);
 	LOGGED(me, op->object, SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
@@ -260,7 +276,7 @@ static int begin_lane(void *arg)
 
 static void spawn(unsigned me, const struct op *op)
 {
-	struct lane *child = &all->lane[op->object];
+	struct lane *child = &all->lane[op->object], *leader = &all->lane[all->lane[me].pid];
 	uint8_t *stack = stacks[op->object] + STACK;
 	int thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 		     CLONE_SYSVSEM | CLONE_CHILD_CLEARTID;
@@ -269,11 +285,15 @@ static void spawn(unsigned me, const struct op *op)
 	int tid;
 
 	child->alive = 1;
+	if (!op->how)
+		__atomic_add_fetch(&leader->forks_begun, 1, __ATOMIC_SEQ_CST);
 	tid = clone(begin_lane, stack, flags, (void *)(uintptr_t)op->object, &child->tid, NULL,
 		    &child->alive);
 	if (tid < 0)
 		fail("clone");
 	end(row, tid);
+	if (!op->how)
+		__atomic_add_fetch(&leader->forks_ended, 1, __ATOMIC_SEQ_CST);
 }
 
 static void sleep_on(unsigned me, unsigned object, uint32_t *word, uint32_t wanted, bool gone,
