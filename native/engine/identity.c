@@ -88,6 +88,7 @@ static bool be_file(const struct statx *st, struct rn_object_id *id)
 		be_of(id, is_queue(st) ? RN_OBJECT_MQUEUE : RN_OBJECT_FILE, st);
 		if (id->kind == RN_OBJECT_FILE)
 			id->more = made(st);
+		id->known = id->kind == RN_OBJECT_FILE ? RN_OBJECT_IS_REGULAR : 0;
 		return true;
 	case S_IFDIR:
 	case S_IFCHR:

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "renacer/interpret.h"
 #include "renacer/syscalls.h"
 
 #define NUMBERS (RN_ABI_WORDS * 64)
@@ -23,8 +24,11 @@ static const struct {
 	{"futex_requeue", CALL_FUTEX_REQUEUE},
 	{"set_tid_address", CALL_SET_TID},
 	{"exit", CALL_EXIT},
+	{"exit_group", CALL_EXIT},
+	{"io_uring_setup", CALL_IO_URING},
 	{"clone", CALL_CLONE},
 	{"clone3", CALL_CLONE3},
+	{"fork", CALL_FORK},
 	{"vfork", CALL_VFORK},
 	{"unshare", CALL_UNSHARE},
 	{"setns", CALL_SETNS},
@@ -36,6 +40,7 @@ static const struct {
 	{"flock", CALL_FLOCK},
 	{"fcntl", CALL_FCNTL},
 	{"fcntl64", CALL_FCNTL},
+	{"remap_file_pages", CALL_REMAP_PAGES},
 	{"kill", CALL_KILL},
 	{"tkill", CALL_TKILL},
 	{"tgkill", CALL_TGKILL},
@@ -74,4 +79,20 @@ enum call_kind rn_call_kind(uint8_t abi, int32_t nr)
 	if (abi >= RN_ABI_COUNT || nr < 0 || (unsigned)nr >= NUMBERS)
 		return CALL_OTHER;
 	return (enum call_kind)kinds[abi][nr];
+}
+
+bool rn_kinds_are_wanted(const uint64_t *wanted, enum call_kind first, enum call_kind last)
+{
+	if (!wanted)
+		return true;
+	rn_call_kinds_init();
+	for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++)
+		for (unsigned nr = 0; nr < NUMBERS; nr++) {
+			enum call_kind kind = (enum call_kind)kinds[abi][nr];
+
+			if (kind >= first && kind <= last &&
+			    !rn_selection_is_wanted(wanted, (uint8_t)abi, (int32_t)nr))
+				return false;
+		}
+	return true;
 }

@@ -3,6 +3,7 @@
 #ifndef RENACER_SPANS_CALL_KINDS_H
 #define RENACER_SPANS_CALL_KINDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum call_kind {
@@ -13,9 +14,11 @@ enum call_kind {
 	CALL_FUTEX_WAITV,
 	CALL_FUTEX_REQUEUE,
 	CALL_SET_TID,
-	CALL_EXIT,
+	CALL_EXIT,     /* of a thread, or of its process */
+	CALL_IO_URING, /* whose requests wait and wake without calls */
 	CALL_CLONE,
 	CALL_CLONE3,
+	CALL_FORK,
 	CALL_VFORK,
 	CALL_UNSHARE,
 	CALL_SETNS,
@@ -25,6 +28,7 @@ enum call_kind {
 	CALL_MUNMAP,
 	CALL_MREMAP,
 	CALL_SHMAT,
+	CALL_REMAP_PAGES,
 	CALL_FLOCK,
 	CALL_FCNTL,
 	CALL_KILL,
@@ -37,6 +41,10 @@ enum call_kind {
 };
 
 enum call_kind rn_call_kind(uint8_t abi, int32_t nr);
+
+/* Whether a bitmap (as in rn_selection, NULL = all) holds every call of the kinds from `first` to
+   `last`, in every ABI. */
+bool rn_kinds_are_wanted(const uint64_t *wanted, enum call_kind first, enum call_kind last);
 
 /* Finds all numbers; safe to be called again. */
 void rn_call_kinds_init(void);

@@ -33,7 +33,7 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 		edges->channels = rn_channels_create(edges, in->config.selection.wanted);
 	if (in->objects)
 		edges->locks = rn_locks_create(edges);
-	edges->futexes = rn_futexes_create();
+	edges->futexes = rn_futexes_create(in->config.selection.wanted, in->objects != NULL);
 	edges->signals = rn_signals_create();
 	if (!edges->lives || !edges->futexes || !edges->signals ||
 	    (in->objects && !(edges->channels && edges->locks))) {
@@ -45,8 +45,11 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 
 void rn_edges_release(struct edges *edges)
 {
-	if (edges)
-		rn_channels_release(edges->channels);
+	if (!edges)
+		return;
+	rn_futexes_destroy(edges, edges->futexes);
+	edges->futexes = NULL;
+	rn_channels_release(edges->channels);
 }
 
 void rn_edges_destroy(struct edges *edges)
@@ -56,7 +59,7 @@ void rn_edges_destroy(struct edges *edges)
 	rn_locks_destroy(edges->locks);
 	rn_channels_destroy(edges->channels);
 	rn_signals_destroy(edges->signals);
-	rn_futexes_destroy(edges->futexes);
+	rn_futexes_destroy(edges, edges->futexes);
 	rn_lives_destroy(edges->lives);
 	free(edges);
 }
@@ -171,7 +174,7 @@ static uint64_t child_tid(const struct rn_event *entry, enum call_kind kind)
 	return address;
 }
 
-void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
+void rn_edges_start(struct edges *edges, struct thread *thread, struct thread *maker,
 		    const struct rn_event *ev, struct joined *joined)
 {
 	struct process *process = thread->process;
@@ -187,6 +190,8 @@ void rn_edges_start(struct edges *edges, struct thread *thread, const struct thr
 			maker->process->nests || ev->args[3] & CLONE_NEWPID;
 	if (process->pub.pid == thread->tid)
 		process->vforked = ev->args[4] == RN_BIRTH_VFORK || ev->args[3] & CLONE_VFORK;
+	if (maker)
+		maker->bears = false;
 	if (!maker || !maker->open)
 		return;
 	rn_cause_of_entry(edges, maker, maker->entry, &cause);
@@ -203,14 +208,27 @@ void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_
 	if (!edges)
 		return;
 	kind = rn_call_kind(ev->abi, ev->nr);
+	thread->bears = kind >= CALL_CLONE && kind <= CALL_VFORK;
 	if (kind <= CALL_EXIT && kind != CALL_OTHER && kind != CALL_SET_TID)
 		rn_futexes_entry(edges, thread, ev, kind);
 	else if (kind == CALL_MUNMAP)
-		rn_map_entry(thread->process, ev);
+		rn_map_entry(edges, thread->process, ev);
 	else if (kind >= CALL_KILL)
 		rn_signals_entry(edges, thread, ev, kind);
 	rn_channels_entry(edges, thread, ev);
 	rn_locks_entry(edges, thread, ev, kind);
+}
+
+/* A child that is not traced shares memory, and what that holds. */
+static void untraced_child(struct edges *edges, struct process *process, const struct rn_call *call)
+{
+	uint64_t flags = rn_fd_clone_flags(call->entry);
+
+	if (rn_call_kind(call->abi, call->nr) == CALL_VFORK || flags & CLONE_VFORK) {
+		edges->losses++; /* it ran here, but does so no more */
+		flags = 0;
+	}
+	rn_map_untraced(process->space, flags & CLONE_VM);
 }
 
 /* Calls of which one more thing must be known. */
@@ -223,11 +241,15 @@ static void follow(struct edges *edges, struct thread *thread, const struct rn_c
 		return;
 	if (kind == CALL_SET_TID)
 		thread->clear_tid = call->args[0];
+	else if (kind == CALL_IO_URING)
+		rn_futexes_unseen(edges->futexes, "io_uring");
+	else if (kind >= CALL_CLONE && kind <= CALL_VFORK && thread->bears)
+		untraced_child(edges, process, call);
 	else if (kind == CALL_UNSHARE)
 		process->nests |= (call->args[0] & CLONE_NEWPID) != 0;
 	else if (kind == CALL_SETNS)
 		process->nests |= call->args[1] == 0 || call->args[1] & CLONE_NEWPID;
-	else if (kind >= CALL_MMAP && kind <= CALL_SHMAT)
+	else if (kind >= CALL_MMAP && kind <= CALL_REMAP_PAGES)
 		rn_map_exit(edges, thread, call);
 }
 
@@ -303,7 +325,7 @@ void rn_edges_process_gone(struct edges *edges, struct process *process)
 {
 	if (edges)
 		rn_signals_gone(edges, process);
-	rn_map_put(process->space);
+	rn_map_put(edges, process->space);
 	process->space = NULL;
 }
 

@@ -37,7 +37,7 @@ void rn_edges_destroy(struct edges *edges);
 void rn_edges_begin(struct edges *edges);
 
 /* A thread begins, before its time is given; `maker`: NULL = not known. */
-void rn_edges_start(struct edges *edges, struct thread *thread, const struct thread *maker,
+void rn_edges_start(struct edges *edges, struct thread *thread, struct thread *maker,
 		    const struct rn_event *ev, struct joined *joined);
 /* A call begins: thread->clock is its entry's time already. Before rn_fd_entry(). */
 void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev);

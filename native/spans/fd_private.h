@@ -124,8 +124,6 @@ struct object *rn_object_other(const struct object_space *space, const struct rn
 void rn_object_identify(struct object_space *space, struct object *object,
 			const struct rn_object_id *id);
 void rn_object_pair(struct object *a, struct object *b);
-/* Untraced processes may have it, too. */
-void rn_object_share(struct object *object);
 void rn_object_open(struct object *object, uint8_t ways);
 void rn_object_shut(struct object_space *space, struct object *object, uint8_t ways);
 
@@ -157,8 +155,6 @@ void rn_user_drop_aside(struct object_space *space, struct fd_user *user);
 const struct fd_role *rn_fd_role(const struct object_space *space, uint8_t abi, int32_t nr);
 /* A captured structure of at least `len` bytes, or NULL. */
 const void *rn_fd_struct(const struct rn_event *ev, unsigned arg, bool at_exit, size_t len);
-/* What a clone3, clone or fork shares with what it makes. */
-uint64_t rn_fd_clone_flags(const struct rn_event *ev);
 void rn_fd_roles_of_calls(struct object_space *space);
 /* The identity that a record tells of a descriptor, or NULL. */
 const struct rn_object_id *rn_fd_identity(const struct rn_event *ev, int64_t fd);

@@ -10,8 +10,12 @@
 
 struct futexes;
 
-struct futexes *rn_futexes_create(void); /* NULL: no memory */
-void rn_futexes_destroy(struct futexes *futexes);
+/* `wanted`: calls that are recorded, NULL = all; `files`: it is known which are mapped. NULL: no
+   memory. */
+struct futexes *rn_futexes_create(const uint64_t *wanted, bool files);
+void rn_futexes_destroy(struct edges *edges, struct futexes *futexes);
+/* From here on threads may be woken by what is not seen. */
+void rn_futexes_unseen(struct futexes *futexes, const char *why);
 
 /* `kind`: of the call. A call that never ended (RN_FLAG_UNFINISHED) wakes and was woken, perhaps. */
 void rn_futexes_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev,

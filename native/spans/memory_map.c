@@ -17,13 +17,15 @@ struct region {
 	uint64_t memory; /* number of what is mapped; inode of a file; 0 = not known */
 	uint64_t device; /* of a file, and one more; 0 = no file */
 	uint64_t offset; /* of `start` in it */
-	bool known;      /* and that nobody who is not traced has it */
+	struct object *object; /* the file; held; NULL = none, or not known */
+	bool untraced; /* others have it who are not traced */
 };
 
 struct space {
 	uint32_t users;
 	uint64_t number;
-	bool unsure; /* there may be shared memory that nothing was heard of */
+	bool unsure;   /* there may be shared memory that nothing was heard of */
+	bool untraced; /* somebody who is not traced runs in it */
 	struct region *regions;
 	uint32_t n, cap;
 };
@@ -39,10 +41,24 @@ static struct space *make(struct edges *edges)
 	return space;
 }
 
-void rn_map_put(struct space *space)
+static void hold(const struct region *region)
+{
+	if (region->object)
+		rn_object_hold(region->object);
+}
+
+static void put(struct edges *edges, const struct region *region)
+{
+	if (region->object)
+		rn_object_put(edges->in->objects, region->object);
+}
+
+void rn_map_put(struct edges *edges, struct space *space)
 {
 	if (!space || --space->users)
 		return;
+	for (uint32_t i = 0; i < space->n; i++)
+		put(edges, &space->regions[i]);
 	free(space->regions);
 	free(space);
 }
@@ -51,6 +67,18 @@ void rn_map_lost(struct space *space)
 {
 	if (space)
 		space->unsure = true;
+}
+
+void rn_map_untraced(struct space *space, bool same)
+{
+	if (!space)
+		return;
+	space->untraced |= same;
+	for (uint32_t i = 0; i < space->n; i++) {
+		space->regions[i].untraced = true;
+		if (space->regions[i].object)
+			rn_object_share(space->regions[i].object);
+	}
 }
 
 static void copy_regions(struct space *to, const struct space *from)
@@ -65,6 +93,8 @@ static void copy_regions(struct space *to, const struct space *from)
 	}
 	memcpy(to->regions, from->regions, from->n * sizeof(*to->regions));
 	to->n = to->cap = from->n;
+	for (uint32_t i = 0; i < to->n; i++)
+		hold(&to->regions[i]);
 }
 
 void rn_map_start(struct edges *edges, struct process *process, const struct process *maker,
@@ -90,30 +120,39 @@ void rn_map_start(struct edges *edges, struct process *process, const struct pro
 
 void rn_map_exec(struct edges *edges, struct process *process)
 {
-	rn_map_put(process->space);
+	rn_map_put(edges, process->space);
 	process->space = make(edges);
 }
 
-static bool add(struct space *space, const struct region *region)
+static bool grow(struct space *space)
 {
-	if (space->n == space->cap) {
-		uint32_t cap = space->cap ? 2 * space->cap : 8;
-		struct region *grown;
+	uint32_t cap = space->cap ? 2 * space->cap : 8;
+	struct region *grown;
 
-		if (cap > REGIONS_MAX)
-			return false;
-		grown = realloc(space->regions, cap * sizeof(*grown));
-		if (!grown)
-			return false;
-		space->regions = grown;
-		space->cap = cap;
-	}
-	space->regions[space->n++] = *region;
+	if (space->n < space->cap)
+		return true;
+	if (cap > REGIONS_MAX)
+		return false;
+	grown = realloc(space->regions, cap * sizeof(*grown));
+	if (!grown)
+		return false;
+	space->regions = grown;
+	space->cap = cap;
 	return true;
 }
 
+static void add(struct space *space, const struct region *region)
+{
+	if (!grow(space)) {
+		space->unsure = true;
+		return;
+	}
+	space->regions[space->n++] = *region;
+	hold(region);
+}
+
 /* Nothing of what was known of [start, end) holds any more. */
-static void cut(struct space *space, uint64_t start, uint64_t end)
+static void cut(struct edges *edges, struct space *space, uint64_t start, uint64_t end)
 {
 	for (uint32_t i = 0; i < space->n;) {
 		struct region *region = &space->regions[i];
@@ -123,18 +162,20 @@ static void cut(struct space *space, uint64_t start, uint64_t end)
 			i++;
 			continue;
 		}
+		hold(&rest);
 		if (region->start < start) {
 			region->end = start;
 			i++;
 		} else {
+			put(edges, region);
 			*region = space->regions[--space->n];
 		}
 		if (rest.end > end) {
 			rest.offset += end - rest.start;
 			rest.start = end;
-			if (!add(space, &rest))
-				space->unsure = true;
+			add(space, &rest);
 		}
+		put(edges, &rest);
 	}
 }
 
@@ -145,24 +186,24 @@ static uint64_t end_of(uint64_t start, uint64_t len)
 	return end < start ? UINT64_MAX : end;
 }
 
-void rn_map_entry(struct process *process, const struct rn_event *ev)
+void rn_map_entry(struct edges *edges, struct process *process, const struct rn_event *ev)
 {
 	/* The addresses may be given to another thread's mapping before the call returns. */
 	if (process->space && rn_call_kind(ev->abi, ev->nr) == CALL_MUNMAP)
-		cut(process->space, ev->args[0], end_of(ev->args[0], ev->args[1]));
+		cut(edges, process->space, ev->args[0], end_of(ev->args[0], ev->args[1]));
 }
 
 /* Which file is mapped: the descriptor's, as it is while the call is under way. */
 static void find_file(const struct thread *thread, int32_t fd, struct region *region)
 {
-	const struct object *object =
-		thread->fds.table ? rn_fd_object(thread->fds.table, fd) : NULL;
+	struct object *object = thread->fds.table ? rn_fd_object(thread->fds.table, fd) : NULL;
 
-	region->known = false;
 	if (!object || object->id.kind != RN_OBJECT_FILE || !object->id.inode)
 		return;
-	/* Which memory it is, is known; not that nobody else has it. */
-	region->known = !object->foreign;
+	/* What a mapping of a device is, is the device's affair. */
+	if (!(object->id.known & RN_OBJECT_IS_REGULAR))
+		return;
+	region->object = object;
 	region->memory = object->id.inode;
 	region->device = 1 + ((uint64_t)object->id.dev_major << 32 | object->id.dev_minor);
 }
@@ -171,16 +212,15 @@ static void mapped(struct edges *edges, const struct thread *thread, const struc
 		   uint64_t unit)
 {
 	struct process *process = thread->process;
-	uint64_t start = (uint64_t)call->result;
+	uint64_t start = (uint64_t)call->result, type = call->args[3] & MAP_TYPE;
 	struct region region = {
 		.start = start,
 		.end = end_of(start, call->args[1]),
 		.offset = 0,
-		.known = true,
 	};
 
-	cut(process->space, region.start, region.end);
-	if ((call->args[3] & MAP_TYPE) == MAP_PRIVATE)
+	cut(edges, process->space, region.start, region.end);
+	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		return;
 	if (call->args[3] & MAP_ANONYMOUS) {
 		region.memory = ++edges->numbers;
@@ -188,11 +228,10 @@ static void mapped(struct edges *edges, const struct thread *thread, const struc
 		find_file(thread, (int32_t)call->args[4], &region);
 		region.offset = call->args[5] * unit;
 	}
-	if (!add(process->space, &region))
-		process->space->unsure = true;
+	add(process->space, &region);
 }
 
-static void moved(struct process *process, const struct rn_call *call)
+static void moved(struct edges *edges, struct process *process, const struct rn_call *call)
 {
 	uint64_t from = call->args[0], len = call->args[1], to = (uint64_t)call->result;
 	struct space *space = process->space;
@@ -201,18 +240,19 @@ static void moved(struct process *process, const struct rn_call *call)
 	for (uint32_t i = 0; i < space->n; i++)
 		if (space->regions[i].start <= from && from < space->regions[i].end)
 			found = space->regions[i];
+	hold(&found);
 	/* An old length of 0 makes another mapping of the same memory. */
-	cut(space, from, end_of(from, len));
-	cut(space, to, end_of(to, call->args[2]));
-	if (found.end == 0)
-		return;
-	if (len == 0 && !add(space, &found))
-		space->unsure = true;
-	found.offset += from - found.start;
-	found.start = to;
-	found.end = end_of(to, call->args[2]);
-	if (!add(space, &found))
-		space->unsure = true;
+	cut(edges, space, from, end_of(from, len));
+	cut(edges, space, to, end_of(to, call->args[2]));
+	if (found.end) {
+		struct region next = found;
+
+		next.offset += from - found.start;
+		next.start = to;
+		next.end = end_of(to, call->args[2]);
+		add(space, &next);
+	}
+	put(edges, &found);
 }
 
 void rn_map_exit(struct edges *edges, struct thread *thread, const struct rn_call *call)
@@ -229,11 +269,15 @@ void rn_map_exit(struct edges *edges, struct thread *thread, const struct rn_cal
 		mapped(edges, thread, call, PAGE);
 		break;
 	case CALL_MREMAP:
-		moved(process, call);
+		moved(edges, process, call);
 		break;
 	case CALL_MMAP_OLD: /* its arguments are in memory */
 	case CALL_SHMAT:    /* how long it is was said to another call */
 		process->space->unsure = true;
+		break;
+	case CALL_REMAP_PAGES:
+		process->space->unsure = true;
+		cut(edges, process->space, call->args[0], end_of(call->args[0], call->args[1]));
 		break;
 	default:
 		break;
@@ -245,6 +289,11 @@ static bool unknown(uint64_t address, struct word_key *key)
 {
 	*key = (struct word_key){.offset = address % PAGE, .kind = WORD_UNKNOWN};
 	return false;
+}
+
+bool rn_word_is_foreign(const struct word_key *key)
+{
+	return key->object && key->object->foreign && !key->object->named;
 }
 
 bool rn_word_key(const struct process *process, uint64_t address, bool is_private,
@@ -260,7 +309,7 @@ bool rn_word_key(const struct process *process, uint64_t address, bool is_privat
 		.kind = is_private ? WORD_PRIVATE : WORD_OWN,
 	};
 	if (is_private)
-		return true;
+		return !space->untraced;
 	for (uint32_t i = 0; i < space->n; i++) {
 		const struct region *region = &space->regions[i];
 
@@ -272,8 +321,9 @@ bool rn_word_key(const struct process *process, uint64_t address, bool is_privat
 			.where = region->memory,
 			.offset = region->offset + (address - region->start),
 			.kind = WORD_SHARED + region->device,
+			.object = region->object,
 		};
-		return region->known;
+		return !space->untraced && !region->untraced;
 	}
-	return space->unsure ? unknown(address, key) : true;
+	return space->unsure ? unknown(address, key) : !space->untraced;
 }

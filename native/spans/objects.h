@@ -30,7 +30,7 @@ struct object {
 	struct rn_object_id id; /* inode 0 = none, or not known */
 	struct object *peer; /* the other socket of a pair or connection; NULL = not known, gone */
 	bool foreign; /* untraced processes may have it, too: nothing about it is certain */
-	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO) */
+	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO, a file) */
 	void *state; /* of edges.c… */
 	void (*forget)(
 		struct object *object); /* …which is told when the last user goes; may be NULL */
@@ -108,6 +108,8 @@ void rn_fd_tables_watch(struct object_space *space,
 			void (*left)(void *ctx, struct object *object, uint64_t table,
 				     uint32_t description),
 			void *ctx);
+/* Untraced processes have it, too, or may have. */
+void rn_object_share(struct object *object);
 /*
  * Calls `visit` for each thread that shares a table with a descriptor of this object that has
  * one of `ways`: a process may come several times. Looks through all tables.
@@ -124,6 +126,9 @@ void rn_fd_table_exec(struct object_space *space, struct fd_user *user);
 void rn_fd_table_end(struct object_space *space, struct fd_user *user);
 /* Records were lost: nothing is known of any table any more, but for what comes to be later. */
 void rn_fd_tables_lost(struct object_space *space);
+
+/* CLONE_* of a clone3 or clone; 0 of a fork. */
+uint64_t rn_fd_clone_flags(const struct rn_event *ev);
 
 /* What a call does to its thread's table, at its entry and at its exit. */
 void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct rn_event *ev);

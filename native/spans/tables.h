@@ -39,6 +39,7 @@ struct thread {
 	uint64_t clock;
 	bool open;     /* in a call whose entry went ahead */
 	bool selected; /* and which is told, as far as its entry says */
+	bool bears;    /* which makes a thread or process, of which nothing was heard yet */
 	uint64_t open_lamport;
 	struct rn_event *entry; /* copy of that entry */
 	uint32_t entry_cap;

@@ -20,7 +20,7 @@ from renacer_otel.engine.python_capture import Memory
 
 OTHER, FILE, PIPE, SOCKET, EVENTFD, MQUEUE, PIDFD = range(7)
 _READ, _WRITE, _BOTH = 1, 2, 3
-_LOCAL, _REMOTE = 1, 2
+_LOCAL, _REMOTE, _REGULAR = 1, 2, 4
 _O_CLOEXEC, _O_PATH, _CLONE_PIDFD = 0o2000000, 0o10000000, 0x1000
 _IN_PROGRESS = -115
 _MOST = ((256 << 10) - form.HEADER_BYTES) // (16 + 72)  # pieces of a record
@@ -176,6 +176,7 @@ def _file_of(st: _Looked, ways: int) -> Identity | None:
     is_queue = queues is not None and queues[1:3] == st[1:3]
     one = _be_of(Identity(ways=ways), MQUEUE if is_queue else FILE, st)
     one.more = st.made if one.kind == FILE else 0
+    one.known = _REGULAR if stat.S_ISREG(st.mode) and not is_queue else 0
     return one
 
 

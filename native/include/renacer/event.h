@@ -255,7 +255,8 @@ enum { RN_WAY_READ = 1u << 0, RN_WAY_WRITE = 1u << 1 };
 /* rn_object_id.known */
 enum {
 	RN_OBJECT_HAS_LOCAL = 1u << 0, /* address and port */
-	RN_OBJECT_HAS_PEER = 1u << 1   /* peer address and port */
+	RN_OBJECT_HAS_PEER = 1u << 1,  /* peer address and port */
+	RN_OBJECT_IS_REGULAR = 1u << 2 /* FILE: no folder, no device */
 };
 
 struct rn_object_id {
