@@ -29,16 +29,13 @@ _DESCRIPTORS = frozenset(
     {"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"}
 )
 _THREADS = frozenset({"exec", "thread", "signal", "word"})
-# Not asked for: of joins and futexes some are only joined.
+_CARRIED = frozenset({"pipe", "unix", "tcp", "connect", "eof"})
+_TOLD = frozenset({"signal", "futex", "join"})
+_LIVES = frozenset({"fork", "wait"})
 CHOICES = {
-    "descriptors": Choice(
-        _DESCRIPTORS, frozenset({"fork", "wait", "pipe", "unix", "tcp", "connect", "eof"})
-    ),
-    "threads": Choice(_THREADS, frozenset({"fork", "wait", "signal"})),
-    "both": Choice(
-        _DESCRIPTORS | _THREADS,
-        frozenset({"fork", "wait", "signal", "pipe", "unix", "tcp", "connect", "eof"}),
-    ),
+    "descriptors": Choice(_DESCRIPTORS, _LIVES | _CARRIED),
+    "threads": Choice(_THREADS, _LIVES | _TOLD),
+    "both": Choice(_DESCRIPTORS | _THREADS, _LIVES | _CARRIED | _TOLD),
 }
 BATCHES = 10
 

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/* Who woke whom, from records made by hand: futexes in memory of all sorts, ends of threads. */
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+
+#include "edge_world.h"
+
+#define WORD 0x7000u
+#define PRIVATE(op) ((op) | FUTEX_PRIVATE_FLAG)
+
+static void test_join(void)
+{
+	uint64_t wait, leave;
+
+	begin();
+	spawn(7, 7, 8, 7, 1, CLONE_VM | CLONE_THREAD | CLONE_CHILD_CLEARTID, WORD);
+	spawned(7, 7, 8);
+	wait = ENTER(7, 7, "futex", WORD, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, 8);
+	leave = world_enter(&w, 8, 7, "exit");
+	LEAVE(7, 7, "futex", 0, WORD, FUTEX_WAIT, 8); /* before the record of its end */
+	world_exit(&w, 8, 7, 0);
+	CHECK_INT(edges_to(wait, leave, RN_EDGE_JOIN, true), 1);
+	linked_to_call(wait, leave, "join");
+	/* The same stack, and word, of another thread. */
+	spawn(7, 7, 9, 7, 1, CLONE_VM | CLONE_THREAD | CLONE_CHILD_CLEARTID, WORD);
+	spawned(7, 7, 9);
+	wait = ENTER(7, 7, "futex", WORD, FUTEX_WAIT, 9);
+	leave = world_enter(&w, 9, 7, "exit");
+	world_exit(&w, 9, 7, 0);
+	LEAVE(7, 7, "futex", 0, WORD, FUTEX_WAIT, 9);
+	linked_to_call(wait, leave, "join");
+	end();
+}
+
+static void test_futex(void)
+{
+	uint64_t wait, wake, other;
+
+	begin();
+	spawn_threads(3);
+	/* The wake's own end comes after the waiter's. */
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	linked_to_call(wait, wake, "futex");
+	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, true), 1);
+	/* Ended before the wait began; another word; the other kind; nobody; another's bits. */
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT_BITSET), 0, 0, 0, 2);
+	CALL(9, 7, "futex", 1, WORD + 4, PRIVATE(FUTEX_WAKE), 1);
+	CALL(9, 7, "futex", 1, WORD, FUTEX_WAKE, 1);
+	CALL(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAKE), 1);
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE_BITSET), 1, 0, 0, 4);
+	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE_BITSET), 1, 0, 0, 6);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT_BITSET));
+	linked_to_call(wait, wake, "futex");
+	/* Not woken. */
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", -110, WORD, PRIVATE(FUTEX_WAIT));
+	not_linked(wait);
+	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 0);
+	/* Two wakers: both are joined, none is linked. */
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	other = ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(10, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAKE), 1);
+	not_linked(wait);
+	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 2);
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(other));
+	end();
+}
+
+/* What a wake has woken, as many as it said, it cannot have woken again. */
+static void test_counted_wakes(void)
+{
+	uint64_t first, second, wake, wake_2;
+
+	begin();
+	spawn_threads(3);
+	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	wake_2 = ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	linked_to_call(first, wake, "futex");
+	LEAVE(7, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	linked_to_call(second, wake_2, "futex");
+	/* One wake of two. */
+	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = CALL(10, 7, "futex", 2, WORD, PRIVATE(FUTEX_WAKE), 9);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	linked_to_call(first, wake, "futex");
+	linked_to_call(second, wake, "futex");
+	end();
+}
+
+/* A waiter that was moved to another word is woken there. */
+static void test_requeue(void)
+{
+	uint64_t wait, wake, lock;
+
+	begin();
+	spawn_threads(2);
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_CMP_REQUEUE), 0, 1, WORD + 64);
+	wake = CALL(9, 7, "futex", 1, WORD + 64, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	linked_to_call(wait, wake, "futex");
+	/* A mutex that passes its owner's priority on. */
+	lock = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_LOCK_PI));
+	wake = CALL(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_UNLOCK_PI));
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_LOCK_PI));
+	linked_to_call(lock, wake, "futex");
+	/* Two that wait for it: which got it from whom is not known. */
+	lock = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_LOCK_PI));
+	ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_LOCK_PI));
+	CALL(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_UNLOCK_PI));
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_LOCK_PI));
+	not_linked(lock);
+	end();
+}
+
+/* Processes meet at memory that was shared before the fork; their own memory is apart. */
+static void test_shared_memory(void)
+{
+	const uint64_t page = 0x10000;
+	uint64_t wait, wake;
+
+	begin();
+	CALL(7, 7, "mmap", page, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	     (uint64_t)-1, 0);
+	w.now += 10;
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	wait = ENTER(8, 8, "futex", page + 16, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 1, page + 16, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, page + 16, FUTEX_WAIT);
+	linked_to_call(wait, wake, "futex");
+	wait = ENTER(8, 8, "futex", WORD, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, WORD, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, WORD, FUTEX_WAIT);
+	not_linked(wait);
+	/* Moved in one process only: still the same memory. */
+	CALL(8, 8, "mremap", 0x90000, page, 4096, 4096, MREMAP_MAYMOVE);
+	wait = ENTER(8, 8, "futex", 0x90010, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 1, page + 16, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x90010, FUTEX_WAIT);
+	linked_to_call(wait, wake, "futex");
+	/* Gone in the other. */
+	CALL(7, 7, "munmap", 0, page, 4096);
+	wait = ENTER(8, 8, "futex", 0x90010, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, page + 16, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x90010, FUTEX_WAIT);
+	not_linked(wait);
+	end();
+}
+
+/* Files that are mapped, of which it is not known which they are: any word that lies alike. */
+static void test_unknown_memory(void)
+{
+	uint64_t wait, wake;
+
+	begin();
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	CALL(7, 7, "mmap", 0x10000, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 90, 0);
+	CALL(8, 8, "mmap", 0x50000, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 91, 0);
+	wait = ENTER(8, 8, "futex", 0x51010, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 1, 0x11010, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x51010, FUTEX_WAIT);
+	not_linked(wait);
+	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	wait = ENTER(8, 8, "futex", 0x51010, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, 0x11014, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x51010, FUTEX_WAIT);
+	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 0);
+	end();
+}
+
+/* A file that process `pid` has opened as descriptor 9 and mapped. */
+static void map_file(int32_t pid, uint64_t address, uint64_t offset, uint8_t known)
+{
+	const struct rn_object_id id = {.kind = RN_OBJECT_FILE,
+					.known = known,
+					.ways = RN_WAY_READ | RN_WAY_WRITE,
+					.dev_minor = 3,
+					.inode = 77};
+	struct rn_event *ev = world_syscall(&w, RN_SYSCALL, pid, pid, "openat");
+
+	ev->args[2] = O_RDWR;
+	ev->result = 9;
+	record_piece(ev, RN_PIECE_OBJECT, RN_PIECE_NO_ARG, RN_PIECE_AT_EXIT, &id, sizeof(id));
+	((struct rn_piece *)((uint8_t *)ev + RN_EVENT_HEADER))->total = 9;
+	w.seq++;
+	world_feed(&w);
+	CALL(pid, pid, "mmap", (int64_t)address, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 9,
+	     offset);
+	CALL(pid, pid, "close", 0, 9);
+}
+
+static const char *incomplete(uint64_t seq)
+{
+	const char *why = world_find_call(&w, seq)->call.incomplete;
+
+	return why ? why : "";
+}
+
+/* Two processes meet at a file that each has opened, until somebody else is seen to be there. */
+static void test_named_file(void)
+{
+	uint64_t wait, wake;
+
+	begin();
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	map_file(7, 0x10000, 0, RN_OBJECT_IS_REGULAR);
+	map_file(8, 0x50000, 4096, RN_OBJECT_IS_REGULAR);
+	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 1, 0x11010, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	linked_to_call(wait, wake, "futex");
+	/* Mapped no longer here, it is the same file there. */
+	CALL(7, 7, "munmap", 0, 0x10000, 8192);
+	map_file(7, 0x20000, 0, RN_OBJECT_IS_REGULAR);
+	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 1, 0x21010, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	linked_to_call(wait, wake, "futex");
+	/* Two woken where one waits. */
+	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
+	wake = CALL(7, 7, "futex", 2, 0x21010, FUTEX_WAKE, 9);
+	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	not_linked(wait);
+	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
+	CHECK_STR(incomplete(wait), "untraced");
+	wait = ENTER(8, 8, "futex", 0x50020, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, 0x21020, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x50020, FUTEX_WAIT);
+	not_linked(wait);
+	end();
+}
+
+/* Woken by nobody: somebody else has the file. */
+static void test_unseen_waker(void)
+{
+	uint64_t wait;
+
+	begin();
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	map_file(7, 0x10000, 0, RN_OBJECT_IS_REGULAR);
+	map_file(8, 0x50000, 0, RN_OBJECT_IS_REGULAR);
+	wait = CALL(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	CHECK_STR(incomplete(wait), "untraced");
+	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, 0x10010, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	not_linked(wait);
+	end();
+}
+
+/* Each mapping of a device may be other memory. */
+static void test_device(void)
+{
+	uint64_t wait;
+
+	begin();
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	map_file(7, 0x10000, 0, 0);
+	map_file(8, 0x50000, 0, 0);
+	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
+	CALL(7, 7, "futex", 1, 0x10010, FUTEX_WAKE, 1);
+	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	not_linked(wait);
+	end();
+}
+
+/* One that woke all that waited woke each, whoever else was waking. */
+static void test_all_woken(void)
+{
+	uint64_t first, second, wake;
+
+	begin();
+	spawn_threads(3);
+	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(7, 7, "futex", -11, WORD, PRIVATE(FUTEX_WAIT));
+	wake = ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
+	LEAVE(10, 7, "futex", 2, WORD, PRIVATE(FUTEX_WAKE), 9);
+	ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(7, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAKE), 9);
+	linked_to_call(first, wake, "futex");
+	linked_to_call(second, wake, "futex");
+	/* One of three is still asleep: which one, and who woke the others? */
+	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
+	LEAVE(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 9);
+	ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(7, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 9);
+	not_linked(first);
+	not_linked(second);
+	CHECK_INT(edges_to(first, ANY, RN_EDGE_FUTEX, false), 2);
+	end();
+}
+
+/* A wake of one has woken no second one, even before its result is known. */
+static void test_woke_one(void)
+{
+	uint64_t first, second, wake, other;
+
+	begin();
+	spawn_threads(2);
+	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	second = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	other = ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	linked_to_call(first, wake, "futex");
+	linked_to_call(second, other, "futex");
+	end();
+}
+
+/* Who is not traced has what its maker shares with it. */
+static void test_untraced_children(void)
+{
+	uint64_t wait;
+
+	begin();
+	spawn_threads(2);
+	CALL(7, 7, "mmap", 0x10000, 0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS);
+	CALL(7, 7, "fork", 50, 0);
+	wait = ENTER(8, 7, "futex", 0x10000, FUTEX_WAIT);
+	CALL(9, 7, "futex", 1, 0x10000, FUTEX_WAKE, 1);
+	LEAVE(8, 7, "futex", 0, 0x10000, FUTEX_WAIT);
+	not_linked(wait);
+	CHECK_STR(incomplete(wait), "untraced");
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, true), 1);
+	CALL(7, 7, "clone", 51, CLONE_VM | CLONE_THREAD);
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	not_linked(wait);
+	CHECK_STR(incomplete(wait), "untraced");
+	end();
+}
+
+static uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
+static const struct rn_selection selected = {.wanted = wanted};
+
+static void leave_out(const char *name)
+{
+	int nr = rn_syscall_number(RN_ABI_X86_64, name);
+
+	CHECK(nr >= 0);
+	memset(wanted, 0xff, sizeof(wanted));
+	wanted[RN_ABI_X86_64 * RN_ABI_WORDS + (unsigned)nr / 64u] &= ~(1ull << (unsigned)nr % 64u);
+}
+
+/* Whether a private futex, and a thread's end, are linked where a call is not recorded. */
+static void check_left_out(const char *name, bool private_linked, bool join_linked)
+{
+	uint64_t wait, wake, leave;
+
+	leave_out(name);
+	begin_selecting(&selected);
+	spawn_threads(1);
+	spawn(7, 7, 9, 7, 1, CLONE_VM | CLONE_THREAD | CLONE_CHILD_CLEARTID, WORD);
+	spawned(7, 7, 9);
+	wait = ENTER(8, 7, "futex", WORD + 64, PRIVATE(FUTEX_WAIT));
+	wake = CALL(9, 7, "futex", 1, WORD + 64, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD + 64, PRIVATE(FUTEX_WAIT));
+	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, private_linked), 1);
+	CHECK_INT(world_find_call(&w, wait)->call.nlinks, private_linked);
+	CHECK_STR(incomplete(wait), private_linked ? "" : "selection");
+	wait = ENTER(7, 7, "futex", WORD, FUTEX_WAIT, 9);
+	leave = world_enter(&w, 9, 7, "exit");
+	LEAVE(7, 7, "futex", 0, WORD, FUTEX_WAIT, 9);
+	CHECK_INT(edges_to(wait, leave, RN_EDGE_JOIN, join_linked), 1);
+	CHECK_STR(incomplete(wait), join_linked ? "" : "selection");
+	end();
+}
+
+static void test_left_out(void)
+{
+	static const char *const wakers[] = {"futex_wake",      "futex_requeue", "exit_group",
+					     "set_tid_address", "clone3",        "io_uring_setup"};
+	static const char *const mappers[] = {"mmap", "munmap", "mremap", "shmat", "fork"};
+
+	check_left_out("getpid", true, true);
+	for (unsigned i = 0; i < sizeof(wakers) / sizeof(wakers[0]); i++)
+		check_left_out(wakers[i], false, false);
+	for (unsigned i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
+		check_left_out(mappers[i], true, false);
+	/* Which file is mapped is not known then. */
+	check_left_out("openat", true, false);
+}
+
+static void test_io_uring(void)
+{
+	uint64_t wait;
+
+	begin();
+	spawn_threads(2);
+	CALL(7, 7, "io_uring_setup", 5, 0);
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	not_linked(wait);
+	CHECK_STR(incomplete(wait), "io_uring");
+	end();
+}
+
+/* After a loss nothing that is under way is certain; what comes then is. */
+static void test_losses(void)
+{
+	uint64_t wait, wake;
+	struct rn_event *ev;
+
+	begin();
+	spawn_threads(2);
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	ev = world_next(&w, RN_GAP, 0, 0);
+	ev->args[0] = 1;
+	world_feed(&w);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	not_linked(wait);
+	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
+	CHECK_STR(world_find_call(&w, wait)->call.incomplete, "lost");
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	linked_to_call(wait, wake, "futex");
+	end();
+}
+
+int main(void)
+{
+	test_join();
+	test_futex();
+	test_counted_wakes();
+	test_all_woken();
+	test_woke_one();
+	test_requeue();
+	test_shared_memory();
+	test_unknown_memory();
+	test_named_file();
+	test_unseen_waker();
+	test_device();
+	test_untraced_children();
+	test_losses();
+	test_left_out();
+	test_io_uring();
+	return 0;
+}
