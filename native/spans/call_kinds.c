@@ -22,6 +22,7 @@ static const struct {
 	{"futex_wake", CALL_FUTEX_WAKE},
 	{"futex_waitv", CALL_FUTEX_WAITV},
 	{"futex_requeue", CALL_FUTEX_REQUEUE},
+	{"restart_syscall", CALL_RESTART},
 	{"set_tid_address", CALL_SET_TID},
 	{"exit", CALL_EXIT},
 	{"exit_group", CALL_EXIT},

@@ -13,6 +13,7 @@ enum call_kind {
 	CALL_FUTEX_WAKE,
 	CALL_FUTEX_WAITV,
 	CALL_FUTEX_REQUEUE,
+	CALL_RESTART, /* goes on with a wait that a stop has interrupted */
 	CALL_SET_TID,
 	CALL_EXIT,     /* of a thread, or of its process */
 	CALL_IO_URING, /* whose requests wait and wake without calls */

@@ -209,9 +209,9 @@ void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_
 		return;
 	kind = rn_call_kind(ev->abi, ev->nr);
 	thread->bears = kind >= CALL_CLONE && kind <= CALL_VFORK;
-	if (kind <= CALL_EXIT && kind != CALL_OTHER && kind != CALL_SET_TID)
+	if (thread->wait || (kind <= CALL_EXIT && kind != CALL_OTHER && kind != CALL_SET_TID))
 		rn_futexes_entry(edges, thread, ev, kind);
-	else if (kind == CALL_MUNMAP)
+	if (kind == CALL_MUNMAP)
 		rn_map_entry(edges, thread->process, ev);
 	else if (kind >= CALL_KILL)
 		rn_signals_entry(edges, thread, ev, kind);
@@ -266,7 +266,7 @@ void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_c
 		rn_lives_waited(edges, thread, call, joined);
 	if (kind >= CALL_KILL)
 		rn_signals_exit(edges, thread, call, kind, joined);
-	else if (kind <= CALL_FUTEX_REQUEUE && kind != CALL_OTHER)
+	else if (kind <= CALL_RESTART && kind != CALL_OTHER)
 		rn_futexes_exit(edges, thread, call, kind, joined);
 	else if (kind != CALL_OTHER)
 		follow(edges, thread, call, kind);

@@ -16,9 +16,12 @@
 #include "futex_calls.h"
 #include "futex_words.h"
 
+#define RESTARTED (-516) /* ERESTART_RESTARTBLOCK, which no program sees */
+
 /* What a thread that waits waits for. */
 struct futex_wait {
 	uint64_t seq, losses;
+	uint64_t call; /* seq of the call that is in it now: another where it was restarted */
 	uint32_t mask;
 	bool unsure, pi;
 	unsigned n;
@@ -213,7 +216,7 @@ static void end_wait(struct edges *edges, struct thread *thread, bool failed)
 		leave(edges, word);
 	}
 	wait->n = 0;
-	wait->seq = 0;
+	wait->seq = wait->call = 0;
 }
 
 static void begin_wait(struct edges *edges, struct thread *thread, const struct rn_event *ev,
@@ -227,6 +230,7 @@ static void begin_wait(struct edges *edges, struct thread *thread, const struct 
 	}
 	*thread->wait = (struct futex_wait){
 		.seq = ev->seq,
+		.call = ev->seq,
 		.losses = edges->losses,
 		.mask = op->mask,
 		.unsure = op->unsure || op->cut,
@@ -287,14 +291,18 @@ void rn_futexes_entry(struct edges *edges, struct thread *thread, const struct r
 	struct futex_operation op;
 	struct word *words[FUTEX_NAMES] = {NULL};
 
-	if (kind == CALL_EXIT) {
-		end_of_thread(edges, thread, ev);
+	if (kind == CALL_RESTART) {
+		if (thread->wait && thread->wait->seq)
+			thread->wait->call = ev->seq;
 		return;
 	}
+	if (thread->wait &&
+	    thread->wait->seq) /* it was not restarted, or nobody heard of its end */
+		end_wait(edges, thread, false);
+	if (kind == CALL_EXIT)
+		end_of_thread(edges, thread, ev);
 	if (!rn_futex_read(ev, kind, &op))
 		return;
-	if (thread->wait && thread->wait->seq) /* nobody heard of its end */
-		end_wait(edges, thread, false);
 	for (unsigned i = 0; i < op.n; i++)
 		words[i] = word_at(edges, thread->process, op.names[i].address,
 				   op.names[i].is_private);
@@ -320,9 +328,11 @@ void rn_futexes_exit(struct edges *edges, struct thread *thread, const struct rn
 	bool counted = !(call->flags & RN_FLAG_UNFINISHED);
 	struct futex_operation op;
 
-	if (thread->wait && thread->wait->seq == call->seq) {
+	if (thread->wait && thread->wait->seq && thread->wait->call == call->seq) {
 		bool failed = call->flags & RN_FLAG_FAILED || call->result < 0;
 
+		if (call->result == RESTARTED)
+			return;
 		if (counted && !failed)
 			woken(edges, thread, joined);
 		end_wait(edges, thread, counted && failed);

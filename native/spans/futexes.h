@@ -17,7 +17,7 @@ void rn_futexes_destroy(struct edges *edges, struct futexes *futexes);
 /* From here on threads may be woken by what is not seen. */
 void rn_futexes_unseen(struct futexes *futexes, const char *why);
 
-/* `kind`: of the call. A call that never ended (RN_FLAG_UNFINISHED) wakes and was woken, perhaps. */
+/* `kind`: of the call; any, where the thread has waited before. A call that never ended (RN_FLAG_UNFINISHED) wakes and was woken, perhaps. */
 void rn_futexes_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 		      unsigned kind);
 void rn_futexes_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,

@@ -135,4 +135,11 @@ static inline void not_linked(uint64_t effect)
 	CHECK_INT(world_find_call(&w, effect)->call.nlinks, 0);
 }
 
+static inline const char *incomplete(uint64_t seq)
+{
+	const char *why = world_find_call(&w, seq)->call.incomplete;
+
+	return why ? why : "";
+}
+
 #endif

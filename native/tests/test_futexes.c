@@ -208,13 +208,6 @@ static void map_file(int32_t pid, uint64_t address, uint64_t offset, uint8_t kno
 	CALL(pid, pid, "close", 0, 9);
 }
 
-static const char *incomplete(uint64_t seq)
-{
-	const char *why = world_find_call(&w, seq)->call.incomplete;
-
-	return why ? why : "";
-}
-
 /* Two processes meet at a file that each has opened, until somebody else is seen to be there. */
 static void test_named_file(void)
 {
@@ -337,6 +330,38 @@ static void test_woke_one(void)
 	end();
 }
 
+/* Stopped and continued, a wait goes on by another call. */
+static void test_restarted(void)
+{
+	uint64_t wait, other, wake;
+
+	begin();
+	spawn_threads(3);
+	ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT), 0, 1);
+	LEAVE(8, 7, "futex", -516, WORD, PRIVATE(FUTEX_WAIT), 0, 1);
+	wait = ENTER(8, 7, "restart_syscall", 0);
+	other = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	LEAVE(8, 7, "restart_syscall", 0, 0);
+	LEAVE(7, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	not_linked(other);
+	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 2);
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	/* Alone it is linked; one that goes on with something else waits no more. */
+	ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT), 0, 1);
+	LEAVE(8, 7, "futex", -516, WORD, PRIVATE(FUTEX_WAIT), 0, 1);
+	CALL(8, 7, "getpid", 7, 0);
+	ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT), 0, 1);
+	LEAVE(8, 7, "futex", -516, WORD, PRIVATE(FUTEX_WAIT), 0, 1);
+	wait = ENTER(8, 7, "restart_syscall", 0);
+	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "restart_syscall", 0, 0);
+	linked_to_call(wait, wake, "futex");
+	end();
+}
+
 /* Who is not traced has what its maker shares with it. */
 static void test_untraced_children(void)
 {
@@ -362,57 +387,6 @@ static void test_untraced_children(void)
 	not_linked(wait);
 	CHECK_STR(incomplete(wait), "untraced");
 	end();
-}
-
-static uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
-static const struct rn_selection selected = {.wanted = wanted};
-
-static void leave_out(const char *name)
-{
-	int nr = rn_syscall_number(RN_ABI_X86_64, name);
-
-	CHECK(nr >= 0);
-	memset(wanted, 0xff, sizeof(wanted));
-	wanted[RN_ABI_X86_64 * RN_ABI_WORDS + (unsigned)nr / 64u] &= ~(1ull << (unsigned)nr % 64u);
-}
-
-/* Whether a private futex, and a thread's end, are linked where a call is not recorded. */
-static void check_left_out(const char *name, bool private_linked, bool join_linked)
-{
-	uint64_t wait, wake, leave;
-
-	leave_out(name);
-	begin_selecting(&selected);
-	spawn_threads(1);
-	spawn(7, 7, 9, 7, 1, CLONE_VM | CLONE_THREAD | CLONE_CHILD_CLEARTID, WORD);
-	spawned(7, 7, 9);
-	wait = ENTER(8, 7, "futex", WORD + 64, PRIVATE(FUTEX_WAIT));
-	wake = CALL(9, 7, "futex", 1, WORD + 64, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD + 64, PRIVATE(FUTEX_WAIT));
-	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, private_linked), 1);
-	CHECK_INT(world_find_call(&w, wait)->call.nlinks, private_linked);
-	CHECK_STR(incomplete(wait), private_linked ? "" : "selection");
-	wait = ENTER(7, 7, "futex", WORD, FUTEX_WAIT, 9);
-	leave = world_enter(&w, 9, 7, "exit");
-	LEAVE(7, 7, "futex", 0, WORD, FUTEX_WAIT, 9);
-	CHECK_INT(edges_to(wait, leave, RN_EDGE_JOIN, join_linked), 1);
-	CHECK_STR(incomplete(wait), join_linked ? "" : "selection");
-	end();
-}
-
-static void test_left_out(void)
-{
-	static const char *const wakers[] = {"futex_wake",      "futex_requeue", "exit_group",
-					     "set_tid_address", "clone3",        "io_uring_setup"};
-	static const char *const mappers[] = {"mmap", "munmap", "mremap", "shmat", "fork"};
-
-	check_left_out("getpid", true, true);
-	for (unsigned i = 0; i < sizeof(wakers) / sizeof(wakers[0]); i++)
-		check_left_out(wakers[i], false, false);
-	for (unsigned i = 0; i < sizeof(mappers) / sizeof(mappers[0]); i++)
-		check_left_out(mappers[i], true, false);
-	/* Which file is mapped is not known then. */
-	check_left_out("openat", true, false);
 }
 
 static void test_io_uring(void)
@@ -461,6 +435,7 @@ int main(void)
 	test_counted_wakes();
 	test_all_woken();
 	test_woke_one();
+	test_restarted();
 	test_requeue();
 	test_shared_memory();
 	test_unknown_memory();
@@ -469,7 +444,6 @@ int main(void)
 	test_device();
 	test_untraced_children();
 	test_losses();
-	test_left_out();
 	test_io_uring();
 	return 0;
 }
