@@ -18,6 +18,7 @@
 struct next_links {
 	struct rn_link links[RN_CALL_LINKS];
 	uint32_t n, more;
+	const char *incomplete;
 };
 
 struct edges *rn_edges_create(struct rn_interpreter *in)
@@ -34,7 +35,7 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 	if (in->objects)
 		edges->locks = rn_locks_create(edges);
 	edges->futexes = rn_futexes_create(in->config.selection.wanted, in->objects != NULL);
-	edges->signals = rn_signals_create();
+	edges->signals = rn_signals_create(in->config.selection.wanted);
 	if (!edges->lives || !edges->futexes || !edges->signals ||
 	    (in->objects && !(edges->channels && edges->locks))) {
 		rn_edges_destroy(edges);
@@ -278,6 +279,8 @@ void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_c
 		for (unsigned i = 0; i < thread->next_links->n; i++)
 			add_link(joined, &thread->next_links->links[i]);
 		joined->more_links += thread->next_links->more;
+		if (thread->next_links->incomplete)
+			rn_join_incomplete(joined, thread->next_links->incomplete);
 		free(thread->next_links);
 		thread->next_links = NULL;
 	}
@@ -299,11 +302,13 @@ void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn
 	if (!edges || ev->kind != RN_SIGNAL)
 		return;
 	rn_signals_arrived(edges, thread, &info, joined);
-	if (joined->nlinks == 0)
+	if (joined->nlinks == 0 && !joined->incomplete)
 		return;
 	if (!thread->next_links)
 		thread->next_links = calloc(1, sizeof(*next));
 	next = thread->next_links;
+	if (next && !next->incomplete)
+		next->incomplete = joined->incomplete;
 	for (unsigned i = 0; next && i < joined->nlinks; i++) {
 		if (next->n < RN_CALL_LINKS)
 			next->links[next->n++] = joined->links[i];
@@ -344,8 +349,9 @@ void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_e
 {
 	if (!edges)
 		return;
-	if (thread->open)
+	if (thread->open && !thread->process->ran)
 		rn_cause_of_entry(edges, thread, thread->entry, &thread->process->image);
+	thread->process->ran = true;
 	thread->clear_tid = 0;
 	rn_map_exec(edges, thread->process);
 	rn_channels_event(edges, thread, ev);

@@ -122,8 +122,9 @@ void rn_lives_vforked(struct edges *edges, const struct thread *thread, const st
 	if (!child || !child->process->vforked ||
 	    child->process->pub.parent_pid != thread->process->pub.pid)
 		return;
-	if (child->process->image.seq) {
-		rn_join(edges, thread, joined, &child->process->image, RN_EDGE_EXEC, true);
+	if (child->process->ran) {
+		if (child->process->image.seq)
+			rn_join(edges, thread, joined, &child->process->image, RN_EDGE_EXEC, true);
 		return;
 	}
 	/* The program runs, or the child's end is near, before the record of that. */

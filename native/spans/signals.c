@@ -35,11 +35,25 @@ struct signals {
 	struct send sends[SENDS_MAX]; /* in the order of their entries */
 	unsigned n;
 	uint64_t forgotten[65]; /* signals of which a send was forgotten: the greatest clock */
+	/* Calls that are not recorded: that send to processes, to threads, what they are given. */
+	bool no_kill, no_tkill, no_queue;
 };
 
-struct signals *rn_signals_create(void)
+struct signals *rn_signals_create(const uint64_t *wanted)
 {
-	return calloc(1, sizeof(struct signals));
+	struct signals *signals = calloc(1, sizeof(*signals));
+	bool all, pidfd;
+
+	if (!signals)
+		return NULL;
+	/* In which PID namespace a sender's numbers are, and what has been taken already. */
+	all = rn_kinds_are_wanted(wanted, CALL_UNSHARE, CALL_SETNS) &&
+	      rn_kinds_are_wanted(wanted, CALL_SIGWAIT, CALL_SIGWAIT);
+	pidfd = all && rn_kinds_are_wanted(wanted, CALL_PIDFD_SIGNAL, CALL_PIDFD_SIGNAL);
+	signals->no_kill = !pidfd || !rn_kinds_are_wanted(wanted, CALL_KILL, CALL_KILL);
+	signals->no_tkill = !pidfd || !rn_kinds_are_wanted(wanted, CALL_TKILL, CALL_TGKILL);
+	signals->no_queue = !pidfd || !rn_kinds_are_wanted(wanted, CALL_SIGQUEUE, CALL_TGSIGQUEUE);
+	return signals;
 }
 
 void rn_signals_destroy(struct signals *signals)
@@ -218,6 +232,21 @@ static bool fits(const struct send *send, const struct signal_info *info)
 	}
 }
 
+/* Whether a call that is not recorded may have sent it; siginfo(7). */
+static bool is_hidden(const struct signals *signals, const struct thread *thread,
+		      const struct signal_info *info)
+{
+	/* A process may give itself any siginfo. */
+	bool own = info->pid == thread->process->pub.pid;
+
+	if (info->unknown)
+		return signals->no_kill || signals->no_tkill || signals->no_queue;
+	if (signals->no_queue && (own || (info->code != SI_USER && info->code != SI_TKILL)))
+		return true;
+	return info->code == SI_USER ? signals->no_kill
+				     : info->code == SI_TKILL && signals->no_tkill;
+}
+
 static bool is_for(const struct send *send, const struct thread *thread, int32_t sig)
 {
 	if (send->sig != sig)
@@ -256,7 +285,7 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 {
 	struct signals *signals = edges->signals;
 	bool queues = info->sig >= FIRST_REAL_TIME;
-	bool same, certain;
+	bool same, certain, hidden;
 	unsigned first = 0, n;
 
 	if (info->sig < 1 || info->sig > 64)
@@ -270,13 +299,17 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 				rn_life_was_child(edges, info->pid, &thread->process->pub));
 		return;
 	}
+	hidden = is_hidden(signals, thread, info);
+	if (hidden)
+		rn_join_incomplete(joined, "selection");
 	if (signals->forgotten[info->sig] > joined->clock)
 		joined->clock = signals->forgotten[info->sig];
 	n = find(signals, thread, info, &first, &same);
 	if (n == 0)
 		return;
-	certain = !signals->forgotten[info->sig] && signals->sends[first].losses == edges->losses &&
-		  !info->unknown && !thread->process->nested && !signals->sends[first].blurred &&
+	certain = !hidden && !signals->forgotten[info->sig] &&
+		  signals->sends[first].losses == edges->losses && !info->unknown &&
+		  !thread->process->nested && !signals->sends[first].blurred &&
 		  (n == 1 || (queues && same));
 	if (certain && queues && n > 1) {
 		/* Those behind it in the queue have not arrived. */

@@ -10,7 +10,8 @@
 
 struct signals;
 
-struct signals *rn_signals_create(void); /* NULL: no memory */
+/* `wanted`: calls that are recorded, NULL = all. NULL: no memory. */
+struct signals *rn_signals_create(const uint64_t *wanted);
 void rn_signals_destroy(struct signals *signals);
 
 /* `kind`: of the call, enum call_kind. */

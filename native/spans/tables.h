@@ -28,7 +28,8 @@ struct process {
 	bool nested;            /* in a PID namespace that its maker was not in… */
 	bool nests;             /* …as are processes that it makes */
 	bool vforked;           /* its maker waits until it runs a program, or ends */
-	struct cause image;     /* the entry of its last exec */
+	bool ran;               /* a program of its own */
+	struct cause image;     /* the entry of its first exec; seq 0 = not known */
 	struct rn_fds *fds; /* opened by a selected path; NULL = none */
 };
 

@@ -58,6 +58,16 @@ static void test_vfork(void)
 	exit_seq = world_enter(&w, 9, 9, "exit_group");
 	spawned(7, 7, 9);
 	CHECK_INT(edges_to(fork, exit_seq, RN_EDGE_WAIT, true), 1);
+	/* It is the child's first program that it waited for. */
+	fork = spawn(7, 7, 11, 11, 5, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
+	exec = world_enter(&w, 11, 11, "execve");
+	world_exec(&w, 11, 11, "/bin/env", RN_CONTEXT_OURS, NULL);
+	world_return(&w, 11, 11, "execve", 0);
+	world_enter(&w, 11, 11, "execve");
+	world_exec(&w, 11, 11, "/bin/true", RN_CONTEXT_OURS, NULL);
+	world_return(&w, 11, 11, "execve", 0);
+	spawned(7, 7, 11);
+	linked_to_call(fork, exec, "exec");
 	/* That exec has shown that the next may move its span into another trace. */
 	fork = spawn(7, 7, 10, 10, 4, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
 	exec = world_enter(&w, 10, 10, "execve");

@@ -58,8 +58,67 @@ static void test_futexes(void)
 	check_left_out("openat", true, false);
 }
 
+static void deliver(int32_t tid, int32_t sig, int32_t code, int32_t from)
+{
+	struct rn_event *ev = world_next(&w, RN_SIGNAL, tid, tid);
+
+	ev->nr = sig;
+	ev->args[0] = (uint64_t)(int64_t)code;
+	ev->args[1] = (uint64_t)from;
+	world_feed(&w);
+}
+
+/* A signal that process 7 sent to 8, by a call that is recorded. */
+static void check_signal(const char *left_out, bool is_linked, const char *call, uint64_t second,
+			 uint64_t third, int32_t code)
+{
+	uint64_t sent, next;
+
+	leave_out(left_out);
+	begin_selecting(&selected);
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+	sent = CALL(7, 7, call, 0, 8, second, third);
+	deliver(8, (int32_t)(third ? third : second), code, 7);
+	CHECK_INT(edges_to(w.seq, sent, RN_EDGE_SIGNAL, is_linked), 1);
+	next = world_call(&w, 8, 8, "getpid", 8);
+	CHECK_INT(world_find_call(&w, next)->call.nlinks, is_linked);
+	CHECK_STR(incomplete(next), is_linked ? "" : "selection");
+	/* Once told, told. */
+	CHECK_STR(incomplete(world_call(&w, 8, 8, "getpid", 8)), "");
+	end();
+}
+
+static void test_signals(void)
+{
+	check_signal("getpid", true, "kill", SIGUSR1, 0, SI_USER);
+	check_signal("tgkill", true, "kill", SIGUSR1, 0, SI_USER);
+	check_signal("rt_sigqueueinfo", true, "kill", SIGUSR1, 0, SI_USER);
+	check_signal("pidfd_send_signal", false, "kill", SIGUSR1, 0, SI_USER);
+	check_signal("rt_sigtimedwait", false, "kill", SIGUSR1, 0, SI_USER);
+	check_signal("unshare", false, "kill", SIGUSR1, 0, SI_USER);
+	check_signal("kill", true, "tgkill", 8, SIGUSR1, SI_TKILL);
+	check_signal("tkill", false, "tgkill", 8, SIGUSR1, SI_TKILL);
+	check_signal("kill", true, "rt_sigqueueinfo", SIGUSR1, 0, SI_QUEUE);
+	check_signal("rt_tgsigqueueinfo", false, "rt_sigqueueinfo", SIGUSR1, 0, SI_QUEUE);
+}
+
+/* What the kernel sends by itself, no call of these has sent. */
+static void test_own_signals(void)
+{
+	leave_out("kill");
+	begin_selecting(&selected);
+	deliver(7, SIGALRM, SI_KERNEL, 0);
+	CHECK_STR(incomplete(world_call(&w, 7, 7, "getpid", 7)), "");
+	deliver(7, SIGUSR1, SI_USER, 7);
+	CHECK_STR(incomplete(world_call(&w, 7, 7, "getpid", 7)), "selection");
+	end();
+}
+
 int main(void)
 {
+	test_signals();
+	test_own_signals();
 	test_futexes();
 	return 0;
 }

@@ -74,6 +74,7 @@ LINKS = {
     "join": {Link("futex", "join", "exit")},
     "futex": {Link("futex", "futex", "futex")},
     "shared-futex": {Link("edges", "fork", "CLONE"), Link("futex", "futex", "futex")},
+    "file-futex": {Link("edges", "fork", "CLONE"), Link("futex", "futex", "futex")},
     "kill": {Link("edges", "fork", "CLONE"), Link("getppid", "signal", "kill")},
     "sigqueue": {Link("edges", "fork", "CLONE"), Link("getppid", "signal", "rt_sigqueueinfo")},
     "sigwait": {Link("edges", "fork", "CLONE"), Link("rt_sigtimedwait", "signal", "kill")},
@@ -111,6 +112,26 @@ def test_nothing_is_linked_to_what_is_not_exported(subject: Path, tmp_path: Path
     assert {link.edge for link in links} == set()
     links, _ = run(subject, tmp_path, "wait", "-e", "trace=wait4")
     assert links == {Link("wait4", "wait", "edges")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "edge", "enough", "too_few"),
+    [
+        ("futex", "futex", "!getpid", "!exit"),
+        ("shared-futex", "futex", "!getpid", "!mmap"),
+        ("file-futex", "futex", "!getpid", "!openat"),
+        ("kill", "signal", "!mmap", "kill,getppid"),
+        ("join", "join", "!getpid", "futex,exit"),
+    ],
+)
+def test_calls_that_are_left_out(
+    kind: str, edge: str, enough: str, too_few: str, subject: Path, tmp_path: Path
+) -> None:
+    """Where a call that may be a cause is not recorded, what is recorded is no certain cause."""
+    for trace, linked in ((enough, True), (too_few, False)):
+        links, told = run(subject, tmp_path, kind, "-e", f"trace={trace}")
+        assert (edge in {link.edge for link in links}) == linked
+        assert bool(told.calls["incomplete"].any()) != linked
 
 
 def test_switched_off(subject: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

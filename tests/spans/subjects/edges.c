@@ -47,6 +47,15 @@ static void wait_word(int op)
 		check(errno == EINTR, "futex");
 }
 
+static uint32_t *map(int fd, off_t from)
+{
+	void *at = mmap(NULL, 8192 - (size_t)from, PROT_READ | PROT_WRITE, MAP_SHARED, fd, from);
+
+	check(at != MAP_FAILED, "mmap");
+	close(fd);
+	return at;
+}
+
 static int asleep_in_futex(pid_t tid)
 {
 	char path[64], line[256], state = 0;
@@ -169,6 +178,23 @@ int main(int argc, char **argv)
 		if (pid == 0) {
 			/* The same memory at another address. */
 			word = mremap(word, 4096, 8192, MREMAP_MAYMOVE);
+			wait_word(FUTEX_WAIT);
+			_exit(0);
+		}
+		wake_one(FUTEX_WAKE);
+		check(waitpid(pid, &status, 0) == pid && status == 0, "waitpid");
+	} else if (!strcmp(kind, "file-futex")) {
+		char name[] = "/dev/shm/edges-XXXXXX";
+		int fd = mkstemp(name);
+
+		check(fd >= 0 && ftruncate(fd, 8192) == 0, name);
+		word = map(fd, 0) + 1024;
+		pid = fork();
+		if (pid == 0) {
+			/* By its name, from its second page on, without the parent's mapping. */
+			munmap((char *)word - 4096, 8192);
+			word = map(open(name, O_RDWR), 4096);
+			check(unlink(name) == 0, name);
 			wait_word(FUTEX_WAIT);
 			_exit(0);
 		}
