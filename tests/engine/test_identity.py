@@ -251,7 +251,8 @@ def shape(path: Path) -> list[tuple[str, list[tuple[int, tuple[object, ...]]]]]:
     def of(one: Identity) -> tuple[object, ...]:
         ends = [end and (end[0], number(end)) for end in (one.local, one.remote)]
         device = 0 if one.kind == FILE else one.device
-        more = number(one.more) if one.kind == FILE else one.more
+        # Files made at one tick of the clock have it in common.
+        more = one.more != 0 if one.kind == FILE else one.more
         return (*one[:4], device, number(one.inode), number(one.peer), *ends, more)
 
     return [(name, [(fd, of(one)) for fd, one in those.items()]) for name, those in told(path)]
