@@ -124,6 +124,15 @@ def no_leftover_processes(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The same folder for all workers of a run, for what is made once (tests/compiling.py)."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def source_root() -> Path:
     """The source tree; tests that need it are skipped where only the package is installed."""
     root = Path(__file__).resolve().parents[1]

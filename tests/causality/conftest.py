@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compiling import compiled
+from tests.compiling import compiled_once
 
 pytest.register_assert_rewrite(
     "tests.engine.tools", "tests.causality.truth", "tests.causality.runs"
@@ -15,7 +15,7 @@ pytest.register_assert_rewrite(
 
 
 @pytest.fixture(scope="session")
-def script_runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def script_runner(shared_folder: Path) -> Path:
     """The compiled subject."""
     source = Path(__file__).parent / "subject" / "subject.c"
-    return compiled(tmp_path_factory.mktemp("causality") / "subject", source, "-lrt")
+    return compiled_once(shared_folder / "causality", source, "-lrt")

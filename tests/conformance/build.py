@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 from pathlib import Path
+
+from tests.compiling import making
 
 SUBJECTS = Path(__file__).parent / "subjects"
 _FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread")
@@ -31,10 +32,9 @@ class Subjects:
         if source.suffix == ".py":
             return source
         made = self._folder / name
-        with (self._folder / f".{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not made.exists():
-                self._compile(source.with_suffix(".c"), made)
+        with making(made) as being_made:
+            if being_made is not None:
+                self._compile(source.with_suffix(".c"), being_made)
         return made
 
     @staticmethod
@@ -42,11 +42,10 @@ class Subjects:
         compiler = shutil.which("cc")
         if compiler is None:
             raise NoCompilerError("needs a C compiler (cc)")
-        being_made = made.with_name(f".{made.name}.new")
         # Without the dynamic linker there are fewer calls that say nothing about the subject.
         for more in (("-static",), ()):
             built = subprocess.run(
-                [compiler, *_FLAGS, *more, "-o", being_made, source],
+                [compiler, *_FLAGS, *more, "-o", made, source],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -54,6 +53,5 @@ class Subjects:
                 check=False,
             )
             if built.returncode == 0:
-                being_made.rename(made)
                 return
         raise AssertionError(built.stdout)

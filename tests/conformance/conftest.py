@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 pytest.register_assert_rewrite("tests.engine.tools")
 
 from tests.conformance.build import Subjects  # noqa: E402
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @pytest.fixture(scope="session")
-def subjects(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Subjects:
+def subjects(shared_folder: Path) -> Subjects:
     """The programs of tests/conformance/subjects."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if hasattr(request.config, "workerinput") else base
-    return Subjects(shared / "conformance-subjects")
+    return Subjects(shared_folder / "conformance-subjects")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import renacer_otel
-from tests.compiling import compiled
+from tests.compiling import compiled_once
 
 pytest.register_assert_rewrite("tests.engine.tools", "tests.context.spans", "tests.context.marks")
 
@@ -16,7 +16,7 @@ INCLUDE = Path(renacer_otel.__file__).parent / "include"
 
 
 @pytest.fixture(scope="session")
-def marks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def marks(shared_folder: Path) -> Path:
     """A C program that uses the header."""
     source = Path(__file__).parent / "subjects" / "marks.c"
-    return compiled(tmp_path_factory.mktemp("marks") / "marks", source, f"-I{INCLUDE}")
+    return compiled_once(shared_folder / "marks", source, f"-I{INCLUDE}")

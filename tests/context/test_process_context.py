@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from tests.compiling import compiled
+from tests.compiling import compiled_once
 from tests.engine.tools import Done, environment, export, facts
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(tmp_path_factory.mktemp("subject") / "resource", SUBJECT, cc="gcc")
+def subject(shared_folder: Path) -> Path:
+    return compiled_once(shared_folder / "resource", SUBJECT, cc="gcc")
 
 
 def payload(**attributes: str | int) -> str:

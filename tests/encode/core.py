@@ -16,6 +16,8 @@ from typing import Any
 
 import cffi
 
+from tests.compiling import making
+
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "native"
 
@@ -48,12 +50,14 @@ def declarations(cc: str) -> str:
 
 
 def build(cc: str, folder: Path) -> Path:
-    """Compiles the encoders and what they need into a library in ``folder``."""
-    library = folder / "libencode.so"
+    """Compiles the encoders and what they need into a library in ``folder``, once for all."""
     sources = [str(path) for name in FOLDERS for path in sorted((NATIVE / name).glob("*.c"))]
     flags = "-std=c11 -D_GNU_SOURCE= -O1 -fPIC -shared -pthread".split()
     includes = [f"-I{NATIVE / 'include'}", f"-I{NATIVE}"]
-    subprocess.run([cc, *flags, *includes, "-o", str(library), *sources], check=True)
+    library = folder / "libencode.so"
+    with making(library) as being_made:
+        if being_made is not None:
+            subprocess.run([cc, *flags, *includes, "-o", being_made, *sources], check=True)
     return library
 
 

@@ -9,12 +9,12 @@ import pytest
 
 pytest.register_assert_rewrite("tests.engine.tools")
 
-from tests.compiling import compiled  # noqa: E402
+from tests.compiling import compiled_once  # noqa: E402
 from tests.engine.tools import SUBJECTS  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def subject(shared_folder: Path) -> Path:
     """The compiled subject; its parts are the words of its first argument."""
     sources = sorted(SUBJECTS.glob("*.c"))
-    return compiled(tmp_path_factory.mktemp("subject") / "subject", *sources)
+    return compiled_once(shared_folder / "engine", *sources)

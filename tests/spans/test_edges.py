@@ -11,7 +11,7 @@ import pytest
 from renacer_otel.exporters.receiver import Receiver
 from renacer_otel.spans import replay
 from tests.cli.tool import renacer
-from tests.compiling import compiled
+from tests.compiling import compiled_once
 
 
 class Link(NamedTuple):
@@ -23,9 +23,9 @@ class Link(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def subject(shared_folder: Path) -> Path:
     source = Path(__file__).parent / "subjects" / "edges.c"
-    return compiled(tmp_path_factory.mktemp("edges") / "edges", source)
+    return compiled_once(shared_folder / "edges", source)
 
 
 def value(pairs: Any, key: str) -> str:
