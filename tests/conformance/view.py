@@ -28,6 +28,8 @@ _RULES = tuple(
         (r", si_utime=\d+[^,}]*, si_stime=\d+[^,}]*", ""),
         (r"\bsi_uid=\d+", "si_uid=UID"),
         (r"\bsi_pid=\d{3,}", "si_pid=PID"),
+        # 0 where the thread is gone when its making is told of.
+        (r"\bparent_tid=\[\d+\]", "parent_tid=[PID]"),
         (r"(tv_u?n?sec)=\d+", r"\1=TIME"),
         (r"\) += ", ") = "),
         (r'"/proc/\d+', '"/proc/PID'),

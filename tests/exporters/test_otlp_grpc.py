@@ -233,7 +233,7 @@ def test_an_absent_collector_costs_the_deadline_and_no_more() -> None:
     until(lambda: sender.counters().retries >= 1)
     before = time.monotonic()
     counters = sender.close(0.5)
-    assert 0.3 < time.monotonic() - before < 2
+    assert 0.3 < time.monotonic() - before < PATIENCE / 2
     assert (counters.lost, counters.in_flight) == (5, 0)
     assert counters.lost_reasons == {"UNAVAILABLE": 5}
     assert "refused" in counters.last_error
@@ -245,7 +245,7 @@ def test_a_collector_that_accepts_and_is_silent_costs_the_deadline_and_no_more()
         assert sender.submit(block_of(5), 5)
         before = time.monotonic()
         counters = sender.close(0.3)
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < PATIENCE / 2
     assert (counters.lost, counters.in_flight) == (5, 0)
 
 
@@ -256,7 +256,7 @@ def test_a_hanging_answer_without_a_timeout_is_cancelled_at_the_deadline() -> No
         assert receiver.wait_for_calls(1, PATIENCE)
         before = time.monotonic()
         counters = sender.close(0.2)
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < PATIENCE / 2
     assert (counters.lost, counters.in_flight) == (5, 0)
 
 
