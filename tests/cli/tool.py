@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -150,7 +150,8 @@ def children(pid: int) -> list[int]:
     """The processes that the threads of `pid` have made and that are there still."""
     found = []
     for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(word) for word in listing.read_text().split()]
+        with suppress(OSError):  # of a thread that has just ended
+            found += [int(word) for word in listing.read_text().split()]
     return found
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,27 @@ def test_registers_memory_and_cpus_are_left_alone(subject: Path) -> None:
         assert process.wait(LIMIT) == 0
 
 
+def until_born(pid: int, number: int) -> None:
+    """Until so many more children of a process have been seen."""
+
+    def children() -> set[str]:
+        lists = Path(f"/proc/{pid}/task").glob("*/children")
+        found: set[str] = set()
+        for path in lists:
+            with suppress(OSError):  # a thread that has just ended
+                found.update(path.read_text().split())
+        return found
+
+    there = children()
+    seen = set(there)
+
+    def enough() -> bool:
+        seen.update(children())
+        return len(seen) >= len(there) + number
+
+    until(enough)
+
+
 def test_all_threads_and_what_is_born_later(subject: Path, tmp_path: Path) -> None:
     """Threads and children come and go while we attach; every one from then on is there."""
     with running([subject, "attached", "births"]) as process:
@@ -96,7 +118,7 @@ def test_all_threads_and_what_is_born_later(subject: Path, tmp_path: Path) -> No
         for turn in range(3):
             path = tmp_path / f"{turn}.renacer"
             with attached(pid, "--format", "record", "-o", path) as tracer:
-                time.sleep(0.05)  # let some be born
+                until_born(pid, 3)
                 detach(tracer)
             events = read_events(path)
             births = {event.tid: event.args[4] for event in events if event.kind == START}

@@ -139,9 +139,12 @@ def test_a_signal_to_the_whole_group_comes_once(number: int) -> None:
     """As from systemd, a shell's `kill %1` or a lost terminal: to us and to the command."""
     script = (
         "import os, signal, sys, time\n"
-        "signal.signal(int(sys.argv[1]), lambda *_: os.write(1, b'seen\\n'))\n"
+        "seen = []\n"
+        "signal.signal(int(sys.argv[1]), lambda *_: seen.append(os.write(1, b'seen\\n')))\n"
         "print('ready', flush=True)\n"
-        "until = time.monotonic() + 0.5\n"
+        "while not seen:\n"
+        "    time.sleep(0.05)\n"
+        "until = time.monotonic() + 0.5\n"  # for another
         "while time.monotonic() < until:\n"
         "    time.sleep(0.05)\n"
         "print('end')\n"
