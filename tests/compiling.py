@@ -43,6 +43,7 @@ def compiled(made: Path, *arguments: str | Path, cc: str = "cc") -> Path:
 @contextmanager
 def making(made: Path) -> Iterator[Path | None]:
     """Where to make `made`, which several processes want and one makes; None: it is there."""
+    made.parent.mkdir(exist_ok=True)
     with made.with_name(f".{made.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if made.exists():

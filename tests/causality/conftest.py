@@ -18,4 +18,4 @@ pytest.register_assert_rewrite(
 def script_runner(shared_folder: Path) -> Path:
     """The compiled subject."""
     source = Path(__file__).parent / "subject" / "subject.c"
-    return compiled_once(shared_folder / "causality", source, "-lrt")
+    return compiled_once(shared_folder / "causality" / "subject", source, "-lrt")

@@ -17,4 +17,4 @@ from tests.engine.tools import SUBJECTS  # noqa: E402
 def subject(shared_folder: Path) -> Path:
     """The compiled subject; its parts are the words of its first argument."""
     sources = sorted(SUBJECTS.glob("*.c"))
-    return compiled_once(shared_folder / "engine", *sources)
+    return compiled_once(shared_folder / "engine" / "subject", *sources)
