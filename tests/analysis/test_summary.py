@@ -63,7 +63,7 @@ DURATIONS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(DURATIONS, min_size=1, max_size=400))
 def test_quantiles_are_within_their_bound(durations: list[int]) -> None:
     check(durations)
@@ -76,7 +76,7 @@ def test_durations_that_only_damage_makes() -> None:
     assert total.calls == 3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.1, 3.0), st.integers(0, 2**32))
 def test_quantiles_of_heavy_tails(alpha: float, seed: int) -> None:
     """Pareto: what waits for a network or a disk looks like."""

@@ -97,7 +97,7 @@ def test_a_whole_argv_is_whole(core: Core) -> None:
     ),
     st.lists(st.sampled_from(["PATH", "STRING", "ARGV", "ENVP"]), min_size=6, max_size=6),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_sizes_and_kinds_stay_within_limits(
     core: Core, sizes: list[tuple[int, int, bytes]], kinds: list[str]
 ) -> None:

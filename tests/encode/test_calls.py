@@ -230,7 +230,7 @@ def signal_name(core: Core, number: int) -> str:
 
 
 @given(calls(), st.integers(1 << 60, 1 << 61), st.integers(0, 1 << 59))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_call_span_says_exactly_what_went_in(
     core: Core, call: Call, realtime: int, monotonic: int
 ) -> None:

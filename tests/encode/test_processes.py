@@ -71,7 +71,7 @@ def set_context(
 
 
 @given(st.data(), REALTIMES, ANCHORS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_process_span_says_exactly_what_went_in(
     core: Core, data: st.DataObject, realtime: int, monotonic: int
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_process_span_says_exactly_what_went_in(
 
 
 @given(st.data(), REALTIMES, ANCHORS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_root_span_says_exactly_what_went_in(
     core: Core, data: st.DataObject, realtime: int, monotonic: int
 ) -> None:

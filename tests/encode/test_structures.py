@@ -202,7 +202,7 @@ CALLS = [
 REGISTERS = st.one_of(st.integers(1, 64), st.integers(0, (1 << 64) - 1))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(CALLS),
     args=st.lists(

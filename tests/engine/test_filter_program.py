@@ -90,7 +90,7 @@ def test_what_the_engine_needs(needed: set[tuple[str, int]]) -> None:
         assert {("arm", 2), ("arm", 11), ("arm", 119), ("arm", 173), ("arm", 190)} <= needed
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(chosen=calls, runs=ranges)
 def test_exactly_what_is_wanted_or_needed(
     needed: set[tuple[str, int]], chosen: set[tuple[str, int]], runs: list[tuple[str, int, int]]

@@ -67,7 +67,7 @@ def test_every_byte_damaged() -> None:
     cut=st.one_of(st.none(), st.integers(0, len(WHOLE))),
     tail=st.binary(max_size=64),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_damage(changes: list[tuple[int, int]], cut: int | None, tail: bytes) -> None:
     """Refused; or what was read is the true beginning, and `complete` only where it is all."""
     damaged = bytearray(WHOLE)
@@ -85,7 +85,7 @@ def test_damage(changes: list[tuple[int, int]], cut: int | None, tail: bytes) ->
 
 
 @given(order=st.permutations(range(2, 5)), copies=st.integers(1, 2))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_frames_in_another_order(order: list[int], copies: int) -> None:
     parts = [WHOLE[a:b] for a, b in pairwise(FRAMES)]
     content = b"".join(parts[:2] + [parts[i] for i in order for _ in range(copies)] + parts[5:])
