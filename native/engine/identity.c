@@ -259,6 +259,8 @@ static bool identify(int tid, int32_t fd, const struct fdinfo *info, struct rn_o
 	} else if (strcmp(link, "anon_inode:[eventfd]") == 0) {
 		id->kind = RN_OBJECT_EVENTFD;
 		id->more = info->semaphore;
+	} else if (strcmp(link, "anon_inode:[signalfd]") == 0) {
+		id->kind = RN_OBJECT_SIGNALFD;
 	}
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "carriers.h"
 #include "channels.h"
 
 static void join_clock(const struct channels *channels, uint64_t clock, struct joined *joined)
@@ -28,14 +29,18 @@ static void join_all(const struct channels *channels, struct joined *joined)
 /* What makes these ready is not followed here. */
 static bool is_other(const struct object *object)
 {
-	return object->id.kind == RN_OBJECT_EVENTFD || object->id.kind == RN_OBJECT_PIDFD ||
-	       object->id.kind == RN_OBJECT_MQUEUE;
+	return object->id.kind == RN_OBJECT_PIDFD || object->id.kind == RN_OBJECT_SIGNALFD;
 }
 
 static void join_object(struct channels *channels, struct object *object, struct joined *joined)
 {
 	struct channel *in;
+	uint64_t clock;
 
+	if (rn_carrier_newest(object, &clock)) {
+		join_clock(channels, clock, joined);
+		return;
+	}
 	if (is_other(object)) {
 		join_all(channels, joined);
 		return;

@@ -96,11 +96,11 @@ struct ends *rn_channel_ends(struct channels *channels, struct object *object)
 {
 	struct ends *ends = object->state;
 
-	if (ends)
-		return ends;
 	if (object->id.kind != RN_OBJECT_PIPE && object->id.kind != RN_OBJECT_SOCKET &&
 	    object->id.kind != RN_OBJECT_OTHER)
 		return NULL;
+	if (ends)
+		return ends;
 	ends = calloc(1, sizeof(*ends));
 	if (!ends)
 		return NULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call_kinds.h"
+#include "carriers.h"
 #include "futexes.h"
 #include "live.h"
 #include "lives.h"
@@ -30,14 +31,15 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 	rn_call_kinds_init();
 	edges->in = in;
 	edges->lives = rn_lives_create();
-	if (in->objects)
+	if (in->objects) {
 		edges->channels = rn_channels_create(edges, in->config.selection.wanted);
-	if (in->objects)
+		edges->carriers = rn_carriers_create(edges, in->config.selection.wanted);
 		edges->locks = rn_locks_create(edges);
+	}
 	edges->futexes = rn_futexes_create(in->config.selection.wanted, in->objects != NULL);
 	edges->signals = rn_signals_create(in->config.selection.wanted);
 	if (!edges->lives || !edges->futexes || !edges->signals ||
-	    (in->objects && !(edges->channels && edges->locks))) {
+	    (in->objects && !(edges->channels && edges->carriers && edges->locks))) {
 		rn_edges_destroy(edges);
 		return NULL;
 	}
@@ -51,6 +53,7 @@ void rn_edges_release(struct edges *edges)
 	rn_futexes_destroy(edges, edges->futexes);
 	edges->futexes = NULL;
 	rn_channels_release(edges->channels);
+	rn_carriers_release(edges->carriers);
 }
 
 void rn_edges_destroy(struct edges *edges)
@@ -59,6 +62,7 @@ void rn_edges_destroy(struct edges *edges)
 		return;
 	rn_locks_destroy(edges->locks);
 	rn_channels_destroy(edges->channels);
+	rn_carriers_destroy(edges->carriers);
 	rn_signals_destroy(edges->signals);
 	rn_futexes_destroy(edges, edges->futexes);
 	rn_lives_destroy(edges->lives);
@@ -218,6 +222,7 @@ void rn_edges_entry(struct edges *edges, struct thread *thread, const struct rn_
 		rn_signals_entry(edges, thread, ev, kind);
 	rn_channels_entry(edges, thread, ev);
 	rn_locks_entry(edges, thread, ev, kind);
+	rn_carriers_entry(edges, thread, ev);
 }
 
 /* A child that is not traced shares memory, and what that holds. */
@@ -275,6 +280,7 @@ void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_c
 		rn_lives_vforked(edges, thread, call, joined);
 	rn_channels_exit(edges, thread, call, joined);
 	rn_locks_exit(edges, thread, call, joined);
+	rn_carriers_exit(edges, thread, call, joined);
 	if (thread->next_links) {
 		for (unsigned i = 0; i < thread->next_links->n; i++)
 			add_link(joined, &thread->next_links->links[i]);
@@ -319,8 +325,10 @@ void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn
 
 void rn_edges_thread_gone(struct edges *edges, struct thread *thread)
 {
-	if (edges)
+	if (edges) {
 		rn_futexes_gone(edges, thread, edges->in->last_seq);
+		rn_carriers_gone(edges, thread);
+	}
 	rn_locks_gone(thread);
 	free(thread->next_links);
 	thread->next_links = NULL;

@@ -12,6 +12,7 @@
 
 #define EDGES_PENDING 64u /* edges of one effect that are told */
 
+struct carriers;
 struct channels;
 struct futexes;
 struct lives;
@@ -23,6 +24,7 @@ struct edges {
 	struct lives *lives;
 	struct channels *channels; /* NULL: objects cannot be followed */
 	struct locks *locks;       /* NULL: nor can they */
+	struct carriers *carriers; /* NULL: as of channels */
 	struct futexes *futexes;
 	struct signals *signals;
 	uint64_t numbers; /* given to spaces and memories so far */

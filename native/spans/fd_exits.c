@@ -112,6 +112,7 @@ static void make_new(struct object_space *space, struct fd_user *user, const str
 		     const struct fd_role *role)
 {
 	struct rn_object_id own = {.kind = role->kind, .ways = role->ways};
+	struct object *object;
 
 	if (own.kind == RN_OBJECT_SOCKET) {
 		own.family = (uint16_t)call->args[0];
@@ -120,7 +121,11 @@ static void make_new(struct object_space *space, struct fd_user *user, const str
 	/* eventfd2 alone has flags. */
 	if (own.kind == RN_OBJECT_EVENTFD && role->flags != FD_NEVER)
 		own.more = call->args[1] & EFD_SEMAPHORE;
-	make(space, user, call->exit, call->result, &own, is_cloexec(role, call->args));
+	object = make(space, user, call->exit, call->result, &own, is_cloexec(role, call->args));
+	if (!object || own.kind != RN_OBJECT_EVENTFD)
+		return;
+	object->fresh = true;
+	object->initial = (uint32_t)call->args[0];
 }
 
 static void make_pair(struct object_space *space, struct fd_user *user, const struct rn_call *call,
@@ -324,6 +329,20 @@ static void end_socketcall(struct object_space *space, struct fd_user *user,
 	}
 }
 
+static void open_one(struct object_space *space, struct fd_user *user, const struct rn_call *call,
+		     const struct fd_role *role)
+{
+	bool is_queue = role->kind == RN_OBJECT_MQUEUE;
+	uint64_t flags = call->args[is_queue ? 1 : role->flags];
+	struct object *object;
+
+	rn_fd_find(space, user, call->exit, call->result, role->kind, ways_of(flags),
+		   is_cloexec(role, call->args));
+	object = is_queue ? rn_fd_object(user->table, (int32_t)call->result) : NULL;
+	if (object && flags & O_CREAT && flags & O_EXCL)
+		object->fresh = true;
+}
+
 static void end_well(struct object_space *space, struct fd_user *user, const struct rn_call *call,
 		     const struct fd_role *role)
 {
@@ -333,9 +352,7 @@ static void end_well(struct object_space *space, struct fd_user *user, const str
 
 	switch ((enum fd_role_kind)role->role) {
 	case ROLE_OPEN:
-		rn_fd_find(space, user, call->exit, call->result, role->kind,
-			   ways_of(call->args[role->flags == FD_ALWAYS ? 1 : role->flags]),
-			   cloexec);
+		open_one(space, user, call, role);
 		break;
 	case ROLE_CREATE:
 		rn_fd_find(space, user, call->exit, call->result, 0, RN_WAY_WRITE, false);

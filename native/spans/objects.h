@@ -31,6 +31,8 @@ struct object {
 	struct object *peer; /* the other socket of a pair or connection; NULL = not known, gone */
 	bool foreign; /* untraced processes may have it, too: nothing about it is certain */
 	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO, a file) */
+	bool fresh; /* a call of this run made it: there is in it… */
+	uint32_t initial; /* …what an EVENTFD began with */
 	void *state; /* of edges.c… */
 	void (*forget)(
 		struct object *object); /* …which is told when the last user goes; may be NULL */

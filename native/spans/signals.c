@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "call_kinds.h"
+#include "carriers.h"
 
 #define SENDS_MAX 256u
 #define FIRST_REAL_TIME 32
@@ -297,6 +298,8 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 		if (info->sig == SIGCHLD && rn_life_end(edges, info->pid, &end))
 			rn_join(edges, thread, joined, &end, RN_EDGE_WAIT,
 				rn_life_was_child(edges, info->pid, &thread->process->pub));
+		if (info->code == SI_MESGQ)
+			rn_carriers_notified(edges, joined);
 		return;
 	}
 	hidden = is_hidden(signals, thread, info);
@@ -333,4 +336,15 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 		else if (queues)
 			send->blurred = true; /* any of them may have come */
 	}
+}
+
+void rn_signals_unknown(struct edges *edges, const struct thread *thread, struct joined *joined)
+{
+	struct signals *signals = edges->signals;
+
+	/* It may as well tell of the end of a process. */
+	joined->clock = edges->in->greatest;
+	for (unsigned i = 0; i < signals->n; i++)
+		if (is_for(&signals->sends[i], thread, signals->sends[i].sig))
+			signals->sends[i].blurred = true;
 }

@@ -32,5 +32,11 @@ struct signal_info {
 /* One has arrived at `thread`. */
 void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct signal_info *info,
 			struct joined *joined);
+/* A signal has, and it is not known which. */
+void rn_signals_unknown(struct edges *edges, const struct thread *thread, struct joined *joined);
+
+/* signal_reads.c: a read of a signalfd has ended. */
+void rn_signals_read(struct edges *edges, struct thread *thread, const struct rn_call *call,
+		     struct joined *joined);
 
 #endif

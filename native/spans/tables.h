@@ -10,6 +10,7 @@
 #include "objects.h"
 
 struct rn_fds;
+struct carrying;
 struct futex_wait;
 struct next_links;
 struct space;
@@ -52,6 +53,7 @@ struct thread {
 	struct fd_user fds;       /* its descriptors */
 	struct operation *operation; /* of the call that it is in: see channels.h; NULL = none */
 	struct lock_call *locking; /* what its call does to locks: see locks.h; NULL = nothing */
+	struct carrying *carrying; /* of that call: see carriers.h; NULL = none */
 	uint64_t entered;         /* seq of its latest call's entry; 0 = none */
 };
 

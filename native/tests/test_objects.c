@@ -341,7 +341,7 @@ static void test_makers(void)
 		{"pidfd_open", 1, 0, 0, 0, RN_OBJECT_PIDFD, true},
 		{"inotify_init1", 0, 0, 0, 0, RN_OBJECT_OTHER, false},
 		{"mq_open", 0, O_RDWR, 0, 0, RN_OBJECT_MQUEUE, true},
-		{"signalfd4", (uint32_t)-1, 0, 8, O_CLOEXEC, RN_OBJECT_OTHER, true},
+		{"signalfd4", (uint32_t)-1, 0, 8, O_CLOEXEC, RN_OBJECT_SIGNALFD, true},
 		{"userfaultfd", 0, 0, 0, 0, RN_OBJECT_OTHER, false},
 	};
 	struct world *w = malloc(sizeof(*w));

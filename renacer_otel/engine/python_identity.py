@@ -18,7 +18,7 @@ from renacer_otel.engine import python_ptrace as trace
 from renacer_otel.engine import python_record as form
 from renacer_otel.engine.python_capture import Memory
 
-OTHER, FILE, PIPE, SOCKET, EVENTFD, MQUEUE, PIDFD = range(7)
+OTHER, FILE, PIPE, SOCKET, EVENTFD, MQUEUE, PIDFD, SIGNALFD = range(8)
 _READ, _WRITE, _BOTH = 1, 2, 3
 _LOCAL, _REMOTE, _REGULAR = 1, 2, 4
 _O_CLOEXEC, _O_PATH, _CLONE_PIDFD = 0o2000000, 0o10000000, 0x1000
@@ -218,6 +218,8 @@ def _any(tid: int, fd: int, text: str, ways: int) -> Identity | None:
         one = Identity(EVENTFD, ways)
         one.more = int(_number(text, "\neventfd-semaphore: ") != 0)
         return one
+    if link == "anon_inode:[signalfd]":
+        return Identity(SIGNALFD, ways)
     if link.startswith("anon_inode:") or not stat.S_IFMT(st.mode):
         return Identity(ways=ways)
     return _file_of(st, ways)

@@ -26,10 +26,13 @@ class Choice(NamedTuple):
 
 
 _DESCRIPTORS = frozenset(
-    {"exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"}
+    {
+        *("exec", "pipe", "fifo", "stream", "messages", "packets", "tcp", "eof", "listener"),
+        *("eventfd", "queue"),
+    }
 )
 _THREADS = frozenset({"exec", "thread", "signal", "word"})
-_CARRIED = frozenset({"pipe", "unix", "tcp", "connect", "eof"})
+_CARRIED = frozenset({"pipe", "unix", "tcp", "connect", "eof", "eventfd", "mqueue"})
 _TOLD = frozenset({"signal", "futex", "join"})
 _LIVES = frozenset({"fork", "wait"})
 CHOICES = {

@@ -235,8 +235,8 @@ _Static_assert(sizeof(struct rn_fd_detail) == 200, "no holes");
 /*
  * Which object of the kernel's a descriptor means: RN_PIECE_OBJECT. Two descriptors with the same
  * kind, device and inode are the same object, but for those without an inode of their own
- * (RN_OBJECT_EVENTFD, RN_OBJECT_PIDFD, RN_OBJECT_OTHER): these are told apart by the calls that
- * made and copied them.
+ * (RN_OBJECT_EVENTFD, RN_OBJECT_PIDFD, RN_OBJECT_SIGNALFD, RN_OBJECT_OTHER): these are told apart
+ * by the calls that made and copied them.
  */
 enum rn_object_kind {
 	RN_OBJECT_OTHER = 0,
@@ -246,7 +246,8 @@ enum rn_object_kind {
 	RN_OBJECT_EVENTFD = 4,
 	RN_OBJECT_MQUEUE = 5, /* a POSIX message queue */
 	RN_OBJECT_PIDFD = 6,  /* peer = the process */
-	RN_OBJECT_KIND_COUNT = 7
+	RN_OBJECT_SIGNALFD = 7, /* whoever reads it takes signals that are pending for itself */
+	RN_OBJECT_KIND_COUNT = 8
 };
 
 /* rn_object_id.ways: what may pass through this descriptor. */

@@ -469,7 +469,7 @@ static void tcp(int *in, int *out)
 static void make(unsigned i)
 {
 	int fds[2] = {-1, -1}, type = 0;
-	struct mq_attr form = {.mq_maxmsg = 10, .mq_msgsize = WORDS * 8};
+	struct mq_attr form = {.mq_maxmsg = 8, .mq_msgsize = 128 * 8};
 	struct sockaddr_in here;
 	char path[256];
 
