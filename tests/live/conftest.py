@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def backends() -> Path:
-    """Folder of the back ends' binaries; builds them where `run.sh` has not done so."""
+    """Folder of the back ends and otel-cli; builds them where `run.sh` has not done so."""
     folder = os.environ.get("RENACER_BACKENDS")
     if folder is None:
         built = subprocess.run(

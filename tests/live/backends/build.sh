@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Builds the back ends that `./dev live` talks to: Jaeger v2 and the OpenTelemetry
-# Collector, from the pinned module files beside this script, with the ordinary Go
+# Builds what `./dev live` talks to: Jaeger v2 and the OpenTelemetry Collector, and otel-cli,
+# which it traces, from the pinned module files beside this script, with the ordinary Go
 # client. The binaries go to a cache folder named after what they are made from, so
 # that a second run finds them and a changed module file builds anew.
 #
-#   build.sh [jaeger] [otelcol]     default: both
+#   build.sh [jaeger] [otelcol] [otel-cli]     default: all
 #
 # Progress goes to stderr; stdout is one line, the folder of the binaries.
 # RENACER_CACHE        cache folder (default: $XDG_CACHE_HOME or ~/.cache, /renacer-otel)
@@ -23,18 +23,18 @@ fail() {
 	exit 1
 }
 
-[ $# -gt 0 ] || set -- jaeger otelcol
+[ $# -gt 0 ] || set -- jaeger otelcol otel-cli
 for target; do
 	case $target in
-	jaeger | otelcol) ;;
-	*) fail "no back end is called '$target': use jaeger or otelcol" ;;
+	jaeger | otelcol | otel-cli) ;;
+	*) fail "no back end is called '$target': use jaeger, otelcol or otel-cli" ;;
 	esac
 done
 
 # What the binaries depend on: the module files, the sources, and this script's flags.
 hash=$(cd "$here" && {
 	cat build.sh jaeger/go.mod jaeger/go.sum jaeger/tools.go otelcol/go.mod otelcol/go.sum \
-		otelcol/*.go
+		otelcol/*.go otel-cli/go.mod otel-cli/go.sum otel-cli/tools.go
 	uname -m
 } | sha256sum | cut -c1-16)
 out=$cache/backends/$hash
@@ -79,6 +79,7 @@ for target; do
 	case $target in
 	jaeger) build jaeger github.com/jaegertracing/jaeger/cmd/jaeger ;;
 	otelcol) build otelcol . ;;
+	otel-cli) build otel-cli github.com/equinix-labs/otel-cli ;;
 	esac
 done
 printf '%s\n' "$out"
