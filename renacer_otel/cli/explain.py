@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`renacer-otel explain`: whether A was before B, after it, or neither, and the proof.
 
-A and B are spans of a TRACE file: '#NUMBER' (of an event), a span id in hex, PID (a process),
-PID:CALL or PID:CALL[N] (its N-th call of that name, from 1; from -1 back from the last).
+A and B are spans of a TRACE file: '#NUMBER' (of an event), a span id in hex, PID (a process) or
+its NAME if no other has it, PID:CALL or PID:CALL[N] (its N-th call of that name, from 1; from -1
+back from the last), NAME:CALL[N].
 
 A is before B if the end of A happened before the start of B: by a chain of steps in one thread
 and of certain edges between threads. If only the start of one happened before the end of the
@@ -16,7 +17,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renacer_otel.cli import options, written
-from renacer_otel.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--format", metavar="FORMAT", default="text", help="text or json (text)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
     given = parser.parse_args(list(arguments))
-    if given.format not in ("text", "json"):
-        raise UsageError(f"--format: '{one_line(given.format, 40)}' is not one of text, json")
+    options.one_of("--format", given.format, ("text", "json"))
     history = written.history_of(given.trace)
     from renacer_otel.analysis.causality import naming, relation
     from renacer_otel.reporters import relation_json, relation_text

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
 from renacer_otel.cli import terminal
@@ -19,6 +19,18 @@ FOLLOW = {"threads": 0, "children": 1, "all": None}
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are ours: one line, exit code 125."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's. An option that there is not is told with what comes closest."""
+        values, others = self.parse_known_args(args, namespace)
+        if others:
+            word = others[0].partition("=")[0]
+            is_long = word.startswith("--")
+            hint = did_you_mean(word, self._option_string_actions) if is_long else ""
+            what = "there is no option" if word.startswith("-") else "not expected:"
+            hint = hint or f"; see {self.prog} --help"
+            raise UsageError(f"{what} {one_line(word, 40)}{hint}")
+        return values
+
     def error(self, message: str) -> NoReturn:
         """Raises UsageError."""
         raise UsageError(f"{one_line(message)}; see {self.prog} --help")
@@ -27,6 +39,13 @@ class Parser(argparse.ArgumentParser):
         """The help text. Raises OutputError where argparse would keep a failure to itself."""
         del file
         terminal.show(self.format_help())
+
+
+def one_of(name: str, value: str, known: Collection[str]) -> None:
+    """Raises UsageError if an option's value is none of those that it can have."""
+    if value not in known:
+        hint = did_you_mean(value, known)
+        raise UsageError(f"{name}: '{one_line(value, 40)}' is not one of {', '.join(known)}{hint}")
 
 
 class Paragraphs(argparse.RawDescriptionHelpFormatter):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renacer_otel.cli import options, written
-from renacer_otel.errors import UsageError, did_you_mean, one_line
+from renacer_otel.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,21 +42,15 @@ def main(arguments: Sequence[str]) -> int:
         help="nodes of the graph: process or thread (process)")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
     given = parser.parse_args(list(arguments))
-    _one_of("--view", given.view, VIEWS)
+    options.one_of("--view", given.view, VIEWS)
     form = given.format or VIEWS[given.view][0]
-    _one_of(f"--view {given.view} --format", form, VIEWS[given.view])
-    _one_of("--by", given.by, BY)
+    options.one_of(f"--view {given.view} --format", form, VIEWS[given.view])
+    options.one_of("--by", given.by, BY)
     if given.by != "process" and given.view != "causality":
         raise UsageError(f"--by is for --view causality; leave it out with --view {given.view}")
     history = written.history_of(given.trace)
     written.write(_view(history, given.view, form, given.by), given.output)
     return 0
-
-
-def _one_of(name: str, value: str, known: Sequence[str] | dict[str, tuple[str, ...]]) -> None:
-    if value not in known:
-        hint = did_you_mean(value, known)
-        raise UsageError(f"{name}: '{one_line(value, 40)}' is not one of {', '.join(known)}{hint}")
 
 
 def _view(history: History, view: str, form: str, by: str) -> str:

@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.errors import one_line
 
 if TYPE_CHECKING:
-    from renacer_otel.analysis.causality.graph import Edge, Graph, Node
+    from renacer_otel.analysis.causality.graph import Graph, Node
 
 
 def render(graph: Graph) -> str:
     """A digraph; dashed edges are not certain."""
     lines = ["digraph causality {", "  node [shape=box];"]
     lines += [f"  n{node.id} [label={_quoted(*title(node))}];" for node in graph.nodes]
-    for edge in graph.edges:
-        dashed = "" if edge.certain else ", style=dashed"
-        lines.append(f"  n{edge.cause} -> n{edge.effect} [label={_quoted(weight(edge))}{dashed}];")
+    for arrow in arrows(graph):
+        dashed = "" if arrow.certain else ", style=dashed"
+        label = _quoted(*arrow.labels)
+        lines.append(f"  n{arrow.cause} -> n{arrow.effect} [label={label}{dashed}];")
     return "\n".join([*lines, "}", ""])
 
 
@@ -27,9 +28,23 @@ def title(node: Node) -> tuple[str, str]:
     return name, f"{node.pid}/{node.tid}" if node.tid else str(node.pid)
 
 
-def weight(edge: Edge) -> str:
-    """What stands at an edge."""
-    return edge.kind if edge.times == 1 else f"{edge.kind} x {edge.times}"
+class Arrow(NamedTuple):
+    """All that leads from one node to another, certain or not; a label for each kind."""
+
+    cause: int
+    effect: int
+    certain: bool
+    labels: list[str]
+
+
+def arrows(graph: Graph) -> list[Arrow]:
+    """One line between two nodes, whatever the number of kinds: many lines hide each other."""
+    found: dict[tuple[int, int, bool], Arrow] = {}
+    for edge in graph.edges:
+        key = edge.cause, edge.effect, edge.certain
+        label = edge.kind if edge.times == 1 else f"{edge.kind} x {edge.times}"
+        found.setdefault(key, Arrow(*key, [])).labels.append(label)
+    return list(found.values())
 
 
 def _quoted(*lines: str) -> str:

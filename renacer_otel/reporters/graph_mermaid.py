@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renacer_otel.reporters.graph_dot import title, weight
+from renacer_otel.reporters.graph_dot import arrows, title
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.causality.graph import Graph
@@ -19,9 +19,10 @@ def render(graph: Graph) -> str:
     for node in graph.nodes:
         name, number = title(node)
         lines.append(f'  n{node.id}["{_escaped(name)}<br/>{_escaped(number)}"]')
-    for edge in graph.edges:
-        arrow = "-->" if edge.certain else "-.->"
-        lines.append(f'  n{edge.cause} {arrow}|"{_escaped(weight(edge))}"| n{edge.effect}')
+    for arrow in arrows(graph):
+        line = "-->" if arrow.certain else "-.->"
+        label = "<br/>".join(map(_escaped, arrow.labels))
+        lines.append(f'  n{arrow.cause} {line}|"{label}"| n{arrow.effect}')
     return "\n".join([*lines, ""])
 
 

@@ -22,7 +22,7 @@ def render(history: History, path: CriticalPath) -> str:
     """What the time of the path went to: in all, by process, by whom was waited for; its steps."""
     if not path.steps:
         return "critical path: none, the trace has no events\n"
-    steps = f"{len(path.steps):,} step{'' if len(path.steps) == 1 else 's'}"
+    steps = _count(len(path.steps))
     unsure = "" if path.certain else ", some by causes that are only possible (?)"
     split = (
         f"  running {_share(path.running, path.total)}, in the kernel"
@@ -63,7 +63,7 @@ def _steps(history: History, steps: Sequence[Step]) -> Iterator[str]:
     for at, step in enumerate(steps):
         if left_out > 0 and _MOST_STEPS // 2 <= at < len(steps) - _MOST_STEPS // 2:
             if at == _MOST_STEPS // 2:
-                yield f"  … {left_out:,} steps; --format json has them\n"
+                yield f"  … {_count(left_out)} more; --format json has them\n"
             continue
         where = thread_name(history, step.first.thread)
         yield (
@@ -81,6 +81,10 @@ def _steps(history: History, steps: Sequence[Step]) -> Iterator[str]:
             f"  → {kinds[int(edge['kind'])]}{unsure} from {describe(history, step.last)} to"
             f" {describe(history, effect)}, {_ms(step.blocked)}{waited}\n"
         )
+
+
+def _count(steps: int) -> str:
+    return f"{steps:,} step{'' if steps == 1 else 's'}"
 
 
 def _ms(nanoseconds: int) -> str:

@@ -112,6 +112,8 @@ def two_processes() -> Made:
         ("50:write[2]", 9, 10, "sh[50] write #9"),
         ("50:write[-1]", 9, 10, "sh[50] write #9"),
         ("60", 2, 11, "cat[60]"),
+        ("cat", 2, 11, "cat[60]"),
+        ("sh:write[2]", 9, 10, "sh[50] write #9"),
     ],
 )
 def test_names_of_spans(word: str, start: int, end: int, name: str) -> None:
@@ -133,6 +135,10 @@ def test_span_ids() -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
+        ("cta", r"'cta' means no span: write .*; did you mean cat\?"),
+        ("sch:read", r"'sch' means no span: .*; did you mean sh\?"),
+        ("sh:writ", "made no call writ; did you mean write"),
+        ("sh:", "'sh:' means no span"),
         ("#99", "no event of this number"),
         ("#0", "no event of this number"),
         ("61", "no process of this id is in the trace; it has 50, 60"),
@@ -154,6 +160,9 @@ def test_names_of_nothing(word: str, told: str) -> None:
 def test_a_pid_used_twice_is_asked_about() -> None:
     made = two_processes()
     made.event(made.thread(3, 60, 60), 13, 4)
+    made.names[3] = "/bin/cat"
+    with pytest.raises(UsageError, match=r"2 processes are called cat: say .* PID, of 60, 60"):
+        naming.find(made.history(), "cat:read")
     with pytest.raises(UsageError, match=r"2 processes had this id one after the other: [0-9a-f]"):
         naming.find(made.history(), "60")
 

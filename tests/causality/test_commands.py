@@ -93,6 +93,9 @@ def test_exit_codes(trace: Path, tmp_path: Path, command: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["--frmat", "dot"], "there is no option --frmat; did you mean --format?"),
+        (["-x"], "there is no option -x; see renacer-otel report --help"),
+        (["more"], "not expected: more; see renacer-otel report --help"),
         (["--view", "casuality"], "did you mean causality?"),
         (["--format", "text"], "--view causality --format: 'text' is not one of dot"),
         (["--view", "critical-path", "--by", "thread"], "--by is for --view causality"),

@@ -63,6 +63,7 @@ def hostile(name: str) -> Made:
     made.call(two, 5, 7)
     made.call(two, 8, 9)
     made.edge(1, 2, FORK)
+    made.edge(1, 5, PIPE)
     made.edge(4, 5, PIPE, certain=False)
     made.edge(4, 8, PIPE, certain=False)
     return made
@@ -82,14 +83,14 @@ def test_names_cannot_break_out(name: str) -> None:
     assert re.fullmatch(rf"  n1 \[label={quoted}\];", lines[2])
     assert lines[3:-1] == [
         '  n2 [label="p2\\n20"];',
-        '  n1 -> n2 [label="fork"];',
+        '  n1 -> n2 [label="fork\\npipe"];',
         '  n1 -> n2 [label="pipe x 2", style=dashed];',
     ]
     mermaid = graph_mermaid.render(graph).splitlines()
     assert mermaid[0] == "flowchart TD"
     assert re.fullmatch(r'  n1\["(?:[\w .\-/]|#\d+;)*<br/>10"\]', mermaid[1], re.ASCII)
     assert mermaid[2:] == [
-        '  n2["p2<br/>20"]', '  n1 -->|"fork"| n2', '  n1 -.->|"pipe x 2"| n2'
+        '  n2["p2<br/>20"]', '  n1 -->|"fork<br/>pipe"| n2', '  n1 -.->|"pipe x 2"| n2'
     ]  # fmt: skip
     found = json.loads(graph_json.render(graph, whole=True))
     assert [node["executable"] for node in found["nodes"]] == [f"/bin/{name}", "/bin/p2"]

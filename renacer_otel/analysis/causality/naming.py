@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _RUN = 1 << 63  # RN_ID_RUN of ids.h
 _EVENTS = {START: "start", EXEC: "exec", EXIT: "exit", SIGNAL: "signal", 8: "stop"}
-HOW = "#NUMBER, a span id in hex, PID, PID:CALL or PID:CALL[N]"
+HOW = "#NUMBER, a span id in hex, PID or NAME of a process, PID:CALL or PID:CALL[N]"
 
 
 class Span(NamedTuple):
@@ -39,9 +39,17 @@ def find(history: History, word: str) -> Span:
         return _by_span_id(history, int(word, 16), word)
     if match := re.fullmatch(r"(\d{1,9})", word):
         return _process_of_pid(history, int(word))
-    if match := re.fullmatch(r"(\d{1,9}):(\w+)(?:\[(-?\d{1,18})\])?", word, re.ASCII):
-        return _nth_call(history, int(match[1]), match[2], int(match[3] or 1))
-    raise UsageError(f"'{one_line(word, 60)}' means no span: write {HOW}")
+    if named := _named(history, word):
+        return _process(history, named)
+    if match := re.fullmatch(r"(.+):(\w+)(?:\[(-?\d{1,18})\])?", word, re.ASCII | re.DOTALL):
+        nth = int(match[3] or 1)
+        if re.fullmatch(r"\d{1,9}", match[1]):
+            return _nth_call(history, int(match[1]), match[2], nth)
+        if named := _named(history, match[1]):
+            return _nth_call(history, history.run.processes[named].pid, match[2], nth, named)
+        word = match[1]
+    hint = did_you_mean(word, {process.name for process in history.run.processes.values()})
+    raise UsageError(f"'{one_line(word, 60)}' means no span: write {HOW}{hint}")
 
 
 def _numbered(history: History, number: int, word: str) -> Span:
@@ -79,6 +87,18 @@ def _process_of_pid(history: History, pid: int) -> Span:
     return _process(history, found[0])
 
 
+def _named(history: History, name: str) -> int:
+    """The ordinal of the only process of this name; 0 = none has it."""
+    found = [each for each in history.run.processes.values() if name and each.name == name]
+    if len(found) > 1:
+        pids = _some([each.pid for each in found])
+        raise UsageError(
+            f"{len(found)} processes are called {one_line(name, 60)}: say which, by its PID, of"
+            f" {pids}"
+        )
+    return found[0].ordinal if found else 0
+
+
 def _process(history: History, ordinal: int) -> Span:
     """From its first event to its last."""
     run = history.run
@@ -93,9 +113,11 @@ def _process(history: History, ordinal: int) -> Span:
     return Span(process_name(history, ordinal), first, history.point(int(ends.max(initial=0))))
 
 
-def _nth_call(history: History, pid: int, name: str, nth: int) -> Span:
+def _nth_call(history: History, pid: int, name: str, nth: int, ordinal: int = 0) -> Span:
+    """`ordinal`: of the process; 0 = of whichever had this pid."""
     run = history.run
-    threads = np.flatnonzero(run.threads["pid"] == pid)
+    ours = run.threads["ordinal"] == ordinal if ordinal else run.threads["pid"] == pid
+    threads = np.flatnonzero(ours)
     if not len(threads):
         raise UsageError(f"{pid}: no process of this id is in the trace{_pids(history)}")
     rows = np.flatnonzero(np.isin(run.calls["thread"], threads))
@@ -123,8 +145,11 @@ def _nth_call(history: History, pid: int, name: str, nth: int) -> Span:
 
 def _pids(history: History) -> str:
     known = sorted({process.pid for process in history.run.processes.values()})
-    more = ", …" if len(known) > 8 else ""
-    return f"; it has {', '.join(map(str, known[:8]))}{more}" if known else ""
+    return f"; it has {_some(known)}" if known else ""
+
+
+def _some(pids: list[int]) -> str:
+    return ", ".join(map(str, pids[:8])) + (", …" if len(pids) > 8 else "")
 
 
 def process_name(history: History, ordinal: int) -> str:
