@@ -118,7 +118,7 @@ class RunParser:
     def _values(self, plain: Sequence[str]) -> argparse.Namespace:
         """The options' values. Raises UsageError."""
         _refuse_unknown(self._name, plain, self.options)
-        values = self._parser.parse_args(plain)
+        values: argparse.Namespace = self._parser.parse_args(plain)
         # strace has these by both ways.
         for kind, name in (("quiet", "quiet_set"), ("decode-fds", "decode_fds")):
             for expression in [each for each in values.expressions if each.startswith(f"{kind}=")]:

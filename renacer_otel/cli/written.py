@@ -26,6 +26,8 @@ def history_of(path: str) -> History:
         terminal.complain(f"{name} was cut short: its tracer was killed; the end is missing")
     if run.lost_events:
         terminal.complain(f"{name}: {run.lost_events:,} events were lost; causes may be missing")
+    if run.is_filtered:
+        terminal.complain(f"{name}: only the calls of -e trace= are in it; causes may be missing")
     if run.missed:
         terminal.complain(f"{name}: no memory for {run.missed:,} rows; causes may be missing")
     return History.of(run)

@@ -134,7 +134,13 @@ class Replay:
     @property
     def is_whole(self) -> bool:
         """Whether all that happened is here."""
-        return self.complete and not (self.lost_events or self.lost_calls or self.missed)
+        lost = self.lost_events or self.lost_calls or self.missed
+        return self.complete and not (lost or self.is_filtered)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some calls were recorded: `-e trace=`."""
+        return bool(self.metadata.get("filtered"))
 
     def number_of_span(self, span_id: int) -> int:
         """The counter of a span id: the number of a call's entry, or as ids.h says."""

@@ -120,6 +120,22 @@ def test_a_trace_that_was_cut_short(trace: Path, tmp_path: Path) -> None:
     assert json.loads(done.out)["whole"] is False
 
 
+def test_a_trace_of_some_calls(tmp_path: Path) -> None:
+    """Who made whom is not in it: that two are concurrent is not to be believed."""
+    path = tmp_path / "some"
+    words = ("-q", "-e", "trace=execve", "--format", "record", "-o", path, "--", "sh", "-c")
+    assert renacer(*words, "cat /dev/null; :").code == 0
+    done = renacer("report", path, "--format", "json")
+    told = "only the calls of -e trace= are in it; causes may be missing"
+    assert (done.code, told in done.error) == (0, True)
+    found = json.loads(done.out)
+    assert found["whole"] is False
+    shell = found["nodes"][0]["pid"]
+    done = renacer("explain", path, f"{shell}:execve", "cat:execve")
+    assert (done.code, "A and B are concurrent" in done.out) == (0, True)
+    assert "Causes may be missing in this trace" in done.out
+
+
 @pytest.mark.parametrize("command", ["report", "explain"])
 def test_help(command: str) -> None:
     done = renacer(command, "--help")

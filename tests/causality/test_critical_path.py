@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FORK_CALL, WAIT_CALL, PAUSE, EXIT_CALL = 57, 61, 34, 231  # of x86_64
 START, EXIT, SIGNALLED = 4, 6, 7  # enum rn_kind
-INTERRUPTED = 2
+INTERRUPTED, RESTARTED = 2, 4
 
 
 def shape(path: CriticalPath) -> list[tuple[int, int, int]]:
@@ -104,7 +104,14 @@ def test_a_signal_that_ended_a_call(interrupted: bool) -> None:
     made.edge(5, 7, SIGNAL)
     made.event(one, 8, EXIT, last=1)
     wanted = [(2, 5, 2000), (6, 8, 0)] if interrupted else [(1, 8, 0)]
-    assert shape(critical_path(made.history())) == wanted
+    path = critical_path(made.history())
+    assert shape(path) == wanted
+    if interrupted:
+        assert [(row.edge, row.call) for row in path.blocked_on] == [("signal", "pause")]
+    # What goes on after it did not wait for it: such as a sleep whose thread heard of a child.
+    made.events[-1] = (one, 12, EXIT, 1)
+    made.call(one, 10, 11, PAUSE, RESTARTED)
+    assert shape(critical_path(made.history())) == [(1, 12, 0)]
 
 
 def test_without_an_end_it_leads_to_the_last_event() -> None:

@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from renacer_otel.analysis.causality.history import History, Point
 
 _ORDINAL_COMMAND = 1
-_INTERRUPTED = 2  # RN_FLAG_INTERRUPTED
+_INTERRUPTED, _RESTARTED = 2, 4  # RN_FLAG_INTERRUPTED, RN_FLAG_RESTARTED
 
 
 class Step(NamedTuple):
     """A piece of the path in one thread, and the edge that led out of it to the next step.
 
     Times in ns. `edge`: row of History.edges, -1 in the last step. `blocked`: from the edge's
-    cause to its effect; `waited`: of the effect's thread, before the cause.
+    cause to its effect; `waited`: of the effect's thread, before the cause, in the call with the
+    entry `call`, 0 = in none.
     """
 
     first: Point
@@ -49,6 +50,7 @@ class Step(NamedTuple):
     edge: int
     blocked: int
     waited: int
+    call: int
 
 
 class Blocked(NamedTuple):
@@ -113,16 +115,16 @@ def critical_path(history: History) -> CriticalPath:
     threads = _Threads(history)
     waits = _Waits(history, threads)
     ranges: list[tuple[int, int]] = []
-    edge, blocked, waited = -1, 0, 0
+    edge, blocked, waited, call = -1, 0, 0, 0
     while True:
         found = waits.before(point)
         effect = threads.first(point.thread) if found is None else waits.effect(found)
         running, kernel, calls = threads.split(effect, point)
         ranges.append(calls)
-        path.steps.append(Step(effect, point, running, kernel, edge, blocked, waited))
+        path.steps.append(Step(effect, point, running, kernel, edge, blocked, waited, call))
         if found is None:
             break
-        point, edge, blocked, waited = waits.over(found, effect)
+        point, edge, blocked, waited, call = waits.over(found, effect)
         path.certain &= bool(history.edges["certain"][edge])
     path.steps.reverse()
     _sum_up(history, path)
@@ -149,6 +151,7 @@ class _Threads:
         order = np.lexsort((calls["seq"], calls["thread"]))
         self.order, self.rows = order, view(order)
         self._t0, self._t1 = view(calls["t0"]), view(calls["t1"])
+        self._flags = view(calls["flags"])
         self._starts: list[int] = np.searchsorted(calls["thread"][order], bounds).tolist()
         self.entries = view(calls["seq"][order])
         self.exits = view(calls["end"][order])
@@ -166,6 +169,17 @@ class _Threads:
     def has_before(self, thread: int, place: int) -> bool:
         """Whether a call of the thread stands before a place."""
         return place > self._starts[thread]
+
+    def is_cut(self, thread: int, place: int) -> bool:
+        """Whether a signal ended the call at a place, and it did not go on after it."""
+        following = place + 1
+        return bool(
+            self._flags[self.rows[place]] & _INTERRUPTED
+            and not (
+                following < self._starts[thread + 1]
+                and self._flags[self.rows[following]] & _RESTARTED
+            )
+        )
 
     def first(self, thread: int) -> Point:
         """A thread's first event."""
@@ -219,9 +233,8 @@ class _Waits:
                 continue  # there is nothing before it
             bases[row] = threads.entries[place]
             if kind == SIGNAL:
-                # What waited for it is the call that it interrupted, if it did.
-                flags = int(history.run.calls["flags"][threads.rows[place]])
-                effects[row] = threads.exits[place] if flags & _INTERRUPTED else 0
+                # What waited for it is the call that it ended, if it did.
+                effects[row] = threads.exits[place] if threads.is_cut(thread, place) else 0
             waits[row] = bases[row] < edges["cause"][row] < effects[row]
         rows = np.flatnonzero(waits)
         rows = rows[np.lexsort((edges["cause"][rows], effects[rows], edges["effect_thread"][rows]))]
@@ -247,13 +260,13 @@ class _Waits:
         """The event that came after the wait."""
         return self._point(self._effects[found])
 
-    def over(self, found: int, effect: Point) -> tuple[Point, int, int, int]:
-        """(the cause, its edge, ns from it to the effect, ns of waiting before it)."""
+    def over(self, found: int, effect: Point) -> tuple[Point, int, int, int, int]:
+        """(the cause, its edge, ns from it to the effect, ns of waiting before it, in what)."""
         row = self._rows[found]
         cause = self._point(self._causes[row])
         time, base = self._history.time, self._bases[found]
         waited = max(time(cause) - time(self._point(base)), 0) if base else 0
-        return cause, row, max(time(effect) - time(cause), 0), waited
+        return cause, row, max(time(effect) - time(cause), 0), waited, base
 
     def _point(self, number: int) -> Point:
         point = self._history.point(number)
@@ -301,10 +314,9 @@ def _sum_up(history: History, path: CriticalPath) -> None:
 
 def _names_of_calls(history: History, path: CriticalPath) -> Iterator[str]:
     """Of each step the call that its edge ended; "" = none."""
-    calls = view(history.edges["call"])
     abis, numbers = view(history.run.calls["abi"]), view(history.run.calls["nr"])
     for step in path.steps:
-        point = history.point(calls[step.edge]) if step.edge >= 0 else None
+        point = history.point(step.call)
         yield replay.call_name(abis[point.row], numbers[point.row]) if point else ""
 
 
