@@ -15,8 +15,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* -std=c99 and its like hide these. */
+#if !defined(__cplusplus) && !defined(__USE_MISC) && !defined(_GNU_SOURCE) && !defined(_BSD_SOURCE)
+long syscall(long, ...);
+#endif
+#ifndef O_CLOEXEC
+#define O_CLOEXEC 02000000
+#endif
+
 /* 1 = a tracer has asked, and no seccomp filter is there but those that it knows of; else -1. */
-static inline int renacer_marker_asked(void)
+static __inline int renacer_marker_asked(void)
 {
 	const char *known = getenv("RENACER_MARKERS"), *mode, *filters;
 	char status[8192];
@@ -36,7 +44,7 @@ static inline int renacer_marker_asked(void)
 	return 1;
 }
 
-static inline void renacer_marker(const char *traceparent)
+static __inline void renacer_marker(const char *traceparent)
 {
 	static int on; /* 0 = not known yet, -1 = silent for good */
 	char frame[65] = "renacer:1:";

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import renacer_otel
 from renacer_otel.exporters.receiver import Receiver
 from renacer_otel.spans.markers import value_for
+from tests.compiling import compiler
 from tests.context.marks import (
     FIRST,
     SECOND,
@@ -37,10 +39,26 @@ from tests.engine.tools import (
     traced,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CONTEXT_RECORD = 9
+
+
+@pytest.mark.parametrize(
+    ("cc", "standards"),
+    [
+        ("cc", ("c90", "c99", "c11", "gnu11")),
+        ("musl-gcc", ("c11", "gnu11")),
+        ("c++", ("c++98", "c++20")),
+    ],
+)
+def test_the_header_in_any_standard(tmp_path: Path, cc: str, standards: tuple[str, ...]) -> None:
+    """Strict ones hide what is not theirs: the header is for programs that have chosen already."""
+    include = Path(renacer_otel.__file__).parent / "include"
+    source = tmp_path / ("a.cc" if cc == "c++" else "a.c")
+    source.write_text("#include <renacer_marker.h>\nvoid f(void) { renacer_marker(0); }\n")
+    flags = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wredundant-decls", "-Werror")
+    for standard in standards:
+        words = [compiler(cc), "-c", *flags, f"-std={standard}", "-I", include, source]
+        assert execute([*words, "-o", tmp_path / "a.o"]) == Done(0, "", "")
 
 
 @pytest.mark.parametrize("way", WAYS)
