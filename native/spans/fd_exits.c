@@ -128,18 +128,34 @@ static void make_new(struct object_space *space, struct fd_user *user, const str
 	object->initial = (uint32_t)call->args[0];
 }
 
+/* The two descriptors: as the call wrote them, or, where that was not captured, as they are told. */
+static bool pair_of(const struct rn_event *ev, unsigned arg, int32_t fds[2])
+{
+	const void *piece = rn_fd_struct(ev, arg, true, 2 * sizeof(fds[0]));
+	unsigned n = 0;
+
+	if (piece) {
+		memcpy(fds, piece, 2 * sizeof(fds[0]));
+		return true;
+	}
+	if (!ev)
+		return false;
+	for (const struct rn_piece *p = rn_piece_first(ev); p && n < 2; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_OBJECT)
+			fds[n++] = (int32_t)p->total;
+	return n == 2;
+}
+
 static void make_pair(struct object_space *space, struct fd_user *user, const struct rn_call *call,
 		      const struct fd_role *role)
 {
 	bool is_pipe = role->role == ROLE_PIPE, cloexec = is_cloexec(role, call->args);
-	const void *piece = rn_fd_struct(call->exit, is_pipe ? 0 : 3, true, 2 * sizeof(int32_t));
 	struct rn_object_id own = {.kind = is_pipe ? RN_OBJECT_PIPE : RN_OBJECT_SOCKET};
 	struct object *first, *second;
 	int32_t fds[2];
 
-	if (!piece)
+	if (!pair_of(call->exit, is_pipe ? 0 : 3, fds))
 		return;
-	memcpy(fds, piece, sizeof(fds));
 	own.ways = is_pipe ? RN_WAY_READ : FD_BOTH;
 	if (!is_pipe) {
 		own.family = (uint16_t)call->args[0];

@@ -325,6 +325,11 @@ void rn_rights_received(struct object_space *space, struct fd_user *user,
 				   cloexec);
 		whole = whole && message.whole && (!(message.head.flags & MSG_CTRUNC) || rights.n);
 	}
+	/* Where messages are not captured, identities still tell what has come. */
+	for (const struct rn_piece *p = captured || !call->exit ? NULL : rn_piece_first(call->exit);
+	     p; p = rn_piece_next(call->exit, p))
+		if (p->type == RN_PIECE_OBJECT)
+			rn_fd_find(space, user, call->exit, p->total, RN_OBJECT_OTHER, 0, cloexec);
 	/* Some may have come that nothing tells of. */
 	if (user->source && user->source->inbox && (!captured || !whole || list.missing))
 		rn_rights_unsure(space, user->source);

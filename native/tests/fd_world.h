@@ -82,20 +82,27 @@ static inline void fd_piece(struct rn_event *ev, int32_t fd, const struct rn_obj
 	piece->total = (uint32_t)fd;
 }
 
-/* `inode`: of a pipe, 0 = its identity is not told. */
-static inline void fd_pipe(struct world *w, int32_t tid, int32_t from, int32_t to, uint64_t flags,
-			   uint64_t inode)
+/* `inode`: of a pipe, 0 = its identity is not told; `captured`: what the call wrote is. */
+static inline void fd_pipe_told(struct world *w, int32_t tid, int32_t from, int32_t to,
+				uint64_t flags, uint64_t inode, bool captured)
 {
 	struct rn_event *ev = fd_event(w, RN_SYSCALL, tid, "pipe2", 0x1000, flags, 0, 0, 0);
 	const int32_t fds[2] = {from, to};
 	struct rn_object_id id = {.kind = RN_OBJECT_PIPE, .inode = inode, .dev_minor = 13};
 
-	record_piece(ev, RN_PIECE_STRUCT, 0, RN_PIECE_AT_EXIT, fds, sizeof(fds));
+	if (captured)
+		record_piece(ev, RN_PIECE_STRUCT, 0, RN_PIECE_AT_EXIT, fds, sizeof(fds));
 	for (unsigned i = 0; inode && i < 2; i++) {
 		id.ways = i ? RN_WAY_WRITE : RN_WAY_READ;
 		fd_piece(ev, fds[i], &id, RN_PIECE_AT_EXIT);
 	}
 	world_feed(w);
+}
+
+static inline void fd_pipe(struct world *w, int32_t tid, int32_t from, int32_t to, uint64_t flags,
+			   uint64_t inode)
+{
+	fd_pipe_told(w, tid, from, to, flags, inode, true);
 }
 
 static inline void fd_socketpair(struct world *w, int32_t tid, int32_t a, int32_t b, uint64_t inode)

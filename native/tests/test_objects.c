@@ -41,6 +41,34 @@ static void end(struct world *w)
 	world_close(w);
 }
 
+/* An engine that does not capture what a call wrote tells which object each new one is. */
+static void test_told_by_identities_alone(void)
+{
+	struct world *w = malloc(sizeof(*w));
+	struct rn_object_id id = {
+		.kind = RN_OBJECT_PIPE, .inode = 7, .dev_minor = 13, .ways = RN_WAY_WRITE};
+	struct closings closings;
+	struct rn_event *ev;
+	struct object *pipe;
+
+	begin(w, &closings);
+	fd_pipe_told(w, MAIN, 3, 4, 0, 7, false);
+	pipe = object_of(w, MAIN, 3);
+	CHECK(pipe && pipe == object_of(w, MAIN, 4));
+	CHECK_INT(pipe->readers, 1);
+	CHECK_INT(pipe->writers, 1);
+	ev = fd_event(w, RN_SYSCALL, MAIN, "recvmsg", 9, 0x1000, 0, 0, 1);
+	fd_piece(ev, 5, &id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK(object_of(w, MAIN, 5) == pipe);
+	CHECK_INT(pipe->writers, 2);
+	/* Neither is told. */
+	fd_pipe_told(w, MAIN, 20, 21, 0, 0, false);
+	CHECK(!object_of(w, MAIN, 20) && !object_of(w, MAIN, 21));
+	end(w);
+	free(w);
+}
+
 static void test_pipe_and_copies(void)
 {
 	struct world *w = malloc(sizeof(*w));
@@ -486,6 +514,7 @@ static void test_losses_and_filters(void)
 int main(void)
 {
 	test_pipe_and_copies();
+	test_told_by_identities_alone();
 	test_replaced();
 	test_close_at_entry();
 	test_fork_exec();

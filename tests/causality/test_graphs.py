@@ -33,8 +33,9 @@ UNTOLD = {"eof"}
 Edges = set[tuple[str, str, str]]
 
 
-def traced(path: Path, *command: str | Path) -> History:
-    done = renacer("-q", "--format", "record", "-o", path, "--", *command)
+def traced(path: Path, *command: str | Path, engine: str = "auto") -> History:
+    options = ("--engine", engine, "--format", "record", "-o", path)
+    done = renacer("-q", *options, "--", *command)
     assert done.code == 0, done.err
     run = replay.of_trace(path)
     assert run.is_whole
@@ -79,10 +80,11 @@ def check(found: Edges, wanted: Edges, without: Iterable[str] = ()) -> None:
     }
 
 
-def test_shell_pipeline(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["ptrace", "python"])
+def test_shell_pipeline(tmp_path: Path, engine: str) -> None:
     (tmp_path / "words").write_text("two\none\n")
     script = 'cat "$1" | sort | head -n 1'
-    history = traced(tmp_path / "r", "sh", "-c", script, "sh", tmp_path / "words")
+    history = traced(tmp_path / "r", "sh", "-c", script, "sh", tmp_path / "words", engine=engine)
     roles = by_name(history)
     shell = roles[1]
     assert Counter(roles.values()) == Counter([shell, "cat", "sort", "head"])
