@@ -312,7 +312,8 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 	struct edges *edges = request->edges;
 	struct joined *joined = request->joined;
 	struct cause ended = {.seq = 0};
-	unsigned n = 0;
+	uint64_t only = 0; /* seq of the cause, if there is one */
+	unsigned told = 0;
 	bool certain = !file->doubtful && !file->untraced && !file->blind &&
 		       file->losses == edges->losses && !rn_lock_is_foreign(file);
 
@@ -325,16 +326,18 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 			joined->clock = lock->cause.clock;
 		if (!is_other(lock, call))
 			continue;
-		if (lock->released) {
-			n += !(lock->shadowed && call->writes);
-		} else if (!is_going(lock, call)) {
-			n++;
+		if (lock->released && !(lock->shadowed && call->writes)) {
+			certain &= !only || only == lock->cause.seq;
+			only = lock->cause.seq;
+		} else if (!lock->released && !is_going(lock, call)) {
 			certain &= end_of_owner(file, lock, request, &ended);
+			certain &= !only || only == ended.seq;
+			only = ended.seq;
 		}
 	}
-	certain &= n == 1;
 	for (const struct lock *lock = file->first; lock; lock = lock->next)
-		if (lock->released && is_other(lock, call) && !(lock->shadowed && call->writes))
+		if (lock->released && is_other(lock, call) && !(lock->shadowed && call->writes) &&
+		    !(certain && told++))
 			rn_join(edges, request->thread, joined, &lock->cause, RN_EDGE_LOCK,
 				certain);
 	if (ended.seq)

@@ -262,6 +262,14 @@ static void test_ranges(void)
 	left = set(A, 3, F_SETLK, F_UNLCK, 90, 10, 0);
 	check_cause(set(B, 3, F_SETLK, F_WRLCK, 100, 1, 0), "lock", right);
 	check_cause(set(B, 3, F_SETLK, F_WRLCK, 99, 1, 0), "lock", left);
+	/* Of one call are both sides of what somebody else has read since. */
+	set(B, 3, F_SETLK, F_UNLCK, 0, 0, 0);
+	set(A, 3, F_SETLK, F_WRLCK, 300, 30, 0);
+	left = set(A, 3, F_SETLK, F_UNLCK, 300, 30, 0);
+	set(A, 3, F_SETLK, F_RDLCK, 310, 10, 0);
+	check_cause(set(B, 3, F_SETLK, F_RDLCK, 300, 30, 0), "lock", left);
+	set(A, 3, F_SETLK, F_UNLCK, 0, 0, 0);
+	set(B, 3, F_SETLK, F_UNLCK, 0, 0, 0);
 	/* What lies side by side is one, and goes by one call. */
 	set(A, 3, F_SETLK, F_WRLCK, 200, 5, 0);
 	set(A, 3, F_SETLK, F_WRLCK, 205, 5, 0);
