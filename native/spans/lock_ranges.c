@@ -306,14 +306,22 @@ static void hold(struct lock_file *file, const struct lock_call *call)
 	add(file, &own);
 }
 
+/* Of one thread's releases the last one let it in. false: they are of several. */
+static bool is_last_of(struct cause *last, const struct cause *cause)
+{
+	bool same = !last->seq || (last->tid == cause->tid && last->ordinal == cause->ordinal);
+
+	if (cause->seq > last->seq)
+		*last = *cause;
+	return same;
+}
+
 void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 		     const struct lock_request *request)
 {
 	struct edges *edges = request->edges;
 	struct joined *joined = request->joined;
-	struct cause ended = {.seq = 0};
-	uint64_t only = 0; /* seq of the cause, if there is one */
-	unsigned told = 0;
+	struct cause last = {.seq = 0}, ended = {.seq = 0};
 	bool certain = !file->doubtful && !file->untraced && !file->blind &&
 		       file->losses == edges->losses && !rn_lock_is_foreign(file);
 
@@ -327,21 +335,19 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 		if (!is_other(lock, call))
 			continue;
 		if (lock->released && !(lock->shadowed && call->writes)) {
-			certain &= !only || only == lock->cause.seq;
-			only = lock->cause.seq;
+			certain &= is_last_of(&last, &lock->cause);
 		} else if (!lock->released && !is_going(lock, call)) {
 			certain &= end_of_owner(file, lock, request, &ended);
-			certain &= !only || only == ended.seq;
-			only = ended.seq;
+			certain &= is_last_of(&last, &ended);
 		}
 	}
-	for (const struct lock *lock = file->first; lock; lock = lock->next)
-		if (lock->released && is_other(lock, call) && !(lock->shadowed && call->writes) &&
-		    !(certain && told++))
-			rn_join(edges, request->thread, joined, &lock->cause, RN_EDGE_LOCK,
-				certain);
-	if (ended.seq)
-		rn_join(edges, request->thread, joined, &ended, RN_EDGE_LOCK, certain);
+	if (certain && last.seq)
+		rn_join(edges, request->thread, joined, &last, RN_EDGE_LOCK, true);
+	for (const struct lock *lock = certain ? NULL : file->first; lock; lock = lock->next)
+		if (lock->released && is_other(lock, call) && !(lock->shadowed && call->writes))
+			rn_join(edges, request->thread, joined, &lock->cause, RN_EDGE_LOCK, false);
+	if (!certain && ended.seq)
+		rn_join(edges, request->thread, joined, &ended, RN_EDGE_LOCK, false);
 	overrule(file, call, joined->clock);
 	hold(file, call);
 }

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 LANES, OBJECTS, OPS, ROWS, CARRIED = 16, 24, 96, 256, 8
+BLOCKS, READERS = 4, 8
+WRITES, LOWERS, CLOSES = 1, 2, 4  # enum lock_how
 NONE = 0xFFFF
 ID_MAGIC = 0xCA5A
 
@@ -30,6 +32,9 @@ class Kind(IntEnum):
     WORD = 8
     QUEUE = 9
     LISTENER = 10
+    FLOCK = 11
+    BYTES = 12
+    OPEN = 13
 
 
 class Op(IntEnum):
@@ -51,10 +56,12 @@ class Op(IntEnum):
     DRAIN = 13
     CONNECT = 14
     ACCEPT = 15
+    LOCK = 16
 
 
 BYTES = (Kind.PIPE, Kind.FIFO, Kind.STREAM, Kind.TCP)
 WHOLE = (Kind.MESSAGES, Kind.PACKETS, Kind.QUEUE)
+LOCKED = (Kind.FLOCK, Kind.BYTES, Kind.OPEN)
 
 
 class _Op(ctypes.Structure):
@@ -94,6 +101,15 @@ class _Object(ctypes.Structure):
     ]
 
 
+class _Block(ctypes.Structure):
+    _fields_ = [
+        ("writer", ctypes.c_uint64),
+        ("reader", ctypes.c_uint64 * READERS),
+        ("readers", ctypes.c_uint32),
+        ("zero", ctypes.c_uint32),
+    ]
+
+
 class Shared(ctypes.Structure):
     """struct shared of script.h."""
 
@@ -102,6 +118,7 @@ class Shared(ctypes.Structure):
         ("objects", ctypes.c_uint32),
         ("folder", ctypes.c_char * 240),
         ("object", _Object * OBJECTS),
+        ("block", (_Block * BLOCKS) * OBJECTS),
         ("lane", _Lane * LANES),
         ("op", (_Op * OPS) * LANES),
         ("row", (Row * ROWS) * LANES),
@@ -162,7 +179,8 @@ class Program:
         return {
             thing.number
             for thing in self.objects
-            if len(thing.writers) > 1 or (self.several and thing.kind == Kind.WORD)
+            if (len(thing.writers) > 1 and thing.kind not in LOCKED)
+            or (self.several and thing.kind == Kind.WORD)
         }
 
     def image(self, folder: str) -> Shared:
@@ -208,6 +226,7 @@ class _Maker:
             (self.drain, 3),
             (self.connect, 5),
             (self.accept, 6),
+            (self.lock, 10),
             (self.execute, 1),
             (self.finish, 1),
             (self.wait, 3),
@@ -249,7 +268,7 @@ class _Maker:
         lane.ops.append((Op.SEND, thing.number, words, self.random.randrange(4)))
 
     def may_send(self, lane: Lane, thing: Object) -> bool:
-        if thing.kind in (Kind.WORD, Kind.LISTENER) or lane.number == thing.reader:
+        if thing.kind in (Kind.WORD, Kind.LISTENER, *LOCKED) or lane.number == thing.reader:
             return False
         if thing.ended:
             return False
@@ -341,6 +360,36 @@ class _Maker:
             thing.reader = lane.number
             thing.sent.pop()
             lane.ops.append((Op.ACCEPT, thing.number, 0, 0))
+
+    def lock(self, lane: Lane) -> None:
+        """A lock is taken and let go of: nobody waits for anything while he has one."""
+        thing = self.pick(
+            [
+                thing
+                for thing in self.objects
+                if thing.kind in LOCKED and thing.total < CARRIED and self.may_lock(lane, thing)
+            ]
+        )
+        if thing is None:
+            return
+        thing.writers.add(lane.number)
+        thing.total += 1
+        first = self.random.randrange(BLOCKS)
+        blocks = self.random.randint(1, BLOCKS - first)
+        if thing.kind == Kind.FLOCK or self.random.random() < 0.4:
+            first, blocks = 0, BLOCKS
+        how = self.random.choice((0, WRITES, WRITES, WRITES | LOWERS))
+        # A child of another thread has the description, too.
+        if sum(other.process == lane.process for other in self.lanes) == 1:
+            self.alone.add(lane.process)
+            how |= CLOSES * (self.random.random() < 0.5)
+        lane.ops.append((Op.LOCK, thing.number, first | blocks << 8, how))
+
+    def may_lock(self, lane: Lane, thing: Object) -> bool:
+        """Not two lanes of a process that locks for itself."""
+        return thing.kind != Kind.BYTES or not any(
+            self.lanes[other].process == lane.process for other in thing.writers - {lane.number}
+        )
 
     def words(self, lane: Lane) -> list[Object]:
         """Futexes that a lane may use: private ones within one process only."""

@@ -31,14 +31,15 @@ _DESCRIPTORS = frozenset(
         *("eventfd", "queue"),
     }
 )
+_LOCKS = frozenset({"flock", "bytes", "open"})
 _THREADS = frozenset({"exec", "thread", "signal", "word"})
 _CARRIED = frozenset({"pipe", "unix", "tcp", "connect", "eof", "eventfd", "mqueue"})
 _TOLD = frozenset({"signal", "futex", "join"})
 _LIVES = frozenset({"fork", "wait"})
 CHOICES = {
-    "descriptors": Choice(_DESCRIPTORS, _LIVES | _CARRIED),
+    "descriptors": Choice(_DESCRIPTORS | _LOCKS, _LIVES | _CARRIED | {"lock"}),
     "threads": Choice(_THREADS, _LIVES | _TOLD),
-    "both": Choice(_DESCRIPTORS | _THREADS, _LIVES | _CARRIED | _TOLD),
+    "both": Choice(_DESCRIPTORS | _LOCKS | _THREADS, _LIVES | _CARRIED | _TOLD),
 }
 BATCHES = 10
 

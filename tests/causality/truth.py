@@ -119,6 +119,8 @@ def of_program(program: Program, shared: Shared) -> Truth:
                     # two sockets, too, no call can tell. The read comes after the accept.
                     forked = bool(row.forked or rows[cause.lane][cause.number // 2].forked)
                 truth.edges[Edge("tcp" if wrote else "connect", cause, after)] = not forked
+            elif op == Op.LOCK and row.ncarried:
+                _locked(truth, Kind(shared.object[row.lane].kind), row, after)
             elif op == Op.SPAWN:
                 truth.edges[Edge("fork", entry, Place(row.lane, 0))] = True
             elif op == Op.WAIT:
@@ -141,6 +143,16 @@ def of_program(program: Program, shared: Shared) -> Truth:
             for cause, effect in zip(once[Op.WAKE, thing], effects, strict=True):
                 truth.edges[Edge("futex", cause, effect)] = True
     return truth
+
+
+def _locked(truth: Truth, kind: Kind, row: Row, after: Place) -> None:
+    """Who let go last of what was locked; a process's own locks are not in its way."""
+    named = sorted(_named(word) for word in row.carried[: row.ncarried])
+    causes = list({cause.lane: cause for cause in named}.values())  # of each lane the last
+    others = [cause for cause in causes if cause.lane != after.lane]
+    alone = len(others if kind == Kind.BYTES else causes) == 1
+    for cause in others:
+        truth.edges[Edge("lock", cause, after)] = alone
 
 
 def _named(word: int) -> Place:

@@ -25,7 +25,10 @@ enum object {
 	OBJECT_EVENTFD,
 	OBJECT_WORD, /* a futex */
 	OBJECT_QUEUE, /* a POSIX message queue */
-	OBJECT_LISTENER /* TCP; `in` is its port */
+	OBJECT_LISTENER, /* TCP; `in` is its port */
+	OBJECT_FLOCK,    /* a file, locked by flock… */
+	OBJECT_BYTES,    /* …by fcntl, for a process… */
+	OBJECT_OPEN      /* …or for an open file description */
 };
 
 enum op_kind {
@@ -44,8 +47,15 @@ enum op_kind {
 	OP_SHUT,    /* object: no more is sent */
 	OP_DRAIN,   /* object, to its end */
 	OP_CONNECT, /* object: one word through a connection of its own */
-	OP_ACCEPT   /* object */
+	OP_ACCEPT,  /* object */
+	OP_LOCK     /* object, n = first block | blocks << 8; how: enum lock_how */
 };
+
+/* A lock is taken, and let go of: for writing, or for reading first or at last. */
+enum lock_how { LOCK_WRITES = 1, LOCK_LOWERS = 2, LOCK_CLOSES = 4 };
+
+#define BLOCKS 4 /* that are locked of a file */
+#define READERS 8
 
 struct op {
 	uint16_t kind, object; /* or lane */
@@ -86,6 +96,12 @@ struct shared {
 		int32_t in, out; /* descriptors: where it is written, and read */
 		uint32_t word;
 	} object[OBJECTS];
+	/* Who let go of a block last, each before it does. */
+	struct block {
+		uint64_t writer;
+		uint64_t reader[READERS]; /* since then */
+		uint32_t readers, zero;
+	} block[OBJECTS][BLOCKS];
 	struct lane lane[LANES];
 	struct op op[LANES][OPS];
 	struct row row[LANES][ROWS];
