@@ -216,6 +216,7 @@ void rn_interpret_exit(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	struct thread *thread = rn_find_thread(in, ev->tid, ev->t0);
 	struct process *process;
+	struct joined joined;
 
 	if (!thread)
 		return;
@@ -224,7 +225,13 @@ void rn_interpret_exit(struct rn_interpreter *in, const struct rn_event *ev)
 		   ev->flags & RN_FLAG_DETACHED ? RN_FLAG_UNFINISHED | RN_FLAG_DETACHED
 						: RN_FLAG_UNFINISHED);
 	/* A process ends after all of its threads. */
-	rn_advance(in, thread, ev->args[2] ? process->clock : 0);
+	rn_edges_thread_ends(in->edges, thread, ev, ev->args[2], &joined);
+	if (ev->args[2] && process->clock > joined.clock)
+		joined.clock = process->clock;
+	rn_advance(in, thread, joined.clock);
+	if (ev->args[2])
+		rn_process_link(process, &joined);
+	rn_edges_tell(in->edges, thread, ev->seq);
 	rn_edges_thread_end(in->edges, thread, ev, ev->args[2]);
 	TELL(in, exit, ev, in->tables.live - 1);
 	if (ev->args[2]) {

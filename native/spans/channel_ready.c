@@ -11,6 +11,7 @@
 
 #include "carriers.h"
 #include "channels.h"
+#include "lives.h"
 
 static void join_clock(const struct channels *channels, uint64_t clock, struct joined *joined)
 {
@@ -23,13 +24,13 @@ static void join_clock(const struct channels *channels, uint64_t clock, struct j
 /* Without the list all that is recorded may have made something ready. */
 static void join_all(const struct channels *channels, struct joined *joined)
 {
-	join_clock(channels, channels->edges->in->greatest, joined);
+	join_clock(channels, rn_life_ready(channels->edges, 0), joined);
 }
 
 /* What makes these ready is not followed here. */
 static bool is_other(const struct object *object)
 {
-	return object->id.kind == RN_OBJECT_PIDFD || object->id.kind == RN_OBJECT_SIGNALFD;
+	return object->id.kind == RN_OBJECT_SIGNALFD;
 }
 
 static void join_object(struct channels *channels, struct object *object, struct joined *joined)
@@ -39,6 +40,11 @@ static void join_object(struct channels *channels, struct object *object, struct
 
 	if (rn_carrier_newest(object, &clock)) {
 		join_clock(channels, clock, joined);
+		return;
+	}
+	if (object->id.kind == RN_OBJECT_PIDFD) {
+		join_clock(channels, rn_life_ready(channels->edges, (int32_t)object->id.peer),
+			   joined);
 		return;
 	}
 	if (is_other(object)) {

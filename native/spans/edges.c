@@ -3,8 +3,10 @@
 #include "edges_private.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "call_kinds.h"
 #include "carriers.h"
@@ -115,6 +117,19 @@ static void link_cause(struct joined *joined, const struct cause *cause, enum rn
 
 	memcpy(link.trace_id, cause->trace_id, sizeof(link.trace_id));
 	add_link(joined, &link);
+}
+
+static void take_next_links(struct thread *thread, struct joined *joined)
+{
+	if (!thread->next_links)
+		return;
+	for (unsigned i = 0; i < thread->next_links->n; i++)
+		add_link(joined, &thread->next_links->links[i]);
+	joined->more_links += thread->next_links->more;
+	if (thread->next_links->incomplete)
+		rn_join_incomplete(joined, thread->next_links->incomplete);
+	free(thread->next_links);
+	thread->next_links = NULL;
 }
 
 /* Whether the cause is an event of the thread itself: those are in order anyhow. */
@@ -281,15 +296,7 @@ void rn_edges_exit(struct edges *edges, struct thread *thread, const struct rn_c
 	rn_channels_exit(edges, thread, call, joined);
 	rn_locks_exit(edges, thread, call, joined);
 	rn_carriers_exit(edges, thread, call, joined);
-	if (thread->next_links) {
-		for (unsigned i = 0; i < thread->next_links->n; i++)
-			add_link(joined, &thread->next_links->links[i]);
-		joined->more_links += thread->next_links->more;
-		if (thread->next_links->incomplete)
-			rn_join_incomplete(joined, thread->next_links->incomplete);
-		free(thread->next_links);
-		thread->next_links = NULL;
-	}
+	take_next_links(thread, joined);
 }
 
 void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn_event *ev,
@@ -328,6 +335,7 @@ void rn_edges_thread_gone(struct edges *edges, struct thread *thread)
 	if (edges) {
 		rn_futexes_gone(edges, thread, edges->in->last_seq);
 		rn_carriers_gone(edges, thread);
+		rn_signals_thread_gone(edges, thread);
 	}
 	rn_locks_gone(thread);
 	free(thread->next_links);
@@ -340,6 +348,20 @@ void rn_edges_process_gone(struct edges *edges, struct process *process)
 		rn_signals_gone(edges, process);
 	rn_map_put(edges, process->space);
 	process->space = NULL;
+}
+
+void rn_edges_thread_ends(struct edges *edges, struct thread *thread, const struct rn_event *ev,
+			  bool last, struct joined *joined)
+{
+	int status = (int)ev->args[1];
+
+	rn_joined_begin(edges, joined);
+	if (!edges || ev->flags & RN_FLAG_DETACHED || !WIFSIGNALED(status))
+		return;
+	if (WTERMSIG(status) == SIGKILL)
+		rn_signals_killed(edges, thread, last, joined);
+	else if (last)
+		take_next_links(thread, joined); /* it was delivered, and ended all */
 }
 
 void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,

@@ -54,7 +54,10 @@ void rn_edges_process_gone(struct edges *edges, struct process *process);
 /* The effect that was joined last has its time, thread->clock: its edges are told. `seq`: of a
    call's entry, or of the effect's own record. */
 void rn_edges_tell(struct edges *edges, const struct thread *effect, uint64_t seq);
-/* A thread has ended; its process too if `last`. thread->clock is its end's time. */
+/* A thread ends, before its end's time is given; its process too if `last`. */
+void rn_edges_thread_ends(struct edges *edges, struct thread *thread, const struct rn_event *ev,
+			  bool last, struct joined *joined);
+/* It has ended: thread->clock is its end's time. */
 void rn_edges_thread_end(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 			 bool last);
 /* A thread runs a new program, and its time has been told. */

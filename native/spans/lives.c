@@ -12,6 +12,8 @@
 
 #include "call.h"
 
+#define PIDFD 3        /* P_PIDFD: not every libc has it */
+#define UNRECORDED 3u /* an interrupted call, the end of a thread, that of the process */
 #define ENDED_SLOTS 8192u /* a power of two */
 
 /* Direct-mapped: a slot taken over loses a join (an edge missing, none invented). */
@@ -79,16 +81,33 @@ bool rn_life_was_child(struct edges *edges, int32_t pid, const struct rn_process
 	return ended->pid == pid && ended->parent == waiter->pid;
 }
 
-/* waitid() without a siginfo: one process that was named, and nothing but its end. */
-static int32_t named(const struct rn_call *call)
+uint64_t rn_life_ready(struct edges *edges, int32_t pid)
 {
+	const struct thread *thread = rn_thread_find(&edges->in->tables, pid);
+	const struct ended *ended = slot_of(edges->lives, pid);
+
+	if (pid > 0 && !thread && ended->pid == pid)
+		return ended->cause.clock;
+	/* Until its end is recorded there may be ends of its calls, and of its other threads. */
+	return edges->in->greatest + UNRECORDED;
+}
+
+/* waitid() without a siginfo: one process that was named, and nothing but its end. */
+static int32_t named(const struct thread *thread, const struct rn_call *call)
+{
+	const struct object *object;
+
 	bool is_waitid = call->desc->nargs >= 4 && call->desc->args[2].kind == RN_ARG_STRUCT_OUT;
 
-	if (!is_waitid || call->result != 0 || call->args[2] != 0 || call->args[0] != P_PID)
+	if (!is_waitid || call->result != 0 || call->args[2] != 0 ||
+	    (call->args[0] != P_PID && call->args[0] != PIDFD))
 		return 0;
 	if ((call->args[3] & (WEXITED | WSTOPPED | WCONTINUED | WNOHANG)) != WEXITED)
 		return 0;
-	return (int32_t)call->args[1];
+	if (call->args[0] == P_PID)
+		return (int32_t)call->args[1];
+	object = thread->fds.table ? rn_fd_object(thread->fds.table, (int32_t)call->args[1]) : NULL;
+	return object && object->id.kind == RN_OBJECT_PIDFD ? (int32_t)object->id.peer : 0;
 }
 
 void rn_lives_waited(struct edges *edges, const struct thread *thread, const struct rn_call *call,
@@ -101,7 +120,7 @@ void rn_lives_waited(struct edges *edges, const struct thread *thread, const str
 		return;
 	pid = rn_waited_for(call);
 	if (pid == 0)
-		pid = named(call);
+		pid = named(thread, call);
 	if (!rn_life_end(edges, pid, &end))
 		return;
 	rn_join(edges, thread, joined, &end, RN_EDGE_WAIT,

@@ -12,6 +12,8 @@ void rn_lives_destroy(struct lives *lives);
 
 /* A process has ended; `thread` was its last. */
 void rn_lives_ended(struct edges *edges, const struct thread *thread, const struct rn_event *ev);
+/* A pidfd of the process is ready: by the time of its end, which may yet be recorded. */
+uint64_t rn_life_ready(struct edges *edges, int32_t pid);
 /* A wait has returned. */
 void rn_lives_waited(struct edges *edges, const struct thread *thread, const struct rn_call *call,
 		     struct joined *joined);

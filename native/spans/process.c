@@ -2,6 +2,7 @@
 /* Process spans: made at a start, renamed at an exec, moved into a foreign trace, ended. */
 #include "process.h"
 
+#include "edges.h"
 #include "live.h"
 #include "resource.h"
 #include "selection.h"
@@ -94,6 +95,15 @@ void rn_process_made_by(struct process *child, const struct thread *maker, uint6
 	child->maker_live = maker->live;
 	add_link(&child->pub, child->maker_call_trace, span_id, child->maker_call_flags, "fork");
 	link_application(child);
+}
+
+void rn_process_link(struct process *process, const struct joined *joined)
+{
+	for (unsigned i = 0; i < joined->nlinks; i++) {
+		const struct rn_link *link = &joined->links[i];
+
+		add_link(&process->pub, link->trace_id, link->span_id, link->flags, link->edge);
+	}
 }
 
 static int nibble(char c)

@@ -4,6 +4,8 @@
 
 #include "tables.h"
 
+struct joined;
+
 struct process *rn_process_create(const struct rn_interpreter_config *config, uint64_t ordinal);
 /* Trace, parent and executable from the process that made it. */
 void rn_process_inherit(struct process *child, const struct process *maker);
@@ -20,6 +22,8 @@ bool rn_process_foreign(const struct rn_event *ev, struct rn_trace_context *to);
    caller has exported the old one. */
 void rn_process_adopt(const struct rn_interpreter_config *config, struct process *process,
 		      const struct rn_event *ev, const struct rn_trace_context *foreign);
+/* The causes of its end. */
+void rn_process_link(struct process *process, const struct joined *joined);
 void rn_process_free(struct process *process);
 
 #endif

@@ -84,6 +84,20 @@ static void read_given(const struct rn_event *ev, unsigned arg, struct send *sen
 		}
 }
 
+/* The process that a pidfd means; 0 = not known, or one of its threads, or its group. */
+static int32_t process_of(struct edges *edges, const struct thread *thread,
+			  const struct rn_event *ev)
+{
+	const struct object *object =
+		thread->fds.table ? rn_fd_object(thread->fds.table, (int32_t)ev->args[0]) : NULL;
+	const struct thread *to;
+
+	if (!object || object->id.kind != RN_OBJECT_PIDFD || ev->args[3] != 0)
+		return 0;
+	to = rn_thread_find(&edges->in->tables, (int32_t)object->id.peer);
+	return to && to->process->pub.pid == to->tid ? to->tid : 0;
+}
+
 static bool describe(struct edges *edges, const struct thread *thread, const struct rn_event *ev,
 		     unsigned kind, struct send *send)
 {
@@ -117,6 +131,7 @@ static bool describe(struct edges *edges, const struct thread *thread, const str
 		read_given(ev, 3, send);
 		break;
 	case CALL_PIDFD_SIGNAL:
+		send->pid = process_of(edges, thread, ev);
 		if (ev->args[2])
 			read_given(ev, 2, send);
 		break;
@@ -202,6 +217,24 @@ void rn_signals_exit(struct edges *edges, struct thread *thread, const struct rn
 	}
 }
 
+void rn_signals_thread_gone(struct edges *edges, const struct thread *thread)
+{
+	struct signals *signals = edges->signals;
+
+	for (unsigned i = signals->n; i-- > 0;) {
+		struct send *send = &signals->sends[i];
+
+		if (send->tid != thread->tid)
+			continue;
+		if (send->sig != SIGKILL) {
+			remove_at(signals, i);
+			continue;
+		}
+		send->pid = thread->process->pub.pid;
+		send->tid = 0;
+	}
+}
+
 void rn_signals_gone(struct edges *edges, const struct process *process)
 {
 	struct signals *signals = edges->signals;
@@ -209,6 +242,44 @@ void rn_signals_gone(struct edges *edges, const struct process *process)
 	for (unsigned i = signals->n; i-- > 0;)
 		if (signals->sends[i].pid == process->pub.pid)
 			remove_at(signals, i);
+}
+
+/* Whether it may be for the process, or for any thread of it. */
+static bool is_for_process(struct edges *edges, const struct send *send,
+			   const struct process *process)
+{
+	const struct thread *to = send->tid ? rn_thread_find(&edges->in->tables, send->tid) : NULL;
+
+	if (send->tid)
+		return to && to->process == process;
+	return send->pid == 0 || send->pid == process->pub.pid;
+}
+
+void rn_signals_killed(struct edges *edges, const struct thread *thread, bool last,
+		       struct joined *joined)
+{
+	const struct signals *signals = edges->signals;
+	bool certain = last && !signals->forgotten[SIGKILL] && !signals->no_kill &&
+		       !signals->no_tkill && !signals->no_queue;
+	unsigned n = 0;
+
+	if (signals->forgotten[SIGKILL] > joined->clock)
+		joined->clock = signals->forgotten[SIGKILL];
+	for (unsigned i = 0; i < signals->n; i++) {
+		const struct send *send = &signals->sends[i];
+
+		if (send->sig != SIGKILL || !is_for_process(edges, send, thread->process))
+			continue;
+		certain &= n++ == 0 && (send->pid || send->tid) && send->losses == edges->losses;
+		if (send->cause.clock > joined->clock)
+			joined->clock = send->cause.clock;
+	}
+	for (unsigned i = 0; last && i < signals->n; i++) {
+		const struct send *send = &signals->sends[i];
+
+		if (send->sig == SIGKILL && is_for_process(edges, send, thread->process))
+			rn_join(edges, thread, joined, &send->cause, RN_EDGE_SIGNAL, certain);
+	}
 }
 
 /* Whether this send may be the one that siginfo tells of. */

@@ -19,8 +19,15 @@ void rn_signals_entry(struct edges *edges, struct thread *thread, const struct r
 		      unsigned kind);
 void rn_signals_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,
 		     unsigned kind, struct joined *joined);
+/* A thread is gone, before its process: what was sent to it alone is not delivered any more; but
+   what ends one ends all. */
+void rn_signals_thread_gone(struct edges *edges, const struct thread *thread);
 /* A process is gone: what was sent to it is not delivered any more. */
 void rn_signals_gone(struct edges *edges, const struct process *process);
+
+/* SIGKILL ends `thread`, which nobody sees delivered; its process too if `last`. */
+void rn_signals_killed(struct edges *edges, const struct thread *thread, bool last,
+		       struct joined *joined);
 
 /* What a signal carries, siginfo(7). */
 struct signal_info {
