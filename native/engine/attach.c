@@ -6,11 +6,14 @@
  * goes with the tracer thread.
  */
 #include <dirent.h>
+#include <linux/kcmp.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "engine_private.h"
 
@@ -20,6 +23,7 @@
 
 struct target {
 	int pid;
+	struct tables *tables; /* of all targets */
 	int err;          /* of the first thread that could not be seized */
 	unsigned seized;  /* threads */
 	bool leader_is_dead;
@@ -127,20 +131,64 @@ static void add_fds(struct rn_engine *e, int pid)
 	closedir(dir);
 }
 
-/* `alive`: a thread of its process that has not ended. */
-static void tell_start(struct rn_engine *e, const struct task *task, int alive)
+/* Threads whose tables of descriptors differ, as far as kcmp(2) tells, in its order. */
+struct tables {
+	int *tids;
+	unsigned n, cap;
+};
+
+/* A thread before this one with the same table, or itself; 0: nobody can tell. */
+static int whose_table(struct tables *tables, int tid)
 {
+	unsigned low = 0, high = tables->n;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		long order = syscall(SYS_kcmp, tid, tables->tids[middle], KCMP_FILES, 0, 0);
+
+		if (order == 0)
+			return tables->tids[middle];
+		if (order < 0 || order > 2)
+			return 0;
+		if (order == 1)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (tables->n == tables->cap) {
+		unsigned cap = tables->cap ? 2 * tables->cap : 16;
+		int *grown = realloc(tables->tids, cap * sizeof(*grown));
+
+		if (!grown)
+			return 0;
+		tables->tids = grown;
+		tables->cap = cap;
+	}
+	memmove(tables->tids + low + 1, tables->tids + low, (tables->n - low) * sizeof(int));
+	tables->tids[low] = tid;
+	tables->n++;
+	return tid;
+}
+
+/* `alive`: a thread of its process that has not ended. */
+static void tell_start(struct rn_engine *e, struct tables *tables, const struct task *task,
+		       int alive)
+{
+	int whose = e->config.objects && task->tid == alive ? whose_table(tables, alive) : 0;
+
 	e->now = rn_monotonic();
 	rn_record_begin(e, &e->work, RN_PROCESS_START, task);
 	e->work.ev.args[0] = task->ordinal;
 	e->work.ev.args[4] = RN_BIRTH_ATTACH;
+	e->work.ev.result = whose;
 	if (task->tid == task->pid) {
 		e->work.ev.args[2] = (uint64_t)rn_kin_of(task->pid).ppid;
 		e->work.ev.args[5] = creation_time(task->pid);
 		rn_add_exe(e, task->pid);
 		add_fds(e, task->pid);
-		rn_add_objects(e, alive, false);
 	}
+	if (task->tid == task->pid || whose == task->tid)
+		rn_add_objects(e, task, alive, false);
 	rn_emit_work(e, true);
 }
 
@@ -179,7 +227,7 @@ static bool seize(struct rn_engine *e, struct target *target, int tid)
 			struct task leader = target->like;
 
 			leader.tid = target->pid;
-			tell_start(e, &leader, tid);
+			tell_start(e, target->tables, &leader, tid);
 			target->leader_is_dead = true;
 		}
 	}
@@ -191,7 +239,7 @@ static bool seize(struct rn_engine *e, struct target *target, int tid)
 	target->like.space = task->space;
 	task->cpu_told = rn_cpu_time_of(task->pid);
 	task->known = true;
-	tell_start(e, task, tid);
+	tell_start(e, target->tables, task, tid);
 	rn_ptrace(RN_PTRACE_INTERRUPT, tid, 0, 0);
 	return true;
 }
@@ -221,9 +269,9 @@ static unsigned seize_all(struct rn_engine *e, struct target *target)
 	return more;
 }
 
-static int attach_to(struct rn_engine *e, int pid)
+static int attach_to(struct rn_engine *e, struct tables *tables, int pid)
 {
-	struct target target = {.pid = pid};
+	struct target target = {.pid = pid, .tables = tables};
 
 	target.like.pid = pid;
 	memcpy(target.like.trace_id, e->config.trace_id, 16);
@@ -252,15 +300,17 @@ void rn_task_be_attached(struct task *task, const struct task *like)
 
 unsigned rn_engine_attach(struct rn_engine *e, const int32_t *pids, int *errors, unsigned n)
 {
+	struct tables tables = {.n = 0};
 	unsigned attached = 0;
 
 	e->peek = true;
 	rn_timer_init(e);
 	rn_cost_begin(e);
 	for (unsigned i = 0; i < n; i++) {
-		errors[i] = attach_to(e, pids[i]);
+		errors[i] = attach_to(e, &tables, pids[i]);
 		attached += errors[i] == 0;
 	}
+	free(tables.tids);
 	if (attached)
 		rn_timer_arm(e);
 	else

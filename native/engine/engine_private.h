@@ -266,9 +266,10 @@ bool rn_identify_any(int tid, int32_t fd, struct rn_object_id *id);
 uint8_t rn_ways_of(int tid, int32_t fd);
 uint8_t rn_ways_by(uint64_t flags); /* O_* */
 void rn_add_object(struct record *rec, int32_t fd, const struct rn_object_id *id, unsigned flags);
-/* All that a process starts with, to the record being built. `at_exec`: but for those that its
+/* All that a process starts with, asked of thread `tid`, to the record being built; where that gets
+   full it is emitted, and another one of the same thread begun. `at_exec`: but for those that its
    first exec closes. */
-void rn_add_objects(struct rn_engine *e, int tid, bool at_exec);
+void rn_add_objects(struct rn_engine *e, const struct task *task, int tid, bool at_exec);
 
 /* identity_calls.c */
 void rn_identity_init(struct rn_engine *e);

@@ -349,25 +349,34 @@ static void tell_sockets(struct rn_engine *e, struct found *found)
 	free(found->asked);
 }
 
-/* false: the record is full. */
-static bool add_one(struct rn_engine *e, int tid, int32_t fd, bool at_exec, struct found *found)
+/* Another record of the same thread, for what does not fit into this one. */
+static void begin_another(struct rn_engine *e, const struct task *task, struct found *found)
+{
+	if (found->n)
+		tell_sockets(e, found);
+	found->n = 0;
+	rn_emit_work(e, true);
+	rn_record_begin(e, &e->work, RN_CONTEXT, task);
+}
+
+static void add_one(struct rn_engine *e, const struct task *task, int tid, int32_t fd, bool at_exec,
+		    struct found *found)
 {
 	struct fdinfo info = fdinfo_of(tid, fd);
 	struct rn_object_id id = {.kind = RN_OBJECT_OTHER};
 	bool closes = info.flags & RN_O_CLOEXEC;
 
 	if (!info.there || (at_exec && closes) || !identify(tid, fd, &info, &id))
-		return true;
+		return;
 	id.ways = id.kind == RN_OBJECT_PIDFD ? 0 : rn_ways_by(info.flags);
+	if (RN_EVENT_MAX - e->work.ev.size < PIECE_BYTES)
+		begin_another(e, task, found);
 	rn_add_object(&e->work, fd, &id, closes ? RN_PIECE_CLOEXEC : 0);
-	if (e->work.ev.flags & RN_FLAG_TRUNCATED)
-		return false;
 	if (id.kind == RN_OBJECT_SOCKET && id.ways)
 		remember_socket(found, tid, fd, &id);
-	return true;
 }
 
-void rn_add_objects(struct rn_engine *e, int tid, bool at_exec)
+void rn_add_objects(struct rn_engine *e, const struct task *task, int tid, bool at_exec)
 {
 	struct found found = {.n = 0};
 	struct dirent *entry;
@@ -381,9 +390,8 @@ void rn_add_objects(struct rn_engine *e, int tid, bool at_exec)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' &&
-		    !add_one(e, tid, (int32_t)atoi(entry->d_name), at_exec, &found))
-			break;
+		if (entry->d_name[0] != '.')
+			add_one(e, task, tid, (int32_t)atoi(entry->d_name), at_exec, &found);
 	closedir(dir);
 	if (found.n)
 		tell_sockets(e, &found);

@@ -99,7 +99,7 @@ static void add_command(struct rn_engine *e, struct task *task)
 	e->work.ev.args[0] = task->ordinal;
 	e->work.ev.args[2] = (uint64_t)(e->config.adopt_pid ? rn_kin_of(task->pid).ppid : getpid());
 	e->work.ev.args[4] = RN_BIRTH_LAUNCH;
-	rn_add_objects(e, task->pid, true);
+	rn_add_objects(e, task, task->pid, true);
 	rn_emit_work(e, true);
 }
 

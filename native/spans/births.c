@@ -103,8 +103,16 @@ static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
 static void begin_table(struct rn_interpreter *in, struct thread *thread, struct thread *maker,
 			struct thread *leader, const struct rn_event *ev)
 {
+	struct thread *told = NULL; /* whose table it shares */
+
+	if (ev->args[4] == RN_BIRTH_ATTACH && ev->result != ev->tid)
+		told = rn_find_thread(in, (int32_t)ev->result, ev->t0);
+	else if (ev->args[4] == RN_BIRTH_ATTACH)
+		leader = NULL;
 	if (maker)
 		rn_fd_table_start(in->objects, &thread->fds, &maker->fds, ev, thread->process);
+	else if (told && told != thread)
+		rn_fd_table_join(&thread->fds, &told->fds, thread->process);
 	else if (leader)
 		rn_fd_table_join(&thread->fds, &leader->fds, thread->process);
 	else

@@ -342,15 +342,18 @@ void rn_table_unshare(struct object_space *space, struct fd_user *user)
 	}
 }
 
-/* What a process has when it is first seen: nobody knows who else has it. */
-static void be_found(struct object_space *space, struct fd_user *user, const struct rn_event *start)
+bool rn_fd_tells_more(const struct rn_event *ev)
 {
-	struct fd_table *table = new_table(space);
+	const struct rn_piece *first = rn_piece_first(ev);
 
-	if (!table)
-		return;
-	join(table, user);
-	for (const struct rn_piece *p = rn_piece_first(start); p; p = rn_piece_next(start, p)) {
+	return ev->kind == RN_CONTEXT && first && first->type == RN_PIECE_OBJECT;
+}
+
+/* What a process has when it is first seen: nobody knows who else has it. */
+void rn_fd_table_more(struct object_space *space, struct fd_user *user, const struct rn_event *ev)
+{
+	for (const struct rn_piece *p = rn_piece_first(ev); user->table && p;
+	     p = rn_piece_next(ev, p)) {
 		struct fd_entry entry = {.cloexec = p->flags & RN_PIECE_CLOEXEC,
 					 .description = DESCRIPTION_UNKNOWN};
 		struct rn_object_id id;
@@ -368,9 +371,19 @@ static void be_found(struct object_space *space, struct fd_user *user, const str
 		rn_object_share(entry.object);
 		entry.ways = id.ways;
 		rn_object_hold(entry.object);
-		rn_table_set(space, table, (int32_t)p->total, &entry);
+		rn_table_set(space, user->table, (int32_t)p->total, &entry);
 		rn_object_put(space, entry.object);
 	}
+}
+
+static void be_found(struct object_space *space, struct fd_user *user, const struct rn_event *start)
+{
+	struct fd_table *table = new_table(space);
+
+	if (!table)
+		return;
+	join(table, user);
+	rn_fd_table_more(space, user, start);
 }
 
 void rn_fd_table_start(struct object_space *space, struct fd_user *user, struct fd_user *maker,

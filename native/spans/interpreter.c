@@ -248,12 +248,16 @@ static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
 /* No event of the program's: it has no time of its own. */
 static void on_context(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = rn_thread_of(in, ev);
-
 	const struct rn_piece *resource = rn_resource_piece(ev);
+	struct thread *thread = rn_thread_of(in, ev);
 
 	if (!thread)
 		return;
+	if (rn_fd_tells_more(ev)) {
+		if (in->objects)
+			rn_fd_table_more(in->objects, &thread->fds, ev);
+		return;
+	}
 	if (!resource)
 		rn_live_told(thread, ev);
 	else if (!(resource->flags & RN_PIECE_CUT))

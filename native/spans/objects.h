@@ -122,7 +122,10 @@ void rn_object_owners(const struct object_space *space, const struct object *obj
 /* The table of a thread that begins, by its start's record. `maker`: its maker's, or NULL. */
 void rn_fd_table_start(struct object_space *space, struct fd_user *user, struct fd_user *maker,
 		       const struct rn_event *start, struct process *owner);
-/* Of one whose start nobody saw: that of another thread of its process. */
+/* A record with what did not fit into that of its start. */
+bool rn_fd_tells_more(const struct rn_event *ev);
+void rn_fd_table_more(struct object_space *space, struct fd_user *user, const struct rn_event *ev);
+/* Of one whose start nobody saw, or that shares it: that of another thread. */
 void rn_fd_table_join(struct fd_user *user, struct fd_user *other, struct process *owner);
 void rn_fd_table_exec(struct object_space *space, struct fd_user *user);
 void rn_fd_table_end(struct object_space *space, struct fd_user *user);

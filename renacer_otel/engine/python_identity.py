@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from renacer_otel.engine import python_ptrace as trace
@@ -104,12 +104,12 @@ def at_exit(
     return [one.piece(fd) for fd, one in _CALLS[name](call) if one]
 
 
-def at_start(tid: int) -> tuple[list[bytes], bool]:
-    """Pieces of all that the command starts with, and whether there are more than fit."""
+def at_start(tid: int) -> Iterator[list[bytes]]:
+    """Pieces of all that the command starts with, for one record or more."""
     try:
         descriptors = sorted(map(int, os.listdir(f"/proc/{tid}/fd")))
     except OSError:
-        return [], False
+        descriptors = []
     pieces: list[bytes] = []
     for fd in descriptors:
         text = _fdinfo(tid, fd)
@@ -120,9 +120,10 @@ def at_start(tid: int) -> tuple[list[bytes], bool]:
         if one is None:
             continue
         if len(pieces) == _MOST:
-            return pieces, True
+            yield pieces
+            pieces = []
         pieces.append(one.piece(fd, 0))
-    return pieces, False
+    yield pieces
 
 
 def _ways_by(flags: int) -> int:

@@ -324,10 +324,15 @@ class Tracer:
         if birth == _LAUNCH:
             makers = (0, os.getpid(), 0)
         record.args = (task.ordinal, *makers, birth)
+        others: list[list[bytes]] = []
         if birth == _LAUNCH and self._wish.objects:
-            record.pieces, more = identity.at_start(task.tid)
-            record.flags = form.TRUNCATED if more else 0
+            first, *others = identity.at_start(task.tid)
+            record.pieces = first
         self._emit(record)
+        for pieces in others:
+            more = Record(form.CONTEXT, task.tid, task.pid, self._now)
+            more.pieces = pieces
+            self._emit(more)
 
     def _birth(self, maker: Task, event: int) -> None:
         tid = trace.event_message(maker.tid)

@@ -14,6 +14,7 @@ from renacer_otel.engine import native
 from renacer_otel.ring import trace_file
 from renacer_otel.spans import replay
 from tests.compiling import compiled
+from tests.engine.attaching import attached, detach, settled, tracer_of, until
 from tests.engine.tools import CALL, ENTER, traced
 from tests.spans import descriptors
 from tests.spans.descriptors import Checkpoint, Held, Lanes, Work
@@ -178,3 +179,19 @@ def test_random_work(tmp_path: Path, subject: Path, seed: int) -> None:
     with working(subject, tmp_path, traced("--format", "record", "-o", path)) as lanes:
         Work(lanes, f"launched {seed}", travel).steps(240, 6)
     assert compare(path, lanes, counted=not travel) > 1000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_work_of_processes_that_ran_before(tmp_path: Path, subject: Path, seed: int) -> None:
+    path = tmp_path / "run.renacer"
+    with working(subject, tmp_path) as lanes:
+        work = Work(lanes, f"attached {seed}", bool(seed % 2))
+        work.steps(60, 100)
+        pids = ",".join(str(pid) for pid in {lane.pid for lane in lanes.alive.values()})
+        with attached(pids, "--format", "record", "-o", path) as tracer:
+            until(lambda: all(tracer_of(lane.tid) for lane in lanes.alive.values()))
+            # Those that wait for a vfork stop when they are let go on.
+            until(lambda: all(one.waits or settled(one.tid) for one in lanes.alive.values()))
+            work.steps(150, 6)
+            detach(tracer)
+    assert compare(path, lanes, counted=False) > 500

@@ -102,8 +102,10 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  *                   [1] tid of the maker, 0 = unknown   [2] pid of the maker
  *                   [3] clone flags (0 where unknown)   [4] enum rn_birth
  *                   [5] when it was made, if attached to: Unix time, ns; 0 = unknown
+ *                   result, if attached to: a thread told of before that has the same table
+ *                   of descriptors, or its own tid; 0 = not known: its process's
  *                   pieces, if attached to: EXE, FDs of selected paths; OBJECTs, as of
- *                   the command, of which RN_FLAG_TRUNCATED says that there are more
+ *                   the command; CONTEXT records that follow have those that did not fit
  * RN_EXEC           [0] process ordinal   [1] tid before the exec
  *                   [2] enum rn_context   pieces: EXE, and CONTEXT if foreign
  *                   [3] Lamport time that TRACESTATE held, [4] the one written there;
@@ -113,7 +115,8 @@ _Static_assert(sizeof(struct rn_event) == 104, "the record header is 104 bytes")
  * RN_SIGNAL         nr = signal  [0] si_code  [1] si_pid  [2] si_uid  [3] si_addr/si_value
  *                   [4] si_status
  * RN_CONTEXT        a marker of the application: piece SPAN; none = it has no span now. With a
- *                   piece RESOURCE no marker: the process has published that
+ *                   piece RESOURCE no marker: the process has published that; with OBJECTs
+ *                   no marker: descriptors that did not fit into the record of its start
  * RN_GAP            [0] events lost  [1] calls lost whole (no record of them anywhere)
  *                   [2] exits lost of calls whose entry is recorded  [3] signals
  *                   [4] other events  [5] bytes that they would have taken
