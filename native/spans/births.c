@@ -85,19 +85,6 @@ struct thread *rn_thread_of(struct rn_interpreter *in, const struct rn_event *ev
 	return thread;
 }
 
-/* The descriptors of a process that begins. */
-static struct rn_fds *first_fds(struct rn_interpreter *in, struct thread *maker,
-				const struct rn_event *ev)
-{
-	if (!in->selector)
-		return NULL;
-	if (ev->args[4] == RN_BIRTH_ATTACH)
-		return rn_fds_of_pieces(ev);
-	if (!maker)
-		return ev->args[4] == RN_BIRTH_LAUNCH ? rn_fds_initial(in->selector) : NULL;
-	return rn_fds_inherit(in->selector, &maker->process->fds, ev->args[3] & CLONE_FILES);
-}
-
 /* The descriptors of a thread that begins: its maker's, by the maker's flags; or, of one that was
    there before, its leader's. */
 static void begin_table(struct rn_interpreter *in, struct thread *thread, struct thread *maker,
@@ -156,7 +143,6 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 			rn_process_attach(process, ev);
 			in->totals.attached++;
 		}
-		process->fds = first_fds(in, maker, ev);
 		if (maker && maker->open)
 			rn_process_made_by(process, maker,
 					   rn_has_span(in, maker)
@@ -169,6 +155,8 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	thread->process = process;
 	if (in->objects)
 		begin_table(in, thread, maker, leader, ev);
+	if (in->objects && in->selector && !maker)
+		rn_selector_start(in->selector, in->objects, &thread->fds, ev);
 	process->threads++;
 	in->totals.threads++;
 	if (maker && !maker->open)
@@ -214,7 +202,6 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 	}
 	rn_process_exec(process, ev);
 	rn_live_exec(thread);
-	rn_fds_exec(&process->fds);
 	rn_edges_exec(in->edges, thread, ev);
 	if (in->objects)
 		rn_fd_table_exec(in->objects, &thread->fds);

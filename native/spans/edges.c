@@ -33,15 +33,15 @@ struct edges *rn_edges_create(struct rn_interpreter *in)
 	rn_call_kinds_init();
 	edges->in = in;
 	edges->lives = rn_lives_create();
-	if (in->objects) {
+	if (in->has_tables) {
 		edges->channels = rn_channels_create(edges, in->config.selection.wanted);
 		edges->carriers = rn_carriers_create(edges, in->config.selection.wanted);
 		edges->locks = rn_locks_create(edges);
 	}
-	edges->futexes = rn_futexes_create(in->config.selection.wanted, in->objects != NULL);
+	edges->futexes = rn_futexes_create(in->config.selection.wanted, in->has_tables);
 	edges->signals = rn_signals_create(in->config.selection.wanted);
 	if (!edges->lives || !edges->futexes || !edges->signals ||
-	    (in->objects && !(edges->channels && edges->carriers && edges->locks))) {
+	    (in->has_tables && !(edges->channels && edges->carriers && edges->locks))) {
 		rn_edges_destroy(edges);
 		return NULL;
 	}

@@ -15,7 +15,7 @@ static const struct fd_role roles[] = {
 	{"openat", ROLE_OPEN, 2, O_CLOEXEC, 0, 0},
 	{"openat2", ROLE_OPEN2, FD_NEVER, 0, 0, 0},
 	{"open_by_handle_at", ROLE_OPEN, 2, O_CLOEXEC, 0, 0},
-	{"open_tree", ROLE_NEW, 2, O_CLOEXEC, RN_OBJECT_OTHER, 0},
+	{"open_tree", ROLE_TREE, 2, O_CLOEXEC, RN_OBJECT_OTHER, 0},
 	{"open_tree_attr", ROLE_NEW, 2, O_CLOEXEC, RN_OBJECT_OTHER, 0},
 	{"fsopen", ROLE_NEW, 1, 1, RN_OBJECT_OTHER, 0},
 	{"fsmount", ROLE_NEW, 1, 1, RN_OBJECT_OTHER, 0},
@@ -100,6 +100,46 @@ bool rn_objects_are_followed(const uint64_t *wanted)
 				return false;
 		}
 	return true;
+}
+
+/* Those by which descriptors of a path can be followed; what else makes some takes free numbers. */
+static bool follows_paths(const struct fd_role *role)
+{
+	switch ((enum fd_role_kind)role->role) {
+	case ROLE_OPEN:
+	case ROLE_CREATE:
+	case ROLE_OPEN2:
+	case ROLE_TREE:
+	case ROLE_DUP:
+	case ROLE_DUP_TO:
+	case ROLE_FCNTL:
+	case ROLE_CLOSE:
+	case ROLE_CLOSE_RANGE:
+	case ROLE_UNSHARE:
+	case ROLE_RING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void rn_selection_widen(uint64_t *wanted)
+{
+	for (size_t i = 0; i < N_ROLES; i++)
+		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
+			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
+
+			if (nr >= 0 && (unsigned)nr < RN_CALLS_MAX && follows_paths(&roles[i]))
+				wanted[abi * RN_ABI_WORDS + (unsigned)nr / 64u] |= 1ull << nr % 64;
+		}
+}
+
+bool rn_fd_is_opening(const struct object_space *space, uint8_t abi, int32_t nr)
+{
+	const struct fd_role *role = rn_fd_role(space, abi, nr);
+
+	return role && (role->role == ROLE_OPEN || role->role == ROLE_CREATE ||
+			role->role == ROLE_OPEN2 || role->role == ROLE_TREE);
 }
 
 const struct fd_role *rn_fd_role(const struct object_space *space, uint8_t abi, int32_t nr)

@@ -382,6 +382,7 @@ static void end_well(struct object_space *space, struct fd_user *user, const str
 			   flags & O_CLOEXEC);
 		break;
 	case ROLE_NEW:
+	case ROLE_TREE:
 		make_new(space, user, call, role);
 		break;
 	case ROLE_LANDLOCK: /* with flags it tells a number */

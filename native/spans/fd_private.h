@@ -60,6 +60,7 @@ enum fd_role_kind {
 	ROLE_CREATE,
 	ROLE_OPEN2, /* struct open_how is argument 2 */
 	ROLE_NEW,   /* an object of its own */
+	ROLE_TREE,  /* the same, of a path */
 	ROLE_LANDLOCK,
 	ROLE_SIGNALFD,
 	ROLE_SECCOMP,
@@ -94,6 +95,7 @@ struct fd_role {
 };
 
 #define FD_BOTH (RN_WAY_READ | RN_WAY_WRITE)
+#define FD_CHOSEN (1u << 7) /* a bit of an entry's ways: opened by a selected path */
 #define FD_NEVER 6u
 #define FD_ALWAYS 7u
 

@@ -27,7 +27,7 @@ uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd)
 {
 	const struct fd_entry *entry = rn_table_entry(table, fd);
 
-	return entry ? entry->ways : 0;
+	return entry ? entry->ways & FD_BOTH : 0;
 }
 
 uint64_t rn_fd_table_number(const struct fd_table *table)
@@ -58,6 +58,13 @@ int32_t rn_fd_from(const struct fd_table *table, int32_t fd)
 			at |= FD_PAGE - 1;
 	}
 	return -1;
+}
+
+bool rn_fd_is_chosen(const struct fd_table *table, int32_t fd)
+{
+	const struct fd_entry *entry = rn_table_entry(table, fd);
+
+	return entry && entry->ways & FD_CHOSEN;
 }
 
 static void *allot(struct object_space *space, size_t bytes)
@@ -374,6 +381,25 @@ void rn_fd_table_more(struct object_space *space, struct fd_user *user, const st
 		rn_table_set(space, user->table, (int32_t)p->total, &entry);
 		rn_object_put(space, entry.object);
 	}
+}
+
+void rn_fd_choose(struct object_space *space, struct fd_user *user, int32_t fd, bool cloexec)
+{
+	struct fd_entry *known = rn_table_entry(user->table, fd);
+	struct fd_entry entry = {
+		.ways = FD_CHOSEN, .cloexec = cloexec, .description = DESCRIPTION_UNKNOWN};
+
+	if (known)
+		known->ways |= FD_CHOSEN;
+	if (known || !user->table)
+		return;
+	entry.object = rn_object_new(space, RN_OBJECT_OTHER);
+	if (!entry.object)
+		return;
+	rn_object_share(entry.object);
+	rn_object_hold(entry.object);
+	rn_table_set(space, user->table, fd, &entry);
+	rn_object_put(space, entry.object);
 }
 
 static void be_found(struct object_space *space, struct fd_user *user, const struct rn_event *start)

@@ -35,8 +35,9 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 		if (!in->selector)
 			goto fail;
 	}
-	/* Only edges ask what descriptors mean. */
-	if (!config->no_edges && rn_objects_are_followed(selection->wanted)) {
+	/* Only edges ask what descriptors mean, and a selection which are of its paths. */
+	in->has_tables = !config->no_edges && rn_objects_are_followed(selection->wanted);
+	if (in->has_tables || selection->paths) {
 		in->objects = rn_objects_create();
 		if (!in->objects)
 			goto fail;
@@ -70,17 +71,11 @@ static void describe(const struct rn_interpreter *in, struct rn_call *call,
 	rn_live_describe(thread, call);
 }
 
-/* An entry: whether its call is told, and what it does to descriptors at once. */
-static bool select_entry(struct rn_interpreter *in, struct thread *thread,
-			 const struct rn_event *ev)
+/* Whether the call of an entry is told; before that does anything to descriptors. */
+static bool is_selected(const struct rn_interpreter *in, const struct thread *thread,
+			const struct rn_event *ev)
 {
-	bool selected;
-
-	if (!in->selector)
-		return true;
-	selected = rn_selector_wants(in->selector, thread->process->fds, ev);
-	rn_fds_entry(in->selector, &thread->process->fds, ev);
-	return selected;
+	return !in->selector || rn_selector_wants(in->selector, thread->fds.table, ev);
 }
 
 /* Whether a call is one of those asked for, and not just one to follow descriptors by. */
@@ -130,7 +125,8 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 	call->incomplete = joined.incomplete;
 	rn_edges_tell(in->edges, thread, call->seq);
 	if (in->selector) {
-		rn_fds_return(in->selector, &thread->process->fds, call);
+		if (in->objects)
+			rn_selector_return(in->selector, in->objects, &thread->fds, call);
 		if (!is_counted(in, call->entry))
 			return;
 		selected = selected && rn_selector_wants_outcome(in->selector, call);
@@ -173,7 +169,7 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 		return;
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* its exit was lost */
 	in->totals.calls += is_counted(in, ev);
-	thread->selected = select_entry(in, thread, ev);
+	thread->selected = is_selected(in, thread, ev);
 	rn_live_entry(thread, ev);
 	thread->open_lamport = rn_advance(in, thread, 0);
 	rn_edges_entry(in->edges, thread, ev);
@@ -217,7 +213,7 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 		return;
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED);
 	in->totals.calls += is_counted(in, ev);
-	thread->selected = select_entry(in, thread, ev);
+	thread->selected = is_selected(in, thread, ev);
 	rn_live_entry(thread, ev);
 	describe(in, &call, thread, ev);
 	call.exit = ev;

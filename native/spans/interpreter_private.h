@@ -20,7 +20,8 @@ struct rn_interpreter {
 	struct rn_totals totals;
 	struct rn_selector *selector; /* NULL = all is told */
 	struct edges *edges;
-	struct object_space *objects; /* NULL = they cannot be followed */
+	struct object_space *objects; /* NULL = nobody asks for them, or they cannot be followed */
+	bool has_tables; /* all that changes descriptors is recorded: edges may go by them */
 	uint64_t greatest; /* Lamport time of any event */
 	uint64_t last_time;
 	uint64_t last_seq; /* of a record that was fed */

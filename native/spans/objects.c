@@ -250,7 +250,7 @@ void rn_object_shut(struct object_space *space, struct object *object, uint8_t w
 	if (ways & RN_WAY_WRITE && --object->writers == 0)
 		ended |= RN_WAY_WRITE;
 	if (space->closed)
-		space->closed(space->ctx, object, ways, ended);
+		space->closed(space->ctx, object, ways & FD_BOTH, ended);
 	if (object->opens == 0) {
 		struct flight *inbox = object->inbox;
 

@@ -70,6 +70,8 @@ void rn_objects_destroy(struct object_space *space);
  * change by. Where they do not, nothing is known of any table.
  */
 bool rn_objects_are_followed(const uint64_t *wanted);
+/* Whether a call may make a descriptor of a path. */
+bool rn_fd_is_opening(const struct object_space *space, uint8_t abi, int32_t nr);
 /*
  * `closed` is told of each descriptor that goes, by how it was open (`ways`) and by which of these
  * ways it was the last (`ended`): during the call of rn_fd_*() that ends it, the entry of a close,
@@ -84,6 +86,10 @@ void rn_objects_watch(struct object_space *space,
 struct object *rn_fd_object(const struct fd_table *table, int32_t fd);
 /* How it is open: RN_WAY_*. */
 uint8_t rn_fd_ways(const struct fd_table *table, int32_t fd);
+/* Whether it was opened by a path that is selected, or copied from one that was. */
+bool rn_fd_is_chosen(const struct fd_table *table, int32_t fd);
+/* It was. `cloexec`: of one that nothing else tells of. */
+void rn_fd_choose(struct object_space *space, struct fd_user *user, int32_t fd, bool cloexec);
 /* Whether an exec closes it. */
 bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd);
 /* The first from `fd` on that means something; -1: none. */

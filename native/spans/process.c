@@ -58,7 +58,6 @@ void rn_process_free(struct process *process)
 {
 	if (!process)
 		return;
-	rn_fds_put(process->fds);
 	free(process->pub.exe);
 	rn_resource_clear(&process->pub);
 	free(process);

@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fds.h"
+#include "objects.h"
+
+struct rn_selector {
+	struct rn_selection config;
+};
 
 struct rn_selector *rn_selector_create(const struct rn_selection *config)
 {
@@ -15,8 +19,6 @@ struct rn_selector *rn_selector_create(const struct rn_selection *config)
 	if (!selector)
 		return NULL;
 	selector->config = *config;
-	if (config->paths)
-		rn_fd_roles(selector->role);
 	return selector;
 }
 
@@ -29,7 +31,7 @@ bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr)
 {
 	if (!wanted)
 		return true;
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_CALLS_MAX)
+	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_WORDS * 64u)
 		return false;
 	return wanted[abi * RN_ABI_WORDS + (uint32_t)nr / 64u] >> ((uint32_t)nr % 64u) & 1u;
 }
@@ -39,19 +41,8 @@ bool rn_selector_counts(const struct rn_selector *selector, const struct rn_even
 	return rn_selection_is_wanted(selector->config.wanted, ev->abi, ev->nr);
 }
 
-void rn_selection_widen(uint64_t *wanted)
-{
-	uint8_t role[RN_ABI_COUNT][RN_CALLS_MAX] = {{0}};
-
-	rn_fd_roles(role);
-	for (uint32_t abi = 0; abi < RN_ABI_COUNT; abi++)
-		for (uint32_t nr = 0; nr < RN_CALLS_MAX; nr++)
-			if (role[abi][nr])
-				wanted[abi * RN_ABI_WORDS + nr / 64u] |= 1ull << nr % 64u;
-}
-
-bool rn_selector_is_path(const struct rn_selector *selector, const struct rn_event *ev,
-			 unsigned arg)
+/* Whether argument `arg` of this entry is one of the selected paths, byte for byte. */
+static bool is_path(const struct rn_selector *selector, const struct rn_event *ev, unsigned arg)
 {
 	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p)) {
 		if (p->arg != arg || p->type != RN_PIECE_PATH ||
@@ -64,7 +55,7 @@ bool rn_selector_is_path(const struct rn_selector *selector, const struct rn_eve
 	return false;
 }
 
-bool rn_selector_wants(const struct rn_selector *selector, const struct rn_fds *fds,
+bool rn_selector_wants(const struct rn_selector *selector, const struct fd_table *table,
 		       const struct rn_event *ev)
 {
 	const struct rn_syscall_desc *desc = rn_syscall(ev->abi, ev->nr);
@@ -76,12 +67,12 @@ bool rn_selector_wants(const struct rn_selector *selector, const struct rn_fds *
 	for (unsigned arg = 0; arg < desc->nargs; arg++) {
 		switch (desc->args[arg].kind) {
 		case RN_ARG_PATH:
-			if (rn_selector_is_path(selector, ev, arg))
+			if (is_path(selector, ev, arg))
 				return true;
 			break;
 		case RN_ARG_FD:
 		case RN_ARG_DIRFD:
-			if (rn_fds_has(fds, (int32_t)ev->args[arg]))
+			if (rn_fd_is_chosen(table, (int32_t)ev->args[arg]))
 				return true;
 			break;
 		default:
@@ -89,6 +80,31 @@ bool rn_selector_wants(const struct rn_selector *selector, const struct rn_fds *
 		}
 	}
 	return false;
+}
+
+void rn_selector_start(const struct rn_selector *selector, struct object_space *space,
+		       struct fd_user *user, const struct rn_event *ev)
+{
+	for (uint32_t i = 0; ev->args[4] == RN_BIRTH_LAUNCH && i < selector->config.n_fds; i++)
+		rn_fd_choose(space, user, selector->config.fds[i], false);
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_FD && p->total <= INT32_MAX)
+			rn_fd_choose(space, user, (int32_t)p->total, p->flags & RN_PIECE_CLOEXEC);
+}
+
+void rn_selector_return(const struct rn_selector *selector, struct object_space *space,
+			struct fd_user *user, const struct rn_call *call)
+{
+	bool opened =
+		selector->config.paths && call->entry && call->result >= 0 &&
+		call->result <= INT32_MAX &&
+		!(call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED | RN_FLAG_UNFINISHED)) &&
+		rn_fd_is_opening(space, call->abi, call->nr);
+
+	for (unsigned arg = 0; opened && arg < call->desc->nargs; arg++)
+		if (call->desc->args[arg].kind == RN_ARG_PATH &&
+		    is_path(selector, call->entry, arg))
+			rn_fd_choose(space, user, (int32_t)call->result, false);
 }
 
 bool rn_selector_waits(const struct rn_selector *selector)

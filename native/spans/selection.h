@@ -8,9 +8,9 @@
 
 #include "renacer/interpret.h"
 
-/* Descriptors of a process that were opened by a selected path; shared like the kernel's table. */
-struct rn_fds;
-
+struct fd_table;
+struct fd_user;
+struct object_space;
 struct rn_selector;
 
 /* NULL: no memory. What `config` points to is borrowed. */
@@ -21,7 +21,7 @@ void rn_selector_destroy(struct rn_selector *selector);
    followed by. */
 bool rn_selector_counts(const struct rn_selector *selector, const struct rn_event *ev);
 /* Whether a call is selected by what its entry says. `ev` carries the entry's pieces. */
-bool rn_selector_wants(const struct rn_selector *selector, const struct rn_fds *fds,
+bool rn_selector_wants(const struct rn_selector *selector, const struct fd_table *table,
 		       const struct rn_event *ev);
 /* The same of a finished call's outcome. */
 bool rn_selector_wants_outcome(const struct rn_selector *selector, const struct rn_call *call);
@@ -29,18 +29,11 @@ bool rn_selector_wants_outcome(const struct rn_selector *selector, const struct 
 bool rn_selector_waits(const struct rn_selector *selector);
 bool rn_selector_wants_signal(const struct rn_selector *selector, int sig);
 
-/* Descriptors: what a call's entry and its return do to them. */
-void rn_fds_entry(const struct rn_selector *selector, struct rn_fds **fds,
-		  const struct rn_event *ev);
-void rn_fds_return(const struct rn_selector *selector, struct rn_fds **fds,
-		   const struct rn_call *call);
-/* Those that the command starts with. */
-struct rn_fds *rn_fds_initial(const struct rn_selector *selector);
-/* Those of a process that was attached to. */
-struct rn_fds *rn_fds_of_pieces(const struct rn_event *ev);
-/* A child's: the same table, or a copy. `*fds` of the maker. */
-struct rn_fds *rn_fds_inherit(const struct rn_selector *selector, struct rn_fds **fds, bool shared);
-void rn_fds_exec(struct rn_fds **fds);
-void rn_fds_put(struct rn_fds *fds);
+/* Which descriptors are of selected paths: of a process that begins, by its start's record, once it
+   has its table; after a call, once the table is as that has left it. */
+void rn_selector_start(const struct rn_selector *selector, struct object_space *space,
+		       struct fd_user *user, const struct rn_event *ev);
+void rn_selector_return(const struct rn_selector *selector, struct object_space *space,
+			struct fd_user *user, const struct rn_call *call);
 
 #endif

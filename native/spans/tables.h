@@ -9,7 +9,6 @@
 
 #include "objects.h"
 
-struct rn_fds;
 struct carrying;
 struct futex_wait;
 struct next_links;
@@ -31,7 +30,6 @@ struct process {
 	bool vforked;           /* its maker waits until it runs a program, or ends */
 	bool ran;               /* a program of its own */
 	struct cause image;     /* the entry of its first exec; seq 0 = not known */
-	struct rn_fds *fds; /* opened by a selected path; NULL = none */
 };
 
 struct thread {

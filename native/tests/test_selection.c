@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "world.h"
+#include "fd_world.h"
 
 #define CALL_NUMBERS 512u
 
@@ -104,7 +104,7 @@ static void test_copies_and_closes(void)
 	CHECK(reads(7, 10));
 	told(7, 7, "close_range", 100, 0xffffffff, 0, 0);
 	CHECK(!reads(7, 200) && reads(7, 10));
-	told(7, 7, "close_range", 0, 0xffffffff, 0, -22);
+	told(7, 7, "close_range", 0, 0xffffffff, 8, -22);
 	CHECK(reads(7, 10));
 	/* An unheard-of close: the number comes anew from an open of something else. */
 	opens(7, "/other", 0, 10);
@@ -115,6 +115,22 @@ static void test_copies_and_closes(void)
 	finish();
 }
 
+static void birth_of(int32_t tid, int32_t pid, int32_t maker, uint64_t ordinal, uint64_t flags)
+{
+	struct rn_event *ev = world_next(&w, RN_PROCESS_START, tid, pid);
+
+	ev->args[0] = ordinal;
+	ev->args[1] = ev->args[2] = (uint64_t)maker;
+	ev->args[3] = flags;
+	ev->args[4] = RN_BIRTH_CLONE;
+	world_feed(&w);
+}
+
+static void fork_of(int32_t pid, int32_t maker, uint64_t ordinal, uint64_t flags)
+{
+	birth_of(pid, pid, maker, ordinal, flags);
+}
+
 /* A close takes effect as it begins: the number may be another's before it returns. */
 static void test_close_beside_an_open(void)
 {
@@ -122,7 +138,7 @@ static void test_close_beside_an_open(void)
 
 	world_open_selecting(&w, &by_path);
 	world_start(&w, 7, 7, 1, 0, 0);
-	world_start(&w, 8, 7, 1, 7, 7);
+	birth_of(8, 7, 7, 1, CLONE_FILES);
 	opens(7, "/sel", 0, 3);
 	ev = world_syscall(&w, RN_SYSCALL_ENTER, 8, 7, "close");
 	ev->args[0] = 3;
@@ -134,17 +150,6 @@ static void test_close_beside_an_open(void)
 	CHECK_INT(w.ncalls, 3); /* the selection was made at its entry */
 	CHECK(reads(7, 3));
 	finish();
-}
-
-static void fork_of(int32_t pid, int32_t maker, uint64_t ordinal, uint64_t flags)
-{
-	struct rn_event *ev = world_next(&w, RN_PROCESS_START, pid, pid);
-
-	ev->args[0] = ordinal;
-	ev->args[1] = ev->args[2] = (uint64_t)maker;
-	ev->args[3] = flags;
-	ev->args[4] = RN_BIRTH_CLONE;
-	world_feed(&w);
 }
 
 static void test_children_and_execs(void)
@@ -182,6 +187,56 @@ static void test_descriptors_from_the_start(void)
 	world_start(&w, 7, 7, 1, 0, 0);
 	world_exec(&w, 7, 7, "/bin/x", RN_CONTEXT_NONE, NULL);
 	CHECK(reads(7, 0) && reads(7, 9) && !reads(7, 1));
+	finish();
+}
+
+/* By messages and by another process's table, too; and through what unshares a table. */
+static void test_other_ways(void)
+{
+	const int32_t sent = 6;
+
+	world_open_selecting(&w, &by_path);
+	world_start(&w, 7, 7, 1, 0, 0);
+	fd_socketpair(&w, 7, 3, 4, 500);
+	fork_of(8, 7, 2, 0);
+	opens(7, "/sel", 0, 6);
+	fd_send(&w, 7, 3, &sent, 1, 1);
+	fd_receive(&w, 8, 4, &sent, 1, MSG_CMSG_CLOEXEC);
+	world_feed(&w);
+	CHECK(reads(8, 6) && !reads(8, 3));
+	fork_of(9, 8, 3, CLONE_FILES);
+	fd_call(&w, 9, "unshare", CLONE_FILES, 0, 0, 0);
+	fd_call(&w, 9, "close", 6, 0, 0, 0);
+	CHECK(reads(8, 6) && !reads(9, 6));
+	world_exec(&w, 8, 8, "/bin/x", RN_CONTEXT_NONE, NULL);
+	CHECK(!reads(8, 6) && reads(7, 6));
+	finish();
+}
+
+/* Of an attached process: what its start tells, beside what it tells of objects. */
+static void test_descriptors_of_an_attached_process(void)
+{
+	const struct rn_object_id pipe = {.kind = RN_OBJECT_PIPE, .inode = 77, .ways = 1};
+	struct rn_event *ev;
+
+	world_open_selecting(&w, &by_path);
+	ev = world_next(&w, RN_PROCESS_START, 7, 7);
+	ev->args[0] = 2;
+	ev->args[4] = RN_BIRTH_ATTACH;
+	for (int32_t fd = 3; fd < 5; fd++) {
+		struct rn_piece *piece = (struct rn_piece *)((uint8_t *)ev + ev->size);
+
+		record_piece(ev, RN_PIECE_FD, RN_PIECE_NO_ARG, fd == 4 ? RN_PIECE_CLOEXEC : 0,
+			     "/sel", 4);
+		piece->total = (uint64_t)fd;
+	}
+	fd_piece(ev, 3, &pipe, 0);
+	fd_piece(ev, 5, &pipe, 0);
+	world_feed(&w);
+	CHECK(reads(7, 3) && reads(7, 4) && !reads(7, 5));
+	CHECK_INT(object_of(&w, 7, 3)->id.kind, RN_OBJECT_PIPE);
+	world_exec(&w, 7, 7, "/bin/x", RN_CONTEXT_NONE, NULL);
+	CHECK(reads(7, 3) && !reads(7, 4));
 	finish();
 }
 
@@ -353,6 +408,8 @@ int main(void)
 	test_close_beside_an_open();
 	test_children_and_execs();
 	test_descriptors_from_the_start();
+	test_other_ways();
+	test_descriptors_of_an_attached_process();
 	test_calls_not_asked_for();
 	test_outcomes();
 	test_links();
