@@ -402,6 +402,40 @@ static void test_makers(void)
 	free(w);
 }
 
+/* An engine that captures no memory tells of objects all the same. */
+static void test_pairs_by_their_objects(void)
+{
+	struct rn_object_id id = {.kind = RN_OBJECT_PIPE, .inode = 5, .ways = RN_WAY_READ};
+	struct world *w = malloc(sizeof(*w));
+	struct closings closings;
+	struct rn_event *ev;
+
+	begin(w, &closings);
+	ev = fd_event(w, RN_SYSCALL, MAIN, "pipe2", 0x1000, O_CLOEXEC, 0, 0, 0);
+	fd_piece(ev, 3, &id, RN_PIECE_AT_EXIT);
+	id.ways = RN_WAY_WRITE;
+	fd_piece(ev, 4, &id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK(object_of(w, MAIN, 3) && object_of(w, MAIN, 3) == object_of(w, MAIN, 4));
+	CHECK(is_cloexec(w, MAIN, 3) && !object_of(w, MAIN, 3)->foreign);
+	CHECK_INT(object_of(w, MAIN, 3)->readers, 1);
+	CHECK_INT(object_of(w, MAIN, 3)->writers, 1);
+	ev = fd_event(w, RN_SYSCALL, MAIN, "socketpair", AF_UNIX, SOCK_STREAM, 0, 0x1000, 0);
+	id.kind = RN_OBJECT_SOCKET;
+	fd_piece(ev, 5, &id, RN_PIECE_AT_EXIT);
+	id.inode = 6;
+	fd_piece(ev, 6, &id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK(object_of(w, MAIN, 5)->peer == object_of(w, MAIN, 6));
+	/* One alone is no pair. */
+	ev = fd_event(w, RN_SYSCALL, MAIN, "pipe2", 0x1000, 0, 0, 0, 0);
+	fd_piece(ev, 7, &id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK(!object_of(w, MAIN, 7));
+	end(w);
+	free(w);
+}
+
 static void test_pidfds(void)
 {
 	struct world *w = malloc(sizeof(*w));
@@ -522,6 +556,7 @@ int main(void)
 	test_changes_during_a_fork();
 	test_found_and_inherited();
 	test_makers();
+	test_pairs_by_their_objects();
 	test_pidfds();
 	test_connections();
 	test_losses_and_filters();
