@@ -436,6 +436,57 @@ static void test_pairs_by_their_objects(void)
 	free(w);
 }
 
+static struct rn_event *socketcall(struct world *w, uint64_t which, int64_t result)
+{
+	struct rn_event *ev = fd_event(w, RN_SYSCALL, MAIN, "read", which, 0x1000, 0, 0, result);
+
+	ev->abi = RN_ABI_I386;
+	ev->nr = rn_syscall_number(RN_ABI_I386, "socketcall");
+	return ev;
+}
+
+/* Its arguments are in memory, which no record has. */
+static void test_socketcalls(void)
+{
+	struct rn_object_id id = {.kind = RN_OBJECT_SOCKET, .family = AF_UNIX, .inode = 70};
+	struct world *w = malloc(sizeof(*w));
+	struct closings closings;
+	struct object *pipe;
+	struct rn_event *ev;
+
+	begin(w, &closings);
+	ev = socketcall(w, 8, 0); /* socketpair */
+	id.peer = 71;
+	fd_piece(ev, 3, &id, RN_PIECE_AT_EXIT);
+	id.inode = 71;
+	id.peer = 70;
+	fd_piece(ev, 4, &id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK_INT(object_of(w, MAIN, 3)->id.inode, 70);
+	CHECK(object_of(w, MAIN, 3)->peer == object_of(w, MAIN, 4));
+	fd_pipe(w, MAIN, 5, 6, 0, 80);
+	pipe = object_of(w, MAIN, 5);
+	CHECK(!pipe->foreign);
+	socketcall(w, 16, 1); /* sendmsg: of what, nobody knows */
+	world_feed(w);
+	CHECK(pipe->foreign);
+	ev = socketcall(w, 17, 1); /* recvmsg */
+	fd_piece(ev, 7, &pipe->id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK(object_of(w, MAIN, 7) == pipe);
+	socketcall(w, 1, 8); /* socket: nothing is told of it */
+	world_feed(w);
+	CHECK(object_of(w, MAIN, 8)->foreign);
+	ev = socketcall(w, 3, 0); /* connect */
+	id.inode = 90;
+	id.peer = 0;
+	fd_piece(ev, 8, &id, RN_PIECE_AT_EXIT);
+	world_feed(w);
+	CHECK_INT(object_of(w, MAIN, 8)->id.inode, 90);
+	end(w);
+	free(w);
+}
+
 static void test_pidfds(void)
 {
 	struct world *w = malloc(sizeof(*w));
@@ -557,6 +608,7 @@ int main(void)
 	test_found_and_inherited();
 	test_makers();
 	test_pairs_by_their_objects();
+	test_socketcalls();
 	test_pidfds();
 	test_connections();
 	test_losses_and_filters();
