@@ -508,7 +508,8 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 		piece = readable(call, arg);
 		if (!piece || (meaning->kind == RN_ARG_IOVEC_OUT && gave_nothing(call)))
 			return rn_write_pointer(out, call->args[arg]);
-		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total, style);
+		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total, style,
+				       NULL);
 	case RN_ARG_LENGTH_INOUT:
 		return write_length(out, call, arg);
 	case RN_ARG_DIRENTS_OUT:

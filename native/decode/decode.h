@@ -185,8 +185,10 @@ struct rn_peer {
 };
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
 
+struct rn_netlink;
+/* `netlink`: they hold such messages; else NULL. */
 char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total,
-		      const struct rn_style *style);
+		      const struct rn_style *style, const struct rn_netlink *netlink);
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
 /* What comes after the family of one of the rarer families; NULL: not known, or too short. */
 char *rn_write_rare_address(char *out, unsigned abi, const uint8_t *data, size_t len);

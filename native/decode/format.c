@@ -3,7 +3,7 @@
  * Arguments as text, by their kinds. No call is named here: what a call's arguments
  * are is told by the tables.
  */
-#include "decode.h"
+#include "netlink.h"
 
 /* The bits of open's flags that make its mode count; the same in every ABI known here. */
 #define CREATING_FLAGS (0100u | 020000000u) /* O_CREAT, O_TMPFILE */
@@ -16,13 +16,15 @@
 #define CPUS_PER_BYTE 48u
 #define CPUS_MAX 128u
 
-static size_t room_of(const struct rn_event *ev)
+/* `netlink`: some buffer holds messages of such a socket. */
+static size_t room_of(const struct rn_event *ev, bool netlink)
 {
 	const struct rn_piece *piece = ev->pieces ? rn_piece_first(ev) : NULL;
 	size_t room = 0;
 
 	for (; piece; piece = rn_piece_next(ev, piece))
-		room += piece->type == RN_PIECE_STRUCT
+		room += piece->type == RN_PIECE_STRUCT ||
+					(netlink && piece->type == RN_PIECE_BUFFER)
 				? (size_t)RN_SHAPE_PER_BYTE * piece->len + RN_SHAPE_EXTRA
 				: (size_t)(piece->type == RN_PIECE_BUFFER && piece->len <= CPUS_MAX
 						   ? CPUS_PER_BYTE
@@ -31,14 +33,25 @@ static size_t room_of(const struct rn_event *ev)
 	return room;
 }
 
+static bool has_netlink(const struct rn_event *ev)
+{
+	const struct rn_piece *piece = ev && ev->pieces ? rn_piece_first(ev) : NULL;
+
+	for (; piece; piece = rn_piece_next(ev, piece))
+		if (piece->type == RN_PIECE_NETLINK)
+			return true;
+	return false;
+}
+
 size_t rn_call_room(const struct rn_call *call)
 {
+	bool netlink = has_netlink(call->entry) || has_netlink(call->exit);
 	size_t room = 6 * ARG_EXTRA;
 
 	if (call->entry)
-		room += room_of(call->entry);
+		room += room_of(call->entry, netlink);
 	if (call->exit && call->exit != call->entry)
-		room += room_of(call->exit);
+		room += room_of(call->exit, netlink);
 	return room;
 }
 
@@ -107,22 +120,27 @@ static char *write_string(char *out, const struct rn_piece *piece, uint32_t limi
 
 /* `length` is how much the call was given, or gave. */
 static char *write_buffer(char *out, const struct rn_call *call, unsigned arg, uint64_t length,
-			  uint32_t limit)
+			  const struct rn_style *style)
 {
 	const struct rn_piece *piece = readable(call, arg, RN_PIECE_BUFFER);
+	struct rn_netlink netlink;
 
+	if (piece && rn_netlink_of(call, arg, style, &netlink))
+		return rn_write_netlink(out, &netlink, rn_piece_data(piece), piece->len,
+					piece->flags & RN_PIECE_CUT);
 	if (piece)
-		return write_string(out, piece, limit);
+		return write_string(out, piece, style->string_limit);
 	if (length == 0 && call->args[arg] != 0)
 		return rn_write_text(out, "\"\"");
 	return rn_write_pointer(out, call->args[arg]);
 }
 
-static char *write_out_buffer(char *out, const struct rn_call *call, unsigned arg, uint32_t limit)
+static char *write_out_buffer(char *out, const struct rn_call *call, unsigned arg,
+			      const struct rn_style *style)
 {
 	if (call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED | RN_FLAG_UNFINISHED))
 		return rn_write_pointer(out, call->args[arg]);
-	return write_buffer(out, call, arg, (uint64_t)call->result, limit);
+	return write_buffer(out, call, arg, (uint64_t)call->result, style);
 }
 
 static char *write_out_path(char *out, const struct rn_call *call, unsigned arg, uint32_t limit)
@@ -305,14 +323,14 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 		if (meaning.form == RN_SHAPE_CPUS)
 			return write_cpus(out, call, arg);
 		return write_buffer(out, call, arg, meaning.aux < 6 ? call->args[meaning.aux] : 1,
-				    string_limit);
+				    style);
 	case RN_ARG_BUF_OUT:
 		if (meaning.form == RN_SHAPE_HEX)
 			return write_hex_bytes(out, call, arg, string_limit);
 		if (meaning.form == RN_SHAPE_CPUS)
 			return rn_gave_nothing(call) ? rn_write_pointer(out, value)
 						     : write_cpus(out, call, arg);
-		return write_out_buffer(out, call, arg, string_limit);
+		return write_out_buffer(out, call, arg, style);
 	case RN_ARG_PATH_OUT:
 		return write_out_path(out, call, arg,
 				      meaning.form == RN_SHAPE_LIMITED ? string_limit : UINT32_MAX);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Lists of buffers (readv, writev), as strace 6.1 writes them. */
-#include "decode.h"
+#include "netlink.h"
 
 char *rn_write_iovecs(char *out, const uint8_t *data, size_t left, uint64_t total,
-		      const struct rn_style *style)
+		      const struct rn_style *style, const struct rn_netlink *netlink)
 {
 	uint32_t limit = style->string_limit;
 	uint64_t count = 0;
@@ -22,6 +22,8 @@ char *rn_write_iovecs(char *out, const uint8_t *data, size_t left, uint64_t tota
 		out = rn_write_text(out, count++ ? ", {iov_base=" : "{iov_base=");
 		if (unread || style->no_payload)
 			out = rn_write_pointer(out, head.base);
+		else if (netlink && len)
+			out = rn_write_netlink(out, netlink, data, len, len < head.shown);
 		else
 			out = rn_write_quoted(out, data, len < limit ? len : limit,
 					      len > limit || len < head.shown);

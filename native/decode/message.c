@@ -2,7 +2,7 @@
 /* struct msghdr and struct mmsghdr, as strace 6.1 writes them. */
 #include <sys/socket.h>
 
-#include "decode.h"
+#include "netlink.h"
 
 struct part {
 	const uint8_t *data;
@@ -135,6 +135,7 @@ struct message {
 	struct part name, iov, control;
 	uint32_t room;
 	bool know_room;
+	const struct rn_netlink *netlink; /* or NULL */
 };
 
 static char *write_one(char *out, const struct rn_call *call, const struct message *message,
@@ -158,8 +159,8 @@ static char *write_one(char *out, const struct rn_call *call, const struct messa
 	if (!head->iov || message->iov.unread)
 		out = rn_write_pointer(out, head->iov);
 	else
-		out = rn_write_iovecs(out, message->iov.data, message->iov.len, head->iovlen,
-				      style);
+		out = rn_write_iovecs(out, message->iov.data, message->iov.len, head->iovlen, style,
+				      message->netlink);
 	out = rn_write_u64(rn_write_text(out, ", msg_iovlen="), head->iovlen);
 	if (head->controllen) {
 		out = rn_write_text(out, ", msg_control=");
@@ -185,12 +186,14 @@ char *rn_write_message(char *out, const struct rn_call *call, const struct rn_pi
 		rn_fd_pieces_of(call, piece->arg, piece->flags & RN_PIECE_AT_EXIT);
 	const uint8_t *data = rn_piece_data(piece);
 	size_t left = piece->len;
+	struct rn_netlink netlink;
+	bool is_netlink = rn_netlink_of(call, piece->arg, style, &netlink);
 	unsigned count = 0;
 
 	if (many)
 		*out++ = '[';
 	while (left >= sizeof(struct rn_message_head)) {
-		struct message message = {.room = 0};
+		struct message message = {.netlink = is_netlink ? &netlink : NULL};
 
 		memcpy(&message.head, data, sizeof(message.head));
 		data += sizeof(message.head);

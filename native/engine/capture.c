@@ -113,6 +113,14 @@ static void want(struct rn_engine *e, const struct task *task, struct reading *r
 	add_want(e, task, reading, &one, total < limit ? total : limit);
 }
 
+/* A buffer's first bytes; of messages as many as tell what they are. */
+static uint64_t buffer_limit(const struct rn_engine *e, const struct task *task)
+{
+	if (task->desc->flags & RN_CALL_MESSAGES && e->config.string_limit < 16)
+		return 16;
+	return e->config.string_limit;
+}
+
 static void want_string(struct rn_engine *e, const struct task *task, struct reading *reading,
 			enum rn_piece_type type, unsigned arg)
 {
@@ -121,14 +129,37 @@ static void want_string(struct rn_engine *e, const struct task *task, struct rea
 	add_want(e, task, reading, &one, PATH_LIMIT);
 }
 
+/* Of messages of a netlink socket much more is shown than of other bytes. False: it is none. */
+static bool read_netlink(struct rn_engine *e, const struct task *task, const struct want *want,
+			 struct rn_span_of_memory *span, uint32_t *protocol)
+{
+	if (want->type != RN_PIECE_BUFFER || !(task->desc->flags & RN_CALL_MESSAGES) ||
+	    !rn_may_be_netlink(span->to, span->got) ||
+	    !rn_is_netlink(task->tid, (int32_t)task->args[0], protocol))
+		return false;
+	if (rn_netlink_is_shown(*protocol) && span->len < RN_NETLINK_MAX &&
+	    span->len < want->total) {
+		span->len = at_most(want->total, RN_NETLINK_MAX);
+		span->got = rn_memory_read_one(e, task->tid, span->addr, span->to, span->len);
+	}
+	return true;
+}
+
 static void read_wanted(struct rn_engine *e, const struct task *task, struct reading *reading,
 			struct record *rec, unsigned flags)
 {
 	if (reading->n == 0)
 		return;
 	rn_memory_read(e, task->tid, reading->spans, reading->n);
-	for (unsigned i = 0; i < reading->n; i++)
-		add_read(rec, &reading->wants[i], e->scratch[i], &reading->spans[i], flags);
+	for (unsigned i = 0; i < reading->n; i++) {
+		const struct want *want = &reading->wants[i];
+		uint32_t protocol;
+		bool netlink = read_netlink(e, task, want, &reading->spans[i], &protocol);
+
+		add_read(rec, want, e->scratch[i], &reading->spans[i], flags);
+		if (netlink)
+			rn_piece_add(rec, RN_PIECE_NETLINK, want->arg, NULL, 0, protocol, flags);
+	}
 }
 
 static void want_shape(struct rn_engine *e, const struct task *task, struct reading *reading,
@@ -172,7 +203,7 @@ static void capture_entry(struct rn_engine *e, struct task *task, struct reading
 		break;
 	case RN_ARG_BUF_IN:
 		want(e, task, reading, RN_PIECE_BUFFER, i, task->args[meaning.aux],
-		     e->config.string_limit);
+		     buffer_limit(e, task));
 		break;
 	case RN_ARG_STRUCT_IN:
 	case RN_ARG_STRUCT_INOUT:
@@ -273,7 +304,7 @@ static void capture_exit(struct rn_engine *e, struct task *task, int64_t result,
 	switch (meaning.kind) {
 	case RN_ARG_BUF_OUT:
 		want(e, task, reading, RN_PIECE_BUFFER, i, filled(task, &meaning, result),
-		     e->config.string_limit);
+		     buffer_limit(e, task));
 		break;
 	case RN_ARG_PATH_OUT:
 		want(e, task, reading, RN_PIECE_PATH, i, filled(task, &meaning, result),

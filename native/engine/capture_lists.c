@@ -149,6 +149,7 @@ static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64
 			    uint64_t count, uint64_t given, uint8_t *out)
 {
 	static uint8_t bytes[BATCH][IOVEC_HEAD_MAX];
+	bool messages = task->desc->flags & RN_CALL_MESSAGES;
 	size_t head = at_most(e->config.string_limit, IOVEC_HEAD_MAX), word = word_of(task);
 	uint8_t list[IOVEC_MAX * 16];
 	unsigned n = (unsigned)at_most(count, IOVEC_MAX);
@@ -156,6 +157,8 @@ static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64
 
 	if (n == 0)
 		return 0;
+	if (messages && head < 16)
+		head = 16; /* as many as tell what they are */
 	n = (unsigned)(rn_memory_read_one(e, task->tid, addr, list, n * 2 * word) / (2 * word));
 	if (n == 0)
 		return UINT32_MAX;
@@ -198,6 +201,46 @@ static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64
 	return (uint32_t)(out - start);
 }
 
+/* The same, more of each: buffers of messages of a netlink socket; at most `*budget` in all. */
+static uint32_t read_longer(struct rn_engine *e, const struct task *task, uint64_t addr,
+			    uint64_t count, uint64_t given, size_t *budget, uint8_t *out)
+{
+	size_t word = word_of(task), got;
+	uint8_t list[IOVEC_MAX * 16], *start = out;
+	unsigned n = (unsigned)at_most(count, IOVEC_MAX);
+
+	n = (unsigned)(rn_memory_read_one(e, task->tid, addr, list, n * 2 * word) / (2 * word));
+	for (unsigned i = 0; i < n; i++) {
+		struct rn_iovec_head head = {.base = word_at(list, 2 * i, word),
+					     .len = word_at(list, 2 * i + 1, word)};
+		size_t want;
+
+		head.shown = head.len < given ? head.len : given;
+		given -= head.shown;
+		want = at_most(head.shown, *budget);
+		memset(out + sizeof(head), 0, rn_pad8((uint32_t)want));
+		got = want ? rn_memory_read_one(e, task->tid, head.base, out + sizeof(head), want)
+			   : 0;
+		head.captured = got || !want ? got : UINT64_MAX;
+		*budget -= got;
+		memcpy(out, &head, sizeof(head));
+		out += sizeof(head) + rn_pad8((uint32_t)got);
+	}
+	return (uint32_t)(out - start);
+}
+
+/* Whether the first of these buffers begins like a netlink message. */
+static bool begins_as_netlink(const uint8_t *iovecs, uint32_t len)
+{
+	struct rn_iovec_head head;
+
+	if (len == UINT32_MAX || len < sizeof(head))
+		return false;
+	memcpy(&head, iovecs, sizeof(head));
+	return head.captured <= len - sizeof(head) &&
+	       rn_may_be_netlink(iovecs + sizeof(head), head.captured);
+}
+
 void rn_capture_iovecs(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
 		       uint64_t count, uint64_t given, unsigned flags)
 {
@@ -226,9 +269,15 @@ static uint8_t *append(struct rn_engine *e, const struct task *task, uint64_t ad
 	return out + rn_pad8((uint32_t)got);
 }
 
+struct netlink {
+	bool is;
+	uint32_t protocol;
+	size_t budget; /* bytes that may still be captured */
+};
+
 /* One struct msghdr and what it leads to. */
 static uint8_t *read_message(struct rn_engine *e, const struct task *task, const uint8_t *raw,
-			     uint64_t given, uint8_t *out)
+			     uint64_t given, struct netlink *netlink, uint8_t *out)
 {
 	size_t word = word_of(task);
 	struct rn_message_head head = {
@@ -248,6 +297,14 @@ static uint8_t *read_message(struct rn_engine *e, const struct task *task, const
 		     &head.name_bytes);
 	if (head.iov) {
 		head.iov_bytes = read_iovecs(e, task, head.iov, head.iovlen, given, out);
+		if (begins_as_netlink(out, head.iov_bytes) &&
+		    (netlink->is ||
+		     rn_is_netlink(task->tid, (int32_t)task->args[0], &netlink->protocol))) {
+			netlink->is = true;
+			if (rn_netlink_is_shown(netlink->protocol))
+				head.iov_bytes = read_longer(e, task, head.iov, head.iovlen, given,
+							     &netlink->budget, out);
+		}
 		if (head.iov_bytes != UINT32_MAX)
 			out += head.iov_bytes;
 	}
@@ -264,6 +321,7 @@ void rn_capture_messages(struct rn_engine *e, struct task *task, struct record *
 	size_t word = word_of(task), one = 7 * word, stride = what->many ? 8 * word : one;
 	uint8_t raw[MESSAGES_MAX * 64 + 8] = {0}, *out = e->scratch[0];
 	unsigned n = (unsigned)at_most(what->count, MESSAGES_MAX);
+	struct netlink netlink = {.budget = RN_NETLINK_MAX};
 	uint64_t given = what->given;
 
 	if (task->args[arg] == 0 || n == 0)
@@ -289,10 +347,12 @@ void rn_capture_messages(struct rn_engine *e, struct task *task, struct record *
 			memcpy(&sent, raw + i * stride + 7 * word, 4);
 			given = sent;
 		}
-		out = read_message(e, task, raw + i * stride, given, out);
+		out = read_message(e, task, raw + i * stride, given, &netlink, out);
 	}
 	rn_piece_add(rec, RN_PIECE_STRUCT, arg, e->scratch[0], (size_t)(out - e->scratch[0]),
 		     what->count, flags);
+	if (netlink.is)
+		rn_piece_add(rec, RN_PIECE_NETLINK, arg, NULL, 0, netlink.protocol, flags);
 }
 
 void rn_capture_sigmask_arg(struct rn_engine *e, struct task *task, struct record *rec,

@@ -27,6 +27,8 @@ static void add_pieces(struct sample *s, const uint8_t *data, size_t len, uint8_
 		for (unsigned exit = 0; exit < 2; exit++)
 			sample_piece(s, type, arg, data + from, len - from, data[from] * 3u,
 				     (exit ? RN_PIECE_AT_EXIT : 0) | (odd & RN_PIECE_CUT));
+		if (odd & 0x40)
+			sample_piece(s, RN_PIECE_NETLINK, arg, NULL, 0, odd & 0x20 ? 4 : 0, 0);
 	}
 }
 

@@ -134,7 +134,7 @@ static void test_kinds_and_flags(void)
 	CHECK_INT(desc->args[3].kind, RN_ARG_MODE);
 	CHECK_INT(desc->flags, RN_CALL_RESULT_FD);
 	desc = call_of("sendto");
-	CHECK_INT(desc->flags, 0);
+	CHECK_INT(desc->flags, RN_CALL_MESSAGES);
 	CHECK_INT(desc->args[1].kind, RN_ARG_BUF_IN);
 	CHECK_INT(desc->args[1].aux, 2);
 	CHECK_INT(call_of("recvfrom")->args[1].kind, RN_ARG_BUF_OUT);

@@ -108,6 +108,8 @@ enum {
 	RN_CALL_RESULT_DUP = 1u << 10, /* so it is of some commands, in argument 1 (fcntl) */
 	RN_CALL_NAMED_FLAGS = 1u << 8, /* arguments are shown with names, as its flags need
 	                                  them (clone) */
+	RN_CALL_MESSAGES = 1u << 11, /* what it sends or receives by argument 0, a socket, are
+	                                messages, not parts of a stream */
 	RN_CALL_NO_RESULT = 1u << 7 /* what it returns is the register of the code that it goes
 	                               back to: never a failure of its own (rt_sigreturn) */
 };

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Inner parts of decode/ for messages of netlink sockets. */
+#ifndef RENACER_DECODE_NETLINK_H
+#define RENACER_DECODE_NETLINK_H
+
+#include "decode.h"
+
+struct rn_netlink {
+	uint32_t protocol; /* NETLINK_* */
+	const struct rn_style *style;
+};
+
+/* Whether a buffer of the call is known to hold such messages, and may be shown. */
+bool rn_netlink_of(const struct rn_call *call, unsigned arg, const struct rn_style *style,
+		   struct rn_netlink *netlink);
+
+/* Each takes at most RN_SHAPE_PER_BYTE * len + RN_SHAPE_EXTRA bytes. */
+/* Messages in a row. `cut`: there is more than what was captured. */
+char *rn_write_netlink(char *out, const struct rn_netlink *netlink, const uint8_t *data, size_t len,
+		       bool cut);
+/* What follows the head of a message of NETLINK_ROUTE, len > 0; NULL: it is not known. */
+char *rn_write_route_message(char *out, const struct rn_netlink *netlink, unsigned type,
+			     const uint8_t *data, size_t len);
+/* "\x01\x02", as many as a string has. */
+char *rn_write_netlink_bytes(char *out, const uint8_t *data, size_t len,
+			     const struct rn_style *style);
+
+#endif
