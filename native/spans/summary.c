@@ -7,10 +7,11 @@
 
 #include "summary_private.h"
 
-/* At most: 4 MiB and names, 24 MiB, 32 MiB. */
-#define GROUPS_MAX (1u << 16)
-#define ROWS_MAX (1u << 18)
-#define BUCKETS_MAX (1u << 20)
+/* At most 1 MiB, 4 MiB, 6 MiB and 16 MiB here, and some times that in what makes tables of them. */
+#define GROUPS_MAX (1u << 14)
+#define NAMES_MAX (4u << 20) /* bytes, NULs with them: a path may have 4095, a hostile one more */
+#define ROWS_MAX (1u << 16)
+#define BUCKETS_MAX (1u << 19)
 #define UNKNOWN_MAX 256u /* rows for numbers that no table has */
 #define FIRST_SLOTS 256u
 
@@ -287,6 +288,7 @@ static uint32_t group_for(struct rn_summary *s, uint64_t ordinal, int32_t pid, i
 			  const char *name)
 {
 	uint64_t mask, at;
+	size_t size;
 	char *copy;
 
 	if (!room((void **)&s->groups, s->n_groups, &s->groups_cap, sizeof(*s->groups)) ||
@@ -301,8 +303,10 @@ static uint32_t group_for(struct rn_summary *s, uint64_t ordinal, int32_t pid, i
 		if (index && same_group(&s->groups[index], ordinal, tid, name))
 			return index;
 	}
-	if (s->n_groups >= GROUPS_MAX || !(copy = strdup(name)))
+	size = strlen(name) + 1;
+	if (s->n_groups >= GROUPS_MAX || size > NAMES_MAX - s->name_bytes || !(copy = strdup(name)))
 		return 0;
+	s->name_bytes += size;
 	s->groups[s->n_groups] = (struct rn_summary_group){ordinal, pid, tid, copy};
 	s->group_slots.slot[at] = (uint32_t)++s->n_groups;
 	return (uint32_t)s->n_groups - 1;

@@ -36,6 +36,7 @@ struct rn_summary {
 	struct rn_summary_config config;
 	struct rn_summary_group *groups;
 	uint64_t n_groups, groups_cap;
+	size_t name_bytes; /* of names that are keys */
 	struct slots group_slots;
 	struct rn_summary_row *rows;
 	uint64_t n_rows, rows_cap;

@@ -228,6 +228,42 @@ static void test_paths(void)
 	CHECK_NAME(RN_SUMMARY_PATH, "");
 }
 
+/* Paths may be long, and each another: they take no more than so much memory together. */
+static void test_long_paths_are_bounded(void)
+{
+	struct rn_summary *summary = open_summary(RN_SUMMARY_PATH, true);
+	const struct rn_summary_group *groups;
+	const struct rn_summary_row *rows;
+	uint64_t n_groups, n_rows, bytes = 0, calls = 0;
+	char path[4001];
+
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = 0;
+	for (int i = 0; i < 1500; i++) {
+		path[0] = (char)('a' + i % 26);
+		path[1] = (char)('a' + i / 26 % 26);
+		path[2] = (char)('a' + i / 676);
+		sample(&sample_of, "open", ARGS(0x1000, 0, 0));
+		sample_path(&sample_of, 0, path);
+		sample_result(&sample_of, 3);
+		sample_of.call.process = &process;
+		rn_summary_call(summary, &sample_of.call);
+	}
+	groups = rn_summary_groups(summary, &n_groups);
+	for (uint64_t i = 0; i < n_groups; i++)
+		bytes += strlen(groups[i].name) + 1;
+	CHECK(bytes <= 4u << 20);
+	CHECK(n_groups > 1000);
+	rows = rn_summary_rows(summary, &n_rows);
+	for (uint64_t i = 0; i < n_rows; i++)
+		calls += rows[i].calls;
+	CHECK_INT(calls, 1500);
+	/* What found no room is in the first group, which has no name. */
+	CHECK_INT(rows[n_rows - 1].group, 0);
+	CHECK_INT(rows[n_rows - 1].calls, 1500 - (n_groups - 1));
+	rn_summary_destroy(summary);
+}
+
 /* Records from elsewhere may hold anything. */
 static void test_any_pieces(void)
 {
@@ -271,6 +307,7 @@ static void test_any_pieces(void)
 int main(void)
 {
 	test_paths();
+	test_long_paths_are_bounded();
 	test_any_pieces();
 	test_as_counted_by_hand();
 	test_buckets();

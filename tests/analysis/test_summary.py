@@ -105,17 +105,17 @@ def test_a_line_for_each_number_and_the_errors_of_it() -> None:
 
 def test_more_threads_and_numbers_than_there_is_room_for() -> None:
     """Memory is bounded: what is beyond goes into the first group, and no call is missing."""
-    threads, numbers = 70_000, 3_000
+    threads, numbers = 20_000, 3_000
     records = b"".join(call(2 * i + 1, 5, tid=i + 8) for i in range(threads))
     records += b"".join(call(2 * (threads + i) + 1, 5, nr=1000 + i) for i in range(numbers))
     counted = counts.of_records([records], "thread", wall=True)
-    assert len(counted.groups) == 1 << 16
-    assert len(counted.rows) < (1 << 16) + 300
+    assert len(counted.groups) == 1 << 14
+    assert len(counted.rows) < (1 << 14) + 300
     assert sum(row.calls for row in counted.rows) == threads + numbers
     found = summary.summarize(counted)
     assert found.total.calls == threads + numbers
     (rest,) = (table for table in found.tables if table.group is None)
-    assert rest.total.calls > 4_000
+    assert rest.total.calls > 3_600
     assert "syscall_other" in {line.name for line in rest.lines}
 
 
