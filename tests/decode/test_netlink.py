@@ -67,7 +67,11 @@ ask(route, 18, 0, loopback + struct.pack("=HHI", 8, 0x8000 | 18, 0x10005) + b"a\
 os.getpgid(0)
 """
 
-_CHANGING = re.compile(r"\b((?:[rt]x_\w+|nlmsg_pid|nl_pid|tstamp|reachable_time)=|MIB_\w+\]=)\d+")
+# Counters, times, lifetimes.
+_CHANGING = re.compile(
+    r"((?:\b[rt]x_\w+|\bnlmsg_pid|\bnl_pid|\b[ct]stamp|\breachable_time|\bifa_(?:valid|prefered)"
+    r"|\brta_\w+)=|MIB_[\w?]+(?: \*/)?\]=)-?\d+"
+)
 # Python leaves it as it was in its memory.
 _PADDING = re.compile(r"nl_pad=0x\w+, ")
 _INTERFACE = re.compile(r'if_nametoindex\("([^"]*)"\)')
