@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages of netlink sockets (netlink(7)), as strace 6.1 writes them: heads, errors, and what
- * follows in messages of NETLINK_ROUTE. What is not known is shown as bytes.
+ * follows in messages of NETLINK_ROUTE and NETLINK_SOCK_DIAG. What is not known is shown as bytes.
  */
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 
 #include "netlink.h"
 
@@ -27,7 +28,7 @@ static unsigned flags_of(uint32_t protocol, unsigned type)
 	if (type < FIRST_TYPE)
 		return type == NLMSG_ERROR ? RN_SET_NLFLAGSACK : RN_SET_NLFLAGS;
 	if (protocol == NETLINK_SOCK_DIAG)
-		return type == 21 /* SOCK_DESTROY */ ? RN_SET_NLFLAGSDEL : RN_SET_NLFLAGSGET;
+		return type == SOCK_DESTROY ? RN_SET_NLFLAGSDEL : RN_SET_NLFLAGSGET;
 	/* New, delete, get, set: in this order, RTM_SETLINK alone has more. */
 	if (protocol != NETLINK_ROUTE || !rn_name_of(RN_SET_RTM, RN_ABI_X86_64, type))
 		return RN_SET_NLFLAGS;
@@ -90,9 +91,12 @@ static char *write_error(char *out, const struct rn_netlink *netlink, const uint
 	return out;
 }
 
-static char *write_payload(char *out, const struct rn_netlink *netlink, unsigned type,
-			   const uint8_t *data, size_t len, bool in_error)
+/* What follows `head`. */
+static char *write_payload(char *out, const struct rn_netlink *netlink, const uint8_t *head,
+			   size_t len, bool in_error)
 {
+	unsigned type = (unsigned)rn_get(head, 4, 2);
+	const uint8_t *data = head + HEAD;
 	char *end = NULL;
 
 	/* An error within an error is none that the kernel sends. */
@@ -102,6 +106,9 @@ static char *write_payload(char *out, const struct rn_netlink *netlink, unsigned
 		return rn_write_i64(out, rn_get_signed(data, 0, 4));
 	if (type >= FIRST_TYPE && netlink->protocol == NETLINK_ROUTE)
 		end = rn_write_route_message(out, netlink, type, data, len);
+	else if (type >= SOCK_DIAG_BY_FAMILY && netlink->protocol == NETLINK_SOCK_DIAG)
+		end = rn_write_diag_message(out, netlink, rn_get(head, 6, 2) & NLM_F_REQUEST, data,
+					    len);
 	return end ? end : rn_write_netlink_bytes(out, data, len, netlink->style);
 }
 
@@ -117,8 +124,7 @@ static char *write_message(char *out, const struct rn_netlink *netlink, const ui
 	*out++ = '[';
 	out = write_head(out, netlink->protocol, data);
 	out = rn_write_text(out, ", ");
-	out = write_payload(out, netlink, (unsigned)rn_get(data, 4, 2), data + HEAD, whole - HEAD,
-			    in_error);
+	out = write_payload(out, netlink, data, whole - HEAD, in_error);
 	*out++ = ']';
 	return out;
 }

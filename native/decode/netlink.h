@@ -21,6 +21,12 @@ char *rn_write_netlink(char *out, const struct rn_netlink *netlink, const uint8_
 /* What follows the head of a message of NETLINK_ROUTE, len > 0; NULL: it is not known. */
 char *rn_write_route_message(char *out, const struct rn_netlink *netlink, unsigned type,
 			     const uint8_t *data, size_t len);
+/* The same of a message of NETLINK_SOCK_DIAG; `request`: not what the kernel answered. */
+char *rn_write_diag_message(char *out, const struct rn_netlink *netlink, bool request,
+			    const uint8_t *data, size_t len);
+/* Attributes of its answers, len > 0. */
+char *rn_write_diag_attrs(char *out, const struct rn_netlink *netlink, unsigned family,
+			  const uint8_t *data, size_t len);
 /* "\x01\x02", as many as a string has. */
 char *rn_write_netlink_bytes(char *out, const uint8_t *data, size_t len,
 			     const struct rn_style *style);

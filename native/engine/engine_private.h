@@ -256,9 +256,10 @@ uint64_t rn_connection_peer(const struct rn_object_id *id);
 #define RN_NETLINK_MAX 16384u /* bytes of messages that are captured of a call */
 /* Whether the first bytes of what was sent or received may be a netlink message's. */
 bool rn_may_be_netlink(const uint8_t *data, size_t len);
-/* Whether a socket of a stopped thread is one whose messages have such heads. */
+/* Whether a socket of a stopped thread is one whose messages have such heads; of which protocol,
+   may be unknown. */
 bool rn_is_netlink(int tid, int32_t fd, uint32_t *protocol);
-/* Whether more is captured of them than of other buffers: they are shown, and hold no secrets. */
+/* Whether more is captured of them than of other buffers: they are shown, and hold no keys. */
 bool rn_netlink_is_shown(uint32_t protocol);
 
 /* identity.c: which object a descriptor of a stopped thread is. false: none, or another */

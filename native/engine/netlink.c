@@ -45,8 +45,9 @@ bool rn_is_netlink(int tid, int32_t fd, uint32_t *protocol)
 	inode = strtoull(link + 8, NULL, 10); /* socket:[… */
 	slot = inode % (sizeof(known) / sizeof(known[0]));
 	if (known[slot].inode != inode) {
+		*protocol = RN_NETLINK_UNKNOWN;
 		if (!rn_socket_describe(name, inode, &detail) || !(detail.known & RN_SOCKET_LOCAL))
-			return false; /* of another network namespace */
+			return true; /* not bound yet, or of another network namespace */
 		known[slot].inode = inode;
 		known[slot].protocol = detail.major;
 	}
@@ -57,5 +58,5 @@ bool rn_is_netlink(int tid, int32_t fd, uint32_t *protocol)
 
 bool rn_netlink_is_shown(uint32_t protocol)
 {
-	return protocol == NETLINK_ROUTE;
+	return protocol == NETLINK_ROUTE || protocol == NETLINK_SOCK_DIAG;
 }

@@ -64,14 +64,26 @@ ask(route, 18, 0, loopback + struct.pack("=HH", 3, 1) + b"abcd")
 ask(route, 18, 0, loopback + struct.pack("=HH", 5, 3) + b"a")
 ask(route, 18, 0, loopback + struct.pack("=HH", 50, 3) + b"a")
 ask(route, 18, 0, loopback + struct.pack("=HHI", 8, 0x8000 | 18, 0x10005) + b"a\0\0\0" + b"ab")
+diag = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4)
+diag.bind((0, 0))
+pair = socket.socketpair()
+listener = socket.create_server(("127.0.0.1", 0))
+inode = os.fstat(pair[0].fileno()).st_ino
+where = struct.pack(">HH4s12x4s12x", listener.getsockname()[1], 0, b"\x7f\0\0\1", b"")
+where += struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+ask(diag, 20, 1, struct.pack("=BBxxIIIII", 1, 0, 0xFFFFFFFF, inode, 0x5F, 0xFFFFFFFF, 0xFFFFFFFF))
+ask(diag, 20, 1, struct.pack("=BBBxI", 2, 6, 0, 1 << 10) + where)
+ask(diag, 20, 5, struct.pack("=BBBxI", 10, 6, 0x88, 0) + b"\0" * 48)
+ask(diag, 20, 1, b"\2\6\0\0")
 os.getpgid(0)
 """
 
 # Counters, times, lifetimes.
 _CHANGING = re.compile(
     r"((?:\b[rt]x_\w+|\bnlmsg_pid|\bnl_pid|\b[ct]stamp|\breachable_time|\bifa_(?:valid|prefered)"
-    r"|\brta_\w+)=|MIB_[\w?]+(?: \*/)?\]=)-?\d+"
+    r"|\brta_\w+|\b\w+_ino(?:de)?)=|MIB_[\w?]+(?: \*/)?\]=)-?\d+"
 )
+_SOCKET = re.compile(r"htons\(\d+\)|_cookie=\[\d+, \d+\]|_PEER\}, \d+|_VFS\}, [^}]*\}")
 # Python leaves it as it was in its memory.
 _PADDING = re.compile(r"nl_pad=0x\w+, ")
 _INTERFACE = re.compile(r'if_nametoindex\("([^"]*)"\)')
@@ -85,7 +97,8 @@ def _trace(tmp_path: Path, tool: list[str]) -> list[str]:
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     (lines,) = threads(log.read_text())
     first, last = (n for n, line in enumerate(lines) if line.startswith("getpgid(0)"))
-    return [_PADDING.sub("", _CHANGING.sub(r"\1N", line)) for line in lines[first + 1 : last]]
+    shown = (_SOCKET.sub("N", _CHANGING.sub(r"\1N", line)) for line in lines[first + 1 : last])
+    return [_PADDING.sub("", line) for line in shown]
 
 
 @pytest.mark.needs("strace")

@@ -178,7 +178,7 @@ enum rn_piece_type {
 	RN_PIECE_RESOURCE = 15, /* what the process publishes of itself: a ProcessContext of
 				   opentelemetry-proto, at most RN_RESOURCE_MAX bytes */
 	RN_PIECE_NETLINK = 17, /* buffers of argument `arg` hold messages of a netlink socket, and
-				  are captured longer; `total` is its protocol, no data */
+				  may be captured longer; `total` is its protocol, no data */
 	RN_PIECE_CPU_TIME = 16 /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
 };
@@ -192,6 +192,7 @@ enum {
 };
 
 #define RN_PIECE_NO_ARG 0xff
+#define RN_NETLINK_UNKNOWN 0xffffffffu /* NETLINK: the socket's protocol is not known */
 #define RN_RESOURCE_MAX 16384u
 
 struct rn_piece {
