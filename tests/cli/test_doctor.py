@@ -222,7 +222,7 @@ def test_endpoint_that_is_none() -> None:
 def test_unknown_words() -> None:
     done = renacer("doctor", "now")
     assert done.code == 125
-    assert done.error == "unrecognized arguments: now; see renacer-otel doctor --help"
+    assert done.error == "not expected: now; see renacer-otel doctor --help"
 
 
 # --- what this machine does not have: files in its place --------------------------------------
