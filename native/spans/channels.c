@@ -301,14 +301,31 @@ void rn_channel_shut(struct channels *channels, struct channel *channel)
 	hold_closed(channels, channel);
 }
 
+/* A FIFO: who opens it just now may still get what is in it, though the records tell of his open
+   later than of the close. */
+static void all_closed(struct channels *channels, struct object *object)
+{
+	const struct ends *ends = object->state;
+	bool holds = ends && ends->in && rn_stream_holds(ends->in->stream);
+
+	if (!ends || (object->was_read && !holds))
+		return;
+	object->gone = channels->now->seq;
+	rn_channel_linger(channels, object);
+}
+
 /* A descriptor goes. */
 static void on_close(void *ctx, struct object *object, uint8_t ways, uint8_t ended)
 {
 	struct channels *channels = ctx;
 
 	(void)ended;
-	if (ways & RN_WAY_WRITE && channels->now)
+	if (!channels->now)
+		return;
+	if (ways & RN_WAY_WRITE)
 		end_way(channels, object);
+	if (object->opens == 0 && object->id.kind == RN_OBJECT_PIPE && object->named)
+		all_closed(channels, object);
 }
 
 struct dying {

@@ -11,7 +11,7 @@
 
 #define NAMES_MAX 256u    /* datagram sockets that are found by their names */
 #define NAME_BYTES 108u   /* sun_path */
-#define LINGERING 256u    /* connected sockets that are kept until the other end is accepted */
+#define LINGERING 256u    /* sockets and FIFOs that may be found again */
 #define WATCHED_MAX 256u  /* descriptors of an epoll that are told apart */
 #define PACKET_PIPES 64u  /* pipes of packets (O_DIRECT) that are known */
 

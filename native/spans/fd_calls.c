@@ -257,6 +257,7 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 
 	if (!role || !user->table)
 		return;
+	user->began = ev->seq;
 	user->births = user->table->births;
 	user->born = 0;
 	switch ((enum fd_role_kind)role->role) {

@@ -75,6 +75,18 @@ static struct object *make(struct object_space *space, struct fd_user *user,
 	return rn_fd_object(user->table, (int32_t)fd) == object ? object : NULL;
 }
 
+/*
+ * A FIFO that all had closed when this call ended. What had been written is still there if a reader's
+ * open had begun: one must have, where a writer's open ended and no reader's is recorded (fifo(7)).
+ * Else the kernel may have thrown it away.
+ */
+static void find_again(const struct fd_user *user, struct object *object)
+{
+	if (object->was_read || user->began > object->gone)
+		rn_object_share(object);
+	object->gone = 0;
+}
+
 void rn_fd_find(struct object_space *space, struct fd_user *user, const struct rn_event *ev,
 		int64_t fd, uint8_t kind, uint8_t ways, bool cloexec)
 {
@@ -97,6 +109,8 @@ void rn_fd_find(struct object_space *space, struct fd_user *user, const struct r
 		object->named = kind == RN_OBJECT_PIPE || kind == RN_OBJECT_MQUEUE ||
 				kind == RN_OBJECT_FILE;
 	}
+	if (object->gone)
+		find_again(user, object);
 	rn_fd_install(space, user, fd, object, ways, cloexec, 0);
 }
 

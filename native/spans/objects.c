@@ -236,6 +236,7 @@ void rn_object_open(struct object *object, uint8_t ways)
 {
 	object->users++;
 	object->opens++;
+	object->was_read |= ways & RN_WAY_READ;
 	object->readers += (ways & RN_WAY_READ) != 0;
 	object->writers += (ways & RN_WAY_WRITE) != 0;
 }

@@ -33,6 +33,9 @@ struct object {
 	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO, a file) */
 	bool fresh; /* a call of this run made it: there is in it… */
 	uint32_t initial; /* …what an EVENTFD began with */
+	bool was_read; /* somebody had it open for reading, as far as is recorded */
+	uint64_t
+		gone; /* nobody has it open since this event, and yet it may be found again; else 0 */
 	void *state; /* of edges.c… */
 	void (*forget)(
 		struct object *object); /* …which is told when the last user goes; may be NULL */
@@ -57,6 +60,7 @@ struct fd_user {
 	uint32_t source_description;
 	bool forks, sends, receives;
 	int32_t born; /* what it made */
+	uint64_t began; /* its entry */
 	uint64_t births; /* the table's at the entry */
 	uint64_t first_flight; /* of what it sends */
 	struct fd_aside *aside; /* what it replaces, until it is known that it does */

@@ -169,6 +169,50 @@ static void test_end_of_file(void)
 	close_world();
 }
 
+static void open_fifo(int32_t tid, int32_t fd, uint8_t way, bool whole_call)
+{
+	const uint64_t flags = way == RN_WAY_READ ? O_RDONLY : O_WRONLY;
+	const struct rn_object_id id = {
+		.kind = RN_OBJECT_PIPE, .ways = way, .dev_minor = 9, .inode = 700};
+	struct rn_event *ev = call_record(whole_call ? RN_SYSCALL : RN_SYSCALL_EXIT, tid, "openat",
+					  0, 0x1000, flags, 0);
+
+	add_object(ev, fd, &id);
+	set_result(ev, fd);
+	world_feed(&w);
+	w.seq += whole_call;
+}
+
+/* A reader's open that is recorded when the writer has closed it already; and opens after that. */
+static void test_fifo_found_again(void)
+{
+	uint64_t written, closed, read;
+
+	open_world();
+	start(B, A);
+	enter(A, "openat", 0, 0x1000, O_RDONLY);
+	open_fifo(B, 5, RN_WAY_WRITE, true);
+	written = whole(B, "write", 5, 0, 10, 10);
+	closed = whole(B, "close", 5, 0, 0, 0);
+	open_fifo(A, 3, RN_WAY_READ, false);
+	read = whole(A, "read", 3, 0, 100, 10);
+	check_cause(read, "pipe", written);
+	CHECK(!call_of(read)->incomplete);
+	read = whole(A, "read", 3, 0, 100, 0);
+	check_cause(read, "eof", closed);
+	/* What is left may be there still, or not: who opens it had not begun to. */
+	open_fifo(B, 5, RN_WAY_WRITE, true);
+	written = whole(B, "write", 5, 0, 10, 10);
+	whole(B, "close", 5, 0, 0, 0);
+	whole(A, "close", 3, 0, 0, 0);
+	open_fifo(A, 3, RN_WAY_READ, true);
+	read = whole(A, "read", 3, 0, 100, 10);
+	CHECK(call_of(read)->end > call_of(written)->start);
+	CHECK_INT(call_of(read)->nlinks, 0);
+	CHECK(call_of(read)->incomplete);
+	close_world();
+}
+
 static void test_relays(void)
 {
 	uint64_t written, spliced, read;
@@ -292,6 +336,7 @@ int main(void)
 	test_killed_writer();
 	test_packets();
 	test_end_of_file();
+	test_fifo_found_again();
 	test_relays();
 	test_ready();
 	test_losses();
