@@ -3,7 +3,6 @@
 #include "carriers.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "channels.h"
 #include "renacer/syscalls.h"
@@ -52,9 +51,7 @@ void rn_carriers_release(struct carriers *carriers)
 	if (!carriers)
 		return;
 	for (unsigned i = 0; i < RN_QUEUES_KEPT; i++)
-		if (carriers->kept[i])
-			rn_object_put(carriers->edges->in->objects, carriers->kept[i]);
-	memset(carriers->kept, 0, sizeof(carriers->kept));
+		rn_object_keep(carriers->edges->in->objects, &carriers->kept[i], NULL);
 }
 
 void rn_carriers_destroy(struct carriers *carriers)
@@ -81,11 +78,8 @@ static void forget(struct object *object)
 static void keep(struct carriers *carriers, struct object *object)
 {
 	struct object **slot = &carriers->kept[carriers->next_kept++ % RN_QUEUES_KEPT];
-	struct object *former = *slot;
 
-	*slot = rn_object_hold(object);
-	if (former)
-		rn_object_put(carriers->edges->in->objects, former);
+	rn_object_keep(carriers->edges->in->objects, slot, object);
 }
 
 static bool is_queue(const struct object *object)

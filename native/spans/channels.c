@@ -203,11 +203,8 @@ void rn_channel_name(struct channels *channels, struct object *object, const uin
 void rn_channel_linger(struct channels *channels, struct object *object)
 {
 	struct object **slot = &channels->lingering[channels->next_lingering++ % LINGERING];
-	struct object *former = *slot;
 
-	*slot = rn_object_hold(object);
-	if (former)
-		rn_object_put(channels->edges->in->objects, former);
+	rn_object_keep(channels->edges->in->objects, slot, object);
 }
 
 /* One whose other end was accepted needs no keeping. */
@@ -217,10 +214,8 @@ void rn_channel_met(struct channels *channels)
 
 	channels->met = NULL;
 	for (unsigned i = 0; i < LINGERING; i++)
-		if (object && channels->lingering[i] == object) {
-			channels->lingering[i] = NULL;
-			rn_object_put(channels->edges->in->objects, object);
-		}
+		if (object && channels->lingering[i] == object)
+			rn_object_keep(channels->edges->in->objects, &channels->lingering[i], NULL);
 }
 
 /* The event that is being recorded, as a cause. */
@@ -435,9 +430,7 @@ void rn_channels_release(struct channels *channels)
 	if (!channels)
 		return;
 	for (unsigned i = 0; i < LINGERING; i++)
-		if (channels->lingering[i])
-			rn_object_put(channels->edges->in->objects, channels->lingering[i]);
-	memset(channels->lingering, 0, sizeof(channels->lingering));
+		rn_object_keep(channels->edges->in->objects, &channels->lingering[i], NULL);
 	rn_channels_unwatch(channels);
 }
 

@@ -232,6 +232,15 @@ void rn_object_put(struct object_space *space, struct object *object)
 		destroy(space, object);
 }
 
+void rn_object_keep(struct object_space *space, struct object **slot, struct object *object)
+{
+	struct object *former = *slot;
+
+	*slot = object ? rn_object_hold(object) : NULL;
+	if (former)
+		rn_object_put(space, former);
+}
+
 void rn_object_open(struct object *object, uint8_t ways)
 {
 	object->users++;

@@ -100,6 +100,8 @@ bool rn_fd_is_cloexec(const struct fd_table *table, int32_t fd);
 int32_t rn_fd_from(const struct fd_table *table, int32_t fd);
 struct object *rn_object_hold(struct object *object);
 void rn_object_put(struct object_space *space, struct object *object);
+/* Holds it in a slot, in place of what the slot held. NULL: nothing. */
+void rn_object_keep(struct object_space *space, struct object **slot, struct object *object);
 /* Whose locks a process's are (files_struct), never used again; 0 = it has no table. */
 uint64_t rn_fd_table_number(const struct fd_table *table);
 /* Which open file description a descriptor is of: those that were copied from one another have the
