@@ -293,6 +293,7 @@ def test_end_by_close_and_by_death(tmp_path: Path, cpu: str) -> None:
         first, w = os.pipe()
         def closes():
             os.close(gone)
+            os.read(go, 1)  # the other end has been closed by the one who reads
             os.close(go)
             os.dup2(w, 77)
             os.close(w)
@@ -300,6 +301,7 @@ def test_end_by_close_and_by_death(tmp_path: Path, cpu: str) -> None:
             signal.pause()
         one = child(closes)
         os.close(w)
+        os.write(gone, b"x")
         assert os.read(first, 1009) == b""
         os.kill(one, signal.SIGKILL)
         os.wait()
