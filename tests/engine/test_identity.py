@@ -243,18 +243,20 @@ def test_a_connection_of_a_thread_with_its_own_descriptors(
 
 
 def shape(path: Path) -> list[tuple[str, list[tuple[int, tuple[object, ...]]]]]:
-    """What is told, with inodes and ports, which differ from run to run, by order."""
-    order: dict[object, int] = {0: 0}
+    """What is told, with inodes, pids and ports, which differ from run to run, by order."""
+    order: dict[object, int] = {}
 
-    def number(value: object) -> int:
-        return order.setdefault(value, len(order))
+    def number(value: object, *space: object) -> int:
+        # A pid, and an inode of another file system, may be the same number by chance.
+        return order.setdefault((value, *space), len(order) + 1) if value else 0
 
     def of(one: Identity) -> tuple[object, ...]:
         ends = [end and (end[0], number(end)) for end in (one.local, one.remote)]
         device = 0 if one.kind == FILE else one.device
         # Files made at one tick of the clock have it in common.
         more = one.more != 0 if one.kind == FILE else one.more
-        return (*one[:4], device, number(one.inode), number(one.peer), *ends, more)
+        inode, peer = number(one.inode, one.device), number(one.peer, one.kind == PIDFD, one.device)
+        return (*one[:4], device, inode, peer, *ends, more)
 
     return [(name, [(fd, of(one)) for fd, one in those.items()]) for name, those in told(path)]
 
