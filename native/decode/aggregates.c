@@ -89,11 +89,6 @@ static char *write_out_ints(char *out, const struct rn_call *call, unsigned arg,
 	return out;
 }
 
-static bool gave_nothing(const struct rn_call *call)
-{
-	return rn_gave_nothing(call);
-}
-
 static char *write_shape(char *out, const struct rn_call *call, const struct rn_piece *piece,
 			 unsigned shape, const struct rn_style *style)
 {
@@ -132,7 +127,7 @@ static char *write_struct(char *out, const struct rn_call *call, unsigned arg,
 	if (piece && meaning->form == RN_SHAPE_FILEHANDLE)
 		end = rn_write_handle(out, piece, NULL, true);
 	else if (piece && call->args[arg] &&
-		 !(meaning->kind == RN_ARG_STRUCT_OUT && gave_nothing(call)))
+		 !(meaning->kind == RN_ARG_STRUCT_OUT && rn_gave_nothing(call)))
 		end = write_shape(out, call, piece, meaning->form, style);
 	return end ? end : rn_write_pointer(out, call->args[arg]);
 }
@@ -179,8 +174,8 @@ static char *write_changed(char *out, const struct rn_call *call, unsigned arg,
 	char *end;
 
 	if (before && meaning->form == RN_SHAPE_FILEHANDLE)
-		end = rn_write_handle(out, before, after, !gave_nothing(call));
-	else if (before && meaning->form == RN_SHAPE_PERFATTR && after && gave_nothing(call))
+		end = rn_write_handle(out, before, after, !rn_gave_nothing(call));
+	else if (before && meaning->form == RN_SHAPE_PERFATTR && after && rn_gave_nothing(call))
 		end = rn_write_perf_attr(
 			out,
 			&(const struct rn_value){rn_piece_data(before), before->len, call->abi,
@@ -190,7 +185,7 @@ static char *write_changed(char *out, const struct rn_call *call, unsigned arg,
 		end = before ? write_shape(out, call, before, meaning->form, style) : NULL;
 	if (!end)
 		return rn_write_pointer(out, call->args[arg]);
-	if (meaning->form == RN_SHAPE_OFFSET && !gave_nothing(call) && after &&
+	if (meaning->form == RN_SHAPE_OFFSET && !rn_gave_nothing(call) && after &&
 	    after->len == before->len &&
 	    memcmp(rn_piece_data(after), rn_piece_data(before), after->len) != 0) {
 		char *more = rn_write_text(end, " => ");
@@ -250,7 +245,7 @@ static char *write_clone(char *out, const struct rn_call *call, unsigned arg,
 	if (!end || is_of_other_size(call, meaning))
 		return rn_write_pointer(out, call->args[arg]);
 	flags = rn_get(rn_piece_data(before), 0, 8);
-	if (!after || after->len < 8 || gave_nothing(call) || !(flags & 0x101000))
+	if (!after || after->len < 8 || rn_gave_nothing(call) || !(flags & 0x101000))
 		return end;
 	end = rn_write_text(end, " => {");
 	if (flags & 0x1000) { /* CLONE_PIDFD */
@@ -293,7 +288,7 @@ static char *write_value(char *out, const struct rn_call *call, unsigned arg,
 
 	if (given)
 		length = (int32_t)call->args[meaning->aux];
-	else if (gave_nothing(call) || !length_at(call, arg + 1, true, &length))
+	else if (rn_gave_nothing(call) || !length_at(call, arg + 1, true, &length))
 		return rn_write_pointer(out, call->args[arg]);
 	if (!piece || length < 0)
 		return rn_write_pointer(out, call->args[arg]);
@@ -339,7 +334,7 @@ static char *write_length(char *out, const struct rn_call *call, unsigned arg)
 		return rn_write_pointer(out, call->args[arg]);
 	*out++ = '[';
 	out = rn_write_i64(out, before);
-	if (!gave_nothing(call) && length_at(call, arg, true, &after) && after != before)
+	if (!rn_gave_nothing(call) && length_at(call, arg, true, &after) && after != before)
 		out = rn_write_i64(rn_write_text(out, " => "), after);
 	*out++ = ']';
 	return out;
@@ -352,7 +347,7 @@ static char *write_sockaddr(char *out, const struct rn_call *call, unsigned arg,
 	int32_t room, after;
 	size_t len;
 
-	if (piece && !(filled && gave_nothing(call))) {
+	if (piece && !(filled && rn_gave_nothing(call))) {
 		len = piece->len;
 		if (filled && arg < 5 && length_at(call, arg + 1, false, &room) &&
 		    length_at(call, arg + 1, true, &after)) {
@@ -366,76 +361,13 @@ static char *write_sockaddr(char *out, const struct rn_call *call, unsigned arg,
 	return end ? end : rn_write_pointer(out, call->args[arg]);
 }
 
-static char *write_entries(char *out, const struct rn_call *call, const struct rn_piece *piece,
-			   bool old)
-{
-	size_t word = old && rn_machine(call->abi) != 0 ? 4 : 8, head = 2 * word + 2, at = 0;
-	const uint8_t *data = rn_piece_data(piece);
-
-	*out++ = '[';
-	while (at + head + 1 <= piece->len) {
-		size_t size = (size_t)rn_get(data, at + 2 * word, 2);
-		size_t name = head + (old ? 0 : 1), type = old ? at + size - 1 : at + head;
-
-		if (size <= name || size > piece->len - at)
-			break;
-		out = rn_write_u64(rn_write_text(out, at ? ", {d_ino=" : "{d_ino="),
-				   rn_get(data, at, word));
-		out = rn_write_u64(rn_write_text(out, ", d_off="), rn_get(data, at + word, word));
-		out = rn_write_u64(rn_write_text(out, ", d_reclen="), size);
-		if (!old)
-			out = rn_write_names(rn_write_text(out, ", d_type="), RN_SET_DIRTYPE,
-					     call->abi, data[type]);
-		out = rn_write_text(out, ", d_name=");
-		out = rn_write_quoted(
-			out, data + at + name,
-			strnlen((const char *)data + at + name, size - name - (old ? 1 : 0)),
-			false);
-		if (old)
-			out = rn_write_names(rn_write_text(out, ", d_type="), RN_SET_DIRTYPE,
-					     call->abi, data[type]);
-		*out++ = '}';
-		at += size;
-	}
-	if (piece->flags & RN_PIECE_CUT)
-		out = rn_write_text(out, at ? ", ..." : "...");
-	*out++ = ']';
-	return out;
-}
-
-static char *write_dirents(char *out, const struct rn_call *call, unsigned arg, bool old,
-			   const struct rn_style *style)
-{
-	const struct rn_piece *piece = rn_struct_at(call, arg, true);
-	const struct rn_piece *entries = rn_call_piece_of(call, arg, RN_PIECE_BUFFER);
-	uint64_t count;
-
-	if (style->verbose && !gave_nothing(call) && call->args[arg]) {
-		if (entries)
-			return write_entries(out, call, entries, old);
-		if (call->result == 0)
-			return rn_write_text(out, "[]");
-	}
-	out = rn_write_pointer(out, call->args[arg]);
-	if (gave_nothing(call) || !call->args[arg])
-		return out;
-	if (piece && piece->len >= sizeof(count))
-		memcpy(&count, rn_piece_data(piece), sizeof(count));
-	else if (call->result == 0)
-		count = 0;
-	else
-		return out;
-	out = rn_write_u64(rn_write_text(out, " /* "), count);
-	return rn_write_text(out, count == 1 ? " entry */" : " entries */");
-}
-
 static char *write_messages(char *out, const struct rn_call *call, unsigned arg,
 			    const struct rn_meaning *meaning, const struct rn_style *style)
 {
 	bool fills = meaning->kind == RN_ARG_MSG_OUT || meaning->kind == RN_ARG_MMSG_OUT;
 	const struct rn_piece *piece;
 
-	if (fills && gave_nothing(call)) {
+	if (fills && rn_gave_nothing(call)) {
 		struct rn_message_head head;
 
 		piece = rn_struct_at(call, arg, false);
@@ -448,7 +380,7 @@ static char *write_messages(char *out, const struct rn_call *call, unsigned arg,
 	}
 	if (meaning->kind == RN_ARG_MMSG_OUT || meaning->kind == RN_ARG_MMSG_IN) {
 		if (call->args[arg] &&
-		    (gave_nothing(call) ? call->args[meaning->aux] == 0 : call->result == 0))
+		    (rn_gave_nothing(call) ? call->args[meaning->aux] == 0 : call->result == 0))
 			return rn_write_text(out, "[]");
 	}
 	piece = rn_struct_at(call, arg, true);
@@ -485,14 +417,14 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 		return write_array(out, call, arg, meaning,
 				   rn_array_count(meaning, call->args, call->abi), style);
 	case RN_ARG_ARRAY_FILLED:
-		if (gave_nothing(call) && rn_array_count(meaning, call->args, call->abi))
+		if (rn_gave_nothing(call) && rn_array_count(meaning, call->args, call->abi))
 			return rn_write_pointer(out, call->args[arg]);
 		return write_array(out, call, arg, meaning,
 				   rn_array_count(meaning, call->args, call->abi), style);
 	case RN_ARG_ARRAY_OUT:
-		return gave_nothing(call) ? rn_write_pointer(out, call->args[arg])
-					  : write_array(out, call, arg, meaning,
-							(uint64_t)call->result, style);
+		return rn_gave_nothing(call) ? rn_write_pointer(out, call->args[arg])
+					     : write_array(out, call, arg, meaning,
+							   (uint64_t)call->result, style);
 	case RN_ARG_FDSET:
 		return write_fdset(out, call, arg);
 	case RN_ARG_VALUE_IN:
@@ -506,14 +438,14 @@ char *rn_write_aggregate(char *out, const struct rn_call *call, unsigned arg,
 	case RN_ARG_IOVEC_IN:
 	case RN_ARG_IOVEC_OUT:
 		piece = readable(call, arg);
-		if (!piece || (meaning->kind == RN_ARG_IOVEC_OUT && gave_nothing(call)))
+		if (!piece || (meaning->kind == RN_ARG_IOVEC_OUT && rn_gave_nothing(call)))
 			return rn_write_pointer(out, call->args[arg]);
 		return rn_write_iovecs(out, rn_piece_data(piece), piece->len, piece->total, style,
 				       NULL);
 	case RN_ARG_LENGTH_INOUT:
 		return write_length(out, call, arg);
 	case RN_ARG_DIRENTS_OUT:
-		return write_dirents(out, call, arg, meaning->aux != 0, style);
+		return rn_write_dirents(out, call, arg, meaning->aux != 0, style);
 	case RN_ARG_MSG_IN:
 	case RN_ARG_MSG_OUT:
 	case RN_ARG_MMSG_IN:

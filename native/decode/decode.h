@@ -204,6 +204,9 @@ static inline bool rn_gave_nothing(const struct rn_call *call)
 
 /* Bytes of an argument as they stood before the call, or after it; NULL: not known. */
 const struct rn_piece *rn_struct_at(const struct rn_call *call, unsigned arg, bool at_exit);
+/* Entries of a folder; `old`: as getdents has them. */
+char *rn_write_dirents(char *out, const struct rn_call *call, unsigned arg, bool old,
+		       const struct rn_style *style);
 
 /* The piece of this type of an argument that has several. */
 static inline const struct rn_piece *rn_call_piece_of(const struct rn_call *call, unsigned arg,

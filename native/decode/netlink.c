@@ -137,15 +137,13 @@ static size_t step(const uint8_t *data, size_t len)
 	return rn_get(data, 0, 4) >= HEAD && said < len ? (size_t)said : 0;
 }
 
-char *rn_write_netlink(char *out, const struct rn_netlink *netlink, const uint8_t *data, size_t len,
-		       bool cut)
+char *rn_write_netlink_list(char *out, const struct rn_netlink_list *list,
+			    const struct rn_netlink *netlink, const uint8_t *data, size_t len)
 {
 	uint32_t limit = netlink->style->verbose ? UINT32_MAX : netlink->style->string_limit;
-	bool several = len >= HEAD && step(data, len);
+	bool several = len >= list->head && list->step(data, len);
 	size_t next;
 
-	if (len < HEAD)
-		return rn_write_netlink_bytes(out, data, len, netlink->style);
 	if (several)
 		*out++ = '[';
 	for (uint32_t count = 0;; count++) {
@@ -153,12 +151,12 @@ char *rn_write_netlink(char *out, const struct rn_netlink *netlink, const uint8_
 			out = rn_write_text(out, "...");
 			break;
 		}
-		if (len < HEAD) {
+		if (len < list->head) {
 			out = rn_write_netlink_bytes(out, data, len, netlink->style);
 			break;
 		}
-		out = write_message(out, netlink, data, len, false);
-		next = step(data, len);
+		out = list->write(out, netlink, list->ctx, data, len);
+		next = list->step(data, len);
 		if (!next)
 			break;
 		out = rn_write_text(out, ", ");
@@ -167,7 +165,23 @@ char *rn_write_netlink(char *out, const struct rn_netlink *netlink, const uint8_
 	}
 	if (several)
 		*out++ = ']';
-	return cut ? rn_write_text(out, "...") : out;
+	return out;
+}
+
+static char *write_one(char *out, const struct rn_netlink *netlink, const void *ctx,
+		       const uint8_t *data, size_t len)
+{
+	(void)ctx;
+	return write_message(out, netlink, data, len, false);
+}
+
+char *rn_write_netlink(char *out, const struct rn_netlink *netlink, const uint8_t *data, size_t len,
+		       bool cut)
+{
+	const struct rn_netlink_list list = {.head = HEAD, .step = step, .write = write_one};
+
+	out = rn_write_netlink_list(out, &list, netlink, data, len);
+	return cut && len >= HEAD ? rn_write_text(out, "...") : out;
 }
 
 bool rn_netlink_of(const struct rn_call *call, unsigned arg, const struct rn_style *style,

@@ -27,6 +27,17 @@ char *rn_write_diag_message(char *out, const struct rn_netlink *netlink, bool re
 /* Attributes of its answers, len > 0. */
 char *rn_write_diag_attrs(char *out, const struct rn_netlink *netlink, unsigned family,
 			  const uint8_t *data, size_t len);
+/* What stands in a row: [{...}, {...}], one alone without brackets, as many as are shown. */
+struct rn_netlink_list {
+	size_t head; /* shorter ones are bytes */
+	/* How far the next one is; 0: there is none. len >= head. */
+	size_t (*step)(const uint8_t *data, size_t len);
+	char *(*write)(char *out, const struct rn_netlink *netlink, const void *ctx,
+		       const uint8_t *data, size_t len);
+	const void *ctx;
+};
+char *rn_write_netlink_list(char *out, const struct rn_netlink_list *list,
+			    const struct rn_netlink *netlink, const uint8_t *data, size_t len);
 /* "\x01\x02", as many as a string has. */
 char *rn_write_netlink_bytes(char *out, const uint8_t *data, size_t len,
 			     const struct rn_style *style);

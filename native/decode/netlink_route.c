@@ -14,6 +14,11 @@
 
 enum { NESTED = 0x8000, NET_BYTEORDER = 0x4000, TYPE_MASK = 0x3fff };
 
+/* What kind of attributes they are. */
+struct attrs {
+	unsigned table, family;
+};
+
 static char *write_attrs(char *out, const struct rn_netlink *netlink, unsigned table,
 			 unsigned family, const uint8_t *data, size_t len);
 
@@ -192,14 +197,15 @@ static char *write_value(char *out, const struct rn_netlink *netlink, const stru
 	return end ? end : rn_write_netlink_bytes(out, data, len, netlink->style);
 }
 
-static char *write_attr(char *out, const struct rn_netlink *netlink, unsigned table,
-			unsigned family, const uint8_t *data, size_t len)
+static char *write_attr(char *out, const struct rn_netlink *netlink, const void *ctx,
+			const uint8_t *data, size_t len)
 {
+	const struct attrs *in = ctx;
 	static const struct attr unknown = {RAW, 0};
 	size_t said = (size_t)rn_get(data, 0, 2), whole = said < len ? said : len;
 	unsigned type = (unsigned)rn_get(data, 2, 2), number = type & TYPE_MASK;
 	const struct attr *attr =
-		number < tables[table].count ? &tables[table].attrs[number] : &unknown;
+		number < tables[in->table].count ? &tables[in->table].attrs[number] : &unknown;
 
 	if (whole > ATTR_HEAD)
 		*out++ = '[';
@@ -207,12 +213,12 @@ static char *write_attr(char *out, const struct rn_netlink *netlink, unsigned ta
 	out = rn_write_text(out, ", nla_type=");
 	out = rn_write_text(out, type & NESTED ? "NLA_F_NESTED|" : "");
 	out = rn_write_text(out, type & NET_BYTEORDER ? "NLA_F_NET_BYTEORDER|" : "");
-	out = rn_write_names(out, tables[table].names, RN_ABI_X86_64, number);
+	out = rn_write_names(out, tables[in->table].names, RN_ABI_X86_64, number);
 	*out++ = '}';
 	if (whole <= ATTR_HEAD)
 		return out;
 	out = rn_write_text(out, ", ");
-	out = write_value(out, netlink, attr, family, data + ATTR_HEAD, whole - ATTR_HEAD);
+	out = write_value(out, netlink, attr, in->family, data + ATTR_HEAD, whole - ATTR_HEAD);
 	*out++ = ']';
 	return out;
 }
@@ -228,33 +234,10 @@ static size_t step(const uint8_t *data, size_t len)
 static char *write_attrs(char *out, const struct rn_netlink *netlink, unsigned table,
 			 unsigned family, const uint8_t *data, size_t len)
 {
-	uint32_t limit = netlink->style->verbose ? UINT32_MAX : netlink->style->string_limit;
-	bool several = len >= ATTR_HEAD && step(data, len);
+	const struct attrs attrs = {table, family};
+	const struct rn_netlink_list list = {ATTR_HEAD, step, write_attr, &attrs};
 
-	if (several)
-		*out++ = '[';
-	for (uint32_t count = 0;; count++) {
-		size_t next;
-
-		if (count == limit && several) {
-			out = rn_write_text(out, "...");
-			break;
-		}
-		if (len < ATTR_HEAD) {
-			out = rn_write_netlink_bytes(out, data, len, netlink->style);
-			break;
-		}
-		out = write_attr(out, netlink, table, family, data, len);
-		next = step(data, len);
-		if (!next)
-			break;
-		out = rn_write_text(out, ", ");
-		data += next;
-		len -= next;
-	}
-	if (several)
-		*out++ = ']';
-	return out;
+	return rn_write_netlink_list(out, &list, netlink, data, len);
 }
 
 char *rn_write_route_message(char *out, const struct rn_netlink *netlink, unsigned type,

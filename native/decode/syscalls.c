@@ -95,6 +95,18 @@ int rn_syscall_number(enum rn_abi abi, const char *name)
 	return -1;
 }
 
+bool rn_syscall_next(const char *name, struct rn_number *at)
+{
+	while (++at->abi < RN_ABI_COUNT) {
+		int nr = rn_syscall_number((enum rn_abi)at->abi, name);
+
+		at->nr = (unsigned)nr;
+		if (nr >= 0 && at->nr < RN_ABI_CALLS)
+			return true;
+	}
+	return false;
+}
+
 const char *rn_errno_name(int err)
 {
 	return err > 0 && (size_t)err < COUNT(errno_table) ? errno_table[err].name : NULL;

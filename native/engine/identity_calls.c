@@ -84,12 +84,8 @@ void rn_identity_init(struct rn_engine *e)
 	if (!e->config.objects)
 		return;
 	for (size_t i = 0; i < N_ROLES; i++)
-		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
-
-			if (nr >= 0 && nr < (int)sizeof(e->identity_role[0]))
-				e->identity_role[abi][nr] = (uint8_t)(i + 1);
-		}
+		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
+			e->identity_role[at.abi][at.nr] = (uint8_t)(i + 1);
 }
 
 /* What goes through it can be the cause of nothing if neither can be read nor written. */

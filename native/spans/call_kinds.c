@@ -7,9 +7,7 @@
 #include "renacer/interpret.h"
 #include "renacer/syscalls.h"
 
-#define NUMBERS (RN_ABI_WORDS * 64)
-
-static uint8_t kinds[RN_ABI_COUNT][NUMBERS];
+static uint8_t kinds[RN_ABI_COUNT][RN_ABI_CALLS];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const struct {
@@ -54,20 +52,13 @@ static const struct {
 
 static void find_all(void)
 {
-	for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++)
-		for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, calls[i].name);
-
-			if (nr >= 0 && (unsigned)nr < NUMBERS)
-				kinds[abi][nr] = (uint8_t)calls[i].kind;
-		}
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		for (struct rn_number at = {0}; rn_syscall_next(calls[i].name, &at);)
+			kinds[at.abi][at.nr] = (uint8_t)calls[i].kind;
 	/* Where there is a newer one, the older one takes a structure. */
-	for (unsigned abi = RN_ABI_I386; abi <= RN_ABI_ARM; abi += RN_ABI_ARM - RN_ABI_I386) {
-		int nr = rn_syscall_number((enum rn_abi)abi, "mmap");
-
-		if (nr >= 0 && (unsigned)nr < NUMBERS)
-			kinds[abi][nr] = CALL_MMAP_OLD;
-	}
+	for (struct rn_number at = {0}; rn_syscall_next("mmap", &at);)
+		if (at.abi == RN_ABI_I386 || at.abi == RN_ABI_ARM)
+			kinds[at.abi][at.nr] = CALL_MMAP_OLD;
 }
 
 void rn_call_kinds_init(void)
@@ -77,7 +68,7 @@ void rn_call_kinds_init(void)
 
 enum call_kind rn_call_kind(uint8_t abi, int32_t nr)
 {
-	if (abi >= RN_ABI_COUNT || nr < 0 || (unsigned)nr >= NUMBERS)
+	if (abi >= RN_ABI_COUNT || nr < 0 || (unsigned)nr >= RN_ABI_CALLS)
 		return CALL_OTHER;
 	return (enum call_kind)kinds[abi][nr];
 }
@@ -88,7 +79,7 @@ bool rn_kinds_are_wanted(const uint64_t *wanted, enum call_kind first, enum call
 		return true;
 	rn_call_kinds_init();
 	for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++)
-		for (unsigned nr = 0; nr < NUMBERS; nr++) {
+		for (unsigned nr = 0; nr < RN_ABI_CALLS; nr++) {
 			enum call_kind kind = (enum call_kind)kinds[abi][nr];
 
 			if (kind >= first && kind <= last &&

@@ -33,15 +33,12 @@ struct carriers *rn_carriers_create(struct edges *edges, const uint64_t *wanted)
 		return NULL;
 	carriers->edges = edges;
 	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
-
-			if (nr < 0 || (unsigned)nr >= RN_ABI_WORDS * 64u)
-				continue;
-			carriers->role[abi][nr] = roles[i].role;
-			carriers->unseen |= (roles[i].role == CARRIER_SEND ||
-					     roles[i].role == CARRIER_RECEIVE) &&
-					    !rn_selection_is_wanted(wanted, (uint8_t)abi, nr);
+		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);) {
+			carriers->role[at.abi][at.nr] = roles[i].role;
+			carriers->unseen |=
+				(roles[i].role == CARRIER_SEND ||
+				 roles[i].role == CARRIER_RECEIVE) &&
+				!rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr);
 		}
 	return carriers;
 }
@@ -61,7 +58,7 @@ void rn_carriers_destroy(struct carriers *carriers)
 
 static enum carrier_role role_of(const struct carriers *carriers, uint8_t abi, int32_t nr)
 {
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_WORDS * 64u)
+	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_CALLS)
 		return CARRIER_NONE;
 	return (enum carrier_role)carriers->role[abi][nr];
 }

@@ -72,21 +72,17 @@ static bool is_needed(uint8_t role)
 void rn_channel_roles(struct channels *channels, const uint64_t *wanted)
 {
 	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
-
-			if (nr < 0 || (unsigned)nr >= RN_ABI_WORDS * 64u)
-				continue;
-			channels->role[abi][nr] = roles[i].role;
+		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);) {
+			channels->role[at.abi][at.nr] = roles[i].role;
 			if (is_needed(roles[i].role) &&
-			    !rn_selection_is_wanted(wanted, (uint8_t)abi, nr))
+			    !rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
 				channels->unsure = "selection";
 		}
 }
 
 static enum channel_role role_of(const struct channels *channels, uint8_t abi, int32_t nr)
 {
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_WORDS * 64u)
+	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_CALLS)
 		return CHANNEL_NONE;
 	return (enum channel_role)channels->role[abi][nr];
 }

@@ -82,23 +82,16 @@ _Static_assert(N_ROLES < 255, "an index fits a byte");
 void rn_fd_roles_of_calls(struct object_space *space)
 {
 	for (size_t i = 0; i < N_ROLES; i++)
-		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
-
-			if (nr >= 0 && (unsigned)nr < RN_CALLS_MAX)
-				space->role[abi][nr] = (uint8_t)(i + 1);
-		}
+		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
+			space->role[at.abi][at.nr] = (uint8_t)(i + 1);
 }
 
 bool rn_objects_are_followed(const uint64_t *wanted)
 {
 	for (size_t i = 0; wanted && i < N_ROLES; i++)
-		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
-
-			if (nr >= 0 && !rn_selection_is_wanted(wanted, (uint8_t)abi, nr))
+		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
+			if (!rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
 				return false;
-		}
 	return true;
 }
 
@@ -125,13 +118,12 @@ static bool follows_paths(const struct fd_role *role)
 
 void rn_selection_widen(uint64_t *wanted)
 {
-	for (size_t i = 0; i < N_ROLES; i++)
-		for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++) {
-			int nr = rn_syscall_number((enum rn_abi)abi, roles[i].name);
-
-			if (nr >= 0 && (unsigned)nr < RN_CALLS_MAX && follows_paths(&roles[i]))
-				wanted[abi * RN_ABI_WORDS + (unsigned)nr / 64u] |= 1ull << nr % 64;
-		}
+	for (size_t i = 0; i < N_ROLES; i++) {
+		if (!follows_paths(&roles[i]))
+			continue;
+		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
+			wanted[at.abi * RN_ABI_WORDS + at.nr / 64] |= 1ull << at.nr % 64;
+	}
 }
 
 bool rn_fd_is_opening(const struct object_space *space, uint8_t abi, int32_t nr)
@@ -146,7 +138,7 @@ const struct fd_role *rn_fd_role(const struct object_space *space, uint8_t abi, 
 {
 	uint8_t index;
 
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_CALLS_MAX)
+	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_CALLS)
 		return NULL;
 	index = space->role[abi][nr];
 	return index ? &roles[index - 1] : NULL;

@@ -2,7 +2,6 @@
 /* What calls that have ended did to tables of descriptors. See objects.h. */
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/net.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
@@ -51,10 +50,9 @@ static void install_unknown(struct object_space *space, struct fd_user *user, in
 		rn_table_close(space, user->table, (int32_t)fd);
 }
 
-/* A new object, as the record tells of it. */
-static struct object *make(struct object_space *space, struct fd_user *user,
-			   const struct rn_event *ev, int64_t fd, const struct rn_object_id *own,
-			   bool cloexec)
+struct object *rn_fd_make(struct object_space *space, struct fd_user *user,
+			  const struct rn_event *ev, int64_t fd, const struct rn_object_id *own,
+			  bool cloexec)
 {
 	const struct rn_object_id *id = rn_fd_identity(ev, fd);
 	struct object *object = rn_object_new(space, own->kind);
@@ -136,7 +134,8 @@ static void make_new(struct object_space *space, struct fd_user *user, const str
 	/* eventfd2 alone has flags. */
 	if (own.kind == RN_OBJECT_EVENTFD && role->flags != FD_NEVER)
 		own.more = call->args[1] & EFD_SEMAPHORE;
-	object = make(space, user, call->exit, call->result, &own, is_cloexec(role, call->args));
+	object = rn_fd_make(space, user, call->exit, call->result, &own,
+			    is_cloexec(role, call->args));
 	if (!object || own.kind != RN_OBJECT_EVENTFD)
 		return;
 	object->fresh = true;
@@ -176,7 +175,7 @@ static void make_pair(struct object_space *space, struct fd_user *user, const st
 		own.family = (uint16_t)call->args[0];
 		own.type = call->args[1] & 0xf;
 	}
-	first = make(space, user, call->exit, fds[0], &own, cloexec);
+	first = rn_fd_make(space, user, call->exit, fds[0], &own, cloexec);
 	if (is_pipe) {
 		if (first)
 			rn_fd_install(space, user, fds[1], first, RN_WAY_WRITE, cloexec, 0);
@@ -184,7 +183,7 @@ static void make_pair(struct object_space *space, struct fd_user *user, const st
 			install_unknown(space, user, fds[1]);
 		return;
 	}
-	second = make(space, user, call->exit, fds[1], &own, cloexec);
+	second = rn_fd_make(space, user, call->exit, fds[1], &own, cloexec);
 	if (first && second && first != second && rn_fd_object(user->table, fds[0]) == first)
 		rn_object_pair(first, second);
 }
@@ -198,7 +197,7 @@ static void accept_one(struct object_space *space, struct fd_user *user, const s
 		own.family = user->source->id.family;
 		own.type = user->source->id.type;
 	}
-	make(space, user, call->exit, call->result, &own, is_cloexec(role, call->args));
+	rn_fd_make(space, user, call->exit, call->result, &own, is_cloexec(role, call->args));
 }
 
 static void connect_one(struct object_space *space, const struct fd_user *user,
@@ -333,79 +332,7 @@ static void end_fork(struct object_space *space, struct fd_user *user, const str
 	for (const struct rn_piece *p = rn_piece_first(call->exit); p;
 	     p = rn_piece_next(call->exit, p))
 		if (p->type == RN_PIECE_OBJECT && p->flags & RN_PIECE_AT_EXIT)
-			make(space, user, call->exit, (int64_t)p->total, &own, true);
-}
-
-/* Messages that were under way to any of its sockets may have come. */
-static void drain_all(struct object_space *space, const struct fd_user *user)
-{
-	for (int32_t fd = rn_fd_from(user->table, 0); fd >= 0; fd = rn_fd_from(user->table, fd + 1))
-		if (rn_fd_object(user->table, fd)->inbox)
-			rn_rights_unsure(space, rn_fd_object(user->table, fd));
-}
-
-/* A descriptor that a socketcall tells of. */
-static struct object *take_told(struct object_space *space, struct fd_user *user,
-				const struct rn_call *call, int64_t fd)
-{
-	const struct rn_object_id own = {.kind = RN_OBJECT_SOCKET, .ways = FD_BOTH};
-	struct object *object = rn_fd_object(user->table, (int32_t)fd);
-
-	switch (call->args[0]) {
-	case SYS_BIND:
-	case SYS_CONNECT:
-		if (object && object->id.kind == RN_OBJECT_SOCKET)
-			rn_object_identify(space, object, rn_fd_identity(call->exit, fd));
-		return object;
-	case SYS_RECVMSG:
-	case SYS_RECVMMSG:
-		rn_fd_find(space, user, call->exit, fd, RN_OBJECT_OTHER, 0, false);
-		object = rn_fd_object(user->table, (int32_t)fd);
-		break;
-	default:
-		object = make(space, user, call->exit, fd, &own, false);
-		break;
-	}
-	if (object) /* whether an exec closes it is not known */
-		rn_object_share(object);
-	return object;
-}
-
-/* i386: arguments are in memory, but the record tells of objects. */
-static void end_socketcall(struct object_space *space, struct fd_user *user,
-			   const struct rn_call *call)
-{
-	struct object *told[2] = {NULL, NULL};
-	unsigned n = 0;
-
-	switch (call->args[0]) {
-	case SYS_SENDMSG:
-	case SYS_SENDMMSG:
-		rn_table_share_all(user->table);
-		break;
-	case SYS_RECV:
-	case SYS_RECVFROM:
-	case SYS_RECVMSG:
-	case SYS_RECVMMSG:
-		drain_all(space, user);
-		break;
-	default:
-		break;
-	}
-	for (const struct rn_piece *p = rn_piece_first(call->exit); p;
-	     p = rn_piece_next(call->exit, p))
-		if (p->type == RN_PIECE_OBJECT && p->len >= sizeof(struct rn_object_id) &&
-		    p->total < FD_LIMIT) {
-			struct object *object = take_told(space, user, call, (int64_t)p->total);
-
-			if (n < 2)
-				told[n++] = object;
-		}
-	if (call->args[0] == SYS_SOCKETPAIR && told[0] && told[1] && told[0] != told[1])
-		rn_object_pair(told[0], told[1]);
-	if (n == 0 && (call->args[0] == SYS_SOCKET || call->args[0] == SYS_ACCEPT ||
-		       call->args[0] == SYS_ACCEPT4))
-		take_told(space, user, call, call->result);
+			rn_fd_make(space, user, call->exit, (int64_t)p->total, &own, true);
 }
 
 static void open_one(struct object_space *space, struct fd_user *user, const struct rn_call *call,
@@ -471,7 +398,7 @@ static void end_well(struct object_space *space, struct fd_user *user, const str
 		make_pair(space, user, call, role);
 		break;
 	case ROLE_SOCKETCALL:
-		end_socketcall(space, user, call);
+		rn_fd_socketcall(space, user, call);
 		break;
 	case ROLE_DUP:
 		copy_to(space, user, call, false);

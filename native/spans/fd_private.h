@@ -11,7 +11,6 @@
 #define FD_PAGE 64
 #define FD_BYTES_MAX (64u << 20) /* of all tables */
 #define FLIGHTS_MAX 65536u       /* descriptors in messages under way */
-#define RN_CALLS_MAX (RN_ABI_WORDS * 64u)
 #define OBJECT_BUCKETS 4096u
 
 struct fd_entry {
@@ -113,7 +112,7 @@ struct object_space {
 	void (*left)(void *ctx, struct object *object, uint64_t table, uint32_t description);
 	void *left_ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
-	uint8_t role[RN_ABI_COUNT][RN_CALLS_MAX]; /* fd_calls.c; 0 = none */
+	uint8_t role[RN_ABI_COUNT][RN_ABI_CALLS]; /* fd_calls.c; 0 = none */
 };
 
 /* objects.c */
@@ -167,11 +166,18 @@ void rn_user_leave_call(struct object_space *space, struct fd_user *user);
 /* `object` is a descriptor now. `description`: as in struct fd_entry. */
 void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
 		   struct object *object, uint8_t ways, bool cloexec, uint32_t description);
+/* A new object, as the record tells of it, and a descriptor of it; NULL: it has none. */
+struct object *rn_fd_make(struct object_space *space, struct fd_user *user,
+			  const struct rn_event *ev, int64_t fd, const struct rn_object_id *own,
+			  bool cloexec);
 /* A descriptor of something that may have been there before, by the record's word. */
 void rn_fd_find(struct object_space *space, struct fd_user *user, const struct rn_event *ev,
 		int64_t fd, uint8_t kind, uint8_t ways, bool cloexec);
 /* A descriptor that was just installed is somebody's copy, nobody knows whose. */
 void rn_fd_is_copy(const struct fd_user *user, int64_t fd);
+
+/* fd_socketcall.c: at the exit of one that went well */
+void rn_fd_socketcall(struct object_space *space, struct fd_user *user, const struct rn_call *call);
 
 /* fd_messages.c */
 /* Entry and exit of a call that sends messages; `user->source` is the socket. */

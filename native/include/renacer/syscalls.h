@@ -217,6 +217,19 @@ int rn_syscall_limit(enum rn_abi abi);
 /* The number of the call called `name` in `abi`, or -1. */
 int rn_syscall_number(enum rn_abi abi, const char *name);
 
+/* Numbers in a set of calls, of each ABI: of 0 to this, less 1. */
+#define RN_ABI_CALLS (RN_ABI_WORDS * 64u)
+
+/*
+ * The next ABI in which there is a call called `name`, with a number below RN_ABI_CALLS; false: in
+ * no other. *at is all zeros at first.
+ */
+struct rn_number {
+	unsigned abi; /* enum rn_abi */
+	unsigned nr;
+};
+bool rn_syscall_next(const char *name, struct rn_number *at);
+
 /* "ENOENT" and "No such file or directory" of errno 2; NULL where unknown. */
 const char *rn_errno_name(int err);
 const char *rn_errno_text(int err);
