@@ -17,6 +17,7 @@ from renacer_otel.engine import python_identity as identity
 from renacer_otel.engine import python_marker as marker
 from renacer_otel.engine import python_ptrace as trace
 from renacer_otel.engine import python_record as form
+from renacer_otel.engine import python_structs as structs
 from renacer_otel.engine.launch import WORDS_PER_ABI
 from renacer_otel.engine.python_record import Record
 
@@ -49,7 +50,7 @@ class Wish(NamedTuple):
     string_limit: int
     cpu_times: bool
     capture: bool = True
-    objects: bool = False  # which objects descriptors are
+    objects: bool = False  # what causes are found by: objects of descriptors, structures
 
 
 class Task:
@@ -220,6 +221,8 @@ class Tracer:
             record.pieces = capture.at_entry(
                 task.tid, task.name, stop.args, limit, narrow=abi in _NARROW
             )
+        if self._wish.objects:
+            record.pieces += self._structures(task)
         record.seq = self._next()
         self._pending = task, record
 
@@ -238,6 +241,7 @@ class Tracer:
             limit = self._wish.string_limit
             pieces = capture.at_exit(task.tid, task.name, task.args, result, limit)
         if self._wish.objects:
+            pieces += self._structures(task, result)
             pieces += identity.at_exit(
                 task.tid, task.name, task.args, result, narrow=task.abi in _NARROW
             )
@@ -258,6 +262,11 @@ class Tracer:
         record.flags |= flags
         record.pieces += pieces
         self._put(record)
+
+    def _structures(self, task: Task, result: int | None = None) -> list[bytes]:
+        limit = self._wish.string_limit
+        call = structs.Call(task.tid, task.abi, task.name, task.args, limit, result)
+        return structs.pieces_of(call)
 
     def _is_marker(self, task: Task) -> bool:
         """Whether it tells of the application's span, which is then recorded."""

@@ -12,6 +12,7 @@ import pytest
 from renacer_otel.spans import replay
 from tests.engine.test_python_engine import PYTHON
 from tests.engine.tools import environment, record
+from tests.spans.test_carriers import QUEUE
 from tests.spans.test_channels import PRELUDE
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SUBJECT = PRELUDE + textwrap.dedent("""
     r, w = os.pipe()
     a, b = socket.socketpair()
     other = os.pipe()
-    path, passes = sys.argv[1] + "/socket", sys.argv[2] == "passes"
+    path = sys.argv[1] + "/socket"
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
     server.listen()
@@ -30,9 +31,8 @@ SUBJECT = PRELUDE + textwrap.dedent("""
         os.close(w)
         receive(r, 1009)
         b.send(bytes(1013))
-        if passes:
-            _, (fd,), _, _ = socket.recv_fds(b, 1, 1)
-            send(fd, 1019)
+        _, (fd,), _, _ = socket.recv_fds(b, 1, 1)
+        send(fd, 1019)
         one, _ = server.accept()
         one.send(bytes(1021))
         receive(r, 0)
@@ -40,14 +40,44 @@ SUBJECT = PRELUDE + textwrap.dedent("""
     pid = child(work)
     send(w, 1009)
     receive(a.fileno(), 1013)
-    if passes:
-        socket.send_fds(a, [b"x"], [other[1]])
-        receive(other[0], 1019)
+    socket.send_fds(a, [b"x"], [other[1]])
+    receive(other[0], 1019)
     client = socket.socket(socket.AF_UNIX)
     client.connect(path)
     receive(client.fileno(), 1021)
     os.close(w)
     os.waitpid(pid, 0)
+""")
+# What only structures tell: whom a call is about, what it takes.
+STRUCTURES = textwrap.dedent("""
+    folder = sys.argv[1]
+    there = opened(os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    letters = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    letters.bind(folder + "/letters")
+    file = os.open(folder + "/file", os.O_RDWR | os.O_CREAT)
+    r, w = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+
+    def work():
+        one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        one.sendmsg([bytes(1000), bytes(9)], [], 0, folder + "/letters")
+        put(there, 1013, 1)
+        put(there, 1013, 7)
+        fcntl.lockf(file, fcntl.LOCK_EX, 10, 5)
+        fcntl.lockf(file, fcntl.LOCK_EX, 10, 50)
+        fcntl.lockf(file, fcntl.LOCK_UN, 10, 5)
+        os.write(w, bytes(1))
+        libc.sigqueue(os.getppid(), signal.SIGUSR1, ctypes.c_void_p(7))
+
+    pid = child(work)
+    assert signal.sigwaitinfo([signal.SIGUSR1]).si_pid == pid
+    os.waitid(os.P_PID, pid, os.WEXITED)
+    assert len(letters.recvmsg(2000)[0]) == 1009
+    room, priority = ctypes.create_string_buffer(1024), ctypes.c_uint()
+    for wanted in 7, 1:
+        assert libc.mq_receive(there, room, 1024, ctypes.byref(priority)) == 1013
+        assert priority.value == wanted
+    fcntl.lockf(file, fcntl.LOCK_EX, 10, 5)
 """)
 SIZES = (0, 1, 1009, 1013, 1019, 1021)
 LANES = {
@@ -77,16 +107,14 @@ def edges(path: Path) -> list[Edge]:
         for edge in run.edges
         if edge["certain"]
         # A SIGCHLD comes into whichever call.
-        and (names[edge["kind"]] != "wait" or ends[int(edge["effect"])].startswith("wait4"))
+        and (names[edge["kind"]] != "wait" or ends[int(edge["effect"])].startswith("wait"))
     )
 
 
 @pytest.mark.parametrize("lane", LANES)
 def test_the_same_causes(tmp_path: Path, lane: str) -> None:
     options, disable = LANES[lane]
-    # The python engine does not look into messages: what is in them may be anybody's.
-    passes = lane != "python"
-    words = [sys.executable, "-ISc", SUBJECT, tmp_path, "passes" if passes else "keeps"]
+    words = [sys.executable, "-ISc", SUBJECT, tmp_path]
     run = record(tmp_path, words, *options, env=environment(RENACER_DISABLE=disable))
     assert (run.done.status, run.done.errors) == (0, "")
     assert edges(run.path) == [
@@ -94,9 +122,26 @@ def test_the_same_causes(tmp_path: Path, lane: str) -> None:
         ("eof", "close 0", "read 0"),
         ("fork", "clone", "event 4"),
         ("pipe", "write 1009", "read 1009"),
-        *([("pipe", "write 1019", "read 1019")] if passes else []),
-        *([("unix", "sendmsg 1", "recvmsg 1")] if passes else []),
+        ("pipe", "write 1019", "read 1019"),
+        ("unix", "sendmsg 1", "recvmsg 1"),
         ("unix", "sendto 1013", "read 1013"),
         ("unix", "sendto 1021", "read 1021"),
         ("wait", "event 6", "wait4"),
+    ]
+
+
+@pytest.mark.parametrize("lane", ["plain", "all", "python"])
+def test_causes_that_structures_tell(tmp_path: Path, lane: str) -> None:
+    options, disable = LANES[lane]
+    words = [sys.executable, "-ISc", PRELUDE + QUEUE + STRUCTURES, tmp_path]
+    run = record(tmp_path, words, *options, env=environment(RENACER_DISABLE=disable))
+    assert (run.done.status, run.done.errors) == (0, "")
+    assert edges(run.path) == [
+        ("fork", "clone", "event 4"),
+        ("lock", "fcntl 0", "fcntl 0"),
+        ("mqueue", "mq_timedsend 0", "mq_timedreceive 1013"),
+        ("mqueue", "mq_timedsend 0", "mq_timedreceive 1013"),
+        ("signal", "rt_sigqueueinfo 0", "rt_sigtimedwait"),
+        ("unix", "sendmsg 1009", "recvmsg 1009"),
+        ("wait", "event 6", "waitid 0"),
     ]
