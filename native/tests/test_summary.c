@@ -67,7 +67,8 @@ static void test_as_counted_by_hand(void)
 			at->shortest = duration;
 		at->longest = duration > at->longest ? duration : at->longest;
 		at->errors += flags != 0;
-		at->time += duration;
+		if (__builtin_add_overflow(at->time, duration, &at->time))
+			at->time = UINT64_MAX;
 	}
 	rows = rn_summary_rows(s, &n);
 	CHECK_INT(n, NUMBERS);
