@@ -163,12 +163,13 @@ static struct operation *begin(struct channels *channels, struct thread *thread,
 	return op;
 }
 
-/* Whether the result does not tell how much was moved: messages on a stream, packets by splice. */
+/* Whether the result does not tell how much was moved: messages on a stream, packets by splice and
+   its like. */
 static bool is_uncounted(const struct object *object, enum channel_role role)
 {
 	if (rn_channel_has_bytes(object))
 		return role == CHANNEL_RECV_MESSAGES || role == CHANNEL_SEND_MESSAGES;
-	return role == CHANNEL_SPLICE || role == CHANNEL_TEE || role == CHANNEL_VMSPLICE;
+	return role >= CHANNEL_SENDFILE && role <= CHANNEL_VMSPLICE;
 }
 
 /* `most`: bytes; of messages so many as `messages` says. */
@@ -324,7 +325,8 @@ void rn_channels_entry(struct edges *edges, struct thread *thread, const struct 
 	case CHANNEL_SEND_MESSAGES:
 		begin_write(channels, thread, ev, role, fd, MOST, (uint32_t)args[2], args[3]);
 		break;
-	case CHANNEL_SENDFILE:
+	case CHANNEL_SENDFILE: /* into a pipe it reads sockets, too */
+		begin_read(channels, thread, role, (int32_t)args[1], args[3], 1, 0);
 		begin_write(channels, thread, ev, role, fd, args[3], 1, 0);
 		break;
 	case CHANNEL_SPLICE:

@@ -266,8 +266,10 @@ static void on_option(struct channels *channels, struct thread *thread, const st
 		return;
 	}
 	if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF ||
-				    name == SO_PEEK_OFF || name == SO_OOBINLINE))
+				    name == SO_PEEK_OFF || name == SO_OOBINLINE)) {
+		object->odd = true;
 		tear(channels, object);
+	}
 }
 
 static void on_flags(struct channels *channels, struct thread *thread, const struct rn_call *call)

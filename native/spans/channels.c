@@ -140,6 +140,7 @@ static struct channel *checked(struct channels *channels, const struct object *o
 struct channel *rn_channel_in(struct channels *channels, struct object *object)
 {
 	struct ends *ends = rn_channel_ends(channels, object), *other = NULL;
+	struct channel *in;
 
 	if (!ends)
 		return NULL;
@@ -147,7 +148,10 @@ struct channel *rn_channel_in(struct channels *channels, struct object *object)
 		return checked(channels, object, share(channels, &ends->in, &ends->out));
 	if (object->peer && object->id.type != SOCK_DGRAM)
 		other = rn_channel_ends(channels, object->peer);
-	return checked(channels, object, share(channels, &ends->in, other ? &other->out : NULL));
+	in = share(channels, &ends->in, other ? &other->out : NULL);
+	if (in && object->odd)
+		rn_stream_tear(in->stream);
+	return checked(channels, object, in);
 }
 
 /* Where a datagram socket's messages go: it is connected, or one of a pair. */

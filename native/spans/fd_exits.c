@@ -192,12 +192,17 @@ static void accept_one(struct object_space *space, struct fd_user *user, const s
 		       const struct fd_role *role)
 {
 	struct rn_object_id own = {.kind = RN_OBJECT_SOCKET, .ways = FD_BOTH};
+	struct object *object;
 
 	if (user->source) {
 		own.family = user->source->id.family;
 		own.type = user->source->id.type;
 	}
-	rn_fd_make(space, user, call->exit, call->result, &own, is_cloexec(role, call->args));
+	object = rn_fd_make(space, user, call->exit, call->result, &own,
+			    is_cloexec(role, call->args));
+	/* It has its listener's options, but for a Unix socket. */
+	if (object && user->source)
+		object->odd = user->source->odd && own.family != AF_UNIX;
 }
 
 static void connect_one(struct object_space *space, const struct fd_user *user,

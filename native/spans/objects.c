@@ -185,8 +185,9 @@ void rn_object_identify(struct object_space *space, struct object *object,
 	}
 	if (id->kind != RN_OBJECT_SOCKET)
 		return;
+	/* One that is connected to itself is its own other end: tcp(7) lets it. */
 	peer = rn_object_other(space, id);
-	if (peer && peer != object && peer->peer != object)
+	if (peer && peer->peer != object && (peer != object || is_inet(id)))
 		rn_object_pair(object, peer);
 }
 

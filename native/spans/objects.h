@@ -31,6 +31,7 @@ struct object {
 	struct object *peer; /* the other socket of a pair or connection; NULL = not known, gone */
 	bool foreign; /* untraced processes may have it, too: nothing about it is certain */
 	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO, a file) */
+	bool odd; /* a socket of whose reads an option makes another thing */
 	bool fresh; /* a call of this run made it: there is in it… */
 	uint32_t initial; /* …what an EVENTFD began with */
 	bool was_read; /* somebody had it open for reading, as far as is recorded */

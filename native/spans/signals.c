@@ -274,6 +274,9 @@ void rn_signals_killed(struct edges *edges, const struct thread *thread, bool la
 		if (send->cause.clock > joined->clock)
 			joined->clock = send->cause.clock;
 	}
+	/* Nobody who is traced, or the end of its parent's thread, prctl(2). */
+	if (n == 0)
+		joined->clock = edges->in->greatest;
 	for (unsigned i = 0; last && i < signals->n; i++) {
 		const struct send *send = &signals->sends[i];
 
@@ -328,6 +331,13 @@ static bool is_for(const struct send *send, const struct thread *thread, int32_t
 	return send->pid == 0 || send->pid == thread->process->pub.pid;
 }
 
+static bool is_traced(struct edges *edges, int32_t pid)
+{
+	struct cause end;
+
+	return rn_thread_find(&edges->in->tables, pid) || rn_life_end(edges, pid, &end);
+}
+
 static bool is_for_one(const struct send *send)
 {
 	return send->pid || send->tid;
@@ -352,6 +362,22 @@ static unsigned find(struct signals *signals, const struct thread *thread,
 	return n;
 }
 
+/* The kernel tells of a process that ended, of a message, of a descriptor that is ready. */
+static void by_kernel(struct edges *edges, struct thread *thread, const struct signal_info *info,
+		      struct joined *joined)
+{
+	bool ended = info->code >= CLD_EXITED && info->code <= CLD_DUMPED;
+	/* Any signal may tell of a child's end, clone(2); the codes of others are the same. */
+	bool certain =
+		info->sig == SIGCHLD && rn_life_was_child(edges, info->pid, &thread->process->pub);
+	struct cause end;
+
+	if (ended && rn_life_end(edges, info->pid, &end))
+		rn_join(edges, thread, joined, &end, RN_EDGE_WAIT, certain);
+	if (info->code == SI_MESGQ)
+		rn_carriers_notified(edges, joined);
+}
+
 void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct signal_info *info,
 			struct joined *joined)
 {
@@ -364,13 +390,7 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 		return;
 	if (!info->unknown && (info->code > 0 || info->code == SI_TIMER || info->code == SI_MESGQ ||
 			       info->code == SI_ASYNCIO || info->code == SI_SIGIO)) {
-		struct cause end;
-
-		if (info->sig == SIGCHLD && rn_life_end(edges, info->pid, &end))
-			rn_join(edges, thread, joined, &end, RN_EDGE_WAIT,
-				rn_life_was_child(edges, info->pid, &thread->process->pub));
-		if (info->code == SI_MESGQ)
-			rn_carriers_notified(edges, joined);
+		by_kernel(edges, thread, info, joined);
 		return;
 	}
 	hidden = is_hidden(signals, thread, info);
@@ -379,8 +399,12 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 	if (signals->forgotten[info->sig] > joined->clock)
 		joined->clock = signals->forgotten[info->sig];
 	n = find(signals, thread, info, &first, &same);
-	if (n == 0)
+	if (n == 0) {
+		/* A traced process sent it by no call: it is the end of a parent's thread, prctl(2). */
+		if (info->pid != thread->process->pub.pid && is_traced(edges, info->pid))
+			joined->clock = edges->in->greatest;
 		return;
+	}
 	certain = !hidden && !signals->forgotten[info->sig] &&
 		  signals->sends[first].losses == edges->losses && !info->unknown &&
 		  !thread->process->nested && !signals->sends[first].blurred &&

@@ -175,6 +175,83 @@ static void test_accepted_first(void)
 	close_world();
 }
 
+static void set_option(int32_t tid, int32_t fd, uint64_t name)
+{
+	feed_whole(
+		call_record(RN_SYSCALL, tid, "setsockopt", (uint64_t)fd, SOL_SOCKET, name, 0x1000),
+		0);
+}
+
+/* A listener's option that moves where a peek begins goes over to what it accepts. */
+static void test_inherited_option(void)
+{
+	static const uint64_t options[] = {SO_KEEPALIVE, SO_PEEK_OFF};
+
+	for (unsigned odd = 0; odd < 2; odd++) {
+		struct rn_object_id id = inet_id(301, 4000, 80);
+		uint64_t sent, got;
+
+		open_world();
+		make_socket(A, AF_INET, SOCK_STREAM, 3, 300);
+		set_option(A, 3, options[odd]);
+		start(B, A);
+		make_socket(B, AF_INET, SOCK_STREAM, 5, 301);
+		enter(B, "connect", 5, 0x1000, 16);
+		end_connect(B, &id, 0);
+		id = inet_id(302, 80, 4000);
+		accept_one(A, 6, &id);
+		sent = whole(B, "write", 5, 0, 4, 4);
+		got = feed_whole(call_record(RN_SYSCALL, A, "recvfrom", 6, 0, 4, MSG_PEEK), 4);
+		check_causes(got, "tcp", !odd, 1, &sent);
+		/* The other way there is no such option. */
+		sent = whole(A, "write", 6, 0, 4, 4);
+		got = whole(B, "read", 5, 0, 4, 4);
+		check_cause(got, "tcp", sent);
+		close_world();
+	}
+}
+
+static void test_connected_to_itself(void)
+{
+	struct rn_object_id id = inet_id(300, 80, 80);
+	uint64_t sent, got, shut;
+
+	open_world();
+	make_socket(A, AF_INET, SOCK_STREAM, 5, 300);
+	enter(A, "connect", 5, 0x1000, 16);
+	end_connect(A, &id, 0);
+	start(B, A);
+	sent = whole(A, "write", 5, 0, 4, 4);
+	got = whole(B, "read", 5, 0, 100, 4);
+	check_cause(got, "tcp", sent);
+	shut = whole(A, "shutdown", 5, SHUT_WR, 0, 0);
+	got = whole(B, "read", 5, 0, 100, 0);
+	check_cause(got, "eof", shut);
+	whole(B, "close", 5, 0, 0, 0);
+	whole(A, "close", 5, 0, 0, 0);
+	close_world();
+}
+
+/* Into a pipe sendfile() reads what a socket holds. */
+static void test_sendfile_reads(void)
+{
+	uint64_t sent[3], got;
+
+	open_world();
+	make_pair(A, SOCK_STREAM, 3, 4, 200);
+	make_pipe(A, 7, 8, 210, 0);
+	start(B, A);
+	sent[0] = whole(A, "write", 3, 0, 10, 10);
+	sent[1] = whole(A, "write", 3, 0, 10, 10);
+	sent[2] = feed_whole(call_record(RN_SYSCALL, B, "sendfile", 8, 4, 0, 10), 10);
+	check_cause(sent[2], "unix", sent[0]);
+	got = whole(B, "read", 4, 0, 10, 10);
+	check_cause(got, "unix", sent[1]);
+	got = whole(A, "read", 7, 0, 10, 10);
+	check_cause(got, "pipe", sent[2]);
+	close_world();
+}
+
 /* One that has the same descriptors. */
 static void start_sharing(int32_t tid, int32_t maker)
 {
@@ -352,5 +429,8 @@ int main(void)
 	test_several_connects();
 	test_shutdown_beside_closes();
 	test_named_datagrams();
+	test_inherited_option();
+	test_connected_to_itself();
+	test_sendfile_reads();
 	return check_done();
 }

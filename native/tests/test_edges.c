@@ -185,7 +185,44 @@ static void test_child_signal(void)
 	deliver(7, 7, SIGCHLD, CLD_EXITED, 8, 0);
 	CHECK_INT(edges_to(w.seq, ended, RN_EDGE_WAIT, true), 1);
 	linked(world_call(&w, 7, 7, "getpid", 7), rn_id_of_process(&w.key, 2), "wait");
+	/* It had stopped before it ended, and this one tells of that alone. */
+	deliver(7, 7, SIGCHLD, CLD_STOPPED, 8, 0);
+	CHECK_INT(edges_to(w.seq, ANY, RN_EDGE_WAIT, true), 0);
+	not_linked(world_call(&w, 7, 7, "getpid", 7));
+	/* Another signal whose code may mean another thing. */
+	deliver(7, 7, SIGUSR1, CLD_EXITED, 8, 0);
+	CHECK_INT(edges_to(w.seq, ended, RN_EDGE_WAIT, false), 1);
+	not_linked(world_call(&w, 7, 7, "getpid", 7));
 	end();
+}
+
+/* PR_SET_PDEATHSIG: the end of a parent's thread sends it, no call does. */
+static void test_parent_death_signal(void)
+{
+	static const int signals[] = {SIGUSR1, SIGKILL};
+	uint64_t last, next;
+
+	for (unsigned i = 0; i < 2; i++) {
+		begin();
+		start_processes(1);
+		spawn(8, 8, 9, 9, 3, SIGCHLD, 0);
+		spawned(8, 8, 9);
+		for (unsigned n = 0; n < 10; n++)
+			world_call(&w, 8, 8, "getpid", 8);
+		last = ENTER(8, 8, "exit_group", 0);
+		if (signals[i] == SIGKILL) {
+			world_exit(&w, 9, 9, SIGKILL);
+			world_exit(&w, 8, 8, 0);
+			CHECK(world_process(&w, 3)->pub.lamport_end > start_of(last));
+		} else {
+			deliver(9, 9, SIGUSR1, SI_USER, 8, 0);
+			next = world_call(&w, 9, 9, "getpid", 9);
+			not_linked(next);
+			world_exit(&w, 8, 8, 0);
+			CHECK(world_find_call(&w, next)->call.lamport_start > start_of(last));
+		}
+		end();
+	}
 }
 
 /* Calls of all kinds with any arguments: no crash, and time never runs backwards. */
@@ -256,6 +293,7 @@ int main(void)
 	test_signals();
 	test_queued_signals();
 	test_child_signal();
+	test_parent_death_signal();
 	test_anything();
 	return 0;
 }
