@@ -41,6 +41,11 @@ static const struct named_role {
 	{"connect", CHANNEL_CONNECT},
 	{"accept", CHANNEL_ACCEPT},
 	{"accept4", CHANNEL_ACCEPT},
+	{"rename", CHANNEL_RENAME},
+	{"renameat", CHANNEL_RENAME},
+	{"renameat2", CHANNEL_RENAME},
+	{"unlink", CHANNEL_RENAME},
+	{"unlinkat", CHANNEL_RENAME},
 	{"pipe2", CHANNEL_PIPE},
 	{"shutdown", CHANNEL_SHUTDOWN},
 	{"setsockopt", CHANNEL_SETSOCKOPT},
@@ -74,9 +79,11 @@ void rn_channel_roles(struct channels *channels, const uint64_t *wanted)
 	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);) {
 			channels->role[at.abi][at.nr] = roles[i].role;
-			if (is_needed(roles[i].role) &&
-			    !rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
+			if (rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
+				continue;
+			if (is_needed(roles[i].role))
 				channels->unsure = "selection";
+			channels->unnamed |= roles[i].role == CHANNEL_RENAME;
 		}
 }
 
@@ -207,12 +214,16 @@ static uint64_t packets_of(uint64_t bytes)
 }
 
 /* It goes to where it is not known: what is received from there may be from it. */
-static void send_astray(struct channels *channels, struct thread *thread, struct object *object)
+static void send_astray(struct channels *channels, struct thread *thread, struct object *object,
+			bool named)
 {
 	struct ends *ends = rn_channel_ends(channels, object);
 
 	if (ends)
 		ends->missed = true;
+	/* It may be for any socket that has a name, but for one that is known to be another. */
+	channels->astray |= rn_channel_is_socket(object, AF_UNIX) &&
+			    object->id.type == SOCK_DGRAM && (named || !object->id.peer);
 	if (thread->clock > channels->stray)
 		channels->stray = thread->clock;
 }
@@ -235,7 +246,7 @@ static void begin_write(struct channels *channels, struct thread *thread, const 
 	if (!out && !named && !is_lossy(object))
 		out = rn_channel_out(channels, object);
 	if (!out) {
-		send_astray(channels, thread, object);
+		send_astray(channels, thread, object, named);
 		return;
 	}
 	op = begin(channels, thread, role);

@@ -167,6 +167,14 @@ static void on_shutdown(struct channels *channels, struct thread *thread, const 
 		rn_channel_shut(channels, channel);
 }
 
+static void on_rename(struct channels *channels, const struct rn_event *ev)
+{
+	for (const struct rn_piece *p = rn_piece_first(ev); p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_PATH)
+			rn_channel_unname(channels, rn_piece_data(p),
+					  p->flags & (RN_PIECE_CUT | RN_PIECE_UNREAD) ? 0 : p->len);
+}
+
 void rn_channel_socket_entry(struct channels *channels, struct thread *thread,
 			     const struct rn_event *ev, enum channel_role role)
 {
@@ -174,6 +182,8 @@ void rn_channel_socket_entry(struct channels *channels, struct thread *thread,
 		on_connect(channels, thread, ev);
 	else if (role == CHANNEL_SHUTDOWN)
 		on_shutdown(channels, thread, ev);
+	else if (role == CHANNEL_RENAME)
+		on_rename(channels, ev);
 }
 
 /* It has ended nothing, and what is taken for the end of this from now on is not certain. */
@@ -192,10 +202,14 @@ static void on_bound(struct channels *channels, struct thread *thread, const str
 {
 	struct object *object = rn_channel_object(thread, (int32_t)call->args[0]);
 	const uint8_t *name;
+	struct ends *ends;
 	uint32_t len;
 
 	if (!object || !rn_channel_is_socket(object, AF_UNIX) || object->id.type != SOCK_DGRAM)
 		return;
+	ends = rn_channel_ends(channels, object);
+	if (ends)
+		ends->bound = true;
 	name = name_of(call->entry, 1, &len);
 	if (name)
 		rn_channel_name(channels, object, name, len);
@@ -264,6 +278,13 @@ static void on_option(struct channels *channels, struct thread *thread, const st
 		if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE)
 			tear(channels, object);
 		return;
+	}
+	/* It gets a name when it sends, unix(7). */
+	if (level == SOL_SOCKET && name == SO_PASSCRED && rn_channel_is_socket(object, AF_UNIX)) {
+		struct ends *ends = rn_channel_ends(channels, object);
+
+		if (ends)
+			ends->bound = true;
 	}
 	if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF ||
 				    name == SO_PEEK_OFF || name == SO_OOBINLINE)) {

@@ -149,7 +149,7 @@ struct channel *rn_channel_in(struct channels *channels, struct object *object)
 	if (object->peer && object->id.type != SOCK_DGRAM)
 		other = rn_channel_ends(channels, object->peer);
 	in = share(channels, &ends->in, other ? &other->out : NULL);
-	if (in && object->odd)
+	if (in && (object->odd || (channels->astray && ends->bound)))
 		rn_stream_tear(in->stream);
 	return checked(channels, object, in);
 }
@@ -180,7 +180,7 @@ struct object *rn_channel_named(struct channels *channels, const uint8_t *name, 
 {
 	struct object *found = NULL;
 
-	for (unsigned i = 0; i < NAMES_MAX; i++) {
+	for (unsigned i = 0; i < NAMES_MAX && !channels->unnamed; i++) {
 		const struct name *known = &channels->names[i];
 
 		if (!known->object || known->len != len || memcmp(known->bytes, name, len) != 0)
@@ -202,6 +202,34 @@ void rn_channel_name(struct channels *channels, struct object *object, const uin
 	slot->object = object;
 	slot->len = len;
 	memcpy(slot->bytes, name, len);
+}
+
+static bool has_part(const struct name *name, const uint8_t *part, uint32_t len)
+{
+	for (uint32_t from = 1, to = 1; from < name->len; from = ++to) {
+		while (to < name->len && name->bytes[to] != '/')
+			to++;
+		if (to - from == len && memcmp(name->bytes + from, part, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+void rn_channel_unname(struct channels *channels, const uint8_t *path, uint32_t len)
+{
+	uint32_t from;
+
+	while (len && path[len - 1] == '/')
+		len--;
+	for (from = len; from && path[from - 1] != '/';)
+		from--;
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		struct name *name = &channels->names[i];
+
+		if (name->object && name->bytes[0] == '/' &&
+		    (len == 0 || has_part(name, path + from, len - from)))
+			name->object = NULL;
+	}
 }
 
 void rn_channel_linger(struct channels *channels, struct object *object)

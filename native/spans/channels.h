@@ -52,6 +52,7 @@ struct ends {
 	bool connecting;      /* that call has not ended */
 	bool either;          /* it was that call or another */
 	struct watched *watched;
+	bool bound;   /* a datagram socket that may be found by a name */
 	bool missed;  /* something was sent to where it was not known */
 	bool packets; /* a pipe whose writes stay apart (O_DIRECT) */
 };
@@ -92,6 +93,8 @@ struct channels {
 		uint8_t bytes[NAME_BYTES];
 	} names[NAMES_MAX];
 	unsigned next_name;
+	bool unnamed; /* what names mean may change without a record */
+	bool astray;  /* a message went to a name that is not known */
 	uint64_t packet_pipes[PACKET_PIPES]; /* inodes */
 	unsigned next_packet_pipe;
 	uint64_t latest; /* entry or exit of a call */
@@ -120,6 +123,7 @@ enum channel_role {
 	CHANNEL_ACCEPT,
 	CHANNEL_PIPE,
 	CHANNEL_SHUTDOWN,
+	CHANNEL_RENAME, /* what a path means is another thing from here on */
 	CHANNEL_SETSOCKOPT,
 	CHANNEL_GETSOCKOPT,
 	CHANNEL_FCNTL,
@@ -147,6 +151,8 @@ struct channel *rn_channel_out(struct channels *channels, struct object *object)
 struct object *rn_channel_named(struct channels *channels, const uint8_t *name, uint32_t len);
 void rn_channel_name(struct channels *channels, struct object *object, const uint8_t *name,
 		     uint32_t len);
+/* Something of this name was removed, or moved to it or from it: in which folder is not looked at. */
+void rn_channel_unname(struct channels *channels, const uint8_t *path, uint32_t len);
 struct channel *rn_channel_hold(struct channel *channel);
 void rn_channel_put(struct channel *channel);
 /* A way to write goes with the event that is being recorded. */

@@ -247,6 +247,7 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 	const struct fd_role *role = rn_fd_role(space, ev->abi, ev->nr);
 	int32_t fd = (int32_t)ev->args[0];
 
+	space->latest = ev->seq;
 	if (!role || !user->table)
 		return;
 	user->began = ev->seq;

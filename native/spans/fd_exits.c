@@ -76,13 +76,25 @@ struct object *rn_fd_make(struct object_space *space, struct fd_user *user,
 /*
  * A FIFO that all had closed when this call ended. What had been written is still there if a reader's
  * open had begun: one must have, where a writer's open ended and no reader's is recorded (fifo(7)).
- * Else the kernel may have thrown it away.
+ * Else the kernel may have thrown it away; and that reader may be the one who was killed in his open.
  */
-static void find_again(const struct fd_user *user, struct object *object)
+static void find_again(const struct object_space *space, const struct fd_user *user,
+		       struct object *object)
 {
-	if (object->was_read || user->began > object->gone)
+	if (object->was_read || user->began > object->gone ||
+	    (space->open_cut && space->open_cut >= object->first_open))
 		rn_object_share(object);
+	object->again = object->gone;
 	object->gone = 0;
+}
+
+/* Somebody was killed in his open: of whatever. */
+static void cut_open(struct object_space *space, const struct fd_user *user)
+{
+	space->open_cut = space->latest;
+	for (struct object *object = space->all; object; object = object->next)
+		if (object->again > user->began)
+			rn_object_share(object);
 }
 
 void rn_fd_find(struct object_space *space, struct fd_user *user, const struct rn_event *ev,
@@ -107,8 +119,10 @@ void rn_fd_find(struct object_space *space, struct fd_user *user, const struct r
 		object->named = kind == RN_OBJECT_PIPE || kind == RN_OBJECT_MQUEUE ||
 				kind == RN_OBJECT_FILE;
 	}
+	if (object->opens == 0 && !object->gone)
+		object->first_open = user->began;
 	if (object->gone)
-		find_again(user, object);
+		find_again(space, user, object);
 	rn_fd_install(space, user, fd, object, ways, cloexec, 0);
 }
 
@@ -473,6 +487,9 @@ void rn_fd_exit(struct object_space *space, struct fd_user *user, const struct r
 		end_well(space, user, call, role);
 	else if (role->role == ROLE_FORK && unfinished)
 		rn_table_share_all(user->table);
+	else if (unfinished &&
+		 (role->role == ROLE_OPEN || role->role == ROLE_OPEN2 || role->role == ROLE_CREATE))
+		cut_open(space, user);
 	else if (!unfinished && (role->role == ROLE_EXEC || role->role == ROLE_DUP_TO))
 		rn_user_restore_aside(space, user);
 	rn_user_leave_call(space, user);

@@ -102,6 +102,8 @@ struct object_space {
 	struct object *all;
 	struct fd_table *tables;
 	uint64_t next_number, next_flight, next_table;
+	uint64_t latest;   /* entry of a call */
+	uint64_t open_cut; /* the latest one when somebody was killed in an open; 0 = nobody was */
 	uint32_t next_description;
 	size_t bytes; /* of tables */
 	uint32_t flying;

@@ -37,6 +37,8 @@ struct object {
 	bool was_read; /* somebody had it open for reading, as far as is recorded */
 	uint64_t
 		gone; /* nobody has it open since this event, and yet it may be found again; else 0 */
+	uint64_t again; /* it was found again, though nobody had it open since this event; or 0 */
+	uint64_t first_open; /* entry of the call that opened it when nobody had it */
 	void *state; /* of edges.c… */
 	void (*forget)(
 		struct object *object); /* …which is told when the last user goes; may be NULL */

@@ -213,6 +213,58 @@ static void test_fifo_found_again(void)
 	close_world();
 }
 
+/* The reader who let a writer in was killed in his open: what was written may be thrown away. */
+static void test_reader_killed_in_open(void)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		uint64_t written, read;
+
+		open_world();
+		start(B, A);
+		start(C, A);
+		start(13, A);
+		enter(A, "openat", 0, 0x1000, O_RDONLY);
+		open_fifo(B, 5, RN_WAY_WRITE, true);
+		whole(B, "write", 5, 0, 10, 10);
+		/* These have begun, and the kernel may come to them only when all have gone. */
+		enter(C, "openat", 0, 0x1000, O_RDONLY);
+		enter(13, "openat", 0, 0x1000, O_WRONLY);
+		whole(B, "close", 5, 0, 0, 0);
+		if (!late)
+			world_exit(&w, A, A, 9);
+		open_fifo(13, 5, RN_WAY_WRITE, false);
+		open_fifo(C, 3, RN_WAY_READ, false);
+		if (late)
+			world_exit(&w, A, A, 9);
+		written = whole(13, "write", 5, 0, 10, 10);
+		read = whole(C, "read", 3, 0, 10, 10);
+		CHECK_INT(call_of(read)->nlinks, 0);
+		CHECK_STR(call_of(read)->incomplete, "untraced");
+		CHECK(call_of(read)->end > call_of(written)->start);
+		close_world();
+	}
+}
+
+/* One that was killed in its open before: nobody's reader. */
+static void test_killed_in_open_before(void)
+{
+	uint64_t written, read;
+
+	open_world();
+	start(B, A);
+	start(C, A);
+	enter(C, "openat", 0, 0x1000, O_RDONLY);
+	world_exit(&w, C, C, 9);
+	enter(A, "openat", 0, 0x1000, O_RDONLY);
+	open_fifo(B, 5, RN_WAY_WRITE, true);
+	written = whole(B, "write", 5, 0, 10, 10);
+	whole(B, "close", 5, 0, 0, 0);
+	open_fifo(A, 3, RN_WAY_READ, false);
+	read = whole(A, "read", 3, 0, 100, 10);
+	check_cause(read, "pipe", written);
+	close_world();
+}
+
 static void test_relays(void)
 {
 	uint64_t written, spliced, read;
@@ -337,6 +389,8 @@ int main(void)
 	test_packets();
 	test_end_of_file();
 	test_fifo_found_again();
+	test_reader_killed_in_open();
+	test_killed_in_open_before();
 	test_relays();
 	test_ready();
 	test_losses();

@@ -393,29 +393,85 @@ static void send_to(int32_t tid, int32_t fd, const char *path, uint64_t len)
 	feed_whole(ev, (int64_t)len);
 }
 
+static void bind_to(int32_t tid, int32_t fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct rn_event *ev =
+		call_record(RN_SYSCALL, tid, "bind", (uint64_t)fd, 0x1000, sizeof(address), 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	record_piece(ev, RN_PIECE_STRUCT, 1, 0, &address, sizeof(address));
+	feed_whole(ev, 0);
+}
+
+static void move_path(int32_t tid, const char *from, const char *to)
+{
+	struct rn_event *ev = call_record(RN_SYSCALL, tid, "rename", 0x1000, 0x1100, 0, 0);
+
+	record_piece(ev, RN_PIECE_PATH, 0, 0, from, (uint32_t)strlen(from));
+	record_piece(ev, RN_PIECE_PATH, 1, 0, to, (uint32_t)strlen(to));
+	feed_whole(ev, 0);
+}
+
+/* A name may mean another socket by now: what goes there is nobody's, and anybody's. */
+static void test_moved_names(void)
+{
+	static const char *const paths[][2] = {
+		{"/elsewhere/other", "/tmp/this"}, /* it is another */
+		{"/tmp/there.new", "/tmp/there"},
+		{"new", "there"},
+		{"/else", "/tmp"},
+		{"there/", "gone"},
+	};
+
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		uint64_t sent, got;
+
+		open_world();
+		make_socket(A, AF_UNIX, SOCK_DGRAM, 3, 400);
+		bind_to(A, 3, "/tmp/there");
+		move_path(A, paths[i][0], paths[i][1]);
+		start(B, A);
+		make_socket(B, AF_UNIX, SOCK_DGRAM, 4, 401);
+		sent = w.seq + 1;
+		send_to(B, 4, "/tmp/there", 5);
+		got = whole(A, "read", 3, 0, 100, 5);
+		if (i == 0)
+			check_cause(got, "unix", sent);
+		else
+			CHECK_INT(call_of(got)->nlinks, 0);
+		CHECK_STR(call_of(got)->incomplete, i == 0 ? NULL : "untraced");
+		CHECK(call_of(got)->end > call_of(sent)->start);
+		close_world();
+	}
+}
+
 static void test_named_datagrams(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/there"};
-	struct rn_event *ev;
 	uint64_t sent, got;
 
 	open_world();
 	make_socket(A, AF_UNIX, SOCK_DGRAM, 3, 400);
-	ev = call_record(RN_SYSCALL, A, "bind", 3, 0x1000, sizeof(address), 0);
-	record_piece(ev, RN_PIECE_STRUCT, 1, 0, &address, sizeof(address));
-	feed_whole(ev, 0);
+	bind_to(A, 3, "/tmp/there");
 	start(B, A);
 	make_socket(B, AF_UNIX, SOCK_DGRAM, 4, 401);
 	sent = w.seq + 1;
 	send_to(B, 4, "/tmp/there", 5);
 	got = whole(A, "read", 3, 0, 100, 5);
 	check_cause(got, "unix", sent);
-	/* To somebody else: nothing that is received here. */
+	/* To another name, which may lead here, too: as a link, or seen from another folder. */
+	make_pair(A, SOCK_DGRAM, 7, 8, 410);
 	send_to(B, 4, "/tmp/elsewhere", 5);
 	sent = w.seq + 1;
 	send_to(B, 4, "/tmp/there", 5);
 	got = whole(A, "read", 3, 0, 100, 5);
-	check_cause(got, "unix", sent);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	CHECK_STR(call_of(got)->incomplete, "untraced");
+	CHECK(call_of(got)->end > call_of(sent)->start);
+	/* Those that have no name are reached by no name. */
+	sent = whole(A, "write", 7, 0, 5, 5);
+	got = whole(A, "read", 8, 0, 100, 5);
+	CHECK_STR(call_of(got)->incomplete, NULL);
 	close_world();
 }
 
@@ -429,6 +485,7 @@ int main(void)
 	test_several_connects();
 	test_shutdown_beside_closes();
 	test_named_datagrams();
+	test_moved_names();
 	test_inherited_option();
 	test_connected_to_itself();
 	test_sendfile_reads();
