@@ -260,6 +260,9 @@ static void begin_write(struct channels *channels, struct thread *thread, const 
 	if (flags & (MSG_OOB | MSG_FASTOPEN) || rn_channel_is_foreign(object) ||
 	    is_uncounted(object, role))
 		rn_stream_tear(out->stream);
+	/* If it is closed before it is accepted, who accepts it may not learn whose it was. */
+	if (object->id.kind == RN_OBJECT_SOCKET && !object->peer && thread->clock > channels->stray)
+		channels->stray = thread->clock;
 	if (object->id.kind == RN_OBJECT_PIPE)
 		messages = packets_of(most);
 	rn_cause_of_entry(channels->edges, thread, ev, &cause);

@@ -170,7 +170,9 @@ static void woken_by_nobody(struct edges *edges, struct thread *thread, struct j
 	for (unsigned i = 0; i < wait->n; i++)
 		if (wait->words[i]->key.object)
 			rn_object_share(wait->words[i]->key.object);
-	/* The owner of a robust mutex may have died. */
+	/* The owner of a robust mutex may have died: of a signal, it made no call, and its end may be
+	   recorded later. */
+	joined->clock = edges->in->greatest;
 	if (futexes->last_end_seq > wait->seq)
 		rn_join(edges, thread, joined, &futexes->last_end, RN_EDGE_JOIN, false);
 	else

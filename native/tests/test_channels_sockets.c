@@ -252,6 +252,31 @@ static void test_sendfile_reads(void)
 	close_world();
 }
 
+/* A Unix socket that was closed before it was accepted: whose it was is not known, but before what. */
+static void test_closed_before_accepted(void)
+{
+	struct rn_object_id id = socket_id(AF_UNIX, SOCK_STREAM, 302, 0);
+	uint64_t connected, accepted, sent, got;
+
+	open_world();
+	make_socket(A, AF_UNIX, SOCK_STREAM, 3, 300);
+	start(B, A);
+	make_socket(B, AF_UNIX, SOCK_STREAM, 5, 301);
+	for (unsigned i = 0; i < 10; i++)
+		whole(B, "getpid", 0, 0, 0, B);
+	connected = whole(B, "connect", 5, 0x1000, 16, 0);
+	for (unsigned i = 0; i < 10; i++)
+		whole(B, "getpid", 0, 0, 0, B);
+	sent = whole(B, "write", 5, 0, 4, 4);
+	whole(B, "close", 5, 0, 0, 0);
+	accepted = accept_one(A, 6, &id);
+	CHECK(call_of(accepted)->end > call_of(connected)->start);
+	got = whole(A, "read", 6, 0, 100, 4);
+	CHECK_INT(call_of(got)->nlinks, 0);
+	CHECK(call_of(got)->end > call_of(sent)->start);
+	close_world();
+}
+
 /* One that has the same descriptors. */
 static void start_sharing(int32_t tid, int32_t maker)
 {
@@ -484,6 +509,7 @@ int main(void)
 	test_forked_while_accepting();
 	test_several_connects();
 	test_shutdown_beside_closes();
+	test_closed_before_accepted();
 	test_named_datagrams();
 	test_moved_names();
 	test_inherited_option();

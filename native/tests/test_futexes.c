@@ -246,15 +246,19 @@ static void test_named_file(void)
 /* Woken by nobody: somebody else has the file. */
 static void test_unseen_waker(void)
 {
-	uint64_t wait;
+	uint64_t wait, last = 0;
 
 	begin();
 	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
 	spawned(7, 7, 8);
 	map_file(7, 0x10000, 0, RN_OBJECT_IS_REGULAR);
 	map_file(8, 0x50000, 0, RN_OBJECT_IS_REGULAR);
+	for (unsigned i = 0; i < 10; i++)
+		last = world_call(&w, 7, 7, "getpid", 7);
 	wait = CALL(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
 	CHECK_STR(incomplete(wait), "untraced");
+	/* Or who had its robust mutex was killed: by whatever. */
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(last));
 	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
 	CALL(7, 7, "futex", 1, 0x10010, FUTEX_WAKE, 1);
 	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
