@@ -3,49 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columns.h"
+#include "details.h"
 #include "places.h"
 #include "run_private.h"
-
-/* Rows of one kind, one after the other. */
-struct column {
-	uint8_t *rows;
-	uint64_t n, cap;
-	size_t size; /* of a row */
-};
 
 struct rn_replay {
 	struct rn_interpreter *interpreter; /* NULL once finished */
 	struct column calls, events, edges, threads, processes, names;
 	struct places places; /* of the threads that live */
-	uint64_t room; /* bytes that the columns may still grow by */
-	uint64_t missed;
+	struct allowance allowance;
+	struct details *details; /* NULL: not asked for */
 	uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 };
 
-/* `n` new rows, zeroed; NULL: no memory, counted. */
 static void *add_rows(struct rn_replay *replay, struct column *column, uint64_t n)
 {
-	uint64_t cap = column->cap ? column->cap : 64;
-	uint8_t *rows;
-
-	while (cap - column->n < n)
-		cap += cap / 2;
-	if (cap != column->cap) {
-		uint64_t more = (cap - column->cap) * column->size;
-
-		rows = more > replay->room ? NULL : realloc(column->rows, cap * column->size);
-		if (!rows) {
-			replay->missed++;
-			return NULL;
-		}
-		replay->room -= more;
-		column->rows = rows;
-		column->cap = cap;
-	}
-	rows = column->rows + column->n * column->size;
-	memset(rows, 0, n * column->size);
-	column->n += n;
-	return rows;
+	return rn_rows_add(&replay->allowance, column, n);
 }
 
 static uint32_t add_thread(struct rn_replay *replay, int32_t tid, int32_t pid, uint64_t ordinal,
@@ -64,7 +38,7 @@ static uint32_t add_thread(struct rn_replay *replay, int32_t tid, int32_t pid, u
 	if (rn_places_put(&replay->places, tid, row))
 		return row;
 	replay->threads.n--;
-	replay->missed++;
+	replay->allowance.missed++;
 	return RN_NO_PLACE;
 }
 
@@ -96,9 +70,14 @@ static void on_call(void *ctx, const struct rn_call *call)
 		thread = add_thread(replay, call->tid, call->pid, call->process->ordinal, 0);
 	if (thread == RN_NO_PLACE)
 		return;
-	row = add_rows(replay, &replay->calls, 1);
-	if (!row)
+	if (replay->details && !rn_details_add(replay->details, call, thread))
 		return;
+	row = add_rows(replay, &replay->calls, 1);
+	if (!row) {
+		if (replay->details)
+			rn_details_drop(replay->details);
+		return;
+	}
 	*row = (rn_replay_call){
 		.seq = call->seq,
 		.t0 = call->t0,
@@ -182,7 +161,7 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 		memcpy(replay->wanted, wanted, sizeof(replay->wanted));
 		config.selection.wanted = replay->wanted;
 	}
-	replay->room = max_bytes;
+	replay->allowance.room = max_bytes;
 	replay->calls.size = sizeof(rn_replay_call);
 	replay->events.size = sizeof(rn_replay_event);
 	replay->edges.size = sizeof(rn_replay_edge);
@@ -194,6 +173,14 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 		return replay;
 	free(replay);
 	return NULL;
+}
+
+int rn_replay_want_details(rn_replay *replay)
+{
+	if (replay->details || replay->calls.n || !replay->interpreter)
+		return 0;
+	replay->details = rn_details_create(replay->interpreter, &replay->allowance);
+	return replay->details != NULL;
 }
 
 static void add_event(struct rn_replay *replay, const struct rn_event *ev, uint32_t thread)
@@ -228,7 +215,7 @@ static void follow(struct rn_replay *replay, const struct rn_event *ev)
 		if ((int32_t)ev->args[1] != ev->tid && thread != RN_NO_PLACE) {
 			rn_places_remove(&replay->places, (int32_t)ev->args[1]);
 			if (!rn_places_put(&replay->places, ev->tid, thread))
-				replay->missed++;
+				replay->allowance.missed++;
 		} else {
 			thread = thread_of(replay, ev);
 		}
@@ -258,6 +245,9 @@ uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
 
 		if (size == 0)
 			break;
+		if (replay->details)
+			rn_details_before(replay->details, ev,
+					  rn_places_get(&replay->places, ev->tid));
 		rn_interpreter_feed(replay->interpreter, ev);
 		follow(replay, ev);
 		at += size;
@@ -300,6 +290,8 @@ void rn_replay_finish(rn_replay *replay)
 	rn_interpreter_finish(replay->interpreter, &unused);
 	rn_interpreter_destroy(replay->interpreter);
 	replay->interpreter = NULL;
+	if (replay->details)
+		rn_details_finish(replay->details);
 }
 
 void rn_replay_free(rn_replay *replay)
@@ -313,6 +305,7 @@ void rn_replay_free(rn_replay *replay)
 	free(replay->threads.rows);
 	free(replay->processes.rows);
 	free(replay->names.rows);
+	rn_details_destroy(replay->details);
 	rn_places_deinit(&replay->places);
 	free(replay);
 }
@@ -348,6 +341,27 @@ const rn_replay_process *rn_replay_processes(const rn_replay *replay, uint64_t *
 	return rows_of(&replay->processes, n);
 }
 
+const rn_replay_detail *rn_replay_details(const rn_replay *replay, uint64_t *n)
+{
+	const struct column none = {0};
+
+	return rows_of(replay->details ? rn_details_rows(replay->details) : &none, n);
+}
+
+const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n)
+{
+	const struct column none = {0};
+
+	return rows_of(replay->details ? &rn_details_texts(replay->details)->rows : &none, n);
+}
+
+const char *rn_replay_text_bytes(const rn_replay *replay, uint64_t *n)
+{
+	const struct column none = {0};
+
+	return rows_of(replay->details ? &rn_details_texts(replay->details)->bytes : &none, n);
+}
+
 const char *rn_replay_names(const rn_replay *replay, uint64_t *n)
 {
 	return rows_of(&replay->names, n);
@@ -355,5 +369,5 @@ const char *rn_replay_names(const rn_replay *replay, uint64_t *n)
 
 uint64_t rn_replay_missed(const rn_replay *replay)
 {
-	return replay->missed;
+	return replay->allowance.missed;
 }

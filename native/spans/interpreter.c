@@ -370,6 +370,14 @@ bool rn_interpreter_descriptor(struct rn_interpreter *in, int32_t tid, int32_t f
 	return true;
 }
 
+uint64_t rn_interpreter_object(struct rn_interpreter *in, int32_t tid, int32_t fd)
+{
+	const struct thread *thread = rn_thread_find(&in->tables, tid);
+	const struct object *object = thread ? rn_fd_object(thread->fds.table, fd) : NULL;
+
+	return object ? object->number : 0;
+}
+
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)
 {
 	return &in->totals;

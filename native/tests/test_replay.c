@@ -4,9 +4,15 @@
 #include "renacer/api.h"
 #include "renacer/ids.h"
 #include "run/places.h"
+#include "run/texts.h"
 
 #define GETPID 39
 #define EXECVE 59
+#define READ 0
+#define OPEN 2
+#define CLOSE 3
+#define CONNECT 42
+#define RENAME 82
 #define NO_LIMIT (1ull << 40)
 
 struct tape {
@@ -232,7 +238,7 @@ static void test_bounded(void)
 }
 
 /* Records that say anything: every row's thread is one that there is. */
-static void test_nonsense(void)
+static void test_nonsense(bool details)
 {
 	struct rng rng = test_rng();
 	struct tape tape = tape_open(NO_LIMIT);
@@ -240,6 +246,8 @@ static void test_nonsense(void)
 	const rn_replay_call *calls;
 	const rn_replay_event *events;
 
+	if (details)
+		CHECK(rn_replay_want_details(tape.replay));
 	for (unsigned i = 0; i < 20000 * test_scale(); i++) {
 		struct rn_event *ev =
 			next(&tape, (enum rn_kind)(1 + rng_below(&rng, 10)),
@@ -264,6 +272,165 @@ static void test_nonsense(void)
 		CHECK(events[i].thread < threads);
 	CHECK_INT(rn_replay_missed(tape.replay), 0);
 	rn_replay_free(tape.replay);
+}
+
+/* A text of a detail; "" where there is none. */
+static const char *text(const struct tape *tape, uint32_t row)
+{
+	static char copy[256];
+	uint64_t n, bytes;
+	const rn_replay_text *texts = rn_replay_texts(tape->replay, &n);
+	const char *all = rn_replay_text_bytes(tape->replay, &bytes);
+
+	CHECK(row < (n ? n : 1));
+	if (row == 0)
+		return "";
+	CHECK(texts[row].at + texts[row].len <= bytes && texts[row].len < sizeof(copy));
+	memcpy(copy, all + texts[row].at, texts[row].len);
+	copy[texts[row].len] = 0;
+	return copy;
+}
+
+static const rn_replay_detail *detail_of(const struct tape *tape, uint64_t seq)
+{
+	uint64_t calls, n;
+	const rn_replay_detail *details = rn_replay_details(tape->replay, &n);
+
+	rn_replay_calls(tape->replay, &calls);
+	CHECK_INT(n, calls);
+	return details + (call_of(tape, seq) - rn_replay_calls(tape->replay, &calls));
+}
+
+static uint64_t call_with(struct tape *tape, int32_t nr, uint64_t arg, const char *path,
+			  const char *other, int64_t result)
+{
+	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
+
+	ev->nr = nr;
+	ev->args[0] = arg;
+	ev->result = result;
+	if (path)
+		record_piece(ev, RN_PIECE_PATH, 0, 0, path, (uint32_t)strlen(path));
+	if (other)
+		record_piece(ev, RN_PIECE_PATH, 1, 0, other, (uint32_t)strlen(other));
+	feed(tape);
+	return ev->seq;
+}
+
+static void test_details(void)
+{
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t opened, read, closed, other, again, renamed, unknown, n;
+	uint64_t object;
+
+	CHECK(rn_replay_want_details(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	unknown = call_with(&tape, READ, 3, NULL, NULL, 0);
+	opened = call_with(&tape, OPEN, 0x1000, "/a", NULL, 3);
+	read = call_with(&tape, READ, 3, NULL, NULL, 7);
+	closed = call_with(&tape, CLOSE, 3, NULL, NULL, 0);
+	other = call_with(&tape, OPEN, 0x2000, "/b", NULL, 3);
+	again = call_with(&tape, READ, 3, NULL, NULL, 7);
+	renamed = call_with(&tape, RENAME, 0x1000, "/a", "/c", 0);
+	rn_replay_finish(tape.replay);
+	CHECK_STR(text(&tape, detail_of(&tape, opened)->path), "/a");
+	object = detail_of(&tape, opened)->object;
+	CHECK(object);
+	CHECK_INT(detail_of(&tape, opened)->fd, 3);
+	CHECK_INT(detail_of(&tape, opened)->args[0], 0x1000);
+	CHECK_STR(text(&tape, detail_of(&tape, read)->path), "/a");
+	CHECK_INT(detail_of(&tape, read)->object, object);
+	CHECK_INT(detail_of(&tape, closed)->object, object);
+	CHECK_STR(text(&tape, detail_of(&tape, closed)->path), "/a");
+	CHECK(detail_of(&tape, other)->object != object);
+	CHECK_STR(text(&tape, detail_of(&tape, again)->path), "/b");
+	CHECK_INT(detail_of(&tape, renamed)->path, detail_of(&tape, opened)->path);
+	CHECK_STR(text(&tape, detail_of(&tape, renamed)->other_path), "/c");
+	CHECK_INT(detail_of(&tape, renamed)->fd, -1);
+	CHECK_INT(detail_of(&tape, unknown)->object, 0);
+	CHECK_INT(detail_of(&tape, unknown)->path, 0);
+	rn_replay_texts(tape.replay, &n);
+	CHECK_INT(n, 4);
+	CHECK(!rn_replay_want_details(tape.replay));
+	rn_replay_free(tape.replay);
+}
+
+/* A socket's reads have the peer that it was connected to. */
+static void test_details_of_sockets(void)
+{
+	const uint8_t address[16] = {2, 0, 0x1f, 0x90, 192, 0, 2, 1};
+	struct tape tape = tape_open(NO_LIMIT);
+	struct rn_event *ev;
+	uint64_t connected, read;
+
+	CHECK(rn_replay_want_details(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	call_with(&tape, 41, 2, NULL, NULL, 5); /* socket() */
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = CONNECT;
+	ev->args[0] = 5;
+	ev->args[1] = 0x1000;
+	ev->args[2] = sizeof(address);
+	record_piece(ev, RN_PIECE_STRUCT, 1, 0, address, sizeof(address));
+	feed(&tape);
+	connected = ev->seq;
+	read = call_with(&tape, READ, 5, NULL, NULL, 1);
+	rn_replay_finish(tape.replay);
+	CHECK_STR(text(&tape, detail_of(&tape, connected)->peer), "192.0.2.1:8080");
+	CHECK_STR(text(&tape, detail_of(&tape, read)->peer), "192.0.2.1:8080");
+	rn_replay_free(tape.replay);
+}
+
+/* Every path another: what has no room is missing, rows of both kinds stay side by side. */
+static void test_details_bounded(void)
+{
+	const uint64_t bytes = 256 * 1024;
+	struct tape tape = tape_open(bytes);
+	uint64_t n, calls, texts, text_bytes;
+	char path[32];
+
+	CHECK(rn_replay_want_details(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(path, sizeof(path), "/a/path/%u", i);
+		call_with(&tape, OPEN, 0x1000, path, NULL, -2);
+	}
+	rn_replay_finish(tape.replay);
+	rn_replay_details(tape.replay, &n);
+	rn_replay_calls(tape.replay, &calls);
+	CHECK_INT(n, calls);
+	CHECK(n > 100 && n < 5000);
+	rn_replay_texts(tape.replay, &texts);
+	rn_replay_text_bytes(tape.replay, &text_bytes);
+	CHECK(texts > 100);
+	CHECK(n * (sizeof(rn_replay_detail) + sizeof(rn_replay_call)) +
+		      texts * sizeof(rn_replay_text) + text_bytes <=
+	      bytes);
+	CHECK(rn_replay_missed(tape.replay) > 0);
+	rn_replay_free(tape.replay);
+}
+
+static void test_texts_are_kept_once(void)
+{
+	struct allowance allowance = {.room = NO_LIMIT};
+	struct texts texts;
+	uint32_t rows[3000];
+	char name[16];
+
+	rn_texts_init(&texts);
+	for (uint32_t i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		rows[i] = rn_texts_row(&texts, &allowance, name, strlen(name));
+		CHECK(rows[i]);
+	}
+	for (uint32_t i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		CHECK_INT(rn_texts_row(&texts, &allowance, name, strlen(name)), rows[i]);
+	}
+	CHECK_INT(texts.rows.n, 3001);
+	CHECK_INT(rn_texts_row(&texts, &allowance, "", 0), 0);
+	CHECK_INT(allowance.missed, 0);
+	rn_texts_deinit(&texts);
 }
 
 /* Against a plain array, with ids that meet in the table. */
@@ -313,7 +480,12 @@ int main(void)
 	test_exec_of_a_thread(false);
 	test_threads_that_nobody_announced();
 	test_bounded();
-	test_nonsense();
+	test_nonsense(false);
+	test_nonsense(true);
+	test_details();
+	test_details_of_sockets();
+	test_details_bounded();
+	test_texts_are_kept_once();
 	test_places();
 	test_names();
 	return check_done();

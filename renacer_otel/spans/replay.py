@@ -69,6 +69,17 @@ EDGE = np.dtype(
 THREAD = np.dtype(
     [("ordinal", "<u8"), ("tid", "<i4"), ("pid", "<i4"), ("maker", "<u4"), ("zero", "<u4")]
 )
+DETAIL = np.dtype(
+    [
+        ("args", "<u8", (6,)),
+        ("object", "<u8"),
+        ("path", "<u4"),
+        ("other_path", "<u4"),
+        ("peer", "<u4"),
+        ("fd", "<i4"),
+    ]
+)
+TEXT = np.dtype([("at", "<u8"), ("len", "<u4"), ("hash", "<u4")])
 _PROCESS = np.dtype(
     [
         ("ordinal", "<u8"),
@@ -113,6 +124,32 @@ class Process(NamedTuple):
 
 
 @dataclass
+class Details:
+    """What calls were given: `rows` (DETAIL), as many as calls, in their order.
+
+    Its columns of texts (`path`, `other_path`, `peer`) have indexes into `texts` (TEXT); 0 = none.
+    """
+
+    rows: NDArray[Any]
+    texts: NDArray[Any]
+    text_bytes: NDArray[np.uint8]
+
+    def text(self, index: int) -> bytes:
+        """One text as the program gave it."""
+        if index == 0:
+            return b""
+        at, length = int(self.texts["at"][index]), int(self.texts["len"][index])
+        return self.text_bytes[at : at + length].tobytes()
+
+    def all_texts(self) -> list[bytes]:
+        """Every text, by its index; the first is empty."""
+        data = self.text_bytes.tobytes()
+        ends = self.texts["at"] + self.texts["len"]
+        pairs = zip(self.texts["at"].tolist(), ends.tolist(), strict=True)
+        return [data[at:end] for at, end in pairs] or [b""]
+
+
+@dataclass
 class Replay:
     """What a TRACE file tells once it is interpreted.
 
@@ -130,6 +167,7 @@ class Replay:
     lost_events: int  # that the ring could not take
     lost_calls: int
     missed: int  # rows for which there was no memory
+    details: Details | None = None  # if asked for
 
     @property
     def is_whole(self) -> bool:
@@ -184,11 +222,15 @@ def edge_names() -> tuple[str, ...]:
     return tuple(found)
 
 
-def of_trace(path: str | os.PathLike[str], max_bytes: int | None = None) -> Replay:
+def of_trace(
+    path: str | os.PathLike[str], max_bytes: int | None = None, *, details: bool = False
+) -> Replay:
     """Interprets a TRACE file. A file that was cut short gives what is whole of it.
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
-    `missed`. Raises TraceNotFound, TraceUnreadable, MemoryError.
+    `missed`. `details`: arguments, paths and peers too, 72 bytes a call and each text once.
+
+    Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
     if max_bytes is None:
         max_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
@@ -202,6 +244,8 @@ def of_trace(path: str | os.PathLike[str], max_bytes: int | None = None) -> Repl
                 " span ids, or which calls are in it; capture it again"
             ) from error
         memory = _Memory(key, seed, wanted, max_bytes)
+        if details:
+            memory.want_details()
         lost_events, lost_calls = memory.feed(reader)
         complete = reader.complete
     return Replay(
@@ -215,6 +259,7 @@ def of_trace(path: str | os.PathLike[str], max_bytes: int | None = None) -> Repl
         lost_events,
         lost_calls,
         memory.missed(),
+        memory.details() if details else None,
     )
 
 
@@ -249,6 +294,19 @@ class _Memory:
         if replay == ffi.NULL:
             raise MemoryError
         self._replay = ffi.gc(replay, self._lib.rn_replay_free)
+
+    def want_details(self) -> None:
+        """Asks for them, before any frame is fed."""
+        if not self._lib.rn_replay_want_details(self._replay):
+            raise MemoryError
+
+    def details(self) -> Details:
+        """What there is of them."""
+        return Details(
+            self.column("details", DETAIL),
+            self.column("texts", TEXT),
+            self.column("text_bytes", np.dtype("u1")),
+        )
 
     def feed(self, frames: Iterable[trace_file.Frame]) -> tuple[int, int]:
         """Feeds all frames, and ends. Returns how many events and calls were lost."""

@@ -169,3 +169,57 @@ def test_memory_of_a_million_calls(tmp_path: Path) -> None:
         check=True,
     )
     assert int(done.stdout) * 1024 < 1.5 * replay.CALL.itemsize * each * frames + (32 << 20)
+
+
+def test_details_say_what_calls_were_given(tmp_path: Path) -> None:
+    """Paths, peers, arguments, objects; beside the same columns as without them."""
+    subject = tmp_path / "subject"
+    subject.write_bytes(b"x" * 10)
+    script = f"""
+import os, socket
+fd = os.open({str(subject)!r}, os.O_RDONLY)
+os.read(fd, 7)
+os.close(fd)
+os.rename({str(subject)!r}, {str(tmp_path / "other")!r})
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.connect(("127.0.0.1", 9))
+    one.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
+"""
+    done = renacer(
+        *("-q", "--format", "record", "-o", tmp_path / "r", "--"),
+        *(sys.executable, "-S", "-c", script),
+    )
+    assert done.code == 0, done.err
+    plain = replay.of_trace(tmp_path / "r")
+    assert plain.details is None
+    found = replay.of_trace(tmp_path / "r", details=True)
+    assert found.details is not None
+    assert found.is_whole
+    assert found.calls.tobytes() == plain.calls.tobytes()
+    rows, text = found.details.rows, found.details.text
+    assert len(rows) == len(found.calls)
+    assert [text(index) for index in range(len(found.details.texts))] == found.details.all_texts()
+    names = [replay.call_name(int(c["abi"]), int(c["nr"])) for c in found.calls]
+    about = [
+        (name, text(row["path"]), text(row["other_path"]), int(row["object"]), int(row["args"][2]))
+        for name, row in zip(names, rows, strict=True)
+        if text(row["path"]) == bytes(subject)
+    ]
+    opened = about[0][3]
+    assert opened > 0
+    assert [(name, thing) for name, _, _, thing, _ in about] == [
+        *[(name, opened) for name in ("openat", "read", "close")],
+        *[(name, 0) for name in ("rename",)],
+    ]
+    assert about[1][4] == 7
+    assert about[3][2] == bytes(tmp_path / "other")
+    peers = {name for name, row in zip(names, rows, strict=True) if text(row["peer"])}
+    assert {"connect", "getsockopt", "close"} <= peers
+    assert {text(row["peer"]) for row in rows} == {b"", b"127.0.0.1:9"}
+
+
+def test_details_of_nothing(tmp_path: Path) -> None:
+    traces.write(tmp_path / "r", [], {}, METADATA)
+    found = replay.of_trace(tmp_path / "r", details=True)
+    assert found.details is not None
+    assert (len(found.details.rows), found.details.all_texts()) == (0, [b""])

@@ -357,12 +357,35 @@ typedef struct {
 	uint32_t foreign; /* 1 = untraced processes may have the object, too */
 } rn_replay_descriptor;
 
+/* What a call was given, and is about: of the call in the same row. Texts: rows of
+   rn_replay_texts(); 0 = none, or not known. */
+typedef struct {
+	uint64_t args[6];
+	uint64_t
+		object; /* that `fd` means at its entry, or that it made: as in rn_replay_descriptor */
+	uint32_t path; /* the one that was opened, its first path argument as given, or that by
+	                        which its object was opened last */
+	uint32_t other_path; /* its second path argument: rename, link, symlink */
+	uint32_t
+		peer; /* address of the other end: "192.0.2.1:80", "[::1]:80"; a Unix socket's name,
+	                        an abstract one after "@"; of the call, or of its object before */
+	int32_t fd; /* the new descriptor, or its first descriptor argument; -1 = none */
+} rn_replay_detail;
+
+typedef struct {
+	uint64_t at; /* bytes of rn_replay_text_bytes() */
+	uint32_t len;
+	uint32_t hash;
+} rn_replay_text;
+
 typedef struct rn_replay rn_replay;
 
 /* `key`: of the span ids; `wanted`: as rn_config's, of the run, NULL = all: edges need to know which
    calls were left out; `max_bytes`: of all columns; what does not fit is counted. NULL = no memory. */
 rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 			 const uint64_t *wanted, uint64_t max_bytes);
+/* Asks for details, before any record is fed. 0: no memory, or too late. */
+int rn_replay_want_details(rn_replay *replay);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
 uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
 /* The descriptors that a thread has after the records so far, by number: the first `max` of them from
@@ -378,6 +401,11 @@ const rn_replay_edge *rn_replay_edges(const rn_replay *replay, uint64_t *n);
 const rn_replay_thread *rn_replay_threads(const rn_replay *replay, uint64_t *n);
 const rn_replay_process *rn_replay_processes(const rn_replay *replay, uint64_t *n);
 const char *rn_replay_names(const rn_replay *replay, uint64_t *n);
+/* As many as calls, if asked for; else none. */
+const rn_replay_detail *rn_replay_details(const rn_replay *replay, uint64_t *n);
+/* Distinct; the first is empty. */
+const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n);
+const char *rn_replay_text_bytes(const rn_replay *replay, uint64_t *n);
 /* Rows that are missing for want of memory. */
 uint64_t rn_replay_missed(const rn_replay *replay);
 

@@ -96,6 +96,9 @@ struct rn_descriptor {
 bool rn_interpreter_descriptor(struct rn_interpreter *in, int32_t tid, int32_t first,
 			       struct rn_descriptor *to);
 
+/* The number of the object that a thread's descriptor means after the records so far; 0: not known. */
+uint64_t rn_interpreter_object(struct rn_interpreter *in, int32_t tid, int32_t fd);
+
 /* No more records: ends what is open as unfinished, and fills in the root span. */
 void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run);
 

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "details.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "decode/decode.h"
+#include "renacer/api.h"
+#include "spans/summary_private.h"
+
+#include "places.h"
+
+/* Of an object: texts, 0 = not known. */
+struct named {
+	uint32_t path, peer;
+};
+
+struct details {
+	struct rn_interpreter *interpreter; /* NULL once finished */
+	struct allowance *allowance;
+	struct column rows;  /* rn_replay_detail */
+	struct column held;  /* uint64_t a thread: the object of its call's descriptor */
+	struct column named; /* by the object's number */
+	struct texts texts;
+};
+
+struct details *rn_details_create(struct rn_interpreter *in, struct allowance *allowance)
+{
+	struct details *details = calloc(1, sizeof(*details));
+
+	if (!details)
+		return NULL;
+	details->interpreter = in;
+	details->allowance = allowance;
+	details->rows.size = sizeof(rn_replay_detail);
+	details->held.size = sizeof(uint64_t);
+	details->named.size = sizeof(struct named);
+	rn_texts_init(&details->texts);
+	return details;
+}
+
+void rn_details_finish(struct details *details)
+{
+	details->interpreter = NULL;
+	rn_texts_finish(&details->texts, details->allowance);
+	free(details->held.rows);
+	free(details->named.rows);
+	details->held.rows = details->named.rows = NULL;
+	details->held.n = details->named.n = 0;
+}
+
+void rn_details_destroy(struct details *details)
+{
+	if (!details)
+		return;
+	free(details->rows.rows);
+	free(details->held.rows);
+	free(details->named.rows);
+	rn_texts_deinit(&details->texts);
+	free(details);
+}
+
+/* The row `at` of a column that has one for each number; NULL: no memory, counted. */
+static void *row_at(struct details *details, struct column *column, uint64_t at)
+{
+	if (at >= column->n && !rn_rows_add(details->allowance, column, at + 1 - column->n))
+		return NULL;
+	return column->rows + at * column->size;
+}
+
+/* The call's first descriptor, but for a folder; -1: none. */
+static int32_t descriptor_of(const struct rn_syscall_desc *desc, const uint64_t args[6])
+{
+	for (unsigned arg = 0; arg < desc->nargs && arg < 6; arg++)
+		if (desc->args[arg].kind == RN_ARG_FD)
+			return (int32_t)args[arg];
+	return -1;
+}
+
+void rn_details_before(struct details *details, const struct rn_event *ev, uint32_t thread)
+{
+	const struct rn_syscall_desc *desc;
+	uint64_t *held;
+	int32_t fd;
+
+	if (thread == RN_NO_PLACE || (ev->kind != RN_SYSCALL && ev->kind != RN_SYSCALL_ENTER))
+		return;
+	held = row_at(details, &details->held, thread);
+	if (!held)
+		return;
+	desc = rn_syscall((enum rn_abi)ev->abi, ev->nr);
+	fd = descriptor_of(desc, ev->args);
+	*held = fd < 0 ? 0 : rn_interpreter_object(details->interpreter, ev->tid, fd);
+}
+
+/* The second path among the arguments: of a rename, a link. */
+static uint32_t other_path(struct details *details, const struct rn_call *call)
+{
+	bool first = true;
+
+	for (unsigned arg = 0; arg < call->desc->nargs && arg < 6; arg++) {
+		const struct rn_piece *piece;
+
+		if (call->desc->args[arg].kind != RN_ARG_PATH)
+			continue;
+		if (first) {
+			first = false;
+			continue;
+		}
+		piece = rn_call_piece(call, arg);
+		return piece && (piece->type == RN_PIECE_PATH || piece->type == RN_PIECE_STRING)
+			       ? rn_texts_row(&details->texts, details->allowance,
+					      rn_piece_data(piece), piece->len)
+			       : 0;
+	}
+	return 0;
+}
+
+static uint32_t path_of(struct details *details, const struct rn_call *call)
+{
+	char path[RN_SUMMARY_NAME_MAX];
+
+	rn_summary_path(call, path);
+	return rn_texts_row(&details->texts, details->allowance, path, strlen(path));
+}
+
+/* The other end: "192.0.2.1:80", "[::1]:80", a Unix socket's path, "@" and an abstract name. */
+static uint32_t peer_of(struct details *details, const struct rn_call *call)
+{
+	char text[RN_SOCKET_NAME_MAX + 64];
+	struct rn_peer peer;
+	size_t len;
+
+	if (!rn_call_peer(call, &peer) || peer.local || !peer.len)
+		return 0;
+	if (peer.port >= 0) {
+		int n = snprintf(text, sizeof(text),
+				 peer.family == AF_INET6 ? "[%.*s]:%d" : "%.*s:%d", (int)peer.len,
+				 (const char *)peer.data, peer.port);
+
+		len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	} else {
+		len = peer.len < sizeof(text) ? peer.len : sizeof(text);
+		memcpy(text, peer.data, len);
+		if (!text[0])
+			text[0] = '@';
+	}
+	return rn_texts_row(&details->texts, details->allowance, text, len);
+}
+
+static bool makes_descriptor(const struct rn_call *call)
+{
+	return call->desc->flags & RN_CALL_RESULT_FD && call->result >= 0 &&
+	       call->result <= INT32_MAX && !(call->flags & RN_FLAG_UNFINISHED);
+}
+
+/* From now on the object is called as this call does; what this call does not say, is as before. */
+static void name_object(struct details *details, rn_replay_detail *row, bool made)
+{
+	struct named *named;
+
+	if (!row->object)
+		return;
+	if (row->object >= details->named.n && !row->path && !row->peer)
+		return;
+	named = row_at(details, &details->named, row->object);
+	if (!named)
+		return;
+	if (row->path && (made || !named->path))
+		named->path = row->path;
+	if (row->peer)
+		named->peer = row->peer;
+	row->path = row->path ? row->path : named->path;
+	row->peer = row->peer ? row->peer : named->peer;
+}
+
+bool rn_details_add(struct details *details, const struct rn_call *call, uint32_t thread)
+{
+	rn_replay_detail *row = rn_rows_add(details->allowance, &details->rows, 1);
+	bool made = makes_descriptor(call);
+
+	if (!row)
+		return false;
+	memcpy(row->args, call->args, sizeof(row->args));
+	row->path = path_of(details, call);
+	row->other_path = other_path(details, call);
+	row->peer = peer_of(details, call);
+	row->fd = descriptor_of(call->desc, call->args);
+	if (made) {
+		row->fd = (int32_t)call->result;
+		row->object = rn_interpreter_object(details->interpreter, call->tid, row->fd);
+	} else if (thread < details->held.n) {
+		row->object = ((const uint64_t *)(const void *)details->held.rows)[thread];
+	}
+	name_object(details, row, made);
+	return true;
+}
+
+void rn_details_drop(struct details *details)
+{
+	details->rows.n--;
+}
+
+const struct column *rn_details_rows(const struct details *details)
+{
+	return &details->rows;
+}
+
+const struct texts *rn_details_texts(const struct details *details)
+{
+	return &details->texts;
+}

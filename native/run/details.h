@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What calls were given, a row a call; inner part of the replay. */
+#ifndef RENACER_RUN_DETAILS_H
+#define RENACER_RUN_DETAILS_H
+
+#include <stdbool.h>
+
+#include "renacer/interpret.h"
+
+#include "texts.h"
+
+struct details;
+
+/* Borrows both. NULL: no memory. */
+struct details *rn_details_create(struct rn_interpreter *in, struct allowance *allowance);
+void rn_details_destroy(struct details *details);
+/* A record, before the interpreter has it: what its call's descriptor means at its entry. `thread`:
+   RN_NO_PLACE = not known. */
+void rn_details_before(struct details *details, const struct rn_event *ev, uint32_t thread);
+/* The row of a call. false: no memory, counted. */
+bool rn_details_add(struct details *details, const struct rn_call *call, uint32_t thread);
+/* Takes the last row back. */
+void rn_details_drop(struct details *details);
+/* The interpreter is gone. */
+void rn_details_finish(struct details *details);
+const struct column *rn_details_rows(const struct details *details);
+const struct texts *rn_details_texts(const struct details *details);
+
+#endif
