@@ -17,7 +17,7 @@
 #include "memory_map.h"
 #include "signals.h"
 
-/* Causes of a signal's delivery, which is no span. */
+/* Causes of what is no span, a signal's delivery, or whose span has been told. */
 struct next_links {
 	struct rn_link links[RN_CALL_LINKS];
 	uint32_t n, more;
@@ -117,6 +117,35 @@ static void link_cause(struct joined *joined, const struct cause *cause, enum rn
 
 	memcpy(link.trace_id, cause->trace_id, sizeof(link.trace_id));
 	add_link(joined, &link);
+}
+
+void rn_link_next(struct thread *thread, const struct joined *joined)
+{
+	struct next_links *next;
+
+	if (joined->nlinks == 0 && !joined->incomplete)
+		return;
+	if (!thread->next_links)
+		thread->next_links = calloc(1, sizeof(*next));
+	next = thread->next_links;
+	if (next && !next->incomplete)
+		next->incomplete = joined->incomplete;
+	for (unsigned i = 0; next && i < joined->nlinks; i++) {
+		if (next->n < RN_CALL_LINKS)
+			next->links[next->n++] = joined->links[i];
+		else
+			next->more++;
+	}
+}
+
+void rn_link_next_to(struct thread *thread, const struct cause *cause, enum rn_edge_kind kind)
+{
+	struct joined joined;
+
+	rn_joined_begin(NULL, &joined);
+	if (cause->span_id)
+		link_cause(&joined, cause, kind);
+	rn_link_next(thread, &joined);
 }
 
 static void take_next_links(struct thread *thread, struct joined *joined)
@@ -309,25 +338,12 @@ void rn_edges_signal(struct edges *edges, struct thread *thread, const struct rn
 		.has_value = true,
 		.value = ev->args[3],
 	};
-	struct next_links *next;
 
 	rn_joined_begin(edges, joined);
 	if (!edges || ev->kind != RN_SIGNAL)
 		return;
 	rn_signals_arrived(edges, thread, &info, joined);
-	if (joined->nlinks == 0 && !joined->incomplete)
-		return;
-	if (!thread->next_links)
-		thread->next_links = calloc(1, sizeof(*next));
-	next = thread->next_links;
-	if (next && !next->incomplete)
-		next->incomplete = joined->incomplete;
-	for (unsigned i = 0; next && i < joined->nlinks; i++) {
-		if (next->n < RN_CALL_LINKS)
-			next->links[next->n++] = joined->links[i];
-		else
-			next->more++;
-	}
+	rn_link_next(thread, joined);
 }
 
 void rn_edges_thread_gone(struct edges *edges, struct thread *thread)
@@ -381,6 +397,7 @@ void rn_edges_exec(struct edges *edges, struct thread *thread, const struct rn_e
 		return;
 	if (thread->open && !thread->process->ran)
 		rn_cause_of_entry(edges, thread, thread->entry, &thread->process->image);
+	rn_lives_ran(edges, thread->process);
 	thread->process->ran = true;
 	thread->clear_tid = 0;
 	rn_map_exec(edges, thread->process);

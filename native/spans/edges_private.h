@@ -44,6 +44,10 @@ void rn_cause_of_entry(struct edges *edges, const struct thread *thread, const s
  */
 void rn_join(struct edges *edges, const struct thread *effect, struct joined *joined,
 	     const struct cause *cause, enum rn_edge_kind kind, bool certain);
+/* Links of causes that are told too late for the effect's own span go to the next call to end. */
+void rn_link_next(struct thread *thread, const struct joined *joined);
+/* The same of one cause that must have been it. */
+void rn_link_next_to(struct thread *thread, const struct cause *cause, enum rn_edge_kind kind);
 /* Causes of this effect may be missing; the first reason stays. */
 void rn_join_incomplete(struct joined *joined, const char *reason);
 

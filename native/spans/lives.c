@@ -154,8 +154,25 @@ void rn_lives_vforked(struct edges *edges, const struct thread *thread, const st
 		return;
 	rn_cause_of_entry(edges, child, child->entry, &cause);
 	/* Its record may tell that it moves into another trace, with its span. */
-	if (desc->flags & RN_CALL_EXEC && edges->in->propagates)
+	if (desc->flags & RN_CALL_EXEC && edges->in->propagates) {
 		cause.span_id = 0;
+		child->process->waiter = thread->tid;
+		child->process->waiter_ordinal = thread->process->pub.ordinal;
+		child->process->waiter_losses = edges->losses;
+	}
 	rn_join(edges, thread, joined, &cause,
 		desc->flags & RN_CALL_EXEC ? RN_EDGE_EXEC : RN_EDGE_WAIT, true);
+}
+
+void rn_lives_ran(struct edges *edges, struct process *process)
+{
+	struct thread *thread;
+
+	if (!process->waiter)
+		return;
+	thread = rn_thread_find(&edges->in->tables, process->waiter);
+	process->waiter = 0;
+	if (thread && thread->process->pub.ordinal == process->waiter_ordinal &&
+	    process->waiter_losses == edges->losses)
+		rn_link_next_to(thread, &process->image, RN_EDGE_EXEC);
 }

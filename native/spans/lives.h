@@ -20,5 +20,7 @@ void rn_lives_waited(struct edges *edges, const struct thread *thread, const str
 /* A call that makes processes has returned: a vfork does when its child runs a program, or ends. */
 void rn_lives_vforked(struct edges *edges, const struct thread *thread, const struct rn_call *call,
 		      struct joined *joined);
+/* A process runs a program; `image`: the exec, if it is its first. */
+void rn_lives_ran(struct edges *edges, struct process *process);
 
 #endif

@@ -30,6 +30,9 @@ struct process {
 	bool vforked;           /* its maker waits until it runs a program, or ends */
 	bool ran;               /* a program of its own */
 	struct cause image;     /* the entry of its first exec; seq 0 = not known */
+	/* The maker's thread that went on before that exec was recorded, and is to have the link. */
+	int32_t waiter; /* 0 = none */
+	uint64_t waiter_ordinal, waiter_losses;
 };
 
 struct thread {
@@ -37,22 +40,22 @@ struct thread {
 	int32_t tid;
 	struct process *process;
 	uint64_t clock;
-	bool open;     /* in a call whose entry went ahead */
+	bool open; /* in a call whose entry went ahead */
 	bool selected; /* and which is told, as far as its entry says */
-	bool bears;    /* which makes a thread or process, of which nothing was heard yet */
+	bool bears; /* which makes a thread or process, of which nothing was heard yet */
 	uint64_t open_lamport;
 	struct rn_event *entry; /* copy of that entry */
 	uint32_t entry_cap;
 	struct rn_live_span told; /* by the application, see live.h; valid or none */
-	uint64_t clear_tid;      /* word that its end clears and wakes; 0 = none */
+	uint64_t clear_tid; /* word that its end clears and wakes; 0 = none */
 	struct futex_wait *wait; /* futexes that it waits for, see futexes.c */
-	struct next_links *next_links; /* causes of a signal, for the call that comes next */
+	struct next_links *next_links; /* causes told late, for the call that comes next */
 	struct rn_live_span live; /* over the call that began last; valid or none */
-	struct fd_user fds;       /* its descriptors */
+	struct fd_user fds; /* its descriptors */
 	struct operation *operation; /* of the call that it is in: see channels.h; NULL = none */
 	struct lock_call *locking; /* what its call does to locks: see locks.h; NULL = nothing */
 	struct carrying *carrying; /* of that call: see carriers.h; NULL = none */
-	uint64_t entered;         /* seq of its latest call's entry; 0 = none */
+	uint64_t entered; /* seq of its latest call's entry; 0 = none */
 };
 
 #define THREAD_BUCKETS 4096u /* a power of two */

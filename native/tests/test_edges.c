@@ -42,10 +42,12 @@ static void test_wait(void)
 	end();
 }
 
+#define FOREIGN "00-0102030405060708090a0b0c0d0e0f10-00000000deadbeef-01"
+
 /* The maker goes on when its child runs a program, whose record may come later. */
 static void test_vfork(void)
 {
-	uint64_t fork, exec, exit_seq;
+	uint64_t fork, exec, exit_seq, wait;
 
 	begin();
 	fork = spawn(7, 7, 8, 8, 2, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
@@ -74,6 +76,39 @@ static void test_vfork(void)
 	spawned(7, 7, 10);
 	not_linked(fork);
 	CHECK_INT(edges_to(fork, exec, RN_EDGE_EXEC, true), 1);
+	/* When it has told so, the maker's next call to end is linked to it, and no other. */
+	not_linked(world_call(&w, 7, 7, "getpid", 7));
+	wait = world_enter(&w, 7, 7, "pause");
+	world_exec(&w, 10, 10, "/bin/env", RN_CONTEXT_FOREIGN, FOREIGN);
+	not_linked(CALL(8, 8, "getpid", 8, 0));
+	world_return(&w, 7, 7, "pause", -4);
+	linked_to_call(wait, exec, "exec");
+	CHECK_INT(world_find_call(&w, wait)->links[0].trace_id[15], 0x10);
+	not_linked(world_call(&w, 7, 7, "getpid", 7));
+	end();
+}
+
+/* What is under this number since is another thread; and what was lost may have been one's end. */
+static void test_vfork_by_who_is_gone(void)
+{
+	begin();
+	for (unsigned lost = 0; lost < 2; lost++) {
+		int32_t child = 10 + (int32_t)lost;
+
+		spawn(7, 7, child, child, 2 + lost, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
+		world_exec(&w, 7, 7, "/bin/sh", RN_CONTEXT_OURS, NULL);
+		world_enter(&w, child, child, "execve");
+		spawned(7, 7, child);
+		if (lost) {
+			world_next(&w, RN_GAP, 0, 0)->args[0] = 1;
+			world_feed(&w);
+		} else {
+			world_exit(&w, 7, 7, 0);
+			world_start(&w, 7, 7, 20, 0, 0);
+		}
+		world_exec(&w, child, child, "/bin/env", RN_CONTEXT_OURS, NULL);
+		not_linked(world_call(&w, 7, 7, "getpid", 7));
+	}
 	end();
 }
 
@@ -290,6 +325,7 @@ int main(void)
 {
 	test_wait();
 	test_vfork();
+	test_vfork_by_who_is_gone();
 	test_signals();
 	test_queued_signals();
 	test_child_signal();

@@ -107,6 +107,15 @@ def test_links(kind: str, cpu: str, subject: Path, tmp_path: Path) -> None:
     assert (trace.edges["cause_lamport"] < trace.edges["effect_lamport"]).all()
 
 
+@pytest.mark.parametrize("cpu", ["auto", "free"])
+def test_vfork_where_execs_may_change_traces(cpu: str, subject: Path, tmp_path: Path) -> None:
+    """Which span the exec is may be told after the vfork: its maker's next call has the link."""
+    links, _ = run(subject, tmp_path, "vfork", "--cpu", cpu)
+    found = [link for link in links if link.edge == "exec" and link.cause == "execve"]
+    assert len(found) == 1
+    assert found[0].effect in ("vfork", "clone", "clone3", "wait4")
+
+
 def test_nothing_is_linked_to_what_is_not_exported(subject: Path, tmp_path: Path) -> None:
     links, _ = run(subject, tmp_path, "shared-futex", "-e", "status=failed")
     assert {link.edge for link in links} == set()
