@@ -112,6 +112,7 @@ struct object_space {
 	void (*closed)(void *ctx, struct object *object, uint8_t ways, uint8_t ended);
 	void *ctx;
 	void (*left)(void *ctx, struct object *object, uint64_t table, uint32_t description);
+	int32_t leaving; /* the descriptor that it is told of */
 	void *left_ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
 	uint8_t role[RN_ABI_COUNT][RN_ABI_CALLS]; /* fd_calls.c; 0 = none */

@@ -123,9 +123,10 @@ struct fd_entry rn_table_take(struct fd_table *table, int32_t fd)
 	return taken;
 }
 
-static void tell_left(struct object_space *space, const struct fd_table *table,
+static void tell_left(struct object_space *space, const struct fd_table *table, int32_t fd,
 		      const struct fd_entry *entry)
 {
+	space->leaving = fd;
 	if (space->left)
 		space->left(space->left_ctx, entry->object, table->number,
 			    entry->description == DESCRIPTION_UNKNOWN ? 0 : entry->description);
@@ -137,7 +138,7 @@ void rn_table_close(struct object_space *space, struct fd_table *table, int32_t 
 
 	if (!entry.object)
 		return;
-	tell_left(space, table, &entry);
+	tell_left(space, table, fd, &entry);
 	rn_object_shut(space, entry.object, entry.ways);
 }
 
@@ -174,7 +175,7 @@ bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t
 	user->aside = grown;
 	user->aside[user->n_aside++] = (struct fd_aside){fd, entry};
 	rn_object_hold(entry.object);
-	tell_left(space, user->table, &entry);
+	tell_left(space, user->table, fd, &entry);
 	if (entry.object->inbox) /* the messages of a socket that may yet come back */
 		rn_rights_unsure(space, entry.object);
 	rn_object_shut(space, entry.object, entry.ways);

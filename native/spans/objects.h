@@ -113,7 +113,8 @@ uint32_t rn_fd_description(const struct fd_table *table, int32_t fd);
 /* Calls `visit`, if any, for each thread that shares a table with that number… */
 void rn_fd_table_users(const struct object_space *space, uint64_t number,
 		       void (*visit)(void *ctx, struct process *process), void *ctx);
-/* …or with a descriptor of that description of an object. false: nobody has it, no message either. */
+/* …or with a descriptor of that description of an object. false: nobody has it, no message either.
+   Without `visit` it is asked while `left` is told of one, which does not count. */
 bool rn_description_users(const struct object_space *space, const struct object *object,
 			  uint32_t description, void (*visit)(void *ctx, struct process *process),
 			  void *ctx);
