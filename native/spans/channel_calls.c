@@ -454,9 +454,18 @@ static void end_call(struct channels *channels, struct thread *thread, struct op
 static void end_close(const struct operation *op, const struct rn_call *call, uint64_t latest)
 {
 	struct channel *closed = op->closed;
+	uint64_t until = call->exit ? call->exit->seq : latest;
 
-	if (closed && closed->last.known && closed->last.cause.seq == call->seq)
-		closed->last.until = call->exit ? call->exit->seq : latest;
+	if (!closed)
+		return;
+	if (closed->last.cause.seq == call->seq) {
+		closed->last.until = until;
+		return;
+	}
+	if (closed->going)
+		closed->going--;
+	if (until > closed->others_until)
+		closed->others_until = until;
 }
 
 void rn_channels_exit(struct edges *edges, struct thread *thread, const struct rn_call *call,

@@ -288,8 +288,12 @@ void rn_channel_gone(struct channels *channels, struct channel *channel)
 		channel->closing = gone.cause.clock;
 	if (channel->shut)
 		return;
-	if (channel->last.known && channel->last.until > channel->others_until)
-		channel->others_until = channel->last.until;
+	if (channel->last.known && channel->last.cause.seq != gone.cause.seq) {
+		if (channel->last.until == UINT64_MAX)
+			channel->going++;
+		else if (channel->last.until > channel->others_until)
+			channel->others_until = channel->last.until;
+	}
 	channel->last = gone;
 }
 
@@ -298,7 +302,7 @@ static void hold_closed(struct channels *channels, struct channel *channel)
 {
 	struct thread *thread = channels->thread;
 
-	if (channels->now->kind == RN_SYSCALL_ENTER && !channels->over &&
+	if (channel->last.cause.seq == channels->now->seq && channel->last.until == UINT64_MAX &&
 	    rn_operation(channels, thread) && !thread->operation->closed)
 		thread->operation->closed = rn_channel_hold(channel);
 }
@@ -371,6 +375,12 @@ static void on_owner(void *ctx, struct process *process)
 	dying->process = process;
 }
 
+/* All former ways to write had gone at this event. */
+static bool others_gone(const struct channel *channel, uint64_t at)
+{
+	return !channel->going && channel->others_until < at;
+}
+
 /* Tables say that somebody can still write: who can has ended, and its end is not recorded yet. */
 static void join_dying(struct channels *channels, struct thread *thread, struct operation *op,
 		       const struct object *writer, struct joined *joined)
@@ -398,7 +408,7 @@ static void join_dying(struct channels *channels, struct thread *thread, struct 
 	};
 	memcpy(cause.trace_id, process->ctx.trace_id, sizeof(cause.trace_id));
 	rn_join(channels->edges, thread, joined, &cause, RN_EDGE_EOF,
-		other->entered && !op->untraced && in->others_until < other->entered &&
+		other->entered && !op->untraced && others_gone(in, other->entered) &&
 			(!in->last.known || in->last.until < other->entered));
 }
 
@@ -424,7 +434,7 @@ void rn_channel_ended(struct channels *channels, struct thread *thread, struct o
 	else
 		rn_join(channels->edges, thread, joined, &in->last.cause, RN_EDGE_EOF,
 			!op->untraced && !in->deaf &&
-				(in->shut ? !in->either : in->others_until < in->last.since));
+				(in->shut ? !in->either : others_gone(in, in->last.since)));
 }
 
 void rn_channels_event(struct edges *edges, struct thread *thread, const struct rn_event *ev)

@@ -29,7 +29,8 @@ struct channel {
 	uint64_t losses; /* edges->losses when it began */
 	struct stream *stream;
 	struct gone last;      /* of the ways to write */
-	uint64_t others_until; /* all former ones had gone when this event was recorded */
+	uint64_t others_until; /* all former ones had gone when this event was recorded… */
+	uint32_t going;        /* …but those of this many calls, which have not ended */
 	uint64_t closing;      /* greatest time of all of them */
 	bool shut;             /* by shutdown(): no close ends it any more */
 	bool either;           /* by one of two that overlap */

@@ -144,6 +144,25 @@ static void test_end_of_file(void)
 	CHECK(call_of(read)->end > call_of(closed)->start);
 	close_world();
 
+	/* Both are over when the last one goes; and still going on. */
+	for (int over = 0; over < 2; over++) {
+		open_world();
+		make_pipe(A, 3, 4, 100, 0);
+		start(B, A);
+		start(C, A);
+		enter(A, "close", 4, 0, 0);
+		whole(B, "close", 4, 0, 0, 0);
+		if (over)
+			leave(A, "close", 4, 0, 0, 0);
+		closed = whole(C, "close", 4, 0, 0, 0);
+		read = whole(B, "read", 3, 0, 10, 0);
+		if (over)
+			check_cause(read, "eof", closed);
+		else
+			CHECK_INT(call_of(read)->nlinks, 0);
+		close_world();
+	}
+
 	/* By the end of the writer, which is recorded after the read. */
 	open_world();
 	make_pipe(A, 3, 4, 100, 0);

@@ -367,7 +367,10 @@ def _disabled(environ: Mapping[str, str]) -> frozenset[str]:
 def _clock_offset(environ: Mapping[str, str]) -> int:
     text = environ.get(_CLOCK_OFFSET, "0")
     if not text.isascii() or not text.isdigit() or int(text[:8]) > _MAX_CLOCK_OFFSET:
-        raise ConfigError(f"{_CLOCK_OFFSET}: '{one_line(text, 40)}' is no number of seconds")
+        raise ConfigError(
+            f"{_CLOCK_OFFSET}: '{one_line(text, 40)}' is no number of seconds from 0 to"
+            f" {_MAX_CLOCK_OFFSET}"
+        )
     return int(text) * 10**9
 
 

@@ -23,7 +23,7 @@ def history_of(path: str) -> History:
     run = replay.of_trace(path)
     name = one_line(path, 120)
     if not run.complete:
-        terminal.complain(f"{name} was cut short: its tracer was killed; the end is missing")
+        terminal.complain(f"{name} was cut short (was its tracer killed?); the end is missing")
     if run.lost_events:
         terminal.complain(f"{name}: {run.lost_events:,} events were lost; causes may be missing")
     if run.is_filtered:

@@ -198,7 +198,7 @@ def call_name(abi: int, nr: int) -> str:
     """A call's name, as its span has it."""
     name = native.lib.rn_table_name(abi, nr)
     if name == native.ffi.NULL:
-        return f"syscall_{nr & 0xFFFFFFFF:#x}"
+        return f"syscall_{int(nr) & 0xFFFFFFFF:#x}"
     return str(native.ffi.string(name).decode())
 
 

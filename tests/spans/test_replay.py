@@ -92,6 +92,11 @@ def test_same_as_the_run_exported(tmp_path: Path) -> None:
     assert len(np.unique(numbers)) == len(numbers)
 
 
+def test_names_of_calls_as_the_columns_have_them() -> None:
+    assert replay.call_name(np.uint8(1), np.int32(0)) == "read"
+    assert replay.call_name(np.uint8(1), np.int32(-1)) == "syscall_0xffffffff"
+
+
 def test_columns_outlive_the_rest(tmp_path: Path) -> None:
     traces.write(tmp_path / "r", [traces.block(1, 500)], {}, METADATA)
     calls = replay.of_trace(tmp_path / "r").calls
