@@ -10,15 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from tests.ids import Ids
+
 _LINE = re.compile(r"(\d+) +(.*)")
 _UNFINISHED = re.compile(r"(.*?) ?<unfinished \.\.\.>")
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)")
 _SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
-# Elsewhere a number that is an id, too, is so by chance.
-_WITH_IDS = re.compile(
-    r"---|\+\+\+|(?:v?fork|clone3?|wait4|waitid|t?g?kill|getp?pid|gettid|[gs]etpgid|[gs]etsid|ptrace"
-    r"|rt_sigtimedwait|set_tid_address|rt_t?g?sigqueueinfo|sched_[gs]etaffinity|prlimit64|pidfd_open)\("
-)
 _STRUCTURE = re.compile(r"(?:\w+=)?(?:~?\[|\{|ADDRESS|NULL)")
 _RULES = tuple(
     (re.compile(pattern), by)
@@ -104,9 +101,8 @@ def parse(text: str) -> View:
         # An exec from a thread is told again, whole, under the id that it goes on with.
         if not half_line.startswith("execve") or f"{half_line}) = 0" not in whole:
             raw[tid].append(half_line + " = ?")
-    ids = "|".join(map(str, raw))
-    pids = re.compile(rf"\b(?:{ids})\b") if raw else None
-    threads = {tid: [_normal(line, pids) for line in _counted(own)] for tid, own in raw.items()}
+    ids = Ids(raw)
+    threads = {tid: [_normal(line, ids) for line in _counted(own)] for tid, own in raw.items()}
     return View(threads, faults)
 
 
@@ -127,10 +123,10 @@ def _counted(lines: list[str]) -> list[str]:
     return kept
 
 
-def _normal(line: str, pids: re.Pattern[str] | None) -> str:
+def _normal(line: str, ids: Ids) -> str:
     for pattern, by in _RULES:
         line = pattern.sub(by, line)
-    return pids.sub("PID", line) if pids and _WITH_IDS.match(line) else line
+    return ids.hidden(line)
 
 
 def without(line: str, name: str, arguments: tuple[int, ...]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+from tests.ids import Ids
+
 _LINE = re.compile(r"(\d+) +(.*)")
 _UNFINISHED = re.compile(r"(.*) <unfinished \.\.\.>")
 _RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)")
@@ -47,13 +49,11 @@ def threads(text: str) -> list[list[str]]:
     # Where a thread ended inside a call, the first half is all there is.
     for pid, half_line in halves.items():
         lines[pid].append(half_line)
-    pids = re.compile(rf"\b({'|'.join(lines)})\b") if lines else None
-    return [[_normal(line, pids) for line in own] for own in lines.values()]
+    ids = Ids(lines)
+    return [[_normal(line, ids) for line in own] for own in lines.values()]
 
 
-def _normal(line: str, pids: re.Pattern[str] | None) -> str:
+def _normal(line: str, ids: Ids) -> str:
     for pattern, replacement in _RULES:
         line = pattern.sub(replacement, line)
-    if pids is not None:
-        line = pids.sub("PID", line)
-    return _PADDING.sub(") = ", line)
+    return _PADDING.sub(") = ", ids.hidden(line))
