@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "run_private.h"
@@ -337,14 +338,24 @@ int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
 /* A signal to our whole group reaches us and the command: this close together, it is one. */
 #define SAME_NS 250000000u
 
-int rn_run_signal(rn_run *run, int sig)
+int rn_run_signal(rn_run *run, int sig, uint64_t since)
 {
 	int pid = atomic_load(&rn_engine_counters(run->engine)->command_pid);
+	siginfo_t info = {.si_pid = 0};
 
 	if (pid <= 0)
 		return pid < 0 ? -ESRCH : -EAGAIN;
+	/* What the tracer thread, if it is kept from running, has not heard of yet. */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	    info.si_pid == pid) {
+		/* It would take the signal. */
+		if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
+			return -ESRCH;
+		if (sig && info.si_status == sig)
+			return 0;
+	}
 	if (sig > 0 && sig < 65 &&
-	    rn_now() - atomic_load(&rn_engine_counters(run->engine)->signalled[sig]) < SAME_NS)
+	    atomic_load(&rn_engine_counters(run->engine)->signalled[sig]) + SAME_NS > since)
 		return 0;
 	return kill(pid, sig) < 0 ? -errno : 0;
 }

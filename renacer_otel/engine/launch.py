@@ -245,9 +245,12 @@ class NativeRun:
             return None
         return int(result.wait_status)
 
-    def signal(self, number: int) -> bool:
-        """Passes a signal on to the command (0: to nobody). False = the command has ended."""
-        return int(native.lib.rn_run_signal(self._run, number)) != -errno.ESRCH
+    def signal(self, number: int, since_ns: int) -> bool:
+        """Passes a signal that came to us then (monotonic) on to the command (0: to nobody).
+
+        False = the command has ended.
+        """
+        return int(native.lib.rn_run_signal(self._run, number, since_ns)) != -errno.ESRCH
 
     def command(self) -> int:
         """The command's process id; 0 = not started, -1 = it has ended."""

@@ -146,12 +146,15 @@ class Traced:
         self._gap = []
         return True
 
-    def signal(self, number: int) -> bool:
-        """Passes a signal on to the command (0: to nobody). False = the command has ended."""
+    def signal(self, number: int, since_ns: int) -> bool:
+        """Passes a signal that came to us then (monotonic) on to the command (0: to nobody).
+
+        False = the command has ended.
+        """
         pid = self._tracer.command
         if pid < 0:
             return False
-        if pid == 0 or time.monotonic_ns() - self._tracer.signalled.get(number, 0) < _SAME_NS:
+        if pid == 0 or since_ns < self._tracer.signalled.get(number, -_SAME_NS) + _SAME_NS:
             return True
         try:
             # One that has died, and is not waited for yet, would take the signal.

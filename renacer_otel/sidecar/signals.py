@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-_LATER_S = 0.01
+_LATER_NS = 10_000_000
 # The command has so long to stop after a key that means it…
 _STOP_WITHIN_S = 5.0
 # …and those of its children that do not stop are left out of account after so long.
@@ -48,7 +48,7 @@ class Signals:
         self._stop = 0  # the signal that asked for a stop
         self._since = 0.0
         self._continued: float | None = None
-        self._to_pass_on: dict[int, float] = {}  # number: since when
+        self._to_pass_on: dict[int, int] = {}  # number: since when, ns
         self.let_go = False  # what the command left behind
         self.number = 0  # the command decides how we end
         self.stays = False  # it was to be let go, and cannot be
@@ -69,11 +69,11 @@ class Signals:
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         # A little later: the core then knows whether the command has had it, too.
         del frame
-        self._to_pass_on.setdefault(number, time.monotonic())
+        self._to_pass_on.setdefault(number, time.monotonic_ns())
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if not self._run.signal(0):
+        if not self._run.signal(0, 0):
             self._end_by(number)
 
     def _end_by(self, number: int) -> None:
@@ -92,9 +92,9 @@ class Signals:
         else does, and lets go of what it left behind where we are to end."""
         now = time.monotonic()
         for number, since in tuple(self._to_pass_on.items()):
-            if now > since + _LATER_S:
+            if time.monotonic_ns() > since + _LATER_NS:
                 del self._to_pass_on[number]
-                if not self._run.signal(number):
+                if not self._run.signal(number, since):
                     self._end_by(number)
         if self.let_go:
             self._run.let_go()
@@ -112,7 +112,7 @@ class Signals:
             # Who continues a job continues its whole group, but somebody may mean us alone.
             self._continued = None
             if self._run.at_rest():
-                self._run.signal(signal.SIGCONT)
+                self._run.signal(signal.SIGCONT, time.monotonic_ns())
 
     def tracing_has_ended(self) -> None:
         """The command runs on untraced: a key that stops it stops us alike."""

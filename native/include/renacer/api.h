@@ -209,8 +209,9 @@ int rn_run_attached(const rn_run *run, uint32_t i);
 int rn_become(const char *const *argv, const char *const *envp, int fd, int tracer);
 /* Waits until every tracee is gone and the consumer is done. 1 = done, 0 = timeout. */
 int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result);
-/* Passes a signal on to the command, unless it has just had it from others. 0, or -errno: ESRCH = gone, EAGAIN = not started. */
-int rn_run_signal(rn_run *run, int sig);
+/* Passes a signal on to the command that came to us at `since` (ns, monotonic), unless the command
+   has had it from others, too. 0, or -errno: ESRCH = gone, EAGAIN = not started. */
+int rn_run_signal(rn_run *run, int sig, uint64_t since);
 /* Lets go of all tracees, which run on; ask again until the run has ended. Returns how many
    have been let go so far. */
 int rn_run_let_go(rn_run *run);
