@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,15 @@ def is_damaged(fd: int) -> bool:
     return head % 8 != 0 and head == tail
 
 
+def ring_of(pid: int) -> Path:
+    """The ring's memory, among what a tracer has open."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # just closed
+            if "renacer-ring" in os.readlink(link):
+                return link
+    pytest.fail("it has no ring")
+
+
 def test_a_damaged_ring_is_told(tmp_path: Path) -> None:
     """Somebody writes into the ring's memory: what cannot be read is no record, and is told."""
     ready, answer = tmp_path / "ready", tmp_path / "answer"
@@ -156,11 +166,7 @@ def test_a_damaged_ring_is_told(tmp_path: Path) -> None:
     command = ["sh", "-c", f"echo >{ready}; read word <{answer}; exit 3"]
     with started("-o", tmp_path / "log", *command) as run:
         ready.read_text()
-        ring = next(
-            link
-            for link in Path(f"/proc/{run.pid}/fd").iterdir()
-            if "renacer-ring" in os.readlink(link)
-        )
+        ring = ring_of(run.pid)
         with ring.open("r+b", buffering=0) as memory:
             fd = memory.fileno()
             until(lambda: is_damaged(fd))

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from tests.engine.tools import (
-    CALL,
     END,
-    ENTER,
     EXEC,
     SIGNAL,
     START,
     Event,
+    entries,
     environment,
     execute,
     normalised,
     record,
     traced,
+    without_restarts,
 )
 from tests.ids import Ids
 
@@ -83,7 +83,7 @@ def test_the_same_calls_arguments_and_results(tmp_path: Path, name: str, disable
 
 def kinds(events: list[Event]) -> Counter[str]:
     """Counts of what is the same in each run."""
-    names = [event.name for event in events if event.kind in (ENTER, CALL)]
+    names = entries(without_restarts(events))
     steady = ("getppid", "execve", "clone", "clone3", "vfork", "fork", "kill", "rt_sigqueueinfo")
     found = Counter(name for name in names if name in steady)
     for event in events:

@@ -31,6 +31,7 @@ from tests.engine.tools import (
     record,
     same,
     traced,
+    without_restarts,
 )
 
 ON, OFF = ("--seccomp-bpf", "on"), ("--seccomp-bpf", "off")
@@ -64,7 +65,7 @@ def told(events: list[Event]) -> list[list[tuple[object, ...]]]:
         return "address" if signed > 2**22 else signed
 
     found: dict[int, list[tuple[object, ...]]] = {tid: [] for tid in ids}
-    for event in events:
+    for event in without_restarts(events):
         if event.kind == ENTER:
             continue  # its exit tells the same, and that it has one is a matter of chance
         if event.kind == SIGNAL and event.name == SIGCHLD:

@@ -317,16 +317,16 @@ def test_what_the_command_left_behind_is_let_go(tmp_path: Path, number: int) -> 
 
 def test_busy_ones_are_let_go(subject: Path) -> None:
     """Threads and children in the middle of calls and births; nothing happens to them."""
-    script = f"{subject} death busy & echo ready $$; exit 4"
+    script = f"{subject} death busy & echo shell $$; exit 4"
     with running([*traced(*QUIET), "sh", "-c", script]) as process:
-        lines = sorted((line_of(process), line_of(process)), key=lambda line: int(line[6:]))
-        wait_until_gone(int(lines[0][6:]))
-        busy = os.pidfd_open(int(lines[1][6:]))
+        pids = dict(line_of(process).split() for _ in range(2))
+        wait_until_gone(int(pids["shell"]))
+        busy = os.pidfd_open(int(pids["ready"]))
         try:
             process.terminate()
             assert process.wait(30) == 4
             assert not gone(busy, 0.2)
-            assert "TracerPid:\t0" in Path(f"/proc/{lines[1][6:]}/status").read_text()
+            assert "TracerPid:\t0" in Path(f"/proc/{pids['ready']}/status").read_text()
             signal.pidfd_send_signal(busy, signal.SIGKILL)
             assert gone(busy)
         finally:

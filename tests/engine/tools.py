@@ -28,6 +28,7 @@ LIMIT = 60.0
 
 ENTER, EXIT, CALL, START, EXEC, END, SIGNAL, GROUP_STOP = range(1, 9)
 FAILED, INTERRUPTED, RESTARTED, UNFINISHED = 1, 2, 4, 8
+ERESTARTNOINTR = -513
 BIRTHS = ("launch", "fork", "vfork", "clone", "attach", "unknown")
 
 SpanKey = tuple[bytes, bytes]
@@ -88,6 +89,24 @@ def read_events(path: Path, pieces: bool = False) -> list[Event]:
             )
         )
     return found
+
+
+def without_restarts(events: Sequence[Event]) -> list[Event]:
+    """Without calls that a signal kept from their work, and that were begun anew unseen.
+
+    A fork is, where a signal waits: whether another child's SIGCHLD does so is a matter of chance.
+    """
+    kept: dict[int, Event] = {}
+    entered: dict[int, int] = {}
+    for place, event in enumerate(events):
+        if event.kind in (CALL, EXIT) and event.result == ERESTARTNOINTR:
+            if event.kind == EXIT:
+                del kept[entered[event.tid]]
+            continue
+        if event.kind == ENTER:
+            entered[event.tid] = place
+        kept[place] = event
+    return list(kept.values())
 
 
 def entries(events: Sequence[Event], tid: int | None = None) -> list[str]:
