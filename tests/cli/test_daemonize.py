@@ -57,7 +57,8 @@ SHOW = (
     "ls -l /proc/self/fd | sed 's/.* \\([0-9]* ->\\)/\\1/; s/[0-9][0-9][0-9][0-9]*//'; env | sort;"
     " umask; ulimit -a; grep -E '^(Sig(Blk|Ign|Cgt)|Cap...|NoNewPrivs|Seccomp|Groups):'"
     " /proc/self/status; pwd; ps -o pgid=,sid= -p $PPID; nproc; cat /proc/self/oom_score_adj;"
-    " ps -o ni= -p $$; ps --ppid $$ -o comm=; ps -o pgid= -p $$ | sed s/$$/own/ | tr -d 0-9"
+    " ps -o ni= -p $$; ps --ppid $$ -o comm=; ps -o pgid= -p $$ | sed 's/^ *'$$'$/own/'"
+    " | tr -d 0-9"
 )
 
 
