@@ -105,6 +105,11 @@ const char *rn_table_signal(int sig)
 	return rn_signal_name(sig);
 }
 
+const char *rn_table_errno(int err)
+{
+	return rn_errno_name(err);
+}
+
 const char *rn_table_edge(int kind)
 {
 	return kind > RN_EDGE_NONE && kind < RN_EDGE_KIND_COUNT

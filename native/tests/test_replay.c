@@ -468,6 +468,8 @@ static void test_names(void)
 
 	CHECK_STR(rn_table_edge(1), "fork");
 	CHECK_STR(rn_table_edge(0), NULL);
+	CHECK_STR(rn_table_errno(2), "ENOENT");
+	CHECK_STR(rn_table_errno(4000), NULL);
 	CHECK_STR(rn_table_edge(1000), NULL);
 	CHECK_INT(rn_span_counter(7, 8, rn_id_of(&key, 42)), 42);
 }

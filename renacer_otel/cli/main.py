@@ -3,13 +3,14 @@
 
 usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
        renacer-otel attach [OPTION...] PID...
-       renacer-otel report | explain TRACE [OPTION...]
+       renacer-otel report | explain | query TRACE [OPTION...]
        renacer-otel demo | doctor [OPTION...]
 
   run      trace a command (the default; renacer-otel run --help lists its options)
   attach   trace processes that run already
   report   what a TRACE file tells of causes: their graph, the critical path
   explain  whether one span of it was before another, and why
+  query    ask it in SQL
   demo     trace a small pipeline into an embedded receiver and show what arrived
   doctor   what this machine allows, and how to get what it lacks
 
@@ -37,7 +38,7 @@ from renacer_otel.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("run", "attach", "report", "explain", "demo", "doctor")
+COMMANDS = ("run", "attach", "report", "explain", "query", "demo", "doctor")
 _DEBUG = "RENACER_DEBUG"
 
 

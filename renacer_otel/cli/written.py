@@ -10,6 +10,7 @@ from renacer_otel.errors import OutputError, one_line
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.causality.history import History
+    from renacer_otel.spans.replay import Replay
 
 
 def history_of(path: str) -> History:
@@ -18,9 +19,18 @@ def history_of(path: str) -> History:
     Raises TraceNotFound, TraceUnreadable.
     """
     from renacer_otel.analysis.causality.history import History
+
+    return History.of(replay_of(path))
+
+
+def replay_of(path: str, *, details: bool = False) -> Replay:
+    """What is in a TRACE file; what is missing is told on standard error.
+
+    Raises TraceNotFound, TraceUnreadable.
+    """
     from renacer_otel.spans import replay
 
-    run = replay.of_trace(path)
+    run = replay.of_trace(path, details=details)
     name = one_line(path, 120)
     if not run.complete:
         terminal.complain(f"{name} was cut short (was its tracer killed?); the end is missing")
@@ -30,7 +40,7 @@ def history_of(path: str) -> History:
         terminal.complain(f"{name}: only the calls of -e trace= are in it; causes may be missing")
     if run.missed:
         terminal.complain(f"{name}: no memory for {run.missed:,} rows; causes may be missing")
-    return History.of(run)
+    return run
 
 
 def write(text: str, path: str | None) -> None:
@@ -42,7 +52,10 @@ def write(text: str, path: str | None) -> None:
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise OutputError(
-            f"-o {one_line(path, 120)}: {reason}; name a file that can be written"
-        ) from error
+        raise not_written(path, error) from error
+
+
+def not_written(path: str, error: Exception) -> OutputError:
+    """What to raise where the file of -o cannot be written."""
+    reason = getattr(error, "strerror", None) or "not a path"
+    return OutputError(f"-o {one_line(path, 120)}: {reason}; name a file that can be written")

@@ -208,6 +208,12 @@ def call_number(abi: int, name: str) -> int | None:
     return None if number < 0 else number
 
 
+def error_name(number: int) -> str | None:
+    """The symbol of an errno: ENOENT; None where there is none."""
+    name = native.lib.rn_table_errno(number)
+    return str(native.ffi.string(name).decode()) if name != native.ffi.NULL else None
+
+
 def signal_name(number: int) -> str:
     """A signal's name: SIGINT."""
     name = native.lib.rn_table_signal(number)

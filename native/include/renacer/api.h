@@ -247,6 +247,7 @@ const char *rn_table_name(int abi, int nr);     /* NULL: no such call */
 int rn_table_limit(int abi);
 int rn_native_abi(void);
 const char *rn_table_signal(int sig);
+const char *rn_table_errno(int err);  /* "ENOENT"; NULL: no such errno */
 const char *rn_table_edge(int kind); /* "fork"; NULL: no such kind */
 
 /* Offsets of the records in `data`; returns how many (at most `cap`), and in *used how

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Runs one SELECT over the tables of a trace: no file, no network, bounded memory and time."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from renacer_otel.errors import RenacerError, UsageError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    import duckdb
+
+    from renacer_otel.spans.replay import Replay
+
+MEMORY_MB = 256
+SECONDS = 60.0
+_BATCH = 1000
+_SQL_MAX = 1 << 20
+# What a statement that only reads begins with, behind comments.
+_READS = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
+    r"(SELECT|WITH|FROM|VALUES|TABLE|DESCRIBE|SHOW|SUMMARIZE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Answer(NamedTuple):
+    """Names and types (DuckDB's) of columns, and rows, some at a time."""
+
+    columns: list[str]
+    types: list[str]
+    batches: Iterator[list[tuple[Any, ...]]]
+
+
+def is_query(sql: str) -> bool:
+    """Whether a text begins as a statement that reads does; else it may be a condition."""
+    return _READS.match(sql) is not None
+
+
+def _module() -> ModuleType:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise RenacerError(
+            "queries need DuckDB, which is not installed: pip install 'renacer-otel[analysis]'"
+        ) from error
+    return duckdb
+
+
+class Database:
+    """The tables of one trace. Raises RenacerError where DuckDB is not installed.
+
+    `parquet`: that to_parquet() will be asked for.
+    """
+
+    def __init__(self, run: Replay, *, seconds: float = SECONDS, parquet: bool = False) -> None:
+        self._duckdb = _module()
+        from renacer_otel.analysis.sql import tables
+
+        self._seconds = seconds
+        self._folder = tempfile.TemporaryDirectory(prefix="renacer-") if parquet else None
+        self._con: duckdb.DuckDBPyConnection = self._duckdb.connect(":memory:", config={
+            "memory_limit": f"{MEMORY_MB}MB",
+            "threads": str(min(4, len(os.sched_getaffinity(0)))),
+            "temp_directory": "",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+        })  # fmt: skip
+        try:
+            tables.build(self._con, run)
+        except self._duckdb.Error as error:
+            raise RenacerError(f"the trace's tables: {_told(error)}") from error
+        # The columns lie in the replay's memory.
+        self._run = run
+        settings = ["python_enable_replacements = false", "enable_progress_bar = false"]
+        if self._folder:
+            settings.append(f"allowed_paths = [{_quoted(self._file)}]")
+        settings += ["enable_external_access = false", "lock_configuration = true"]
+        for setting in settings:
+            self._con.execute(f"SET {setting}")
+        self._con.execute("BEGIN TRANSACTION READ ONLY")
+
+    def __enter__(self) -> Database:  # noqa: PYI034 (Self is of 3.11)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._con.close()
+        if self._folder:
+            self._folder.cleanup()
+
+    @property
+    def _file(self) -> str:
+        assert self._folder is not None
+        return str(Path(self._folder.name) / "answer.parquet")
+
+    @contextmanager
+    def answer(self, sql: str) -> Iterator[Answer]:
+        """What a SELECT finds.
+
+        Raises UsageError (not one SELECT, or a wrong one), RenacerError (too much time, memory).
+        """
+        statement = self._checked(sql)
+        with self._limited():
+            result = self._con.execute(statement)
+            described = result.description or []
+
+            def batches() -> Iterator[list[tuple[Any, ...]]]:
+                while rows := result.fetchmany(_BATCH):
+                    yield rows
+
+            yield Answer(
+                [str(column[0]) for column in described],
+                [str(column[1]) for column in described],
+                batches(),
+            )
+
+    def to_parquet(self, sql: str) -> Path:
+        """Its rows as a Parquet file, which is gone with this object. Raises as answer() does."""
+        text = self._checked(sql)
+        with self._limited():
+            self._con.execute(
+                f"COPY (\n{text}\n) TO {_quoted(self._file)} (FORMAT parquet, USE_TMP_FILE false)"
+            )
+        return Path(self._file)
+
+    def _checked(self, sql: str) -> str:
+        """The one SELECT that there is, without what ends it."""
+        try:
+            size = len(sql.encode())
+        except UnicodeEncodeError as error:
+            raise UsageError("the SQL is not UTF-8") from error
+        if size > _SQL_MAX:
+            raise UsageError(f"the SQL is longer than {_SQL_MAX:,} bytes")
+        try:
+            found = self._con.extract_statements(sql)
+        except (self._duckdb.Error, RuntimeError) as error:
+            raise UsageError(f"SQL: {_told(error)}") from error
+        if len(found) != 1:
+            raise UsageError(f"one SELECT is wanted, there are {len(found)} statements")
+        text = found[0].query.strip().rstrip(";")
+        if found[0].type != self._duckdb.StatementType.SELECT or not is_query(sql.lstrip(" (\n\t")):
+            raise UsageError("only SELECT is taken: a query writes nothing, and sets nothing")
+        return str(text)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        late, done = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            if done.wait(self._seconds):
+                return
+            late.set()
+            while not done.is_set():
+                # What comes before the statement has begun is forgotten: again.
+                self._con.interrupt()
+                done.wait(0.05)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        except (self._duckdb.Error, MemoryError) as error:
+            if late.is_set():
+                raise RenacerError(
+                    f"the query took longer than {self._seconds:g} s and was ended"
+                ) from error
+            if isinstance(error, (MemoryError, self._duckdb.OutOfMemoryException)):
+                raise RenacerError(
+                    f"the query needs more than {MEMORY_MB} MB; ask for less at once"
+                ) from error
+            raise UsageError(f"SQL: {_told(error)}") from error
+        finally:
+            done.set()
+            watcher.join()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _told(error: BaseException) -> str:
+    """DuckDB's message without its picture of the statement."""
+    text = str(error).partition("\nLINE ")[0]
+    return one_line(" ".join(text.split()), 300)

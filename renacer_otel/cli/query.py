@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel query`: asks a TRACE file in SQL.
+
+SQL is one SELECT over the tables calls, processes, threads, edges, events, signals and trace;
+`DESCRIBE calls` lists a table's columns, docs/query.md says what they mean. It reads no file and
+no network, and writes nothing. Needs DuckDB: pip install 'renacer-otel[analysis]'.
+
+Exit code 0; 2 if there is no such TRACE file, 3 if it cannot be read, 125 if the SQL is wrong,
+or no SELECT, or takes too long.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import shutil
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from renacer_otel.cli import options, terminal, written
+from renacer_otel.errors import EXIT_OWN_FAILURE, UsageError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from renacer_otel.analysis.sql.database import Database
+
+FORMATS = ("text", "csv", "json", "parquet")
+_GRACE = 10.0  # seconds, for what cannot be interrupted
+_HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes what was asked; 0. Raises TraceNotFound, TraceUnreadable, UsageError, OutputError."""
+    parser = options.Parser(
+        prog="renacer-otel query",
+        usage="renacer-otel query TRACE SQL [--format FORMAT] [--timeout SECONDS] [-o FILE]",
+        description=__doc__,
+        formatter_class=options.Paragraphs,
+        allow_abbrev=False,
+    )
+    parser.add_argument("trace", metavar="TRACE", help="made by --format record -o TRACE")
+    parser.add_argument("sql", metavar="SQL", help="a SELECT")
+    parser.add_argument("--format", metavar="FORMAT", default="text",
+        help="text, csv, json, parquet (text)")  # fmt: skip
+    parser.add_argument("--timeout", metavar="SECONDS", default="60",
+        help="end a query that takes longer (60)")  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
+    given = parser.parse_args(list(arguments))
+    options.one_of("--format", given.format, FORMATS)
+    if given.format == "parquet" and given.output is None:
+        raise UsageError("--format parquet is no text: name a file with -o FILE")
+    seconds = _seconds(given.timeout)
+    from renacer_otel.analysis.sql.database import Database
+
+    run = written.replay_of(given.trace, details=True)
+    with Database(run, seconds=seconds, parquet=given.format == "parquet") as database:
+        _bound_addresses()
+        last = threading.Timer(seconds + _GRACE, _give_up, [seconds])
+        last.daemon = True
+        last.start()
+        try:
+            _write(database, given.sql, given.format, given.output)
+        finally:
+            last.cancel()
+    return 0
+
+
+def _seconds(word: str) -> float:
+    with suppress(ValueError):
+        if math.isfinite(seconds := float(word)) and 0 < seconds <= 86400:
+            return seconds
+    raise UsageError(f"--timeout {one_line(word, 40)}: not a number of seconds up to 86400")
+
+
+def _bound_addresses() -> None:
+    """What DuckDB's own bound does not count, one huge value, ends in an error, too."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = used + _HEADROOM
+    if soft == resource.RLIM_INFINITY or soft > wanted:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+
+
+def _give_up(seconds: float) -> None:
+    terminal.complain(f"the query took longer than {seconds:g} s and could not be interrupted")
+    os._exit(EXIT_OWN_FAILURE)
+
+
+def _write(database: Database, sql: str, form: str, output: str | None) -> None:
+    if form == "parquet":
+        assert output is not None
+        _copy(database.to_parquet(sql), output)
+        return
+    from renacer_otel.reporters import query_rows
+
+    render = {
+        "text": query_rows.text,
+        "csv": query_rows.comma_separated,
+        "json": query_rows.as_json,
+    }
+    with database.answer(sql) as answer:
+        parts = render[form](answer)
+        if output is None:
+            for part in parts:
+                terminal.show(part)
+        else:
+            _save(parts, output)
+
+
+def _save(parts: Iterator[str], output: str) -> None:
+    first = next(parts, "")  # a query that fails leaves the file as it was
+    try:
+        with open(output, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(first)
+            file.writelines(parts)
+    except (OSError, ValueError) as error:
+        raise written.not_written(output, error) from error
+
+
+def _copy(path: Path, output: str) -> None:
+    try:
+        with open(path, "rb") as source, open(output, "wb") as file:
+            shutil.copyfileobj(source, file)
+    except (OSError, ValueError) as error:
+        raise written.not_written(output, error) from error
