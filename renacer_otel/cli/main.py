@@ -4,6 +4,7 @@
 usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
        renacer-otel attach [OPTION...] PID...
        renacer-otel report | explain | query TRACE [OPTION...]
+       renacer-otel check [OPTION...] (TRACE | -- COMMAND [ARGUMENT...])
        renacer-otel demo | doctor [OPTION...]
 
   run      trace a command (the default; renacer-otel run --help lists its options)
@@ -11,6 +12,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
   report   what a TRACE file tells of causes: their graph, the critical path
   explain  whether one span of it was before another, and why
   query    ask it in SQL
+  check    whether the assertions of renacer.toml hold for a TRACE file or a command
   demo     trace a small pipeline into an embedded receiver and show what arrived
   doctor   what this machine allows, and how to get what it lacks
 
@@ -38,7 +40,7 @@ from renacer_otel.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("run", "attach", "report", "explain", "query", "demo", "doctor")
+COMMANDS = ("run", "attach", "report", "explain", "query", "check", "demo", "doctor")
 _DEBUG = "RENACER_DEBUG"
 
 

@@ -57,8 +57,33 @@ def main(arguments: Sequence[str]) -> int:
     return trace(given, command)
 
 
+def recorded(arguments: Sequence[str]) -> int:
+    """Traces a command as main() does, and returns its wait status: it does not end as it did."""
+    given, words, command = options.RunParser().parse(arguments)
+    if not command[0]:
+        raise CommandNotFound("'': no such command; its name is empty")
+    given.words = words
+    outcome, _ = _traced(given, command)
+    return outcome.wait_status
+
+
 def trace(given: argparse.Namespace, command: list[str]) -> int:
     """Traces a command (none: []) and the processes that the options name."""
+    try:
+        outcome, told = _traced(given, command)
+    except Abandoned:
+        return EXIT_OWN_FAILURE  # nobody's: the command-to-be has told
+    if given.fail_on_loss and not (outcome.complete and told):
+        raise LossError("something was lost (see above), and --fail-on-loss was given")
+    if given.away:
+        return 0  # nobody's
+    if not command:
+        return 128 + outcome.number if outcome.number else 0
+    return _end_as(outcome.wait_status)
+
+
+def _traced(given: argparse.Namespace, command: list[str]) -> tuple[Outcome, bool]:
+    """(how it ended, whether the summary could be told). Raises Abandoned, RenacerErrors."""
     session, warnings = _session(given, command, os.environ)
     for warning in warnings:
         complain(f"warning: {warning}")
@@ -72,8 +97,6 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
     try:
         outcome = running.run()
         told = given.plan is None or summaries.tell(given.plan, outcome)
-    except Abandoned:
-        return EXIT_OWN_FAILURE  # nobody's: the command-to-be has told
     finally:
         ended = session.output.finish()
     outcome.warnings.extend(ended)
@@ -81,13 +104,7 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
         reason = os.strerror(-outcome.stats.seccomp)
         complain(f"the kernel refused the seccomp filter ({reason}): every call stopped")
     _tell(outcome, session, quiet="attach" in text_options.silenced(given))
-    if given.fail_on_loss and not (outcome.complete and told):
-        raise LossError("something was lost (see above), and --fail-on-loss was given")
-    if given.away:
-        return 0  # nobody's
-    if not command:
-        return 128 + outcome.number if outcome.number else 0
-    return _end_as(outcome.wait_status)
+    return outcome, told
 
 
 def _session(

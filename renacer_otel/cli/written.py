@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from renacer_otel.spans.replay import Replay
 
 
-def history_of(path: str) -> History:
+def history_of(path: str, *, details: bool = False) -> History:
     """The history in a TRACE file; what is missing is told on standard error.
+
+    `details`: with what calls were given.
 
     Raises TraceNotFound, TraceUnreadable.
     """

@@ -168,6 +168,7 @@ class Replay:
     lost_calls: int
     missed: int  # rows for which there was no memory
     details: Details | None = None  # if asked for
+    end: dict[str, Any] | None = None  # the run's counts: launch.Stats; None: cut short
 
     @property
     def is_whole(self) -> bool:
@@ -266,6 +267,7 @@ def of_trace(
         lost_calls,
         memory.missed(),
         memory.details() if details else None,
+        reader.end,
     )
 
 

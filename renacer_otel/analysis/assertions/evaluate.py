@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""Whether the assertions of renacer.toml hold for a trace."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from renacer_otel.analysis.assertions import memory, patterns
+from renacer_otel.errors import RenacerError, one_line
+from renacer_otel.spans import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from renacer_otel.analysis.assertions.config import Assertion, Config
+    from renacer_otel.analysis.assertions.subject import Subject
+
+HOLDS, VIOLATED, WARNED, UNKNOWN = "holds", "violated", "warning", "unknown"
+DISABLED, OTHERS, LEFT = "disabled", "not for this trace", "not reached"
+_MOST_EVIDENCE = 5
+# By how much the estimate of what tracing added may be wrong.
+_ESTIMATE_ERROR = 0.3
+
+
+@dataclass
+class Result:
+    """What came of one assertion.
+
+    `actual` and `expected` are in `unit`; None where there is none. `evidence`: sentences.
+    """
+
+    name: str
+    kind: str
+    line: int
+    status: str
+    message: str
+    actual: float | None = None
+    expected: float | None = None
+    unit: str = ""
+    evidence: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Judged:
+    """Of an assertion that applies. `problem`: why it cannot be known whether it holds.
+
+    `sure`: a violation is one whatever is missing in the trace; a lower bound counts.
+    """
+
+    holds: bool
+    message: str
+    actual: float | None
+    expected: float
+    unit: str
+    evidence: list[str] = field(default_factory=list)
+    problem: str = ""
+    calls: tuple[str, ...] = ()  # those that have to be recorded; none = all
+
+
+class _Elsewhere(Exception):  # noqa: N818
+    """The assertion is for other traces; the message says why."""
+
+
+def evaluate(config: Config, subject: Subject) -> Iterator[Result]:
+    """The result of each assertion, in the order of the file; [ci] fail_fast is kept to."""
+    stops = bool(config.sections.get("ci", {}).get("fail_fast"))
+    stopped = ""
+    for assertion in config.assertions:
+        result = _result(assertion, subject, stopped)
+        if stops and not stopped and result.status in (VIOLATED, UNKNOWN):
+            stopped = assertion.name
+        yield result
+
+
+def exit_code(results: list[Result]) -> int:
+    """1 if one is violated, else 125 if of one that would fail it cannot be known, else 0."""
+    statuses = {result.status for result in results}
+    if VIOLATED in statuses:
+        return 1
+    return 125 if UNKNOWN in statuses else 0
+
+
+def _result(assertion: Assertion, subject: Subject, stopped: str) -> Result:
+    plain = (assertion.name, assertion.kind, assertion.line)
+    if not assertion.enabled:
+        return Result(*plain, DISABLED, "enabled = false")
+    if stopped:
+        return Result(*plain, LEFT, f"fail_fast: '{one_line(stopped, 60)}' came before")
+    try:
+        judged = _JUDGES[assertion.kind](assertion.values, subject)
+    except _Elsewhere as elsewhere:
+        return Result(*plain, OTHERS, str(elsewhere))
+    problem = judged.problem or (_missing(judged, subject) if judged.holds else "")
+    status = HOLDS if judged.holds else VIOLATED
+    message = judged.message
+    if problem:
+        status = UNKNOWN
+        message = f"cannot be known: {problem}"
+    if status in (VIOLATED, UNKNOWN) and not assertion.fails:
+        status = WARNED
+    return Result(
+        *plain, status, message, judged.actual, judged.expected, judged.unit,
+        judged.evidence[:_MOST_EVIDENCE],
+    )  # fmt: skip
+
+
+def _missing(judged: _Judged, subject: Subject) -> str:
+    """Why what holds for what is in the trace may not hold for what happened; "" = it does."""
+    run = subject.run
+    if not run.complete:
+        return "the trace was cut short; capture it again"
+    if run.lost_events or run.lost_calls:
+        lost = run.lost_events + run.lost_calls
+        return f"{lost:,} events were lost; capture it again with a larger --ring-size"
+    if run.missed:
+        return f"there was no memory for {run.missed:,} rows of the trace"
+    if run.is_filtered and not _recorded(judged.calls, run.metadata):
+        calls = f"all of {', '.join(judged.calls[:4])}" if judged.calls else "all calls"
+        more = " and the like" if len(judged.calls) > 4 else ""
+        return f"-e trace= left out calls; it needs {calls}{more}; capture it again"
+    return ""
+
+
+def _recorded(names: tuple[str, ...], metadata: dict[str, Any]) -> bool:
+    """Whether a filtered trace has all calls of these names; none = all that there are."""
+    if not names:
+        return False
+    words = [int(word, 16) for word in metadata["wanted"]]
+    per_abi = len(words) // 6
+    machine = {"x86_64": 1, "aarch64": 4}.get(str(metadata.get("machine")), 1)
+    for name in names:
+        number = replay.call_number(machine, name)
+        if number is None:
+            continue
+        at = machine * per_abi + number // 64
+        if at < len(words) and not words[at] >> number % 64 & 1:
+            return False
+    return True
+
+
+# --- each type --------------------------------------------------------------------------------
+
+
+def _critical_path(values: dict[str, Any], subject: Subject) -> _Judged:
+    wanted: re.Pattern[str] | None = values["trace_name_pattern"]
+    if wanted is not None and not wanted.search(subject.command[:200]):
+        raise _Elsewhere(
+            f"trace_name_pattern '{one_line(wanted.pattern, 60)}' is not in its command's name,"
+            f" '{one_line(subject.command, 60)}'"
+        )
+    path = subject.critical_path
+    limit = values["max_duration_ms"]
+    added, told = _added(subject, path.total)
+    net = (path.total - added) / 1e6
+    parts = (
+        f"running {path.running / 1e6:,.3f} ms, in the kernel {path.kernel / 1e6:,.3f}, blocked on"
+        f" others {path.blocked / 1e6:,.3f}"
+    )
+    evidence = [f"{path.total / 1e6:,.3f} ms measured, {told}: {parts}"]
+    if abs(net - limit) < _ESTIMATE_ERROR * added / 1e6:
+        evidence.append("the difference is less than that estimate may be wrong (30 %)")
+    evidence += [
+        f"{subject.who(share.process)}: running {share.running / 1e6:,.3f} ms, in the kernel"
+        f" {share.kernel / 1e6:,.3f}, blocked {share.blocked / 1e6:,.3f}"
+        for share in path.shares[:2]
+    ]
+    evidence += [
+        f"{subject.who(row.process)} waited {row.waited / 1e6:,.3f} ms for"
+        f" {subject.who(row.on)} ({row.edge}), {row.times:,} times"
+        for row in path.blocked_on[:1]
+    ]
+    evidence += [
+        f"{subject.who(call.process)} was {call.time / 1e6:,.3f} ms in {call.calls:,} calls of"
+        f" {call.call}"
+        for call in path.calls[:1]
+    ]
+    relation = "and may take" if net <= limit else "more than"
+    message = f"the critical path takes {net:,.3f} ms, {relation} {limit:,g} ms"
+    problem = "" if path.steps else "the trace has no events"
+    return _Judged(net <= limit, message, net, limit, "ms", evidence, problem)
+
+
+def _added(subject: Subject, total: int) -> tuple[int, str]:
+    """What tracing added to a path of this length, ns, and in words."""
+    end = subject.run.end or {}
+    try:
+        added, wall = int(end["added_ns"]), int(end["wall_ns"])
+    except (LookupError, TypeError, ValueError):
+        added, wall = -1, 0
+    if added < 0 or wall <= 0:
+        return 0, "what tracing added is not known and not taken off"
+    added = min(int(added * min(total / wall, 1.0)), total)
+    return added, f"about {added / 1e6:,.3f} ms of it added by tracing and taken off"
+
+
+def _span_count(values: dict[str, Any], subject: Subject) -> _Judged:
+    wanted: re.Pattern[str] | None = values["span_name_pattern"]
+    counts = np.bincount(subject.codes, minlength=len(subject.names))
+    by_name: dict[str, int] = {}
+    for name, count in zip(subject.names, counts.tolist(), strict=True):
+        if wanted is None or wanted.search(name):
+            by_name[name] = by_name.get(name, 0) + count
+    total, limit = sum(by_name.values()), values["max_spans"]
+    most = sorted(by_name.items(), key=lambda item: -item[1])[:8]
+    evidence = [", ".join(f"{count:,} {name}" for name, count in most)] if most else []
+    what = f" of /{one_line(wanted.pattern, 60)}/" if wanted else ""
+    relation = "and there may be" if total <= limit else "more than"
+    message = f"there are {total:,} spans of calls{what}, {relation} {limit:,}"
+    calls = tuple(by_name) if wanted is not None else ()
+    return _Judged(total <= limit, message, total, limit, "spans", evidence, calls=calls)
+
+
+def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
+    limit = values["max_bytes"]
+    if values["tracking_mode"] == "rss":
+        problem = 'a trace does not tell resident sizes; use tracking_mode = "allocations"'
+        return _Judged(False, "", None, limit, "bytes", problem=problem)
+    peaks = memory.peaks(subject)
+    peak = peaks[0].total if peaks else 0
+    evidence = [
+        f"{subject.who(each.process)} had {each.total:,} bytes, {each.heap:,} of them by brk, after"
+        f" event #{each.event}"
+        for each in peaks
+    ]
+    relation = "and may have" if peak <= limit else "more than"
+    message = f"a process had {peak:,} bytes allocated at most, {relation} {limit:,}"
+    needed = ("mmap", "munmap", "mremap", "mprotect", "brk")
+    return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, calls=needed)
+
+
+def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
+    name, threshold = values["pattern"], values["threshold"]
+    rule = patterns.rule(name)
+    wanted: re.Pattern[str] | None = values["process_name_pattern"]
+    if wanted is not None:
+        programs = {process.name for process in subject.run.processes.values()}
+        if not any(wanted.search(program[:200]) for program in programs):
+            shown = ", ".join(sorted(one_line(program, 30) for program in programs)[:6])
+            raise _Elsewhere(
+                f"process_name_pattern '{one_line(wanted.pattern, 60)}' is in no name of its"
+                f" processes: {shown}"
+            )
+    try:
+        found = list(rule.find(subject))
+    except RenacerError:
+        raise
+    except Exception as error:
+        if name in patterns.ours():
+            raise
+        what = one_line(f"{type(error).__name__}: {error}", 120)
+        return _Judged(False, "", None, threshold, "severity", problem=f"{name} failed: {what}")
+    if wanted is not None:
+        found = [each for each in found if wanted.search(subject.program(each.process)[:200])]
+    found = sorted((each for each in found if each.severity > 0), key=lambda each: -each.severity)
+    worst = min(found[0].severity, 1.0) if found else 0.0
+    holds = not found or worst < threshold
+    message = (
+        f"{name} shows" if not holds else f"{name} shows less than that" if found
+        else f"{name} does not show"
+    ) + f": severity {worst:.2f}, threshold {threshold:g}"  # fmt: skip
+    evidence = [f"{each.severity:.2f}: {each.what}" for each in found]
+    if not holds and rule.advice:
+        evidence = [*evidence[: _MOST_EVIDENCE - 1], f"better: {rule.advice}"]
+    return _Judged(holds, message, worst, threshold, "severity", evidence, calls=rule.calls)
+
+
+_JUDGES: dict[str, Callable[[dict[str, Any], Subject], _Judged]] = {
+    "critical_path": _critical_path,
+    "span_count": _span_count,
+    "memory_usage": _memory_usage,
+    "anti_pattern": _anti_pattern,
+}

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""What a rule for an anti-pattern is, and what it finds."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from renacer_otel.analysis.assertions.subject import Subject
+
+
+class Finding(NamedTuple):
+    """One place where a pattern shows.
+
+    `severity`: 0 to 1; `what`: a sentence with its figures; `process`: whose it is, an ordinal.
+    """
+
+    severity: float
+    what: str
+    process: int
+
+
+class Rule(NamedTuple):
+    """`find` tells where a pattern shows, and how much; `advice`: what to do about it.
+
+    `calls`: names of the calls that it looks at; none = of all.
+    """
+
+    find: Callable[[Subject], Iterable[Finding]]
+    advice: str = ""
+    calls: tuple[str, ...] = ()
+
+
+def severity(times: float, limit: float) -> float:
+    """Of a number of times: 0.5 at the limit, 1 at ten times the limit, 0 at a tenth of it."""
+    if times <= 0:
+        return 0.0
+    return min(1.0, max(0.0, 0.5 * (1 + math.log10(times / limit))))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""What processes had allocated at most: private memory that they asked the kernel for.
+
+Counted are anonymous private mappings that may be used (not PROT_NONE), from mmap until munmap, a
+mapping over them, mprotect to PROT_NONE or the end of the program, and what brk added. Mapped
+files, shared memory, and the stack that a program starts with are not allocations.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from renacer_otel.analysis.causality.history import EXEC, view
+
+if TYPE_CHECKING:
+    from renacer_otel.analysis.assertions.subject import Subject
+
+CALLS = ("mmap", "mmap2", "old_mmap", "munmap", "mremap", "mprotect", "brk")
+_PAGE = 4096
+_ANONYMOUS, _PRIVATE, _PROT_ANY = 0x20, 0x02, 0x7
+_MREMAP_DONTUNMAP = 4
+_MMAP, _MUNMAP, _MREMAP, _MPROTECT, _BRK, _EXEC = range(6)
+_KINDS = {"mmap": _MMAP, "mmap2": _MMAP, "munmap": _MUNMAP, "mremap": _MREMAP,
+          "mprotect": _MPROTECT, "brk": _BRK}  # fmt: skip
+
+
+class Peak(NamedTuple):
+    """Of a process: bytes, the heap's part of them (brk), and the number of the event."""
+
+    process: int  # ordinal
+    total: int
+    heap: int
+    event: int
+
+
+class _Space:
+    """An address space: known mappings, [start, end) by start; `usable` of those that count."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.ends: dict[int, int] = {}
+        self.usable: dict[int, bool] = {}
+        self.total = 0
+        self.base = self.top = 0  # of the heap; 0 = not known
+
+    def cut(self, start: int, end: int) -> list[tuple[int, int, bool]]:
+        """Takes out what lies in a range, and returns it."""
+        taken = []
+        at = bisect_right(self.starts, start) - 1
+        if at < 0 or self.ends[self.starts[at]] <= start:
+            at += 1
+        while at < len(self.starts) and self.starts[at] < end:
+            low = self.starts[at]
+            high, usable = self.ends.pop(low), self.usable.pop(low)
+            del self.starts[at]
+            self.total -= (high - low) * usable
+            for left, right in ((low, min(high, start)), (max(low, end), high)):
+                if left < right:
+                    self.put(left, right, usable)
+            taken.append((max(low, start), min(high, end), usable))
+            at = bisect_left(self.starts, max(low, start))
+        return taken
+
+    def put(self, start: int, end: int, usable: bool) -> None:
+        """Adds a range, where nothing is."""
+        if start >= end:
+            return
+        insort(self.starts, start)
+        self.ends[start], self.usable[start] = end, usable
+        self.total += (end - start) * usable
+
+
+def peaks(subject: Subject) -> list[Peak]:
+    """Of each process that allocated; the greatest first."""
+    calls = subject.calls
+    kinds = np.full(len(subject.names), -1, np.int8)
+    for code, name in enumerate(subject.names):
+        kinds[code] = _KINDS.get(name, -1)
+    kind_of = kinds[subject.codes] if len(kinds) else np.zeros(0, np.int8)
+    rows = np.flatnonzero((kind_of >= 0) & subject.succeeded)
+    events = subject.run.events
+    execs = np.flatnonzero(events["kind"] == EXEC)
+    numbers = np.concatenate([calls["end"][rows], events["seq"][execs]])
+    kind = np.concatenate([kind_of[rows], np.full(len(execs), _EXEC, np.int8)])
+    owner = np.concatenate(
+        [subject.process[rows], subject.run.threads["ordinal"][events["thread"][execs]]]
+    )
+    place = np.concatenate([rows, np.full(len(execs), -1)])
+    order = np.argsort(numbers, kind="stable")
+    args = [view(subject.args[:, at][rows]) for at in range(4)]
+    results = view(subject.result[rows].astype(np.uint64))
+    where = view(np.concatenate([np.arange(len(rows)), np.full(len(execs), -1)])[order])
+    del place
+    spaces: dict[int, _Space] = {}
+    best: dict[int, tuple[int, int, int]] = {}
+    for what, who, at, number in zip(
+        view(kind[order]), view(owner[order]), where, view(numbers[order]), strict=True
+    ):
+        if what == _EXEC:
+            spaces[who] = _Space()
+            continue
+        space = spaces.get(who)
+        if space is None:
+            space = spaces[who] = _Space()
+        _apply(space, what, [column[at] for column in args], results[at])
+        heap = space.top - space.base
+        if space.total + heap > best.get(who, (0,))[0]:
+            best[who] = (space.total + heap, heap, number)
+    found = [Peak(who, *values) for who, values in best.items()]
+    return sorted(found, key=lambda peak: -peak.total)
+
+
+def _apply(space: _Space, what: int, args: list[int], result: int) -> None:
+    first, second, third, fourth = args
+    size = -(-second // _PAGE) * _PAGE
+    if what == _MMAP:
+        space.cut(result, result + size)
+        if fourth & _ANONYMOUS and fourth & _PRIVATE:
+            space.put(result, result + size, bool(third & _PROT_ANY))
+    elif what == _MUNMAP:
+        space.cut(first, first + size)
+    elif what == _MPROTECT:
+        for low, high, _ in space.cut(first, first + size):
+            space.put(low, high, bool(third & _PROT_ANY))
+    elif what == _BRK:
+        if not space.base:
+            space.base = space.top = result
+        elif result >= space.base:
+            space.top = result
+    elif what == _MREMAP:
+        known = space.cut(first, first + max(size, 1))
+        target = -(-third // _PAGE) * _PAGE
+        if known and fourth & _MREMAP_DONTUNMAP:
+            for low, high, usable in known:
+                space.put(low, high, usable)
+        if known:
+            space.cut(result, result + target)
+            space.put(result, result + target, known[0][2])

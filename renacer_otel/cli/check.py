@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel check`: do the assertions of renacer.toml hold?
+
+For a TRACE file, or for a command, which is run and recorded for it. What each assertion means is
+told in docs/assertions.md. The report goes to standard output, of a command to standard error, or
+to the file of -o.
+
+Exit code 0: all hold; 1: one is violated; 2: no such TRACE file, 3: it cannot be read; 4: the
+command failed; 5: renacer.toml is wrong; 125: it cannot be known, or a failure of our own; 126,
+127: the command cannot be run.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from renacer_otel.cli import options, terminal, written
+from renacer_otel.errors import EXIT_BAD_CONFIGURATION, ConfigError, UsageError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from renacer_otel.analysis.assertions.config import Config
+    from renacer_otel.analysis.assertions.evaluate import Result
+
+_FORMATS = ("text", "json", "junit")
+_DEFAULT = "renacer.toml"
+_EXIT_COMMAND_FAILED = 4
+_NOT_YET = {
+    "semantic_equivalence": "is for comparing programs, which this version does not do",
+    "compression": "is taken; TRACE files are always compressed, by zstd",
+    "lamport_clock": "is taken; Lamport times are always kept, and TRACESTATE carries them",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Checks, and writes the report. Raises ConfigError, TraceNotFound, TraceUnreadable, …"""
+    words, command = list(arguments), None
+    if "--" in words:
+        at = words.index("--")
+        words, command = words[:at], words[at + 1 :]
+    parser = _parser()
+    values = parser.parse_args(words)
+    options.one_of("--format", values.format, _FORMATS)
+    if command is None and values.trace is None:
+        raise UsageError("nothing to check: name a TRACE file, or a command after --")
+    if command is not None and (values.trace is not None or not command):
+        what = "a TRACE file or a command, not both" if command else "a command after --"
+        raise UsageError(f"name {what}")
+    from renacer_otel.analysis.assertions import config as configuration
+
+    config = configuration.load(values.config, lenient=values.lenient)
+    _tell(config)
+    if command is None:
+        results, code = _check(values.trace, config)
+        source = values.trace
+    else:
+        results, code = _check_command(command, config)
+        source = command[0]
+    _report(results, source, code, values.format, values.output, to_stderr=command is not None)
+    _export(results, source, code, config)
+    return code
+
+
+def _parser() -> options.Parser:
+    parser = options.Parser(
+        prog="renacer-otel check",
+        usage="renacer-otel check [OPTION...] (TRACE | -- COMMAND [ARGUMENT...])",
+        description=__doc__,
+        formatter_class=options.Paragraphs,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "trace", metavar="TRACE", nargs="?", help="made by --format record -o TRACE"
+    )
+    parser.add_argument("--config", metavar="FILE", default=_DEFAULT,
+        help="the assertions (renacer.toml)")  # fmt: skip
+    parser.add_argument("--lenient", action="store_true",
+        help="warn of unknown sections, keys and types, and leave them out")  # fmt: skip
+    parser.add_argument("--format", metavar="FORMAT", default="text",
+        help="text, json or junit (text)")  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
+    return parser
+
+
+def _tell(config: Config) -> None:
+    """What of the file is left out, and what of it takes no effect here. Raises ConfigError."""
+    for warning in config.warnings:
+        terminal.complain(f"warning: {warning}")
+    name = one_line(config.path, 120)
+    for section, what in _NOT_YET.items():
+        if section in config.sections:
+            terminal.complain(f"{name}:{config.lines[section]}: [{section}] {what}")
+    if config.sections.get("ci", {}).get("compare_with_baseline"):
+        terminal.complain(
+            f"{name}:{config.lines['ci']}: [ci] compare_with_baseline is for comparing with golden"
+            " traces, which this version does not do"
+        )
+    if not config.assertions:
+        raise ConfigError(
+            f"{name}: no [[assertion]], so there is nothing to check", EXIT_BAD_CONFIGURATION
+        )
+    for assertion in config.assertions:
+        if assertion.kind == "custom" and assertion.enabled:
+            raise ConfigError(
+                f"{name}:{assertion.line}: '{one_line(assertion.name, 60)}': type custom is not"
+                " supported by this version; set enabled = false",
+                EXIT_BAD_CONFIGURATION,
+            )
+
+
+def _check(path: str, config: Config) -> tuple[list[Result], int]:
+    from renacer_otel.analysis.assertions import evaluate
+    from renacer_otel.analysis.assertions.subject import Subject
+
+    history = written.history_of(path, details=True)
+    results = list(evaluate.evaluate(config, Subject(history)))
+    return results, evaluate.exit_code(results)
+
+
+def _check_command(command: list[str], config: Config) -> tuple[list[Result], int]:
+    """Runs it as `run` does, with its own streams, and checks what was recorded."""
+    from renacer_otel.cli import run
+
+    otlp = config.sections.get("otlp", {})
+    with tempfile.TemporaryDirectory(prefix="renacer-otel-") as folder:
+        trace = os.path.join(folder, "check.renacer")
+        words = ["--format", "record", "-o", trace, "--quiet=attach"]
+        if otlp.get("enabled") and otlp.get("endpoint"):
+            words += ["--otlp-endpoint", otlp["endpoint"]]
+            if otlp.get("service_name"):
+                words += ["--otlp-service-name", otlp["service_name"]]
+        status = run.recorded([*words, "--", *command])
+        results, code = _check(trace, config)
+    if status == 0:
+        return results, code
+    if os.WIFSIGNALED(status):
+        how = f"was ended by signal {os.WTERMSIG(status)}"
+    else:
+        how = f"exited with {os.waitstatus_to_exitcode(status)}"
+    terminal.complain(f"the command {how}; what was checked is that run")
+    return results, _EXIT_COMMAND_FAILED
+
+
+def _report(
+    results: list[Result], source: str, code: int, form: str, output: str | None, *, to_stderr: bool
+) -> None:
+    from renacer_otel.reporters import check_reports
+
+    text = check_reports.FORMATS[form](results, source, code)
+    if output is None and to_stderr:
+        terminal.say(text.removesuffix("\n"))
+    else:
+        written.write(text, output)
+
+
+def _export(results: list[Result], source: str, code: int, config: Config) -> None:
+    """The report that [ci] export_path asks for."""
+    wanted = config.sections.get("ci", {})
+    if wanted.get("export_path"):
+        _report(
+            results, source, code, wanted["export_format"], wanted["export_path"], to_stderr=False
+        )

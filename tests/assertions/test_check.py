@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel check`: reports and exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+
+from renacer_otel.analysis.assertions import patterns
+from renacer_otel.cli.main import main
+from tests.assertions.test_config import SEED
+from tests.cli.tool import Done, renacer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDS = '[[assertion]]\nname = "few"\ntype = "span_count"\nmax_spans = 100000\n'
+FAILS = '[[assertion]]\nname = "none"\ntype = "span_count"\nmax_spans = 0\n'
+
+
+def assertion(name: str, kind: str, **values: object) -> str:
+    rows = {"name": name, "type": kind, **values}
+    return "[[assertion]]\n" + "".join(f"{key} = {json.dumps(row)}\n" for key, row in rows.items())
+
+
+@pytest.fixture(scope="session")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a shell that starts one program."""
+    path = tmp_path_factory.mktemp("check") / "run.renacer"
+    done = renacer("--format", "record", "-o", path, "--", "sh", "-c", "cat /dev/null; exit 0")
+    assert done.code == 0, done.err
+    return path
+
+
+class Checks:
+    """Writes renacer.toml, and checks by it: in this process, where no command is to be run."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self._path = folder / "renacer.toml"
+        self._capfd = capfd
+
+    def __call__(self, text: str, *words: str | Path) -> Done:
+        self._path.write_text(text, encoding="utf-8")
+        if "--" in words:
+            return renacer("check", "--config", self._path, *words)
+        self._capfd.readouterr()
+        code = main(["check", "--config", str(self._path), *map(str, words)])
+        return Done(code, *self._capfd.readouterr())
+
+
+@pytest.fixture
+def check(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Checks:
+    return Checks(tmp_path, capfd)
+
+
+def test_exit_codes(check: Checks, tmp_path: Path, trace: Path) -> None:
+    none, bad = tmp_path / "none", tmp_path / "bad"
+    bad.write_bytes(b"no trace")
+    assert check(HOLDS, trace).code == 0
+    assert check(HOLDS + FAILS, trace).code == 1
+    assert check(HOLDS + FAILS + "fail_on_violation = false\n", trace).code == 0
+    assert check(HOLDS + FAILS + "enabled = false\n", trace).code == 0
+    assert check(HOLDS, none).code == 2
+    assert check(HOLDS, bad).code == 3
+    for text in ("", "[otlp]\n", "[[assertion]]\n", "[", assertion("a", "custom", expression="1")):
+        done = check(text, trace)
+        assert done.code == 5
+        assert done.lines[-1].startswith("renacer-otel: ")
+        assert "renacer.toml" in done.lines[-1]
+    assert renacer("check", trace, cwd=tmp_path / "..").code == 5
+    assert main(["check"]) == main(["check", str(trace), "--", "true"]) == 125
+
+
+def test_of_a_command(check: Checks, tmp_path: Path) -> None:
+    done = check(HOLDS, "--", "sh", "-c", "echo out; exit 0")
+    assert (done.code, done.out) == (0, "out\n")
+    assert done.lines[-1] == "sh: 1 holds"
+    assert check(FAILS, "--", "true").code == 1
+    for how, told in (("exit 7", "exited with 7"), ("kill -9 $$", "was ended by signal 9")):
+        done = check(FAILS, "--", "sh", "-c", how)
+        assert done.code == 4
+        assert f"the command {told}" in done.err
+        assert "violated: none" in done.err
+    assert check(HOLDS, "--", tmp_path / "none").code == 127
+    assert check(HOLDS, "--", tmp_path).code == 126
+
+
+def test_the_file_of_its_users(check: Checks, tmp_path: Path, trace: Path) -> None:
+    out = tmp_path / "out.json"
+    text = SEED.replace('"out.json"', json.dumps(str(out))).replace("fail_fast = true\n", "")
+    text = text.replace("max_duration_ms = 15", "max_duration_ms = 60000")
+    done = check(text.replace("max_spans = 150", "max_spans = 1500"), trace)
+    assert done.code == 0, done.out
+    # What is for something else is told, once each.
+    for section in ("semantic_equivalence", "compression", "lamport_clock", "ci"):
+        assert sum(f"[{section}]" in line for line in done.lines) == 1
+    rows = json.loads(out.read_text(encoding="utf-8"))["results"]
+    assert [row["status"] for row in rows] == ["holds"] * 5 + ["disabled"]
+
+
+def test_reports(check: Checks, tmp_path: Path, trace: Path) -> None:
+    text = HOLDS + FAILS + assertion("rss", "memory_usage", max_bytes=1, tracking_mode="rss")
+    text += assertion("off", "span_count", max_spans=0, enabled=False)
+    text += assertion("soft <&>", "span_count", max_spans=0, fail_on_violation=False)
+    done = check(text, "--format", "json", trace)
+    made = json.loads(done.out)
+    assert (done.code, made["exit_code"], made["format"]) == (1, 1, "renacer-check-v1")
+    statuses = ["holds", "violated", "unknown", "disabled", "warning"]
+    assert [row["status"] for row in made["results"]] == statuses
+    row = made["results"][1]
+    assert (row["expected"], row["unit"], row["line"], row["type"]) == (0, "spans", 5, "span_count")
+    assert row["actual"] > 20
+    assert "openat" in row["evidence"][0]
+    done = check(text, "--format", "junit", "-o", tmp_path / "junit.xml", trace)
+    assert (done.code, done.out) == (1, "")
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == [*"5111"]
+    tags = ["system-out", "failure", "error", "skipped", "system-out"]
+    assert [case[0].tag for case in suite.iter("testcase")] == tags
+    done = check(text, trace)
+    said = [line.partition(":")[0] for line in done.out.splitlines()[:-1] if line[0] != " "]
+    assert said == statuses
+    assert done.out.splitlines()[-1].endswith(
+        ": 1 holds, 1 violated, 1 unknown, 1 disabled, 1 warning"
+    )
+
+
+def test_what_cannot_be_known(check: Checks, tmp_path: Path, trace: Path) -> None:
+    text = assertion("rss", "memory_usage", max_bytes=1 << 40, tracking_mode="rss")
+    done = check(text, trace)
+    assert done.code == 125
+    assert 'use tracking_mode = "allocations"' in done.out
+    assert check(text + "fail_on_violation = false\n", trace).code == 0
+    # What holds as far as a trace goes that was cut short need not hold; what does not, does not.
+    cut = tmp_path / "cut"
+    cut.write_bytes(trace.read_bytes()[:-50])
+    assert check(HOLDS, cut).code == 125
+    assert check(FAILS, cut).code == 1
+    some = tmp_path / "some"
+    done = renacer("--format", "record", "-o", some, "-e", "trace=openat,stat", "--", "true")
+    assert done.code == 0, done.err
+    opens = assertion("opens", "anti_pattern", pattern="OpenStorm")
+    opens += assertion("count", "span_count", max_spans=99, span_name_pattern="^openat$")
+    done = check(opens.replace("OpenStorm", "TightLoop"), some)
+    assert (done.code, "cannot be known: -e trace= left out calls" in done.out) == (125, True)
+    done = check(assertion("m", "memory_usage", max_bytes=1 << 40), some)
+    assert (done.code, "it needs all of mmap, munmap" in done.out) == (125, True)
+
+
+def test_patterns_of_names(check: Checks, tmp_path: Path, trace: Path) -> None:
+    text = assertion("path", "critical_path", max_duration_ms=0, trace_name_pattern="^zsh$")
+    text += assertion("god", "anti_pattern", pattern="GodProcess", process_name_pattern="none")
+    text += assertion("spans", "span_count", max_spans=0, span_name_pattern="^bind$")
+    done = check(text, trace)
+    assert done.code == 0
+    assert done.out.count("not for this trace: ") == 2
+    text = assertion("path", "critical_path", max_duration_ms=0, trace_name_pattern="^sh$")
+    done = check(text, trace)
+    assert done.code == 1
+    assert "added by tracing and taken off" in done.out
+    assert "wait" in done.out  # the shell for its child
+    text = assertion("execs", "span_count", max_spans=1, span_name_pattern="^execve")
+    done = check(text, trace)
+    assert done.code == 1
+
+
+def test_fail_fast(check: Checks, tmp_path: Path, trace: Path) -> None:
+    soft = assertion("soft", "span_count", max_spans=0, fail_on_violation=False)
+    done = check(soft + FAILS + HOLDS + "[ci]\nfail_fast = true\n", trace)
+    said = [line.partition(":")[0] for line in done.out.splitlines()[:-1] if line[0] != " "]
+    assert said == ["warning", "violated", "not reached"]
+
+
+def test_lenient(check: Checks, tmp_path: Path, trace: Path) -> None:
+    text = HOLDS + "max_span = 3\n"
+    assert check(text, trace).code == 5
+    done = check(text, "--lenient", trace)
+    assert done.code == 0
+    assert "warning: " in done.err
+
+
+def test_every_pattern_can_be_asked_for(check: Checks, tmp_path: Path, trace: Path) -> None:
+    text = "".join(assertion(name, "anti_pattern", pattern=name) for name in patterns.ours())
+    done = check(text, trace)
+    assert done.code == 0, done.out
+    assert done.out.count("holds: ") == len(patterns.ours())

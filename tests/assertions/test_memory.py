@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What a process had allocated at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renacer_otel.analysis.assertions import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from renacer_otel.analysis.assertions.subject import Subject
+
+MIB = 1 << 20
+
+
+def test_peak(perform: Callable[..., tuple[Subject, dict[str, int]]]) -> None:
+    subject, pids = perform("allocate", "near-TightLoop")
+    peaks = {subject.run.processes[peak.process].pid: peak.total for peak in memory.peaks(subject)}
+    # What stdio and the C library take besides is less than a MiB.
+    assert 64 * MIB <= peaks[pids["allocate"]] < 65 * MIB
+    assert peaks.get(pids["near-TightLoop"], 0) < MIB
+
+
+def space(*calls: tuple[int, list[int], int]) -> int:
+    made = memory._Space()
+    for what, args, result in calls:
+        memory._apply(made, what, args, result)
+    return made.total + made.top - made.base
+
+
+ANONYMOUS = [0, 0x4000, 3, 0x22]
+
+
+def test_ranges() -> None:
+    mapped = (memory._MMAP, ANONYMOUS, 0x10000)
+    assert space(mapped) == 0x4000
+    assert space(mapped, (memory._MUNMAP, [0x11000, 0x1000, 0, 0], 0)) == 0x3000
+    assert space(mapped, (memory._MUNMAP, [0, 0x100000, 0, 0], 0)) == 0
+    assert space(mapped, mapped) == 0x4000
+    assert space(mapped, (memory._MMAP, ANONYMOUS, 0x12000)) == 0x6000
+    assert space(mapped, (memory._MMAP, [0, 0x1000, 3, 0x12], 0x11000)) == 0x3000
+    assert space(mapped, (memory._MPROTECT, [0x11000, 0x1800, 0, 0], 0)) == 0x2000
+    assert space((memory._MMAP, [0, 0x4000, 0, 0x22], 0x10000)) == 0
+    assert space(mapped, (memory._MREMAP, [0x10000, 0x4000, 0x9000, 1], 0x90000)) == 0x9000
+    assert space(mapped, (memory._MREMAP, [0x10000, 0x4000, 0x1000, 0], 0x10000)) == 0x1000
+    assert space(mapped, (memory._MREMAP, [0x10000, 0x4000, 0x4000, 5], 0x90000)) == 0x8000
+    assert space((memory._MREMAP, [0x10000, 0x4000, 0x9000, 1], 0x90000)) == 0
+    heap = [(memory._BRK, [0] * 4, 0x1000), (memory._BRK, [0x5000] * 4, 0x5000)]
+    assert space(*heap) == 0x4000
+    assert space(*heap, (memory._BRK, [0x2000] * 4, 0x2000)) == 0x1000
