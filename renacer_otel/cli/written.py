@@ -22,7 +22,7 @@ def history_of(path: str, *, details: bool = False) -> History:
     """
     from renacer_otel.analysis.causality.history import History
 
-    return History.of(replay_of(path))
+    return History.of(replay_of(path, details=details))
 
 
 def replay_of(path: str, *, details: bool = False) -> Replay:

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pytest
+
 from renacer_otel.analysis.assertions import memory
+from renacer_otel.analysis.assertions.subject import Subject
+from renacer_otel.analysis.causality.history import START
+from renacer_otel.spans import replay
+from tests.causality.made import Made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renacer_otel.analysis.assertions.subject import Subject
-
 MIB = 1 << 20
+BRK = 12  # of x86_64
 
 
 def test_peak(perform: Callable[..., tuple[Subject, dict[str, int]]]) -> None:
@@ -21,6 +27,39 @@ def test_peak(perform: Callable[..., tuple[Subject, dict[str, int]]]) -> None:
     # What stdio and the C library take besides is less than a MiB.
     assert 64 * MIB <= peaks[pids["allocate"]] < 65 * MIB
     assert peaks.get(pids["near-TightLoop"], 0) < MIB
+
+
+def test_the_heap_of_a_child_is_what_it_adds() -> None:
+    made = Made()
+    parent, child = made.thread(1, 100, 100), made.thread(2, 101, 101)
+    made.event(parent, 1, START)
+    values = {}
+    for number, thread, result in ((2, parent, 0x1000), (4, parent, 0x9000), (7, child, 0xB000)):
+        made.call(thread, number, number + 1, nr=BRK)
+        values[number] = result
+    made.event(child, 6, START)
+    history = made.history()
+    run = history.run
+    run.threads["maker"][:] = [replay.NO_THREAD, parent]
+    for row in run.calls:
+        row["result"] = values[int(row["seq"])]
+    run.details = replay.Details(
+        np.zeros(len(run.calls), replay.DETAIL), np.zeros(1, replay.TEXT), np.zeros(0, np.uint8)
+    )
+    peaks = {peak.process: peak.total for peak in memory.peaks(Subject(history))}
+    assert peaks == {1: 0x8000, 2: 0x2000}
+
+
+def test_mappings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST_MAPPINGS", 10)
+    made = memory._Space()
+    for at in range(10):
+        made.put(at * 0x2000, at * 0x2000 + 0x1000, True)
+    with pytest.raises(memory.TooMany):
+        made.put(0x100000, 0x101000, True)
+    made.cut(0, 0x1000)
+    made.put(0x100000, 0x101000, True)
+    assert made.total == 0xA000
 
 
 def space(*calls: tuple[int, list[int], int]) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HOLDS, VIOLATED, WARNED, UNKNOWN = "holds", "violated", "warning", "unknown"
 DISABLED, OTHERS, LEFT = "disabled", "not for this trace", "not reached"
 _MOST_EVIDENCE = 5
+_CALLS = 576  # numbers of calls are less
 # By how much the estimate of what tracing added may be wrong.
 _ESTIMATE_ERROR = 0.3
 
@@ -104,7 +105,7 @@ def _result(assertion: Assertion, subject: Subject, stopped: str) -> Result:
         status = WARNED
     return Result(
         *plain, status, message, judged.actual, judged.expected, judged.unit,
-        judged.evidence[:_MOST_EVIDENCE],
+        [one_line(sentence, 400) for sentence in judged.evidence[:_MOST_EVIDENCE]],
     )  # fmt: skip
 
 
@@ -125,13 +126,18 @@ def _missing(judged: _Judged, subject: Subject) -> str:
     return ""
 
 
+def _machine(metadata: dict[str, Any]) -> int:
+    """The ABI of the machine's own programs: enum rn_abi."""
+    return {"x86_64": 1, "aarch64": 4}.get(str(metadata.get("machine")), 1)
+
+
 def _recorded(names: tuple[str, ...], metadata: dict[str, Any]) -> bool:
     """Whether a filtered trace has all calls of these names; none = all that there are."""
     if not names:
         return False
     words = [int(word, 16) for word in metadata["wanted"]]
     per_abi = len(words) // 6
-    machine = {"x86_64": 1, "aarch64": 4}.get(str(metadata.get("machine")), 1)
+    machine = _machine(metadata)
     for name in names:
         number = replay.call_number(machine, name)
         if number is None:
@@ -210,7 +216,11 @@ def _span_count(values: dict[str, Any], subject: Subject) -> _Judged:
     what = f" of /{one_line(wanted.pattern, 60)}/" if wanted else ""
     relation = "and there may be" if total <= limit else "more than"
     message = f"there are {total:,} spans of calls{what}, {relation} {limit:,}"
-    calls = tuple(by_name) if wanted is not None else ()
+    calls: tuple[str, ...] = ()
+    if wanted is not None:
+        machine = _machine(subject.run.metadata)
+        known = (replay.call_name(machine, number) for number in range(_CALLS))
+        calls = tuple(name for name in known if wanted.search(name)) or tuple(by_name)
     return _Judged(total <= limit, message, total, limit, "spans", evidence, calls=calls)
 
 
@@ -219,7 +229,11 @@ def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
     if values["tracking_mode"] == "rss":
         problem = 'a trace does not tell resident sizes; use tracking_mode = "allocations"'
         return _Judged(False, "", None, limit, "bytes", problem=problem)
-    peaks = memory.peaks(subject)
+    try:
+        peaks = memory.peaks(subject)
+    except memory.TooMany:
+        problem = f"a process has more than {memory.MOST_MAPPINGS:,} mappings at once"
+        return _Judged(False, "", None, limit, "bytes", problem=problem)
     peak = peaks[0].total if peaks else 0
     evidence = [
         f"{subject.who(each.process)} had {each.total:,} bytes, {each.heap:,} of them by brk, after"

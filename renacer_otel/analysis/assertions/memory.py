@@ -13,18 +13,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from renacer_otel.analysis.causality.history import EXEC, view
+from renacer_otel.analysis.causality.history import EXEC, START, view
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.assertions.subject import Subject
 
 CALLS = ("mmap", "mmap2", "old_mmap", "munmap", "mremap", "mprotect", "brk")
+#: Of one process at once; more take a time that grows with their square.
+MOST_MAPPINGS = 100_000
 _PAGE = 4096
 _ANONYMOUS, _PRIVATE, _PROT_ANY = 0x20, 0x02, 0x7
 _MREMAP_DONTUNMAP = 4
-_MMAP, _MUNMAP, _MREMAP, _MPROTECT, _BRK, _EXEC = range(6)
+_MMAP, _MUNMAP, _MREMAP, _MPROTECT, _BRK, _EXEC, _START = range(7)
+_NOBODY = 0xFFFFFFFF  # a thread's maker
 _KINDS = {"mmap": _MMAP, "mmap2": _MMAP, "munmap": _MUNMAP, "mremap": _MREMAP,
           "mprotect": _MPROTECT, "brk": _BRK}  # fmt: skip
+
+
+class TooMany(Exception):  # noqa: N818
+    """A process has more mappings at once than are followed; the kernel's own limit is 65,530."""
 
 
 class Peak(NamedTuple):
@@ -39,12 +46,12 @@ class Peak(NamedTuple):
 class _Space:
     """An address space: known mappings, [start, end) by start; `usable` of those that count."""
 
-    def __init__(self) -> None:
+    def __init__(self, heap: int = 0) -> None:
         self.starts: list[int] = []
         self.ends: dict[int, int] = {}
         self.usable: dict[int, bool] = {}
         self.total = 0
-        self.base = self.top = 0  # of the heap; 0 = not known
+        self.base = self.top = heap  # of the heap; 0 = not known
 
     def cut(self, start: int, end: int) -> list[tuple[int, int, bool]]:
         """Takes out what lies in a range, and returns it."""
@@ -68,32 +75,34 @@ class _Space:
         """Adds a range, where nothing is."""
         if start >= end:
             return
+        if len(self.starts) >= MOST_MAPPINGS:
+            raise TooMany
         insort(self.starts, start)
         self.ends[start], self.usable[start] = end, usable
         self.total += (end - start) * usable
 
 
 def peaks(subject: Subject) -> list[Peak]:
-    """Of each process that allocated; the greatest first."""
+    """Of each process that allocated; the greatest first. Raises TooMany."""
     calls = subject.calls
     kinds = np.full(len(subject.names), -1, np.int8)
     for code, name in enumerate(subject.names):
         kinds[code] = _KINDS.get(name, -1)
     kind_of = kinds[subject.codes] if len(kinds) else np.zeros(0, np.int8)
     rows = np.flatnonzero((kind_of >= 0) & subject.succeeded)
-    events = subject.run.events
-    execs = np.flatnonzero(events["kind"] == EXEC)
-    numbers = np.concatenate([calls["end"][rows], events["seq"][execs]])
-    kind = np.concatenate([kind_of[rows], np.full(len(execs), _EXEC, np.int8)])
-    owner = np.concatenate(
-        [subject.process[rows], subject.run.threads["ordinal"][events["thread"][execs]]]
-    )
-    place = np.concatenate([rows, np.full(len(execs), -1)])
+    events, threads = subject.run.events, subject.run.threads
+    others = np.flatnonzero((events["kind"] == EXEC) | (events["kind"] == START))
+    of_event = events["thread"][others]
+    numbers = np.concatenate([calls["end"][rows], events["seq"][others]])
+    what_else = np.where(events["kind"][others] == EXEC, _EXEC, _START).astype(np.int8)
+    kind = np.concatenate([kind_of[rows], what_else])
+    owner = np.concatenate([subject.process[rows], threads["ordinal"][of_event]])
     order = np.argsort(numbers, kind="stable")
     args = [view(subject.args[:, at][rows]) for at in range(4)]
     results = view(subject.result[rows].astype(np.uint64))
-    where = view(np.concatenate([np.arange(len(rows)), np.full(len(execs), -1)])[order])
-    del place
+    # Of a call its place among the calls, of an event its thread.
+    where = view(np.concatenate([np.arange(len(rows)), of_event])[order])
+    makers, owners = view(threads["maker"]), view(threads["ordinal"])
     spaces: dict[int, _Space] = {}
     best: dict[int, tuple[int, int, int]] = {}
     for what, who, at, number in zip(
@@ -101,6 +110,13 @@ def peaks(subject: Subject) -> list[Peak]:
     ):
         if what == _EXEC:
             spaces[who] = _Space()
+            continue
+        if what == _START:
+            maker = makers[at]
+            former = spaces.get(owners[maker]) if maker != _NOBODY else None
+            if former is not None and who not in spaces:
+                # What it shares is its parent's; what it adds to the heap is its own.
+                spaces[who] = _Space(former.top)
             continue
         space = spaces.get(who)
         if space is None:
