@@ -102,13 +102,6 @@ def _tell(config: Config) -> None:
         raise ConfigError(
             f"{name}: no [[assertion]], so there is nothing to check", EXIT_BAD_CONFIGURATION
         )
-    for assertion in config.assertions:
-        if assertion.kind == "custom" and assertion.enabled:
-            raise ConfigError(
-                f"{name}:{assertion.line}: '{one_line(assertion.name, 60)}': type custom is not"
-                " supported by this version; set enabled = false",
-                EXIT_BAD_CONFIGURATION,
-            )
 
 
 def _check(path: str, config: Config) -> tuple[list[Result], int]:
@@ -116,7 +109,12 @@ def _check(path: str, config: Config) -> tuple[list[Result], int]:
     from renacer_otel.analysis.assertions.subject import Subject
 
     history = written.history_of(path, details=True)
-    results = list(evaluate.evaluate(config, Subject(history)))
+    try:
+        results = list(evaluate.evaluate(config, Subject(history)))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{one_line(config.path, 120)}: {error.message}", EXIT_BAD_CONFIGURATION
+        ) from error
     return results, evaluate.exit_code(results)
 
 

@@ -65,7 +65,7 @@ def test_exit_codes(check: Checks, tmp_path: Path, trace: Path) -> None:
     assert check(HOLDS + FAILS + "enabled = false\n", trace).code == 0
     assert check(HOLDS, none).code == 2
     assert check(HOLDS, bad).code == 3
-    for text in ("", "[otlp]\n", "[[assertion]]\n", "[", assertion("a", "custom", expression="1")):
+    for text in ("", "[otlp]\n", "[[assertion]]\n", "["):
         done = check(text, trace)
         assert done.code == 5
         assert done.lines[-1].startswith("renacer-otel: ")
@@ -169,6 +169,19 @@ def test_patterns_of_names(check: Checks, tmp_path: Path, trace: Path) -> None:
     text = assertion("execs", "span_count", max_spans=1, span_name_pattern="^execve")
     done = check(text, trace)
     assert done.code == 1
+
+
+def test_assertions_in_sql(check: Checks, trace: Path) -> None:
+    pytest.importorskip("duckdb", reason="needs duckdb")
+    holds = assertion("all", "custom", expression="(SELECT count(*) FROM calls) > 20")
+    finds = assertion("none", "custom", expression="SELECT name FROM calls WHERE name = 'execve'")
+    assert check(holds, trace).code == 0
+    done = check(holds + finds, trace)
+    assert done.code == 1
+    assert "name = execve" in done.out
+    done = check(assertion("bad", "custom", expression="SELEC 1"), trace)
+    assert done.code == 5
+    assert "renacer.toml: 'bad': " in done.lines[-1]
 
 
 def test_fail_fast(check: Checks, tmp_path: Path, trace: Path) -> None:

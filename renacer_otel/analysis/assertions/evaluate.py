@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renacer_otel.analysis.assertions import memory, patterns
-from renacer_otel.errors import RenacerError, one_line
+from renacer_otel.errors import EXIT_BAD_CONFIGURATION, ConfigError, RenacerError, one_line
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _Judged:
     holds: bool
     message: str
     actual: float | None
-    expected: float
+    expected: float | None
     unit: str
     evidence: list[str] = field(default_factory=list)
     problem: str = ""
@@ -95,6 +95,9 @@ def _result(assertion: Assertion, subject: Subject, stopped: str) -> Result:
         judged = _JUDGES[assertion.kind](assertion.values, subject)
     except _Elsewhere as elsewhere:
         return Result(*plain, OTHERS, str(elsewhere))
+    except ConfigError as error:
+        name = one_line(assertion.name, 60)
+        raise ConfigError(f"'{name}': {error.message}", EXIT_BAD_CONFIGURATION) from error
     problem = judged.problem or (_missing(judged, subject) if judged.holds else "")
     status = HOLDS if judged.holds else VIOLATED
     message = judged.message
@@ -282,9 +285,19 @@ def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
     return _Judged(holds, message, worst, threshold, "severity", evidence, calls=rule.calls)
 
 
+def _custom(values: dict[str, Any], subject: Subject) -> _Judged:
+    from renacer_otel.analysis.sql.evaluate import evaluate as ask
+
+    holds, rows = ask(subject.run, values["expression"])
+    evidence = [", ".join(f"{name} = {value}" for name, value in row.items()) for row in rows]
+    message = "the expression holds" if holds else "the expression does not hold"
+    return _Judged(holds, message, None, None, "", evidence)
+
+
 _JUDGES: dict[str, Callable[[dict[str, Any], Subject], _Judged]] = {
     "critical_path": _critical_path,
     "span_count": _span_count,
     "memory_usage": _memory_usage,
     "anti_pattern": _anti_pattern,
+    "custom": _custom,
 }
