@@ -95,8 +95,11 @@ bool rn_lock_release(struct lock_file *file, const struct lock_owner *owner, uin
 		if (lock->released || !is_own(lock, owner) || !meet(lock, owner, first, last) ||
 		    (lowers && !lock->writes))
 			continue;
-		split(file, lock, first, last);
 		found = true;
+		/* By another descriptor of this file, which the call takes away, too. */
+		if (lock->call && lock->call == call)
+			continue;
+		split(file, lock, first, last);
 		/* Two at the same time: it is the one or the other. */
 		file->doubtful |= lock->call != 0;
 		lock->call = call;

@@ -362,6 +362,30 @@ static unsigned find(struct signals *signals, const struct thread *thread,
 	return n;
 }
 
+/* Below zero there is what the kernel says, and what programs give a signal, mostly by its example. */
+static bool is_of_kernel(int32_t code)
+{
+	return code == SI_TIMER || code == SI_MESGQ || code == SI_ASYNCIO || code == SI_SIGIO;
+}
+
+/* Whether something that others did may have sent it: made a descriptor ready, hung up a terminal. */
+static bool is_from_afar(const struct signal_info *info)
+{
+	switch (info->sig) {
+	case SIGCHLD:
+		return info->code > CLD_DUMPED; /* somebody stopped it, or made it go on */
+	case SIGILL:
+	case SIGTRAP:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGSEGV:
+	case SIGSYS:
+		return false;
+	default:
+		return info->code > 0 || info->code == SI_SIGIO || info->code == SI_ASYNCIO;
+	}
+}
+
 /* The kernel tells of a process that ended, of a message, of a descriptor that is ready. */
 static void by_kernel(struct edges *edges, struct thread *thread, const struct signal_info *info,
 		      struct joined *joined)
@@ -376,6 +400,8 @@ static void by_kernel(struct edges *edges, struct thread *thread, const struct s
 		rn_join(edges, thread, joined, &end, RN_EDGE_WAIT, certain);
 	if (info->code == SI_MESGQ)
 		rn_carriers_notified(edges, joined);
+	if (is_from_afar(info))
+		joined->clock = edges->in->greatest;
 }
 
 void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct signal_info *info,
@@ -388,8 +414,8 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 
 	if (info->sig < 1 || info->sig > 64)
 		return;
-	if (!info->unknown && (info->code > 0 || info->code == SI_TIMER || info->code == SI_MESGQ ||
-			       info->code == SI_ASYNCIO || info->code == SI_SIGIO)) {
+	n = find(signals, thread, info, &first, &same);
+	if (!info->unknown && (info->code > 0 || (n == 0 && is_of_kernel(info->code)))) {
 		by_kernel(edges, thread, info, joined);
 		return;
 	}
@@ -398,7 +424,6 @@ void rn_signals_arrived(struct edges *edges, struct thread *thread, const struct
 		rn_join_incomplete(joined, "selection");
 	if (signals->forgotten[info->sig] > joined->clock)
 		joined->clock = signals->forgotten[info->sig];
-	n = find(signals, thread, info, &first, &same);
 	if (n == 0) {
 		/* A traced process sent it by no call: it is the end of a parent's thread, prctl(2). */
 		if (info->pid != thread->process->pub.pid && is_traced(edges, info->pid))

@@ -231,6 +231,47 @@ static void test_child_signal(void)
 	end();
 }
 
+/* What the kernel tells of may be what others did, by no call that sends a signal. */
+static void test_signals_from_afar(void)
+{
+	static const struct {
+		int signal, code;
+		bool after;
+	} cases[] = {
+		{SIGIO, SI_KERNEL, true},   {45, POLL_IN, true},
+		{SIGHUP, SI_KERNEL, true},  {SIGCHLD, CLD_STOPPED, true},
+		{SIGALRM, SI_TIMER, false}, {SIGSEGV, SEGV_MAPERR, false},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t last = 0, next;
+
+		begin();
+		start_processes(2);
+		for (unsigned n = 0; n < 10; n++)
+			last = world_call(&w, 9, 9, "write", 1);
+		deliver(8, 8, cases[i].signal, cases[i].code, 1234, 0);
+		next = world_call(&w, 8, 8, "getpid", 8);
+		not_linked(next);
+		CHECK_INT(world_find_call(&w, next)->call.lamport_start > start_of(last),
+			  cases[i].after);
+		end();
+	}
+	/* A program gives such a code by a call. */
+	begin();
+	start_processes(2);
+	struct rn_event *ev = world_syscall(&w, RN_SYSCALL, 9, 9, "rt_sigqueueinfo");
+	uint64_t sent = ev->seq;
+
+	ev->args[0] = 8;
+	ev->args[1] = SIGUSR1;
+	w.seq++;
+	world_feed(&w);
+	deliver(8, 8, SIGUSR1, SI_ASYNCIO, 9, 0);
+	linked_to_call(world_call(&w, 8, 8, "getpid", 8), sent, "signal");
+	end();
+}
+
 /* PR_SET_PDEATHSIG: the end of a parent's thread sends it, no call does. */
 static void test_parent_death_signal(void)
 {
@@ -329,6 +370,7 @@ int main(void)
 	test_signals();
 	test_queued_signals();
 	test_child_signal();
+	test_signals_from_afar();
 	test_parent_death_signal();
 	test_anything();
 	return 0;

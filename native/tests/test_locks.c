@@ -129,6 +129,25 @@ static void test_last_close(void)
 	close_world();
 }
 
+/* The end of a process closes several descriptors of a file: the lock goes once. */
+static void test_end_closes_several(void)
+{
+	uint64_t let, got;
+
+	open_world();
+	start(B, A);
+	open_file(A, 3);
+	open_file(B, 3);
+	open_file(B, 4);
+	set(B, 3, F_SETLK, F_WRLCK, 0, 0, 0);
+	got = begin_set(A, 3, F_SETLKW, F_WRLCK, 5, 1);
+	let = enter(B, "exit_group", 0, 0, 0);
+	end_set(A, 3, F_SETLKW, 0);
+	world_exit(&w, B, B, 0);
+	check_cause(got, "lock", let);
+	close_world();
+}
+
 static void test_exec(void)
 {
 	uint64_t let, got;
@@ -347,6 +366,7 @@ int main(void)
 	test_flock_conversion();
 	test_flock_follows_the_description();
 	test_last_close();
+	test_end_closes_several();
 	test_exec();
 	test_ranges();
 	test_process_locks();
