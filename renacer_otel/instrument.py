@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextvars
 import errno
 import functools
+import logging
 import os
 import re
 import threading
@@ -125,6 +126,8 @@ def instrument(provider: TracerProvider | None = None, *, auto: bool = True) -> 
 
     `provider`: whose spans' ends are followed, else the global one. `auto`: only where the
     tracer asks for it, by RENACER_MARKERS; False: in any case, for a process that is attached to.
+    Raises nothing, for a program must not fail because it is traced: where OpenTelemetry is not
+    installed, or is not as it is known here, nothing is told, and why is logged (DEBUG).
     """
     global _teller
     if _teller is not None:
@@ -132,18 +135,37 @@ def instrument(provider: TracerProvider | None = None, *, auto: bool = True) -> 
     asked = re.fullmatch(r"1:(\d{1,5})", os.environ.get(_VARIABLE, ""))
     if auto and not asked:
         return False
-    teller = _Teller(int(asked[1]) if asked else 0)
+    teller = None
+    try:
+        teller = _Teller(int(asked[1]) if asked else 0)
+        if teller.on:
+            _follow(teller, provider)
+    except Exception:
+        if teller is not None:
+            teller.on = False
+        _unpatch()
+        logging.getLogger(__name__).debug("calls are not put under spans", exc_info=True)
+        return False
     if not teller.on:
         return False
     _teller = teller
-    variable = _follow_contexts(teller)
-    _follow_spans(teller, provider)
-    _follow_threads(teller)
-    if variable is not None:
-        _follow_asyncio(teller, variable)
     os.register_at_fork(after_in_child=lambda: teller.forked() if teller is _teller else None)
     teller.tell()
     return True
+
+
+def _follow(teller: _Teller, provider: TracerProvider | None) -> None:
+    variable = _follow_contexts(teller)
+    _follow_threads(teller)
+    if variable is not None:
+        _follow_asyncio(teller, variable)
+    _follow_spans(teller, provider)  # the one that cannot be undone
+
+
+def _unpatch() -> None:
+    while _patches:
+        where, name, value = _patches.pop()
+        setattr(where, name, value)
 
 
 def uninstrument() -> None:
@@ -151,9 +173,7 @@ def uninstrument() -> None:
     global _teller
     if _teller is None:
         return
-    while _patches:
-        where, name, value = _patches.pop()
-        setattr(where, name, value)
+    _unpatch()
     from opentelemetry.context import Context
 
     _teller.tell(Context())

@@ -137,6 +137,27 @@ def test_nothing_is_imported_and_nothing_read_where_nobody_asks() -> None:
     assert done.status == 0, done
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "sys.modules['opentelemetry'] = None",
+        "from opentelemetry.context import context\ndel context._RuntimeContext",
+        "from opentelemetry.sdk import trace\ndel trace.SpanProcessor",
+    ],
+    ids=["not installed", "other contexts", "other spans"],
+)
+def test_a_program_without_what_is_followed_runs_on(what: str) -> None:
+    code = (
+        f"import sys, threading\n{what}\nrun = threading.Thread.run\n"
+        "from renacer_otel.instrument import instrument\n"
+        "class Provider:\n    def add_span_processor(self, processor): pass\n"
+        "assert not instrument(Provider())\nassert threading.Thread.run is run"
+    )
+    done = execute([sys.executable, "-c", code], environment(RENACER_MARKERS=value_for()))
+    assert done.status == 0, done
+    assert not done.errors, done
+
+
 @pytest.fixture
 def frames(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """What is told in this process."""
