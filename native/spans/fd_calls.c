@@ -191,7 +191,8 @@ void rn_user_leave_call(struct object_space *space, struct fd_user *user)
 		rn_object_put(space, user->source);
 	}
 	if (user->forks && user->table)
-		user->table->forking--;
+		rn_race_fork_ends(user->table);
+	rn_race_call_ends(space, user);
 	user->source = NULL;
 	user->forks = user->sends = user->receives = false;
 	rn_user_drop_aside(space, user);
@@ -206,6 +207,7 @@ static void keep_source(struct fd_user *user, int32_t fd)
 	user->source = rn_object_hold(entry->object);
 	user->source_ways = entry->ways;
 	user->source_description = entry->description;
+	user->source_maybe = entry->maybe;
 }
 
 static void close_range_at_entry(struct object_space *space, struct fd_user *user,
@@ -257,8 +259,11 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 	case ROLE_DRAIN:
 		drain(space, user, fd);
 		break;
-	case ROLE_DUP:
 	case ROLE_FCNTL:
+		if ((int32_t)ev->args[1] == F_DUPFD || (int32_t)ev->args[1] == F_DUPFD_CLOEXEC)
+			keep_source(user, fd);
+		break;
+	case ROLE_DUP:
 	case ROLE_ACCEPT:
 	case ROLE_CONNECT:
 	case ROLE_PIDFD_GETFD:
@@ -271,7 +276,13 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 		    rn_table_entry(user->table, (int32_t)ev->args[1]))
 			rn_user_put_aside(space, user, (int32_t)ev->args[1]);
 		break;
+	case ROLE_OPEN:
+	case ROLE_CREATE:
+	case ROLE_OPEN2:
+		user->opens = true;
+		break;
 	case ROLE_CLOSE:
+		user->closes = true;
 		keep_source(user, fd);
 		rn_table_close(space, user->table, fd);
 		break;

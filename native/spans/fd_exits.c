@@ -32,12 +32,15 @@ static uint8_t ways_of(uint64_t flags)
 void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
 		   struct object *object, uint8_t ways, bool cloexec, uint32_t description)
 {
-	const struct fd_entry entry = {object, ways, cloexec, description};
+	struct fd_entry entry = {.object = object,
+				 .ways = ways,
+				 .cloexec = cloexec,
+				 .description = description};
 
+	rn_object_hold(object);
 	/* Whether a copy that was made meanwhile has it, too, is not known. */
 	if (user->table->births != user->births)
-		rn_object_share(object);
-	rn_object_hold(object);
+		rn_race_put(space, &entry);
 	if (fd >= 0 && fd <= INT32_MAX)
 		rn_table_set(space, user->table, (int32_t)fd, &entry);
 	rn_object_put(space, object);
@@ -238,6 +241,7 @@ static void copy_to(struct object_space *space, struct fd_user *user, const stru
 	if (user->source && (!now || now == user->source)) {
 		rn_fd_install(space, user, call->result, user->source, user->source_ways, cloexec,
 			      user->source_description);
+		rn_fd_pass_maybe(user, call->result, user->source_maybe);
 		return;
 	}
 	/* Another was put there meanwhile: it is this one's or that one's. */
@@ -324,6 +328,7 @@ static void get_of_other(struct object_space *space, struct fd_user *user,
 
 		rn_fd_install(space, user, call->result, copy.object, copy.ways, true,
 			      copy.description);
+		rn_fd_pass_maybe(user, call->result, copy.maybe);
 		return;
 	}
 	/* It may be anybody's. */
@@ -458,7 +463,10 @@ static void end_well(struct object_space *space, struct fd_user *user, const str
 /* Whether a copy that was made meanwhile has what this call took away, or put there, is not known. */
 static void share_taken(const struct fd_user *user, const struct fd_role *role)
 {
-	bool stays = role->role == ROLE_RECEIVE || role->role == ROLE_SEND ||
+	/* Of files that were closed, rn_race_copied() knows. */
+	bool told = role->role == ROLE_CLOSE && user->source &&
+		    user->source->id.kind == RN_OBJECT_FILE;
+	bool stays = told || role->role == ROLE_RECEIVE || role->role == ROLE_SEND ||
 		     role->role == ROLE_ACCEPT || role->role == ROLE_CONNECT;
 
 	if (user->table->births == user->births || role->role == ROLE_FORK)
@@ -466,7 +474,8 @@ static void share_taken(const struct fd_user *user, const struct fd_role *role)
 	if (user->source && !stays)
 		rn_object_share(user->source);
 	for (uint32_t i = 0; i < user->n_aside; i++)
-		rn_object_share(user->aside[i].entry.object);
+		if (user->aside[i].entry.object->id.kind != RN_OBJECT_FILE)
+			rn_object_share(user->aside[i].entry.object);
 }
 
 void rn_fd_exit(struct object_space *space, struct fd_user *user, const struct rn_call *call)

@@ -268,6 +268,7 @@ static void receive_one(struct object_space *space, struct fd_user *user,
 			rn_object_identify(space, sent->object, id);
 		rn_fd_install(space, user, fd, sent->object, sent->ways, cloexec,
 			      sent->description);
+		rn_fd_pass_maybe(user, fd, sent->maybe);
 		return;
 	}
 	if (sent && sent->object) {

@@ -17,10 +17,14 @@ struct fd_entry {
 	struct object *object; /* NULL = not open, or not known */
 	uint8_t ways;
 	bool cloexec;
+	bool races; /* it was opened while a copy of the table is being made */
+	bool maybe; /* or none; or another one */
 	uint32_t description; /* 0: it gets one of its own when it is put into a table */
 };
 
 #define DESCRIPTION_UNKNOWN 1u /* others may be of the same */
+/* A bit: a process may have it though its table does not tell, or not have it though that does. */
+#define DESCRIPTION_RACED (1u << 31)
 
 struct fd_aside {
 	int32_t fd;
@@ -40,6 +44,8 @@ struct fd_table {
 	uint32_t forking; /* copies that are being made, at a moment that is not known */
 	uint64_t births;  /* copies made, the last before event… */
 	uint64_t copied;  /* …this; UINT64_MAX: not known */
+	bool raced; /* it changed while such a copy is being made */
+	bool partial; /* it was made, or one that it is a copy of was, while that one changed */
 	bool lost; /* it changes by ways that no call shows */
 };
 
@@ -106,6 +112,7 @@ struct object_space {
 	uint64_t open_cut; /* the latest one when somebody was killed in an open; 0 = nobody was */
 	uint32_t next_description;
 	size_t bytes; /* of tables */
+	uint32_t racing; /* calls that open something, of whose table a copy was made meanwhile */
 	uint32_t flying;
 	struct flight *dropped; /* to be put, one after the other */
 	bool dropping;
@@ -113,6 +120,7 @@ struct object_space {
 	void *ctx;
 	void (*left)(void *ctx, struct object *object, uint64_t table, uint32_t description);
 	int32_t leaving; /* the descriptor that it is told of */
+	void (*raced)(void *ctx, struct object *object, uint32_t description);
 	void *left_ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
 	uint8_t role[RN_ABI_COUNT][RN_ABI_CALLS]; /* fd_calls.c; 0 = none */
@@ -154,6 +162,18 @@ bool rn_table_is_shared(const struct fd_table *table);
 bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t fd);
 void rn_user_restore_aside(struct object_space *space, struct fd_user *user);
 void rn_user_drop_aside(struct object_space *space, struct fd_user *user);
+
+/* fd_races.c */
+/* A descriptor that is about to be put into a table while a copy of it is made. */
+void rn_race_put(struct object_space *space, struct fd_entry *entry);
+/* One that was taken out of it. */
+void rn_race_taken(struct object_space *space, struct fd_entry *entry);
+void rn_race_copied(struct object_space *space, struct fd_table *copy, const struct fd_table *from);
+/* The copy is made: one fewer is under way. */
+void rn_race_fork_ends(struct fd_table *table);
+void rn_race_call_ends(struct object_space *space, struct fd_user *user);
+/* What was just installed is a copy of one that may be none. */
+void rn_fd_pass_maybe(const struct fd_user *user, int64_t fd, bool maybe);
 
 /* fd_calls.c */
 const struct fd_role *rn_fd_role(const struct object_space *space, uint8_t abi, int32_t nr);

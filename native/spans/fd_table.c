@@ -118,8 +118,18 @@ struct fd_entry rn_table_take(struct fd_table *table, int32_t fd)
 		return taken;
 	taken = *entry;
 	*entry = (struct fd_entry){.object = NULL};
-	if (table->forking) /* before the copy or after it */
-		rn_object_share(taken.object);
+	return taken;
+}
+
+/* Takes it out; the copy that is being made may have it. */
+static struct fd_entry take_racing(struct object_space *space, struct fd_table *table, int32_t fd)
+{
+	struct fd_entry taken = rn_table_take(table, fd);
+
+	if (taken.object && table->forking) {
+		table->raced = true;
+		rn_race_taken(space, &taken);
+	}
 	return taken;
 }
 
@@ -134,7 +144,7 @@ static void tell_left(struct object_space *space, const struct fd_table *table, 
 
 void rn_table_close(struct object_space *space, struct fd_table *table, int32_t fd)
 {
-	struct fd_entry entry = rn_table_take(table, fd);
+	struct fd_entry entry = take_racing(space, table, fd);
 
 	if (!entry.object)
 		return;
@@ -145,7 +155,7 @@ void rn_table_close(struct object_space *space, struct fd_table *table, int32_t 
 void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd,
 		  const struct fd_entry *entry)
 {
-	struct fd_entry *to;
+	struct fd_entry *to, own = *entry;
 
 	rn_table_close(space, table, fd);
 	to = table->lost || fd < 0 || fd >= FD_LIMIT ? NULL : place(space, table, fd);
@@ -153,12 +163,14 @@ void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd
 		rn_object_share(entry->object); /* one has it that is not known */
 		return;
 	}
-	if (table->forking)
-		rn_object_share(entry->object);
-	rn_object_open(entry->object, entry->ways);
-	*to = *entry;
-	if (!to->description)
-		to->description = ++space->next_description + DESCRIPTION_UNKNOWN;
+	if (table->forking) {
+		own.races = table->raced = true;
+		rn_race_put(space, &own);
+	}
+	rn_object_open(own.object, own.ways);
+	if (!(own.description & ~DESCRIPTION_RACED))
+		own.description |= ++space->next_description + DESCRIPTION_UNKNOWN;
+	*to = own;
 }
 
 bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t fd)
@@ -171,7 +183,7 @@ bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t
 				(user->n_aside ? 2 * user->n_aside : 1) * sizeof(*grown));
 	if (!grown)
 		return false;
-	entry = rn_table_take(user->table, fd);
+	entry = take_racing(space, user->table, fd);
 	user->aside = grown;
 	user->aside[user->n_aside++] = (struct fd_aside){fd, entry};
 	rn_object_hold(entry.object);
@@ -273,7 +285,7 @@ static void leave(struct object_space *space, struct fd_user *user)
 	if (!table)
 		return;
 	if (user->forks)
-		table->forking--;
+		rn_race_fork_ends(table);
 	user->forks = false;
 	user->table = NULL;
 	*user->at = user->next;
@@ -315,10 +327,15 @@ static void copy(struct object_space *space, struct fd_table *to, struct fd_tabl
 	to->lost = from->lost;
 	for (uint32_t i = 0; i < from->n_pages; i++)
 		for (int j = 0; from->pages[i] && j < FD_PAGE; j++)
-			if (from->pages[i]->entry[j].object)
-				rn_table_set(space, to, (int32_t)i * FD_PAGE + j,
-					     &from->pages[i]->entry[j]);
+			if (from->pages[i]->entry[j].object) {
+				struct fd_entry entry = from->pages[i]->entry[j];
+
+				entry.maybe |= entry.races;
+				entry.races = false;
+				rn_table_set(space, to, (int32_t)i * FD_PAGE + j, &entry);
+			}
 	from->births++;
+	rn_race_copied(space, to, from);
 }
 
 /* A thread whose table there is no memory for: others may have all that it has. */
@@ -431,7 +448,7 @@ void rn_fd_table_start(struct object_space *space, struct fd_user *user, struct 
 	}
 	if (maker->forks) {
 		maker->forks = false;
-		maker->table->forking--;
+		rn_race_fork_ends(maker->table);
 	}
 }
 
@@ -486,8 +503,10 @@ void rn_fd_tables_lost(struct object_space *space)
 void rn_fd_tables_watch(struct object_space *space,
 			void (*left)(void *ctx, struct object *object, uint64_t table,
 				     uint32_t description),
+			void (*raced)(void *ctx, struct object *object, uint32_t description),
 			void *ctx)
 {
 	space->left = left;
+	space->raced = raced;
 	space->left_ctx = ctx;
 }

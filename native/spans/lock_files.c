@@ -55,6 +55,8 @@ static void destroy(struct locks *locks, struct lock_file *file)
 	rn_lock_forget(file);
 	if (file->clock > locks->forgotten)
 		locks->forgotten = file->clock;
+	locks->raced |= file->raced;
+	locks->haunted |= file->haunted;
 	free(file);
 }
 
@@ -94,6 +96,8 @@ static void reopen(struct locks *locks, struct lock_file *file, const struct rn_
 		rn_lock_forget(file); /* of a number that was given anew */
 		file->clock = locks->forgotten;
 		file->doubtful = file->untraced = file->blind = false;
+		file->raced = locks->raced;
+		file->haunted = locks->haunted;
 		file->losses = locks->edges->losses;
 	} else if (!file->id.more || !id->more) {
 		rn_lock_forget(file); /* it may be another */
@@ -121,6 +125,8 @@ struct lock_file *rn_lock_file_of(struct locks *locks, struct object *object)
 		file->id = object->id;
 		file->clock = locks->forgotten;
 		file->losses = locks->edges->losses;
+		file->raced = locks->raced;
+		file->haunted = locks->haunted;
 		file->next_same = *bucket;
 		*bucket = file;
 	}

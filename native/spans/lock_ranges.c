@@ -30,7 +30,19 @@ static bool is_own(const struct lock *lock, const struct lock_owner *owner)
 
 bool rn_lock_is_foreign(const struct lock_file *file)
 {
-	return file->object && file->object->foreign && !file->object->named;
+	return file->object && file->object->foreign && !file->object->named &&
+	       !file->object->maybe;
+}
+
+static bool is_raced(const struct lock_file *file)
+{
+	return file->raced || rn_fd_races(file->locks->edges->in->objects);
+}
+
+bool rn_lock_owner_is_unsure(const struct lock_file *file, const struct lock_owner *owner)
+{
+	return owner->kind == LOCK_OF_PROCESS && is_raced(file) &&
+	       rn_fd_table_is_partial(file->locks->edges->in->objects, owner->number);
 }
 
 static struct lock *add(struct lock_file *file, const struct lock *like)
@@ -107,6 +119,7 @@ bool rn_lock_release(struct lock_file *file, const struct lock_owner *owner, uin
 		release = *lock;
 		release.released = true;
 		release.shadowed = lowers;
+		release.unsure = rn_lock_owner_is_unsure(file, owner);
 		release.cause = *cause;
 		add(file, &release);
 	}
@@ -223,6 +236,7 @@ static bool end_of_owner(const struct lock_file *file, const struct lock *lock,
 {
 	const struct object_space *space = request->edges->in->objects;
 	struct losers losers = {.joined = request->joined};
+	bool raced = rn_lock_owner_is_unsure(file, &lock->owner);
 	const struct thread *thread;
 
 	if (lock->owner.kind == LOCK_OF_PROCESS)
@@ -230,10 +244,17 @@ static bool end_of_owner(const struct lock_file *file, const struct lock *lock,
 	else if (file->object)
 		rn_description_users(space, file->object, (uint32_t)lock->owner.number, on_loser,
 				     &losers);
+	/* It may be none of these who had it last. */
+	if (lock->owner.kind != LOCK_OF_PROCESS &&
+	    rn_description_races((uint32_t)lock->owner.number)) {
+		raced = true;
+		losers.process = NULL;
+	}
 	/* Nobody knows who. */
 	if (!losers.process && request->edges->in->greatest > request->joined->clock)
 		request->joined->clock = request->edges->in->greatest;
-	if (!losers.process || losers.several || losers.process == request->thread->process)
+	if (raced || !losers.process || losers.several ||
+	    losers.process == request->thread->process)
 		return false;
 	thread = rn_thread_find(&request->edges->in->tables, losers.process->pub.pid);
 	if (!thread || thread->process != losers.process || losers.process->threads != 1 ||
@@ -326,7 +347,8 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 	struct joined *joined = request->joined;
 	struct cause last = {.seq = 0}, ended = {.seq = 0};
 	bool certain = !file->doubtful && !file->untraced && !file->blind &&
-		       file->losses == edges->losses && !rn_lock_is_foreign(file);
+		       file->losses == edges->losses && !rn_lock_is_foreign(file) &&
+		       !file->haunted && !(file->locks->strayed && is_raced(file));
 
 	if (file->clock > joined->clock)
 		joined->clock = file->clock;
@@ -338,7 +360,7 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 		if (!is_other(lock, call))
 			continue;
 		if (lock->released && !(lock->shadowed && call->writes)) {
-			certain &= is_last_of(&last, &lock->cause);
+			certain &= is_last_of(&last, &lock->cause) && !lock->unsure;
 		} else if (!lock->released && !is_going(lock, call)) {
 			certain &= end_of_owner(file, lock, request, &ended);
 			certain &= is_last_of(&last, &ended);

@@ -105,6 +105,43 @@ static void check_alone(struct lock_file *file, const struct lock_call *call,
 			file->doubtful = true;
 }
 
+static bool holds(const struct lock_file *file, uint32_t description)
+{
+	for (const struct lock *lock = file->first; lock; lock = lock->next)
+		if (!lock->released && lock->owner.kind != LOCK_OF_PROCESS &&
+		    lock->owner.number == description)
+			return true;
+	return false;
+}
+
+static void mark_raced(struct lock_owner *owner, uint32_t description)
+{
+	if (owner->kind != LOCK_OF_PROCESS && owner->number == description)
+		owner->number = rn_description_raced(description);
+}
+
+/* Whether a child has it is not known, nor whether what is held by it ends with a close. */
+static void on_raced(void *ctx, struct object *object, uint32_t description)
+{
+	struct locks *locks = ctx;
+	struct lock_file *file = rn_lock_file_of(locks, object);
+
+	if (!file) {
+		locks->raced = locks->haunted = true;
+		return;
+	}
+	file->raced = true;
+	if (!description)
+		return;
+	file->haunted |=
+		holds(file, description) &&
+		!rn_description_users(locks->edges->in->objects, object, description, NULL, NULL);
+	for (struct lock *lock = file->first; lock; lock = lock->next)
+		mark_raced(&lock->owner, description);
+	for (struct lock_call *call = file->calls; call; call = call->next)
+		mark_raced(&call->owner, description);
+}
+
 /* A descriptor has left a table. */
 static void on_left(void *ctx, struct object *object, uint64_t table, uint32_t description)
 {
@@ -120,6 +157,8 @@ static void on_left(void *ctx, struct object *object, uint64_t table, uint32_t d
 	    rn_description_users(locks->edges->in->objects, object, description, NULL, NULL))
 		return;
 	owner.number = description;
+	/* The last one that is told: a child of whom that is not told may have it still. */
+	file->haunted |= rn_description_races(description) && holds(file, description);
 	for (unsigned kind = LOCK_OF_FLOCK; kind <= LOCK_OF_FILE; kind += LOCK_OF_FILE) {
 		owner.kind = (enum lock_owner_kind)kind;
 		check_alone(file, NULL, &owner, 0, LOCK_END);
@@ -134,7 +173,7 @@ struct locks *rn_locks_create(struct edges *edges)
 	if (!locks)
 		return NULL;
 	locks->edges = edges;
-	rn_fd_tables_watch(edges->in->objects, on_left, locks);
+	rn_fd_tables_watch(edges->in->objects, on_left, on_raced, locks);
 	return locks;
 }
 
@@ -236,11 +275,13 @@ static void begin(struct locks *locks, struct thread *thread, const struct rn_ev
 		return;
 	file = object && object->id.kind == RN_OBJECT_FILE ? rn_lock_file_of(locks, object) : NULL;
 	call = file ? call_of(thread, ev->seq) : NULL;
-	if (!call) {
+	if (!call || rn_fd_is_maybe(thread->fds.table, (int32_t)ev->args[0])) {
+		locks->strayed = true;
 		if (thread->open_lamport > locks->stray)
 			locks->stray = thread->open_lamport;
-		return;
 	}
+	if (!call)
+		return;
 	request.converts = kind == CALL_FLOCK && !request.unlocks &&
 			   rn_lock_holds(file, &request, !request.writes);
 	*call = request;
@@ -295,7 +336,8 @@ static void join(struct locks *locks, struct thread *thread, struct lock_call *c
 		rn_join_incomplete(joined, "lost");
 	if (file->blind)
 		rn_join_incomplete(joined, "locks");
-	if ((file->blind || rn_lock_is_foreign(file)) && locks->edges->in->greatest > joined->clock)
+	if ((file->blind || file->haunted || rn_lock_is_foreign(file)) &&
+	    locks->edges->in->greatest > joined->clock)
 		joined->clock = locks->edges->in->greatest;
 	rn_lock_acquire(file, call, &request);
 }

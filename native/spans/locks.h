@@ -32,6 +32,7 @@ struct lock {
 	bool writes;   /* exclusive */
 	bool released; /* this tells who let go of it; else it is held */
 	bool shadowed; /* writers of these bytes come after a reader who came after it */
+	bool unsure;   /* it may have been let go of before that */
 	bool lowers;   /* the call lets go of the right to write only */
 	uint64_t call; /* that is about to let go of it, or to have done so: the seq of its entry */
 	struct cause cause; /* of a release */
@@ -51,6 +52,8 @@ struct lock_file {
 	bool untraced; /* somebody else held it */
 	bool doubtful; /* what is told here may not be so: nothing is certain */
 	bool blind; /* some of it is not told here */
+	bool raced; /* it was opened or closed while another thread forked: its child may have it */
+	bool haunted; /* so that a lock may have stayed with that one */
 	struct lock_file *next_same; /* hash chain */
 	struct lock_file *newer, *older; /* of those that nobody has open */
 };
@@ -75,6 +78,8 @@ struct locks {
 	uint32_t n_closed, n_locks;
 	uint64_t forgotten; /* greatest time of files that are not remembered */
 	uint64_t stray; /* of locks on nobody knows what */
+	bool strayed; /* there was one… */
+	bool raced, haunted; /* …a file that is not remembered was */
 	/* The event that is being recorded: a call of `thread`, or its end or exec. */
 	const struct rn_event *now;
 	struct thread *thread;
@@ -104,8 +109,13 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 		     const struct lock_request *request);
 /* Whether others, as far as is known, can have been in its way. */
 bool rn_lock_is_barred(const struct lock_file *file, const struct lock_call *call);
-/* Whether others may have it open by other ways than by its name. */
+/* Whether untraced processes may have it open by other ways than by its name. */
 bool rn_lock_is_foreign(const struct lock_file *file);
+/*
+ * Whether a process may have let go of what its table owns by a close that is not known to be one of
+ * this file: it may have a descriptor that its table does not tell of.
+ */
+bool rn_lock_owner_is_unsure(const struct lock_file *file, const struct lock_owner *owner);
 /* Nobody can hold it any more. false: of some it is not known who let go of them. */
 bool rn_lock_drop_held(struct lock_file *file);
 /* Forgets all but the times. */

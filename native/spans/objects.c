@@ -122,7 +122,7 @@ void rn_object_pair(struct object *a, struct object *b)
 void rn_object_share(struct object *object)
 {
 	object->foreign = true;
-	object->named = false;
+	object->named = object->maybe = false;
 }
 
 /* By its inode: that of a Unix socket, or of a connection whose beginning is not recorded yet. */

@@ -32,6 +32,7 @@ struct object {
 	bool foreign; /* untraced processes may have it, too: nothing about it is certain */
 	bool named; /* it is foreign for one reason only: it has a name, which any may open (a FIFO, a file) */
 	bool odd; /* a socket of whose reads an option makes another thing */
+	bool maybe; /* a file that is foreign because another thread forked meanwhile: no more */
 	bool fresh; /* a call of this run made it: there is in it… */
 	uint32_t initial; /* …what an EVENTFD began with */
 	bool was_read; /* somebody had it open for reading, as far as is recorded */
@@ -61,7 +62,10 @@ struct fd_user {
 	struct object *source; /* what it copies, closes, sends or receives by; held */
 	uint8_t source_ways;
 	uint32_t source_description;
+	bool source_maybe;
 	bool forks, sends, receives;
+	bool opens, closes; /* a file by its path; a descriptor */
+	bool races; /* it opens, and a copy of the table was made meanwhile */
 	int32_t born; /* what it made */
 	uint64_t began; /* its entry */
 	uint64_t births; /* the table's at the entry */
@@ -121,11 +125,25 @@ bool rn_description_users(const struct object_space *space, const struct object 
 /*
  * `left` is told of each descriptor that leaves a table, when it has left: at the times that
  * rn_objects_watch() tells of. A dup2 or exec that fails at last puts it back.
+ * `raced` is told of each file that is opened or closed while another thread forks: the child
+ * may have it, by this description (0: it is new). Of a close it comes before `left`, or later,
+ * until the close has ended.
  */
 void rn_fd_tables_watch(struct object_space *space,
 			void (*left)(void *ctx, struct object *object, uint64_t table,
 				     uint32_t description),
+			void (*raced)(void *ctx, struct object *object, uint32_t description),
 			void *ctx);
+/* Whether a child may have it though its table does not tell, or not though that does. */
+bool rn_description_races(uint32_t description);
+/* How such a description is called from now on. */
+uint32_t rn_description_raced(uint32_t description);
+/* Whether a descriptor may be none, or another one. */
+bool rn_fd_is_maybe(const struct fd_table *table, int32_t fd);
+/* Whether a table may have such, or have others. */
+bool rn_fd_table_is_partial(const struct object_space *space, uint64_t number);
+/* Whether some file may yet turn out to be one that was opened while another thread forked. */
+bool rn_fd_races(const struct object_space *space);
 /* Untraced processes have it, too, or may have. */
 void rn_object_share(struct object *object);
 /*
