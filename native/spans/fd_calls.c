@@ -223,6 +223,7 @@ static void close_range_at_entry(struct object_space *space, struct fd_user *use
 		rn_table_unshare(space, user);
 	if (!user->table || flags & CLOSE_RANGE_CLOEXEC)
 		return;
+	rn_race_closes(space, user->table);
 	others = ev->kind != RN_SYSCALL && rn_table_is_shared(user->table);
 	rn_table_close_range(space, user->table, first, last, false, others ? user : NULL);
 }
@@ -271,6 +272,8 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 		break;
 	case ROLE_DUP_TO:
 		keep_source(user, fd);
+		if (fd != (int32_t)ev->args[1])
+			rn_race_closes_one(space, user->table, (int32_t)ev->args[1]);
 		/* It is closed by the time that it returns, and who sees that may tell before. */
 		if (user->source && fd != (int32_t)ev->args[1] &&
 		    rn_table_entry(user->table, (int32_t)ev->args[1]))
@@ -284,6 +287,7 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 	case ROLE_CLOSE:
 		user->closes = true;
 		keep_source(user, fd);
+		rn_race_closes_one(space, user->table, fd);
 		rn_table_close(space, user->table, fd);
 		break;
 	case ROLE_CLOSE_RANGE:
@@ -296,6 +300,7 @@ void rn_fd_entry(struct object_space *space, struct fd_user *user, const struct 
 		fork_at_entry(user, ev->args[0] & CLONE_FILES);
 		break;
 	case ROLE_EXEC:
+		rn_race_closes(space, user->table);
 		/* Threads that it ends may use the table until then. */
 		if (!rn_table_is_shared(user->table))
 			rn_table_close_range(space, user->table, 0, FD_LIMIT, true, user);

@@ -32,10 +32,8 @@ static uint8_t ways_of(uint64_t flags)
 void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
 		   struct object *object, uint8_t ways, bool cloexec, uint32_t description)
 {
-	struct fd_entry entry = {.object = object,
-				 .ways = ways,
-				 .cloexec = cloexec,
-				 .description = description};
+	struct fd_entry entry = {
+		.object = object, .ways = ways, .cloexec = cloexec, .description = description};
 
 	rn_object_hold(object);
 	/* Whether a copy that was made meanwhile has it, too, is not known. */
@@ -464,8 +462,8 @@ static void end_well(struct object_space *space, struct fd_user *user, const str
 static void share_taken(const struct fd_user *user, const struct fd_role *role)
 {
 	/* Of files that were closed, rn_race_copied() knows. */
-	bool told = role->role == ROLE_CLOSE && user->source &&
-		    user->source->id.kind == RN_OBJECT_FILE;
+	bool told =
+		role->role == ROLE_CLOSE && user->source && user->source->id.kind == RN_OBJECT_FILE;
 	bool stays = told || role->role == ROLE_RECEIVE || role->role == ROLE_SEND ||
 		     role->role == ROLE_ACCEPT || role->role == ROLE_CONNECT;
 

@@ -46,6 +46,7 @@ struct fd_table {
 	uint64_t copied;  /* …this; UINT64_MAX: not known */
 	bool raced; /* it changed while such a copy is being made */
 	bool partial; /* it was made, or one that it is a copy of was, while that one changed */
+	bool unsure; /* and several threads use it, of which one has closed what it does not tell */
 	bool lost; /* it changes by ways that no call shows */
 };
 
@@ -61,11 +62,11 @@ struct flight {
 /* fd_calls.c and fd_exits.c: what a call is to tables */
 enum fd_role_kind {
 	ROLE_NONE,
-	ROLE_OPEN,  /* flags = argument with O_* */
+	ROLE_OPEN, /* flags = argument with O_* */
 	ROLE_CREATE,
 	ROLE_OPEN2, /* struct open_how is argument 2 */
-	ROLE_NEW,   /* an object of its own */
-	ROLE_TREE,  /* the same, of a path */
+	ROLE_NEW, /* an object of its own */
+	ROLE_TREE, /* the same, of a path */
 	ROLE_LANDLOCK,
 	ROLE_SIGNALFD,
 	ROLE_SECCOMP,
@@ -88,7 +89,7 @@ enum fd_role_kind {
 	ROLE_SEND,
 	ROLE_RECEIVE,
 	ROLE_DRAIN, /* reads that throw descriptors in messages away */
-	ROLE_RING   /* io_uring: opens and closes that are no calls */
+	ROLE_RING /* io_uring: opens and closes that are no calls */
 };
 
 struct fd_role {
@@ -108,7 +109,7 @@ struct object_space {
 	struct object *all;
 	struct fd_table *tables;
 	uint64_t next_number, next_flight, next_table;
-	uint64_t latest;   /* entry of a call */
+	uint64_t latest; /* entry of a call */
 	uint64_t open_cut; /* the latest one when somebody was killed in an open; 0 = nobody was */
 	uint32_t next_description;
 	size_t bytes; /* of tables */
@@ -121,6 +122,7 @@ struct object_space {
 	void (*left)(void *ctx, struct object *object, uint64_t table, uint32_t description);
 	int32_t leaving; /* the descriptor that it is told of */
 	void (*raced)(void *ctx, struct object *object, uint32_t description);
+	void (*unseen)(void *ctx, uint64_t table);
 	void *left_ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
 	uint8_t role[RN_ABI_COUNT][RN_ABI_CALLS]; /* fd_calls.c; 0 = none */
@@ -166,12 +168,16 @@ void rn_user_drop_aside(struct object_space *space, struct fd_user *user);
 /* fd_races.c */
 /* A descriptor that is about to be put into a table while a copy of it is made. */
 void rn_race_put(struct object_space *space, struct fd_entry *entry);
-/* One that was taken out of it. */
-void rn_race_taken(struct object_space *space, struct fd_entry *entry);
+/* One that was taken out of it; `counted`: it is one of the object's `opens` still. */
+void rn_race_taken(struct object_space *space, struct fd_entry *entry, bool counted);
 void rn_race_copied(struct object_space *space, struct fd_table *copy, const struct fd_table *from);
 /* The copy is made: one fewer is under way. */
 void rn_race_fork_ends(struct fd_table *table);
 void rn_race_call_ends(struct object_space *space, struct fd_user *user);
+/* A call may close more than is told, if there is more. */
+void rn_race_closes(struct object_space *space, struct fd_table *table);
+/* …if this is not told for certain. */
+void rn_race_closes_one(struct object_space *space, struct fd_table *table, int32_t fd);
 /* What was just installed is a copy of one that may be none. */
 void rn_fd_pass_maybe(const struct fd_user *user, int64_t fd, bool maybe);
 

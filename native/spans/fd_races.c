@@ -24,18 +24,24 @@ void rn_race_put(struct object_space *space, struct fd_entry *entry)
 	race(space, entry->object, 0);
 }
 
-static void mark(struct fd_entry *entry, const struct object *object, uint32_t description)
+/* Whether it is one of the object's. */
+static bool mark(struct fd_entry *entry, const struct object *object, uint32_t description)
 {
-	if (entry && entry->object == object && entry->description == description)
+	if (entry->object != object)
+		return false;
+	if (entry->description == description)
 		entry->description |= DESCRIPTION_RACED;
+	return true;
 }
 
-/* Whoever has the description, as far as is known: from now on others may have it, too. */
-static void mark_all(struct object_space *space, const struct object *object, uint32_t description)
+/* Whoever has the description, as far as is known: from now on others may have it, too. `left`: so
+   many descriptors of the object there are. */
+static void mark_all(struct object_space *space, const struct object *object, uint32_t description,
+		     uint32_t left)
 {
 	for (struct fd_table *table = space->tables; table; table = table->next) {
-		for (int32_t fd = rn_fd_from(table, 0); fd >= 0; fd = rn_fd_from(table, fd + 1))
-			mark(rn_table_entry(table, fd), object, description);
+		for (int32_t fd = 0; left && (fd = rn_fd_from(table, fd)) >= 0; fd++)
+			left -= mark(rn_table_entry(table, fd), object, description);
 		for (struct fd_user *user = table->users; user; user = user->next) {
 			if (user->source == object && user->source_description == description)
 				user->source_description |= DESCRIPTION_RACED;
@@ -43,13 +49,13 @@ static void mark_all(struct object_space *space, const struct object *object, ui
 				mark(&user->aside[i].entry, object, description);
 		}
 	}
-	for (struct object *o = space->flying ? space->all : NULL; o; o = o->next)
+	for (struct object *o = space->flying ? space->all : NULL; o && left; o = o->next)
 		for (struct flight *flight = o->inbox; flight; flight = flight->next)
 			for (uint32_t i = 0; i < flight->n; i++)
-				mark(&flight->entries[i], object, description);
+				left -= mark(&flight->entries[i], object, description);
 }
 
-void rn_race_taken(struct object_space *space, struct fd_entry *entry)
+void rn_race_taken(struct object_space *space, struct fd_entry *entry, bool counted)
 {
 	uint32_t description = entry->description;
 
@@ -58,7 +64,7 @@ void rn_race_taken(struct object_space *space, struct fd_entry *entry)
 		return;
 	}
 	race(space, entry->object, description);
-	mark_all(space, entry->object, description);
+	mark_all(space, entry->object, description, entry->object->opens - counted);
 	entry->description |= DESCRIPTION_RACED;
 }
 
@@ -73,16 +79,16 @@ void rn_race_copied(struct object_space *space, struct fd_table *copy, const str
 		}
 		if (user->closes && user->source) {
 			struct fd_entry entry = {.object = user->source,
-						       .description = user->source_description};
+						 .description = user->source_description};
 
 			raced = true;
 			if (entry.object->id.kind == RN_OBJECT_FILE)
-				rn_race_taken(space, &entry);
+				rn_race_taken(space, &entry, false);
 		}
 		for (uint32_t i = 0; i < user->n_aside; i++) {
 			raced = true;
 			if (user->aside[i].entry.object->id.kind == RN_OBJECT_FILE)
-				rn_race_taken(space, &user->aside[i].entry);
+				rn_race_taken(space, &user->aside[i].entry, false);
 		}
 	}
 	copy->partial = from->partial || raced;
@@ -101,6 +107,23 @@ void rn_race_call_ends(struct object_space *space, struct fd_user *user)
 {
 	space->racing -= user->races;
 	user->opens = user->closes = user->races = false;
+}
+
+void rn_race_closes(struct object_space *space, struct fd_table *table)
+{
+	if (!table->partial)
+		return;
+	table->unsure |= rn_table_is_shared(table);
+	if (space->unseen)
+		space->unseen(space->left_ctx, table->number);
+}
+
+void rn_race_closes_one(struct object_space *space, struct fd_table *table, int32_t fd)
+{
+	const struct fd_entry *entry = rn_table_entry(table, fd);
+
+	if (!entry || entry->maybe)
+		rn_race_closes(space, table);
 }
 
 void rn_fd_pass_maybe(const struct fd_user *user, int64_t fd, bool maybe)
@@ -124,11 +147,11 @@ bool rn_fd_races(const struct object_space *space)
 	return space->racing;
 }
 
-bool rn_fd_table_is_partial(const struct object_space *space, uint64_t number)
+bool rn_fd_table_is_unsure(const struct object_space *space, uint64_t number)
 {
 	for (const struct fd_table *table = space->tables; table; table = table->next)
 		if (table->number == number)
-			return table->partial;
+			return table->unsure;
 	return true;
 }
 

@@ -128,7 +128,7 @@ static struct fd_entry take_racing(struct object_space *space, struct fd_table *
 
 	if (taken.object && table->forking) {
 		table->raced = true;
-		rn_race_taken(space, &taken);
+		rn_race_taken(space, &taken, true);
 	}
 	return taken;
 }
@@ -138,7 +138,7 @@ static void tell_left(struct object_space *space, const struct fd_table *table, 
 {
 	space->leaving = fd;
 	if (space->left)
-		space->left(space->left_ctx, entry->object, table->number,
+		space->left(space->left_ctx, entry->object, entry->maybe ? 0 : table->number,
 			    entry->description == DESCRIPTION_UNKNOWN ? 0 : entry->description);
 }
 
@@ -504,9 +504,10 @@ void rn_fd_tables_watch(struct object_space *space,
 			void (*left)(void *ctx, struct object *object, uint64_t table,
 				     uint32_t description),
 			void (*raced)(void *ctx, struct object *object, uint32_t description),
-			void *ctx)
+			void (*unseen)(void *ctx, uint64_t table), void *ctx)
 {
 	space->left = left;
 	space->raced = raced;
+	space->unseen = unseen;
 	space->left_ctx = ctx;
 }

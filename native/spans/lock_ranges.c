@@ -39,10 +39,19 @@ static bool is_raced(const struct lock_file *file)
 	return file->raced || rn_fd_races(file->locks->edges->in->objects);
 }
 
-bool rn_lock_owner_is_unsure(const struct lock_file *file, const struct lock_owner *owner)
+static bool is_unsure(const struct lock_file *file, const struct lock *lock)
 {
-	return owner->kind == LOCK_OF_PROCESS && is_raced(file) &&
-	       rn_fd_table_is_partial(file->locks->edges->in->objects, owner->number);
+	return lock->unsure ||
+	       (lock->owner.kind == LOCK_OF_PROCESS && is_raced(file) &&
+		rn_fd_table_is_unsure(file->locks->edges->in->objects, lock->owner.number));
+}
+
+void rn_lock_may_be_gone(struct lock_file *file, const struct lock_owner *owner)
+{
+	if (!is_raced(file))
+		return;
+	for (struct lock *lock = file->first; lock; lock = lock->next)
+		lock->unsure |= !lock->released && rn_lock_owners_equal(&lock->owner, owner);
 }
 
 static struct lock *add(struct lock_file *file, const struct lock *like)
@@ -119,7 +128,7 @@ bool rn_lock_release(struct lock_file *file, const struct lock_owner *owner, uin
 		release = *lock;
 		release.released = true;
 		release.shadowed = lowers;
-		release.unsure = rn_lock_owner_is_unsure(file, owner);
+		release.unsure = is_unsure(file, lock);
 		release.cause = *cause;
 		add(file, &release);
 	}
@@ -236,7 +245,7 @@ static bool end_of_owner(const struct lock_file *file, const struct lock *lock,
 {
 	const struct object_space *space = request->edges->in->objects;
 	struct losers losers = {.joined = request->joined};
-	bool raced = rn_lock_owner_is_unsure(file, &lock->owner);
+	bool raced = is_unsure(file, lock);
 	const struct thread *thread;
 
 	if (lock->owner.kind == LOCK_OF_PROCESS)
@@ -316,7 +325,7 @@ static void hold(struct lock_file *file, const struct lock_call *call)
 		bool before = own.first && lock->last == own.first - 1;
 		bool after = own.last != LOCK_END && lock->first == own.last + 1;
 
-		if (lock->released || lock->call || lock->writes != own.writes ||
+		if (lock->released || lock->call || lock->unsure || lock->writes != own.writes ||
 		    !is_own(lock, &own.owner) || !(before || after)) {
 			at = &(*at)->next;
 			continue;

@@ -120,6 +120,12 @@ static void mark_raced(struct lock_owner *owner, uint32_t description)
 		owner->number = rn_description_raced(description);
 }
 
+static void on_user(void *ctx, struct process *process)
+{
+	(void)ctx;
+	(void)process;
+}
+
 /* Whether a child has it is not known, nor whether what is held by it ends with a close. */
 static void on_raced(void *ctx, struct object *object, uint32_t description)
 {
@@ -134,12 +140,23 @@ static void on_raced(void *ctx, struct object *object, uint32_t description)
 	if (!description)
 		return;
 	file->haunted |=
-		holds(file, description) &&
-		!rn_description_users(locks->edges->in->objects, object, description, NULL, NULL);
+		holds(file, description) && !rn_description_users(locks->edges->in->objects, object,
+								  description, on_user, NULL);
 	for (struct lock *lock = file->first; lock; lock = lock->next)
 		mark_raced(&lock->owner, description);
 	for (struct lock_call *call = file->calls; call; call = call->next)
 		mark_raced(&call->owner, description);
+}
+
+/* What a process holds for itself may be let go of by a close that is not known to be one. */
+static void on_unseen(void *ctx, uint64_t table)
+{
+	const struct lock_owner owner = {LOCK_OF_PROCESS, table};
+	struct locks *locks = ctx;
+
+	for (unsigned i = 0; i < LOCK_BUCKETS; i++)
+		for (struct lock_file *file = locks->same[i]; file; file = file->next_same)
+			rn_lock_may_be_gone(file, &owner);
 }
 
 /* A descriptor has left a table. */
@@ -173,7 +190,7 @@ struct locks *rn_locks_create(struct edges *edges)
 	if (!locks)
 		return NULL;
 	locks->edges = edges;
-	rn_fd_tables_watch(edges->in->objects, on_left, on_raced, locks);
+	rn_fd_tables_watch(edges->in->objects, on_left, on_raced, on_unseen, locks);
 	return locks;
 }
 

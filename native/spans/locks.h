@@ -32,7 +32,7 @@ struct lock {
 	bool writes;   /* exclusive */
 	bool released; /* this tells who let go of it; else it is held */
 	bool shadowed; /* writers of these bytes come after a reader who came after it */
-	bool unsure;   /* it may have been let go of before that */
+	bool unsure;   /* it may have been let go of already, or before that */
 	bool lowers;   /* the call lets go of the right to write only */
 	uint64_t call; /* that is about to let go of it, or to have done so: the seq of its entry */
 	struct cause cause; /* of a release */
@@ -111,11 +111,8 @@ void rn_lock_acquire(struct lock_file *file, const struct lock_call *call,
 bool rn_lock_is_barred(const struct lock_file *file, const struct lock_call *call);
 /* Whether untraced processes may have it open by other ways than by its name. */
 bool rn_lock_is_foreign(const struct lock_file *file);
-/*
- * Whether a process may have let go of what its table owns by a close that is not known to be one of
- * this file: it may have a descriptor that its table does not tell of.
- */
-bool rn_lock_owner_is_unsure(const struct lock_file *file, const struct lock_owner *owner);
+/* The owner closes something; may be it is this file, by a descriptor that is not told. */
+void rn_lock_may_be_gone(struct lock_file *file, const struct lock_owner *owner);
 /* Nobody can hold it any more. false: of some it is not known who let go of them. */
 bool rn_lock_drop_held(struct lock_file *file);
 /* Forgets all but the times. */

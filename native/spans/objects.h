@@ -127,21 +127,22 @@ bool rn_description_users(const struct object_space *space, const struct object 
  * rn_objects_watch() tells of. A dup2 or exec that fails at last puts it back.
  * `raced` is told of each file that is opened or closed while another thread forks: the child
  * may have it, by this description (0: it is new). Of a close it comes before `left`, or later,
- * until the close has ended.
+ * until the close has ended. `unseen` is told of each call by which such a child may close one that
+ * its table does not tell of, before it does.
  */
 void rn_fd_tables_watch(struct object_space *space,
 			void (*left)(void *ctx, struct object *object, uint64_t table,
 				     uint32_t description),
 			void (*raced)(void *ctx, struct object *object, uint32_t description),
-			void *ctx);
+			void (*unseen)(void *ctx, uint64_t table), void *ctx);
 /* Whether a child may have it though its table does not tell, or not though that does. */
 bool rn_description_races(uint32_t description);
 /* How such a description is called from now on. */
 uint32_t rn_description_raced(uint32_t description);
 /* Whether a descriptor may be none, or another one. */
 bool rn_fd_is_maybe(const struct fd_table *table, int32_t fd);
-/* Whether a table may have such, or have others. */
-bool rn_fd_table_is_partial(const struct object_space *space, uint64_t number);
+/* Whether such calls may be under way at any time. */
+bool rn_fd_table_is_unsure(const struct object_space *space, uint64_t number);
 /* Whether some file may yet turn out to be one that was opened while another thread forked. */
 bool rn_fd_races(const struct object_space *space);
 /* Untraced processes have it, too, or may have. */

@@ -50,8 +50,8 @@ static void begin_open(int32_t tid)
 
 static void end_open(int32_t tid, int32_t fd)
 {
-	struct rn_event *ev = call_record(RN_SYSCALL_EXIT, tid, "openat", (uint64_t)AT_FDCWD,
-					  0x1000, O_RDWR, 0);
+	struct rn_event *ev =
+		call_record(RN_SYSCALL_EXIT, tid, "openat", (uint64_t)AT_FDCWD, 0x1000, O_RDWR, 0);
 	struct rn_object_id id = {.kind = RN_OBJECT_FILE,
 				  .ways = RN_WAY_READ | RN_WAY_WRITE,
 				  .dev_minor = 3,
@@ -244,7 +244,7 @@ static void test_the_child_locks(void)
 	}
 }
 
-/* A child that locks for itself may let go by a close of a descriptor that is not told. */
+/* A child may let go of its own locks by a close of a descriptor that is not told. */
 static void test_the_childs_own_locks(void)
 {
 	for (unsigned before = 0; before < 2; before++) {
@@ -256,10 +256,16 @@ static void test_the_childs_own_locks(void)
 		open_born(B, 7, 501, 1, O_RDWR);
 		set(C, 9, F_SETLK, F_WRLCK, 0, 10, 0);
 		let = set(C, 9, F_SETLK, F_UNLCK, 0, 10, 0);
+		check_cause(set(B, 3, F_SETLK, F_WRLCK, 0, 10, 0), "lock", let);
+		set(B, 3, F_SETLK, F_UNLCK, 0, 10, 0);
+		set(C, 9, F_SETLK, F_WRLCK, 0, 10, 0);
+		whole(C, "close", 3, 0, 0, before ? 0 : -EBADF);
+		let = set(C, 9, F_SETLK, F_UNLCK, 0, 10, 0);
 		got = set(B, 3, F_SETLK, F_WRLCK, 0, 10, 0);
 		check_causes(got, "lock", false, 1, &let);
 		/* Of this one it has no other. */
 		set(C, 7, F_SETLK, F_WRLCK, 0, 10, 0);
+		whole(C, "close", 11, 0, 0, -EBADF);
 		let = set(C, 7, F_SETLK, F_UNLCK, 0, 10, 0);
 		check_cause(set(B, 7, F_SETLK, F_WRLCK, 0, 10, 0), "lock", let);
 		/* It seems to hold it still. */
@@ -284,6 +290,7 @@ static void test_while_the_open_lasts(void)
 	end_fork();
 	open_file(C, 9);
 	set(C, 9, F_SETLK, F_WRLCK, 0, 10, 0);
+	whole(C, "close_range", 10, UINT32_MAX, 0, 0);
 	let = set(C, 9, F_SETLK, F_UNLCK, 0, 10, 0);
 	got = set(B, 3, F_SETLK, F_WRLCK, 0, 10, 0);
 	check_causes(got, "lock", false, 1, &let);
@@ -291,6 +298,7 @@ static void test_while_the_open_lasts(void)
 	leave(A, "openat", (uint64_t)AT_FDCWD, 0x1000, O_RDWR, -ENOENT);
 	/* It was none. */
 	set(C, 9, F_SETLK, F_WRLCK, 0, 10, 0);
+	whole(C, "close_range", 10, UINT32_MAX, 0, 0);
 	let = set(C, 9, F_SETLK, F_UNLCK, 0, 10, 0);
 	check_cause(set(B, 3, F_SETLK, F_WRLCK, 0, 10, 0), "lock", let);
 	close_world();

@@ -33,11 +33,11 @@ _DESCRIPTORS = frozenset(
 )
 _LOCKS = frozenset({"flock", "bytes", "open"})
 _THREADS = frozenset({"exec", "thread", "signal", "word"})
-_CARRIED = frozenset({"pipe", "unix", "tcp", "connect", "eof", "eventfd", "mqueue"})
+_CARRIED = frozenset({"pipe", "unix", "tcp", "connect", "eof", "eventfd", "mqueue", "lock"})
 _TOLD = frozenset({"signal", "futex", "join"})
 _LIVES = frozenset({"fork", "wait"})
 CHOICES = {
-    "descriptors": Choice(_DESCRIPTORS | _LOCKS, _LIVES | _CARRIED | {"lock"}),
+    "descriptors": Choice(_DESCRIPTORS | _LOCKS, _LIVES | _CARRIED),
     "threads": Choice(_THREADS, _LIVES | _TOLD),
     "both": Choice(_DESCRIPTORS | _LOCKS | _THREADS, _LIVES | _CARRIED | _TOLD),
 }
