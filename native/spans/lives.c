@@ -21,6 +21,8 @@ struct ended {
 	int32_t pid;
 	int32_t parent; /* pid of the process that made it */
 	struct cause cause;
+	struct cause image; /* the exec that its maker waited for; seq 0 = none */
+	bool vforked;
 };
 
 struct lives {
@@ -62,6 +64,23 @@ void rn_lives_ended(struct edges *edges, const struct thread *thread, const stru
 	ended->pid = ev->pid;
 	ended->parent = thread->process->pub.parent_pid;
 	rn_cause_of_end(thread, ev, &ended->cause);
+	ended->vforked = thread->process->vforked;
+	ended->image = thread->process->image;
+}
+
+/* It has ended before it was recorded that its maker went on. */
+static void vforked_and_ended(struct edges *edges, const struct thread *thread, int32_t pid,
+			      const struct rn_call *call, struct joined *joined)
+{
+	const struct ended *ended = slot_of(edges->lives, pid);
+
+	if (!rn_life_was_child(edges, pid, &thread->process->pub) || ended->cause.seq < call->seq ||
+	    !ended->vforked)
+		return;
+	if (ended->image.seq)
+		rn_join(edges, thread, joined, &ended->image, RN_EDGE_EXEC, true);
+	else if (ended->cause.clock > joined->clock)
+		joined->clock = ended->cause.clock; /* its last call is not known any more */
 }
 
 bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out)
@@ -138,6 +157,8 @@ void rn_lives_vforked(struct edges *edges, const struct thread *thread, const st
 	if (call->flags & (RN_FLAG_FAILED | RN_FLAG_UNFINISHED) || thread->process->nested)
 		return;
 	child = rn_thread_find(&edges->in->tables, pid);
+	if (!child)
+		vforked_and_ended(edges, thread, pid, call, joined);
 	if (!child || !child->process->vforked ||
 	    child->process->pub.parent_pid != thread->process->pub.pid)
 		return;

@@ -70,6 +70,14 @@ static void test_vfork(void)
 	world_return(&w, 11, 11, "execve", 0);
 	spawned(7, 7, 11);
 	linked_to_call(fork, exec, "exec");
+	/* It may have ended, too, by then. */
+	fork = spawn(7, 7, 13, 13, 6, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
+	exec = world_enter(&w, 13, 13, "execve");
+	world_exec(&w, 13, 13, "/bin/true", RN_CONTEXT_OURS, NULL);
+	world_return(&w, 13, 13, "execve", 0);
+	world_exit(&w, 13, 13, 0);
+	spawned(7, 7, 13);
+	linked_to_call(fork, exec, "exec");
 	/* That exec has shown that the next may move its span into another trace. */
 	fork = spawn(7, 7, 10, 10, 4, CLONE_VM | CLONE_VFORK | SIGCHLD, 0);
 	exec = world_enter(&w, 10, 10, "execve");
