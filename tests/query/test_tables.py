@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The tables say what the columns say; docs/query.md lists them as they are."""
+"""The tables say what the columns say."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from renacer_otel.analysis.sql import Database
 from renacer_otel.analysis.sql.tables import TABLES
 from renacer_otel.spans import replay
-from tests.docs.markdown import code_words
 from tests.ring import traces
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "query.md"
 
 
 def rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
@@ -93,17 +88,3 @@ def test_nothing_and_nonsense(tmp_path: Path) -> None:
     assert rows(
         Database(replay.of_trace(tmp_path / "one")), "SELECT name, error, path, arg0, fd FROM calls"
     ) == [("syscall_0xfffffffb", None, None, 0, None)]
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_page_lists_the_columns(database: Database, table: str) -> None:
-    section = re.search(
-        rf"^### `{table}`\n(.*?)(?=^#|\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S
-    )
-    assert section, table
-    written = [
-        (code_words(line)[0], line.split("|")[2].strip())
-        for line in section[1].splitlines()
-        if line.startswith("| `")
-    ]
-    assert written == [row[:2] for row in rows(database, f"DESCRIBE {table}")]

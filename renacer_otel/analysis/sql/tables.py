@@ -26,6 +26,7 @@ _ABIS = ("unknown", "x86_64", "i386", "x32", "aarch64", "arm")
 _EVENT_KINDS = {4: "start", 5: "exec", 6: "exit", 7: "signal", 8: "stop"}
 _FAILED, _INTERRUPTED, _RESTARTED = 1, 2, 4
 _NOT_TOLD = 0xFFFFFFFF  # of a maker
+_NO_ID = -(1 << 63)  # of a name
 
 TABLES = ("calls", "processes", "threads", "edges", "events", "signals", "trace")
 
@@ -218,6 +219,7 @@ def _since(times: NDArray[Any], base: np.uint64) -> NDArray[np.int64]:
 
 
 def _names(con: duckdb.DuckDBPyConnection, table: str, names: Mapping[int, str]) -> None:
+    names = names or {_NO_ID: ""}  # a column of objects has no type where it has no rows
     columns = {"id": np.array(list(names), "i8"), "text": _objects(names.values())}
     con.register(table, columns)
 
