@@ -357,9 +357,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--null", action="store_true", help="do not look into the requests")
     options = parser.parse_args(arguments)
-    ended = threading.Event()
+    # An Event would not do: a handler that sets it waits for its lock, which the main thread may
+    # hold on its way into wait().
+    ended, end = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: os.write(end, b"x"))
     try:
         receiver = Receiver(mode="null" if options.null else "count", port=options.port)
     except RuntimeError:
@@ -371,10 +373,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         def watch() -> None:
             while os.read(sys.stdin.fileno(), 4096):
                 pass
-            ended.set()
+            os.write(end, b"x")
 
         threading.Thread(target=watch, daemon=True).start()
-        ended.wait()
+        os.read(ended, 1)
     print(json.dumps(receiver.totals()), flush=True)
     return 0
 
