@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.given_signals import take_signals
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -28,15 +29,7 @@ _REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RENACER_R
 _LIVE = Path(__file__).parent / "live"
 
 
-def _take_signals() -> None:
-    """What is started in the background ignores signals that tests send, and so would a subject."""
-    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-_take_signals()
+take_signals()
 
 # A loaded machine is slow at whatever example comes; that is no fault of the example.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,6 +21,7 @@ from tests.conformance.build import Subjects
 from tests.conformance.cases import CASES, Case
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.lanes import LANES, Outcome, check, hindrance, strace_version
+from tests.given_signals import take_signals
 
 
 def _load(stack: ExitStack) -> None:
@@ -60,6 +61,7 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only cases with that in the name")
     given = parser.parse_args()
+    take_signals()
     chosen = [
         case for case in CASES if not given.names or any(name in case.name for name in given.names)
     ]
