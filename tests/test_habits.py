@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+_TREE = Path(__file__).resolve().parents[1]  # conftest.py imports from it
+
 
 def outcome(folder: Path, source: str, **variables: str) -> tuple[int, str]:
     """Exit code and output of pytest over one test file under our conftest.py."""
@@ -21,7 +23,7 @@ def outcome(folder: Path, source: str, **variables: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
         cwd=folder,
-        env={**os.environ, **variables},
+        env={**os.environ, "PYTHONPATH": str(_TREE), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -45,8 +45,9 @@ def spans_of(trace: Path) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-# Inodes have few digits on a machine that has just started; in -yy two stand with an arrow.
-_NUMBERS = r"(?<=:\[)\d+(?=[\],-])|(?<=->)\d+(?=[\],])|\d{4,}"
+# Inodes have few digits on a machine that has just started, pids always may; in -yy two inodes
+# stand with an arrow.
+_NUMBERS = r"(?<=:\[)\d+(?=[\],-])|(?<=->)\d+(?=[\],])|(?<=pid:)\d+|(?<=pidfd_open\()\d+|\d{4,}"
 
 
 def lines(text: str) -> list[str]:
