@@ -221,11 +221,14 @@ def test_another_user_s() -> None:
     assert "belongs to user root; run renacer-otel as that user, or as root" in done.error
 
 
+PF_KTHREAD = 0x200000  # include/linux/sched.h; proc_pid_stat(5), flags
+
+
 def test_a_thread_of_the_kernel() -> None:
     kernel = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # of a process that has just ended
-            if path.read_text().rpartition(")")[2].split()[1] == "2":
+            if int(path.read_text().rpartition(")")[2].split()[6]) & PF_KTHREAD:
                 kernel.append(int(path.parent.name))
     if not kernel:
         pytest.skip("needs a view of the kernel's threads")
