@@ -24,6 +24,7 @@ struct futex_wait {
 	uint64_t call; /* seq of the call that is in it now: another where it was restarted */
 	uint32_t mask;
 	bool unsure, pi;
+	bool cut; /* what it waits for is not known, or not all of it */
 	unsigned n;
 	struct word *words[FUTEX_NAMES];
 };
@@ -78,7 +79,7 @@ static void wait_for(struct thread *thread, struct word *word)
 	struct futex_wait *wait = thread->wait;
 
 	if (!word || wait->n == FUTEX_NAMES) {
-		wait->unsure = true;
+		wait->unsure = wait->cut = true;
 		return;
 	}
 	word->waits++;
@@ -202,6 +203,11 @@ static void woken(struct edges *edges, struct thread *thread, struct joined *joi
 				join(edges, thread, &wait->words[i]->wakes[k], joined, false);
 	if (sure && found.n == 0 && !wait->pi)
 		woken_by_nobody(edges, thread, joined);
+	if (wait->cut)
+		rn_join_incomplete(joined, "futex_waitv");
+	/* It may have been woken where it is not known to wait: by anybody so far. */
+	if (wait->cut || wait->losses != edges->losses)
+		joined->clock = edges->in->greatest;
 }
 
 /* A wait is over. `failed`: for certain nobody has woken it. */
@@ -236,6 +242,7 @@ static void begin_wait(struct edges *edges, struct thread *thread, const struct 
 		.losses = edges->losses,
 		.mask = op->mask,
 		.unsure = op->unsure || op->cut,
+		.cut = op->cut,
 		.pi = op->pi,
 	};
 	for (unsigned i = 0; i < op->n; i++)

@@ -76,6 +76,34 @@ static void test_futex(void)
 	end();
 }
 
+/* Lists of words are not captured: whose wake it was is not known, but it was before. */
+static void test_lists(void)
+{
+	uint64_t wait, wake;
+
+	begin();
+	spawn_threads(3);
+	wait = ENTER(8, 7, "futex_waitv", 0x100, 1);
+	for (unsigned i = 0; i < 9; i++)
+		CALL(9, 7, "getpid", 7);
+	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex_waitv", 0, 0x100, 1);
+	LEAVE(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	not_linked(wait);
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	CHECK_STR(incomplete(wait), "futex_waitv");
+	/* Moved to a word that is not known, and woken there. */
+	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	CALL(9, 7, "futex_requeue", 1, 0x100, 0, 0, 1);
+	for (unsigned i = 0; i < 9; i++)
+		CALL(9, 7, "getpid", 7);
+	wake = CALL(9, 7, "futex", 1, WORD + 4, PRIVATE(FUTEX_WAKE), 1);
+	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	not_linked(wait);
+	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	end();
+}
+
 /* What a wake has woken, as many as it said, it cannot have woken again. */
 static void test_counted_wakes(void)
 {
@@ -436,6 +464,7 @@ int main(void)
 {
 	test_join();
 	test_futex();
+	test_lists();
 	test_counted_wakes();
 	test_all_woken();
 	test_woke_one();
