@@ -79,7 +79,7 @@ static void wait_for(struct thread *thread, struct word *word)
 	struct futex_wait *wait = thread->wait;
 
 	if (!word || wait->n == FUTEX_NAMES) {
-		wait->unsure = wait->cut = true;
+		wait->cut = true;
 		return;
 	}
 	word->waits++;
@@ -184,7 +184,7 @@ static void woken(struct edges *edges, struct thread *thread, struct joined *joi
 {
 	struct futex_wait *wait = thread->wait;
 	struct candidates found = find(edges, wait, joined);
-	bool sure = !found.missing && !wait->unsure;
+	bool sure = !found.missing && !wait->unsure && !wait->cut;
 
 	for (unsigned i = 0; i < wait->n; i++)
 		sure &= !wait->pi || wait->words[i]->crowded < wait->seq;
@@ -241,7 +241,7 @@ static void begin_wait(struct edges *edges, struct thread *thread, const struct 
 		.call = ev->seq,
 		.losses = edges->losses,
 		.mask = op->mask,
-		.unsure = op->unsure || op->cut,
+		.unsure = op->unsure,
 		.cut = op->cut,
 		.pi = op->pi,
 	};
