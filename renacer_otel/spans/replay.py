@@ -100,6 +100,8 @@ _PROCESS = np.dtype(
 )
 #: Of Process.maker and of the column `maker` of threads: not known.
 NO_THREAD = 0xFFFFFFFF
+#: Of the column `flags` of calls: RN_FLAG_… of event.h.
+FAILED, INTERRUPTED, RESTARTED, UNFINISHED = 1, 2, 4, 8
 
 
 class Process(NamedTuple):
@@ -201,6 +203,17 @@ def call_name(abi: int, nr: int) -> str:
     if name == native.ffi.NULL:
         return f"syscall_{int(nr) & 0xFFFFFFFF:#x}"
     return str(native.ffi.string(name).decode())
+
+
+def call_names(calls: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:
+    """The names of calls (CALL): an index for each call, and the names, one for each ABI."""
+    keys = calls["abi"].astype("i8") << 32 | calls["nr"].astype("i8") & 0xFFFFFFFF
+    known, codes = np.unique(keys, return_inverse=True)
+    names = [
+        call_name(key >> 32, (key & 0xFFFFFFFF ^ 1 << 31) - (1 << 31))  # signed again
+        for key in known.tolist()
+    ]
+    return codes.reshape(-1), names
 
 
 def call_number(abi: int, name: str) -> int | None:

@@ -245,8 +245,7 @@ def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
     ]
     relation = "and may have" if peak <= limit else "more than"
     message = f"a process had {peak:,} bytes allocated at most, {relation} {limit:,}"
-    needed = ("mmap", "munmap", "mremap", "mprotect", "brk")
-    return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, calls=needed)
+    return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, calls=memory.CALLS)
 
 
 def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:

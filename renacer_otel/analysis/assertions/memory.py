@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from renacer_otel.analysis.causality.history import EXEC, START, view
+from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.assertions.subject import Subject
 
-CALLS = ("mmap", "mmap2", "old_mmap", "munmap", "mremap", "mprotect", "brk")
+#: Those that it takes, of a machine's own programs.
+CALLS = ("mmap", "munmap", "mremap", "mprotect", "brk")
 #: Of one process at once; more take a time that grows with their square.
 MOST_MAPPINGS = 100_000
 _PAGE = 4096
 _ANONYMOUS, _PRIVATE, _PROT_ANY = 0x20, 0x02, 0x7
 _MREMAP_DONTUNMAP = 4
 _MMAP, _MUNMAP, _MREMAP, _MPROTECT, _BRK, _EXEC, _START = range(7)
-_NOBODY = 0xFFFFFFFF  # a thread's maker
 _KINDS = {"mmap": _MMAP, "mmap2": _MMAP, "munmap": _MUNMAP, "mremap": _MREMAP,
           "mprotect": _MPROTECT, "brk": _BRK}  # fmt: skip
 
@@ -113,7 +114,7 @@ def peaks(subject: Subject) -> list[Peak]:
             continue
         if what == _START:
             maker = makers[at]
-            former = spaces.get(owners[maker]) if maker != _NOBODY else None
+            former = spaces.get(owners[maker]) if maker != replay.NO_THREAD else None
             if former is not None and who not in spaces:
                 # What it shares is its parent's; what it adds to the heap is its own.
                 spaces[who] = _Space(former.top)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renacer_otel.analysis.assertions.finding import Finding, Rule, severity
-from renacer_otel.analysis.assertions.rules_io import OPENS
+from renacer_otel.analysis.assertions.rules_io import OPENS, storm
 from renacer_otel.analysis.assertions.subject import groups
 from renacer_otel.analysis.causality.history import EXEC
+from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,17 +32,7 @@ _CLOSERS = ("close", "close_range", "dup2", "dup3")
 
 def connection_storm(subject: Subject) -> Iterator[Finding]:
     """One process connects to the same address again and again, with or without success."""
-    rows = np.flatnonzero(subject.named(("connect",)) & (subject.peer != 0))
-    firsts, counts, _ = groups(rows, subject.process, subject.peer)
-    for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):
-        level = severity(count, _CONNECT_LIMIT)
-        if level > 0:
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} connected to"
-                f" {subject.words(subject.peer[first])} {count:,} times",
-                int(subject.process[first]),
-            )
+    return storm(subject, subject.named(("connect",)), subject.peer, _CONNECT_LIMIT, "connected to")
 
 
 def fork_storm(subject: Subject) -> Iterator[Finding]:
@@ -49,7 +40,7 @@ def fork_storm(subject: Subject) -> Iterator[Finding]:
     pids = {process.ordinal: process.parent_pid for process in subject.run.processes.values()}
     makers = subject.run.threads["maker"]
     leaders = subject.run.threads["tid"] == subject.run.threads["pid"]
-    made = makers[leaders & (makers != 0xFFFFFFFF)]
+    made = makers[leaders & (makers != replay.NO_THREAD)]
     counts = Counter(subject.run.threads["ordinal"][made].tolist())
     for ordinal, count in counts.items():
         level = severity(count, _FORK_LIMIT)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from renacer_otel.analysis.assertions.subject import groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from renacer_otel.analysis.assertions.subject import Mask, Subject
 
@@ -68,17 +70,19 @@ def tiny_writes(subject: Subject) -> Iterator[Finding]:
     return _tiny(subject, WRITES, "wrote")
 
 
-def _storm(subject: Subject, which: Mask, limit: int, verb: str) -> Iterator[Finding]:
-    """One process, one path, many calls."""
-    rows = np.flatnonzero(which & (subject.path != 0))
-    firsts, counts, _ = groups(rows, subject.process, subject.path)
+def storm(
+    subject: Subject, which: Mask, text: NDArray[Any], limit: int, verb: str
+) -> Iterator[Finding]:
+    """One process, one path or peer (a column of `subject`), many calls."""
+    rows = np.flatnonzero(which & (text != 0))
+    firsts, counts, _ = groups(rows, subject.process, text)
     for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):
         level = severity(count, limit)
         if level > 0:
             yield Finding(
                 level,
                 f"{subject.who(subject.process[first])} {verb}"
-                f" {subject.words(subject.path[first])} {count:,} times",
+                f" {subject.words(text[first])} {count:,} times",
                 int(subject.process[first]),
             )
 
@@ -88,12 +92,13 @@ def stat_storm(subject: Subject) -> Iterator[Finding]:
     flags = np.where(subject.named(("statx",)), subject.args[:, 2], subject.args[:, 3])
     of_descriptor = (flags & np.uint64(_AT_EMPTY_PATH)) != 0
     of_descriptor &= subject.named(("statx", "newfstatat", "fstatat64"))
-    return _storm(subject, subject.named(STATS) & ~of_descriptor, _STAT_LIMIT, "looked at")
+    which = subject.named(STATS) & ~of_descriptor
+    return storm(subject, which, subject.path, _STAT_LIMIT, "looked at")
 
 
 def open_storm(subject: Subject) -> Iterator[Finding]:
     """Many opens of one path by one process, whether it is there or not."""
-    return _storm(subject, subject.named(OPENS), _OPEN_LIMIT, "opened")
+    return storm(subject, subject.named(OPENS), subject.path, _OPEN_LIMIT, "opened")
 
 
 def reread_file(subject: Subject) -> Iterator[Finding]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-FAILED, UNFINISHED = 1, 8  # RN_FLAG_FAILED, RN_FLAG_UNFINISHED
 _NO_CALLS = np.zeros(0, replay.DETAIL)
 
 
@@ -58,21 +57,14 @@ class Subject:
     @functools.cached_property
     def succeeded(self) -> Mask:
         """Calls that ended well."""
-        bad = self.calls["flags"] & np.uint16(FAILED | UNFINISHED)
+        bad = self.calls["flags"] & np.uint16(replay.FAILED | replay.UNFINISHED)
         found: Mask = bad == 0
         return found
 
     @functools.cached_property
     def _coded(self) -> tuple[NDArray[Any], list[str]]:
         """The names of calls: an index for each call, and what it means."""
-        keys = self.calls["abi"].astype(np.int64) << 32
-        keys |= self.calls["nr"].astype(np.int64) & 0xFFFFFFFF
-        known, codes = np.unique(keys, return_inverse=True)
-        names = [
-            replay.call_name(key >> 32, (key & 0xFFFFFFFF ^ 1 << 31) - (1 << 31))
-            for key in known.tolist()
-        ]
-        return codes.reshape(-1), names
+        return replay.call_names(self.calls)
 
     @property
     def codes(self) -> NDArray[Any]:

@@ -24,8 +24,6 @@ _TEXTS_AT_ONCE = 16384
 _MAX_ERRNO = 4095
 _ABIS = ("unknown", "x86_64", "i386", "x32", "aarch64", "arm")
 _EVENT_KINDS = {4: "start", 5: "exec", 6: "exit", 7: "signal", 8: "stop"}
-_FAILED, _INTERRUPTED, _RESTARTED = 1, 2, 4
-_NOT_TOLD = 0xFFFFFFFF  # of a maker
 _NO_ID = -(1 << 63)  # of a name
 
 TABLES = ("calls", "processes", "threads", "edges", "events", "signals", "trace")
@@ -34,9 +32,10 @@ _VIEWS = f"""
 CREATE VIEW calls AS SELECT
     c.number, n.text AS name, c.pid, c.tid, c.process, c.start_ns, c.duration_ns,
     CASE WHEN c.finish > 0 THEN c.result END AS result,
-    (c.flags & {_FAILED}) <> 0 AS failed, e.text AS error,
+    (c.flags & {replay.FAILED}) <> 0 AS failed, e.text AS error,
     c.finish > 0 AS finished,
-    (c.flags & {_INTERRUPTED}) <> 0 AS interrupted, (c.flags & {_RESTARTED}) <> 0 AS restarted,
+    (c.flags & {replay.INTERRUPTED}) <> 0 AS interrupted,
+    (c.flags & {replay.RESTARTED}) <> 0 AS restarted,
     CASE WHEN c.fd >= 0 THEN c.fd END AS fd,
     p.text AS path, o.text AS other_path, s.text AS peer, NULLIF(c.object, 0) AS object,
     c.arg0, c.arg1, c.arg2, c.arg3, c.arg4, c.arg5,
@@ -47,7 +46,7 @@ FROM raw_calls c
     LEFT JOIN raw_texts s ON s.id = c.peer LEFT JOIN raw_abis a ON a.id = c.abi;
 CREATE VIEW threads AS SELECT
     t.tid, t.pid, t.process, t.thread,
-    CASE WHEN t.maker <> {_NOT_TOLD} THEN t.maker END AS maker
+    CASE WHEN t.maker <> {replay.NO_THREAD} THEN t.maker END AS maker
 FROM raw_threads t;
 CREATE VIEW edges AS SELECT
     k.text AS kind, g.certain <> 0 AS certain, g.cause, g.effect, g.cause_tid, g.effect_tid,
@@ -98,13 +97,9 @@ def build(con: duckdb.DuckDBPyConnection, run: replay.Replay) -> None:
 
 def _calls(con: duckdb.DuckDBPyConnection, run: replay.Replay, base: np.uint64) -> None:
     calls = run.calls
-    keys = calls["abi"].astype("i8") << 32 | calls["nr"].astype("i8") & 0xFFFFFFFF
-    kinds, which = np.unique(keys, return_inverse=True)
-    _names(con, "raw_names", {
-        row: replay.call_name(key >> 32, (key & 0xFFFFFFFF ^ 1 << 31) - (1 << 31))
-        for row, key in enumerate(kinds.tolist())
-    })  # fmt: skip
-    failed = (calls["flags"] & _FAILED) != 0
+    codes, names = replay.call_names(calls)
+    _names(con, "raw_names", dict(enumerate(names)))
+    failed = (calls["flags"] & replay.FAILED) != 0
     error = np.where(failed & (calls["result"] >= -_MAX_ERRNO), -calls["result"], 0)
     if run.details is None:
         nothing = np.zeros(1, replay.DETAIL)
@@ -114,7 +109,7 @@ def _calls(con: duckdb.DuckDBPyConnection, run: replay.Replay, base: np.uint64) 
     else:
         details, texts = run.details.rows, run.details.all_texts()
     con.register("raw_calls", {
-        "number": calls["seq"], "finish": calls["end"], "name": which.reshape(-1).astype("u4"),
+        "number": calls["seq"], "finish": calls["end"], "name": codes.astype("u4"),
         "start_ns": _since(calls["t0"], base),
         "duration_ns": (calls["t1"] - calls["t0"]).view("i8"),
         "lamport_start": calls["lamport_start"], "lamport_end": calls["lamport_end"],
