@@ -50,6 +50,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=live)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Until it ends, a run has not ended: tests/again.py."""
+    _tell_exit(session, None)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """How it ended, beside the tests that failed."""
+    _tell_exit(session, int(exitstatus))
+
+
+def _tell_exit(session: pytest.Session, code: int | None) -> None:
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set("renacer/exit", code)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips what ``needs(...)`` a program that is not there."""
     for marker in item.iter_markers("needs"):
