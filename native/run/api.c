@@ -25,6 +25,8 @@ static struct block_queue *queue_of(rn_run *run, int out)
 		return &run->record.queue;
 	case RN_OUT_CSV:
 		return &run->csv.queue;
+	case RN_OUT_LISTING:
+		return &run->listing.queue;
 	default:
 		return NULL;
 	}

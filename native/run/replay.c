@@ -5,6 +5,7 @@
 
 #include "columns.h"
 #include "details.h"
+#include "listed.h"
 #include "places.h"
 #include "run_private.h"
 
@@ -14,6 +15,7 @@ struct rn_replay {
 	struct places places; /* of the threads that live */
 	struct allowance allowance;
 	struct details *details; /* NULL: not asked for */
+	struct listed listed;
 	uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 };
 
@@ -63,6 +65,7 @@ static void on_call(void *ctx, const struct rn_call *call)
 	uint32_t thread = rn_places_get(&replay->places, call->tid);
 	rn_replay_call *row;
 
+	rn_listed_call(&replay->listed, call);
 	/* An exec that never returned: its thread took its process's id meanwhile. */
 	if (thread == RN_NO_PLACE && call->flags & RN_FLAG_UNFINISHED)
 		thread = rn_places_get(&replay->places, call->pid);
@@ -93,6 +96,13 @@ static void on_call(void *ctx, const struct rn_call *call)
 	};
 	if (call->exit && !(call->flags & RN_FLAG_UNFINISHED))
 		row->end = call->exit->seq + (call->exit->kind == RN_SYSCALL);
+}
+
+static void on_gap(void *ctx, const struct rn_event *ev)
+{
+	struct rn_replay *replay = ctx;
+
+	rn_listed_gap(&replay->listed, ev);
 }
 
 static void on_edge(void *ctx, const struct rn_edge *edge)
@@ -153,7 +163,12 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 					       .command = "",
 					       .options = ""};
 	const struct rn_observer observer = {
-		.ctx = replay, .call = on_call, .process = on_process, .edge = on_edge};
+		.ctx = replay,
+		.call = on_call,
+		.process = on_process,
+		.gap = on_gap,
+		.edge = on_edge,
+	};
 
 	if (!replay)
 		return NULL;
@@ -181,6 +196,19 @@ int rn_replay_want_details(rn_replay *replay)
 		return 0;
 	replay->details = rn_details_create(replay->interpreter, &replay->allowance);
 	return replay->details != NULL;
+}
+
+int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
+			   uint32_t string_limit)
+{
+	if (replay->listed.wanted || replay->calls.n || !replay->interpreter)
+		return 0;
+	rn_buf_init(&replay->listed.buf);
+	replay->listed.trace = (struct rn_trace){.realtime_anchor = realtime_anchor,
+						 .monotonic_anchor = monotonic_anchor,
+						 .string_limit = string_limit};
+	replay->listed.wanted = true;
+	return 1;
 }
 
 static void add_event(struct rn_replay *replay, const struct rn_event *ev, uint32_t thread)
@@ -239,6 +267,7 @@ uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
 {
 	uint64_t at = 0;
 
+	rn_listed_begin(&replay->listed);
 	while (replay->interpreter && at < len) {
 		const struct rn_event *ev = (const struct rn_event *)((const uint8_t *)data + at);
 		uint32_t size = rn_event_check(ev, len - at);
@@ -287,6 +316,7 @@ void rn_replay_finish(rn_replay *replay)
 
 	if (!replay->interpreter)
 		return;
+	rn_listed_begin(&replay->listed);
 	rn_interpreter_finish(replay->interpreter, &unused);
 	rn_interpreter_destroy(replay->interpreter);
 	replay->interpreter = NULL;
@@ -306,6 +336,8 @@ void rn_replay_free(rn_replay *replay)
 	free(replay->processes.rows);
 	free(replay->names.rows);
 	rn_details_destroy(replay->details);
+	if (replay->listed.wanted)
+		rn_buf_deinit(&replay->listed.buf);
 	rn_places_deinit(&replay->places);
 	free(replay);
 }
@@ -365,6 +397,20 @@ const char *rn_replay_text_bytes(const rn_replay *replay, uint64_t *n)
 const char *rn_replay_names(const rn_replay *replay, uint64_t *n)
 {
 	return rows_of(&replay->names, n);
+}
+
+const char *rn_replay_listing(const rn_replay *replay, uint64_t *n)
+{
+	bool is_there = replay->listed.wanted && !replay->listed.buf.failed;
+
+	*n = is_there ? replay->listed.buf.len : 0;
+	return is_there ? (const char *)replay->listed.buf.data : NULL;
+}
+
+void rn_replay_end_listing(rn_replay *replay, int exit_code)
+{
+	if (replay->listed.wanted)
+		rn_listing_end(&replay->listed.listing, &replay->listed.buf, exit_code);
 }
 
 uint64_t rn_replay_missed(const rn_replay *replay)

@@ -77,7 +77,8 @@ struct rn_run {
 	struct rn_totals totals; /* final ones, once done */
 	uint64_t t_start;
 
-	struct sink otlp, json, record, csv;
+	struct sink otlp, json, record, csv, listing;
+	struct rn_listing listed;
 	rn_counted *counted;
 	struct text_out text;
 	struct text_files *text_files; /* a file for each thread, or NULL */

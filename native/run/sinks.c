@@ -200,6 +200,23 @@ static void csv_gap(void *ctx, const struct rn_event *ev)
 	added(run, &run->csv);
 }
 
+static void listing_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+
+	if (!begin(&run->listing))
+		return;
+	rn_listing_call(&run->listed, &run->listing.block->buf, &run->trace, call);
+	added(run, &run->listing);
+}
+
+static void listing_gap(void *ctx, const struct rn_event *ev)
+{
+	struct rn_run *run = ctx;
+
+	rn_listing_gap(&run->listed, ev);
+}
+
 unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 {
 	unsigned n = 0;
@@ -222,6 +239,9 @@ unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 		};
 	if (run->config.outputs & RN_OUT_CSV)
 		to[n++] = (struct rn_observer){.ctx = run, .call = csv_call, .gap = csv_gap};
+	if (run->config.outputs & RN_OUT_LISTING)
+		to[n++] =
+			(struct rn_observer){.ctx = run, .call = listing_call, .gap = listing_gap};
 	if (run->config.outputs & RN_OUT_SUMMARY)
 		to[n++] = rn_counted_observer(run->counted);
 	return n;
@@ -258,6 +278,7 @@ void rn_sinks_flush(struct rn_run *run, bool all)
 	flush_one(&run->json, all);
 	flush_one(&run->record, all);
 	flush_one(&run->csv, all);
+	flush_one(&run->listing, all);
 	if (run->text_files)
 		rn_text_files_flush(run);
 	else if (run->text.buf.len)
@@ -270,6 +291,7 @@ void rn_sinks_end(struct rn_run *run)
 	rn_blocks_end(&run->json.queue);
 	rn_blocks_end(&run->record.queue);
 	rn_blocks_end(&run->csv.queue);
+	rn_blocks_end(&run->listing.queue);
 }
 
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
@@ -285,6 +307,11 @@ void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
 		run->json.block->spans++;
 		hand_on(&run->json, true);
 	}
+	if (run->config.outputs & RN_OUT_LISTING && begin(&run->listing)) {
+		rn_listing_end(&run->listed, &run->listing.block->buf, span->exit_code);
+		run->listing.block->spans += run->listing.block->spans == 0;
+		hand_on(&run->listing, true);
+	}
 	rn_sinks_flush(run, true);
 	rn_sinks_end(run);
 }
@@ -297,6 +324,7 @@ int rn_sinks_init(struct rn_run *run)
 	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->csv.queue, RECORD_QUEUE, false);
+	rn_blocks_init(&run->listing.queue, RECORD_QUEUE, false);
 	if (run->config.outputs & RN_OUT_SUMMARY) {
 		run->counted = rn_counted_of_run(&run->config);
 		if (!run->counted)
@@ -324,6 +352,7 @@ void rn_sinks_deinit(struct rn_run *run)
 	sink_deinit(&run->json);
 	sink_deinit(&run->record);
 	sink_deinit(&run->csv);
+	sink_deinit(&run->listing);
 	rn_text_files_destroy(run->text_files);
 	rn_text_out_deinit(&run->text);
 	rn_counted_free(run->counted);

@@ -119,8 +119,6 @@ def _session(
     if chosen is not None:
         options.choose("--format", chosen, options.FORMATS)
     given.plan = plan = summaries.plan(given, chosen)
-    if chosen == "json" and plan is None:
-        raise UsageError("--format json is a summary's: add -c; spans as JSON are otlp-json")
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
     output.check(given, chosen)

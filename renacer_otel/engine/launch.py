@@ -95,6 +95,7 @@ class RunConfig(NamedTuple):
     json: bool = False
     record: bool = False
     csv: bool = False
+    listing: bool = False
     text_fd: int = -1  # -1 = no text, but for text_prefix
     text_prefix: str = ""  # not empty: text to a file for each thread: this, a dot, its id
     text_append: bool = False
@@ -205,6 +206,7 @@ class NativeRun:
     JSON = 2
     RECORD = 4
     CSV = 32
+    LISTING = 64
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
@@ -366,6 +368,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         | (lib.RN_OUT_JSON if config.json else 0)
         | (lib.RN_OUT_RECORD if config.record else 0)
         | (lib.RN_OUT_CSV if config.csv else 0)
+        | (lib.RN_OUT_LISTING if config.listing else 0)
         | (lib.RN_OUT_SUMMARY if tuning.count_by else 0)
     )
     raw.text_fd = config.text_fd

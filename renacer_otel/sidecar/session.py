@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.detach import DetachSignals
-    from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output
+    from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output, PlainWriter
     from renacer_otel.spans.context import TraceContext
     from renacer_otel.spans.counts import Counts
 
@@ -47,8 +47,8 @@ class SessionConfig(NamedTuple):
 
     `environ` is what we go by; `own_environ`, if given, is what the command gets instead, with
     all that a mapping cannot say (NAME=value in order, a name twice).
-    At most one file format besides OTLP: `format` is None, "text", "csv", "record" or "otlp-json";
-    `output` is where it goes. Session closes its descriptor, but for text and readers.
+    At most one file format besides OTLP: `format` is None, "text", "csv", "json", "record" or
+    "otlp-json"; `output` is where it goes. Session closes its descriptor, but for text and readers.
     """
 
     argv: Sequence[str]  # empty = no command
@@ -254,6 +254,7 @@ class Session:
             json=config.format == "otlp-json",
             record=config.format == "record",
             csv=config.format == "csv",
+            listing=config.format == "json",
             text_fd=config.output.descriptor if config.format == "text" else -1,
             text_prefix=config.output.prefix,
             text_append=config.output.append,
@@ -309,7 +310,7 @@ class Session:
     def _file_output(self, run: NativeRun) -> FileOutput | None:
         config = self._config
         plain = config.format == "text" and not config.tuning.core
-        if config.format not in ("record", "otlp-json", "csv") and not plain:
+        if config.format not in ("record", "otlp-json", "csv", "json") and not plain:
             return None
         from renacer_otel.sidecar.outputs import FileOutput
 
@@ -325,6 +326,8 @@ class Session:
             from renacer_otel.sidecar.outputs import CsvWriter
 
             return FileOutput(run, run.CSV, descriptor, limit_s, CsvWriter)
+        if config.format == "json":
+            return FileOutput(run, run.LISTING, descriptor, limit_s, self._listing_writer)
         return FileOutput(run, run.JSON, descriptor, limit_s, self._json_writer)
 
     def _attributes(self) -> dict[str, Any]:
@@ -343,6 +346,13 @@ class Session:
 
     def _json_writer(self, write: Callable[[bytes], None]) -> _JsonWriter:
         return _JsonWriter(write, self._attributes())
+
+    def _listing_writer(self, write: Callable[[bytes | memoryview], None]) -> PlainWriter:
+        from renacer_otel.sidecar.outputs import PlainWriter
+        from renacer_otel.spans import listing
+
+        write(listing.head(self._config.argv, self._anchors[0]))
+        return PlainWriter(write)
 
     def _trace_writer(self, write: Callable[[bytes], None]) -> _RecordWriter:
         config = self._config

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from renacer_otel.sidecar.outputs import Delivered
     from renacer_otel.sidecar.session import Outcome
 
-_UNITS = {"record": "record", "otlp-json": "span", "csv": "row"}
+_UNITS = {"record": "record", "otlp-json": "span", "csv": "row", "json": "call"}
 
 
 def plural(count: int, noun: str) -> str:

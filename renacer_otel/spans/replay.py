@@ -19,7 +19,7 @@ from renacer_otel.errors import TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -284,6 +284,31 @@ def of_trace(
     )
 
 
+def listing(
+    path: str | os.PathLike[str], head: Callable[[list[str], int], bytes], exit_code: int
+) -> Iterator[bytes]:
+    """The calls of a TRACE file as a listing (spans.listing, which has the head), part by part.
+
+    Raises TraceNotFound, TraceUnreadable, MemoryError.
+    """
+    with trace_file.open_trace(path) as reader:
+        try:
+            memory = _Memory(
+                _key(reader.metadata), _word(reader.metadata["lamport_seed"]),
+                _wanted(reader.metadata), 0,
+            )  # fmt: skip
+            anchors = [_word(reader.metadata[f"{at}_anchor"]) for at in ("realtime", "monotonic")]
+            limit = int(reader.metadata.get("string_limit", 32))
+            first = head([str(word) for word in reader.metadata["command"]], anchors[0])
+        except (LookupError, TypeError, ValueError) as error:
+            raise TraceUnreadable(
+                f"{one_line(os.fspath(path), 120)}: damaged: its description lacks its key, its"
+                " times, its command, or which calls are in it; capture it again"
+            ) from error
+        yield first
+        yield from memory.listing(reader, anchors, limit, exit_code)
+
+
 def _key(metadata: dict[str, Any]) -> tuple[int, int]:
     first, second = metadata["id_key"]
     return _word(first), _word(second)
@@ -329,7 +354,7 @@ class _Memory:
             self.column("text_bytes", np.dtype("u1")),
         )
 
-    def feed(self, frames: Iterable[trace_file.Frame]) -> tuple[int, int]:
+    def feed(self, frames: Iterable[trace_file.Frame], *, ends: bool = True) -> tuple[int, int]:
         """Feeds all frames, and ends. Returns how many events and calls were lost."""
         ffi = native.ffi
         events = calls = 0
@@ -343,8 +368,28 @@ class _Memory:
             ffi.memmove(data, frame.records, size)
             taken = self._lib.rn_replay_feed(self._replay, data, size)
             assert taken == size, "the reader has checked it"
-        self._lib.rn_replay_finish(self._replay)
+        if ends:
+            self._lib.rn_replay_finish(self._replay)
         return events, calls
+
+    def listing(
+        self, frames: Iterable[trace_file.Frame], anchors: list[int], limit: int, exit_code: int
+    ) -> Iterator[bytes]:
+        """Feeds all frames, and ends; what has been made of each."""
+        self._lib.rn_replay_want_listing(self._replay, *anchors, limit)
+        for frame in frames:
+            self.feed([frame], ends=False)
+            yield self._listed()
+        self._lib.rn_replay_finish(self._replay)
+        self._lib.rn_replay_end_listing(self._replay, exit_code)
+        yield self._listed()
+
+    def _listed(self) -> bytes:
+        count = native.ffi.new("uint64_t *")
+        text = self._lib.rn_replay_listing(self._replay, count)
+        if text == native.ffi.NULL:
+            raise MemoryError
+        return bytes(native.ffi.buffer(text, count[0]))
 
     def column(self, name: str, form: np.dtype[Any]) -> NDArray[Any]:
         """A column as it lies there, read-only."""

@@ -25,6 +25,7 @@ typedef struct rn_run rn_run;
 #define RN_OUT_TEXT 8   /* written by the core to text_fd; never taken */
 #define RN_OUT_SUMMARY 16 /* counted; see rn_run_summary() */
 #define RN_OUT_CSV 32 /* rows */
+#define RN_OUT_LISTING 64 /* comma-separated objects of calls, and the end of the document */
 
 /* rn_config.summary_by */
 #define RN_BY_ALL 0
@@ -388,6 +389,9 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 			 const uint64_t *wanted, uint64_t max_bytes);
 /* Asks for details, before any record is fed. 0: no memory, or too late. */
 int rn_replay_want_details(rn_replay *replay);
+/* Asks for a listing (encode.h), before any record is fed. 0: too late. */
+int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
+			   uint32_t string_limit);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
 uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
 /* The descriptors that a thread has after the records so far, by number: the first `max` of them from
@@ -408,6 +412,11 @@ const rn_replay_detail *rn_replay_details(const rn_replay *replay, uint64_t *n);
 /* Distinct; the first is empty. */
 const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n);
 const char *rn_replay_text_bytes(const rn_replay *replay, uint64_t *n);
+/* What of the listing the last feed, or the end, has made; it stands until the next. NULL: no memory,
+   or none was asked for. */
+const char *rn_replay_listing(const rn_replay *replay, uint64_t *n);
+/* Once finished: the end of the document, behind what the finish has made. */
+void rn_replay_end_listing(rn_replay *replay, int exit_code);
 /* Rows that are missing for want of memory. */
 uint64_t rn_replay_missed(const rn_replay *replay);
 

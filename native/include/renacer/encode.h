@@ -53,6 +53,19 @@ void rn_csv_call(struct rn_buf *buf, const struct rn_trace *trace, const struct 
 void rn_csv_gap(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_event *ev);
 
 /*
+ * A listing: calls as objects of "renacer-json-v1" with a comma between, then the end of the
+ * document. What stands before the first object is the caller's.
+ */
+struct rn_listing {
+	uint64_t calls, errors, lost; /* so far */
+	uint64_t ns; /* in all calls that returned */
+};
+void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struct rn_trace *trace,
+		     const struct rn_call *call);
+void rn_listing_gap(struct rn_listing *listing, const struct rn_event *ev);
+void rn_listing_end(const struct rn_listing *listing, struct rn_buf *buf, int exit_code);
+
+/*
  * Text, as strace writes it. `rn_text_state` remembers which call each thread has
  * open on paper, so that `<unfinished ...>` and `<... resumed>` pair up.
  */
