@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+"""NAME.golden: a head, and a golden trace as protobuf (proto/golden.proto).
+
+Head, little-endian: 8 bytes "RNGOLDEN", u32 version, u32 CRC-32 of what follows, u64 its length.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import struct
+import tempfile
+import typing
+import zlib
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from renacer_otel.analysis.golden import model
+from renacer_otel.errors import OutputError, TraceNotFound, TraceUnreadable, one_line
+
+_MAGIC = b"RNGOLDEN"
+_HEAD = struct.Struct("<8sIIQ")
+#: What a file may have. A message may take 2 bytes of it and more than 100 of memory.
+MOST_BYTES = 2 * 1024 * 1024
+MOST_PARTS = 100_000
+
+
+def write(golden: model.Golden, path: str | os.PathLike[str]) -> None:
+    """Writes the file whole, or leaves the former one as it is. Raises OutputError."""
+    data = dump(golden)
+    target = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".golden-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise OutputError(f"{one_line(str(target), 120)}: {error.strerror}") from error
+
+
+def read(path: str | os.PathLike[str]) -> model.Golden:
+    """Reads a file. Raises TraceNotFound, TraceUnreadable."""
+    name = one_line(os.fspath(path), 120)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + _HEAD.size + 1)
+    except FileNotFoundError as error:
+        raise TraceNotFound(f"{name}: no such golden trace") from error
+    except OSError as error:
+        raise TraceUnreadable(f"{name}: {error.strerror}") from error
+    try:
+        return load(data)
+    except ValueError as error:
+        raise TraceUnreadable(f"{name}: {error}") from error
+
+
+def dump(golden: model.Golden) -> bytes:
+    """The bytes of a file. Raises OutputError if there are too many."""
+    from renacer_otel.analysis.golden import golden_pb2
+
+    message = golden_pb2.Golden()
+    _put(message, golden)
+    body: bytes = message.SerializeToString(deterministic=True)
+    if len(body) > MOST_BYTES or _parts(golden) > MOST_PARTS:
+        raise OutputError(
+            f"the golden trace would have {len(body)} bytes, more than {MOST_BYTES} are not read:"
+            " capture fewer calls (-e trace=)"
+        )
+    return _HEAD.pack(_MAGIC, model.FORM_VERSION, zlib.crc32(body), len(body)) + body
+
+
+def load(data: bytes) -> model.Golden:
+    """A golden trace from the bytes of a file. Raises ValueError, with words for the user."""
+    from google.protobuf.message import DecodeError
+
+    from renacer_otel.analysis.golden import golden_pb2
+
+    if len(data) < _HEAD.size or data[:8] != _MAGIC:
+        raise ValueError("not a golden trace")
+    _, version, checksum, length = _HEAD.unpack_from(data)
+    if version > model.FORM_VERSION:
+        raise ValueError(
+            f"golden trace of version {version}, from a newer renacer-otel; this one reads"
+            f" version {model.FORM_VERSION}"
+        )
+    if version != model.FORM_VERSION:
+        raise ValueError(f"golden trace of an unknown version, {version}: capture it again")
+    body = data[_HEAD.size :]
+    if length > MOST_BYTES:
+        raise ValueError(f"damaged: says that it has {length} bytes")
+    if len(body) != length or zlib.crc32(body) != checksum:
+        raise ValueError("damaged or cut short: capture it again")
+    message = golden_pb2.Golden()
+    try:
+        message.ParseFromString(body)
+        if _parts(message) > MOST_PARTS:
+            raise ValueError("damaged: too many parts")
+        golden: model.Golden = _get(model.Golden, message)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise ValueError("damaged: capture it again") from error
+    _check(golden)
+    return golden
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@functools.cache
+def _fields(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _is_record(kind: Any) -> bool:
+    return dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")
+
+
+def _put(message: Any, value: Any) -> None:
+    """Fills a message from a record whose fields are called alike."""
+    for name in _fields(value.__class__):
+        part = getattr(value, name)
+        if _is_record(part):
+            inner = getattr(message, name)
+            inner.SetInParent()
+            _put(inner, part)
+        elif isinstance(part, tuple):
+            field = getattr(message, name)
+            for one in part:
+                if _is_record(one):
+                    _put(field.add(), one)
+                else:
+                    field.append(one)
+        elif isinstance(part, dict):
+            field = getattr(message, name)
+            for key, one in part.items():
+                if isinstance(one, tuple):
+                    field[key].values.extend(one)
+                else:
+                    field[key] = one
+        else:
+            setattr(message, name, part)
+
+
+def _get(kind: Any, message: Any) -> Any:
+    """The record of a message. ValueError: a value that none may have."""
+    return kind(**{
+        name: _value(form, getattr(message, name)) for name, form in _fields(kind).items()
+    })  # fmt: skip
+
+
+def _value(form: Any, part: Any) -> Any:
+    origin = typing.get_origin(form)
+    if origin is tuple:
+        inner = typing.get_args(form)[0]
+        return tuple(_value(inner, one) for one in part)
+    if origin is dict:
+        inner = typing.get_args(form)[1]
+        if typing.get_origin(inner) is tuple:
+            return {key: tuple(one.values) for key, one in sorted(part.items())}
+        return dict(sorted(part.items()))
+    if _is_record(form):
+        return _get(form, part)
+    if isinstance(form, type) and issubclass(form, IntEnum):
+        try:
+            return form(part)
+        except ValueError as error:
+            raise ValueError(f"damaged: {part} is no {form.__name__}") from error
+    return part
+
+
+def _parts(golden: Any) -> int:
+    """How many parts a golden trace has, or the message of one; more than MOST_PARTS: enough."""
+    form = golden.form
+    count = len(form.roles) + len(form.links) + len(form.normalised)
+    count += len(form.figures.off_cpu_us) + len(golden.command)
+    for role in form.roles if count <= MOST_PARTS else ():
+        count += len(role.items) + len(role.streams) + len(role.order) + len(role.chains)
+        count += len(role.argv) + len(role.exits) + len(role.libraries)
+        if count > MOST_PARTS:
+            break
+        count += sum(len(part.items) for part in (*role.order, *role.chains))
+        count += sum(len(part.item.arguments) for part in role.items)
+    return count
+
+
+def _check(golden: model.Golden) -> None:
+    """ValueError: parts that do not fit together."""
+    form = golden.form
+    if golden.runs < 1:
+        raise ValueError("damaged: of no run")
+    names: set[str] = set()
+    for role in form.roles:
+        if role.name in names or (role.parent and role.parent not in names):
+            raise ValueError(f"damaged: role {one_line(role.name, 40)}")
+        names.add(role.name)
+        ranges = [role.count, role.threads, *(item.times for item in role.items)]
+        parts: tuple[model.Group | model.Chain, ...] = (*role.order, *role.chains)
+        ranges += [part.times for part in parts]
+        ranges += [stream.size for stream in role.streams]
+        if any(low < 0 or low > high for low, high in ranges):
+            raise ValueError("damaged: a range that ends before it begins")
+        known = len(role.items)
+        for part in parts:
+            if any(index >= known for index in part.items):
+                raise ValueError("damaged: a call that is not there")
+    if any(link.cause not in names or link.effect not in names for link in form.links):
+        raise ValueError("damaged: a link between roles that are not there")
