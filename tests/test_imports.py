@@ -42,8 +42,8 @@ C_BASE = {"event.h", "syscalls.h", "tables"}
 C: dict[str, set[str]] = {
     "tables": C_BASE,
     "decode": C_BASE | {"span.h", "encode.h"},
-    "ring": C_BASE | {"ring.h", "ids.h"},
-    "engine": C_BASE | {"ring.h", "ids.h", "engine.h", "ring"},
+    "ring": C_BASE | {"ring.h", "ids.h", "content.h"},
+    "engine": C_BASE | {"ring.h", "ids.h", "content.h", "engine.h", "ring"},
     "spans": C_BASE | {"ring.h", "ids.h", "span.h", "interpret.h", "summary.h", "ring", "decode"},
     "encode": C_BASE | {"span.h", "encode.h", "ids.h", "decode"},
 }
@@ -52,6 +52,7 @@ C: dict[str, set[str]] = {
 HEADERS: dict[str, set[str]] = {
     "event.h": set(),
     "ids.h": {"event.h"},
+    "content.h": {"event.h"},
     "syscalls.h": {"event.h"},
     "ring.h": {"event.h"},
     "engine.h": {"event.h", "ids.h", "ring.h"},

@@ -158,6 +158,8 @@ static void finish(struct rn_engine *e, struct task *task, int64_t result, struc
 	uint64_t time = e->stime > task->stime_entry ? e->stime - task->stime_entry : 0;
 
 	rn_capture_exit(e, task, result, rec);
+	if (e->config.hashes)
+		rn_content_at_exit(e, task, result, rec);
 	if (e->config.cpu_times)
 		rn_piece_add(rec, RN_PIECE_CPU_TIME, RN_PIECE_NO_ARG, &time, sizeof(time),
 			     sizeof(time), RN_PIECE_AT_EXIT);

@@ -183,6 +183,7 @@ struct rn_engine {
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	/* What a call tells of objects, if that is asked for: see identity_calls.c. */
 	uint8_t identity_role[RN_ABI_COUNT][64 * RN_ABI_WORDS];
+	uint8_t content_form[RN_ABI_COUNT][64 * RN_ABI_WORDS]; /* how it writes: see content.c */
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */
 	uint8_t scratch[WANT_MAX][CAPTURE_MAX];
@@ -285,6 +286,11 @@ void rn_add_objects(struct rn_engine *e, const struct task *task, int tid, bool 
 void rn_identity_init(struct rn_engine *e);
 void rn_identify_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
 			 struct record *rec);
+
+/* content.c */
+void rn_content_init(struct rn_engine *e);
+void rn_content_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
+			struct record *rec);
 
 /* emit.c: records into the ring, losses counted */
 void rn_record_begin(struct rn_engine *e, struct record *rec, enum rn_kind kind,

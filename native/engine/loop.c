@@ -255,6 +255,7 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	e->ordinals = RN_ORDINAL_COMMAND; /* whether there is one or not */
 	e->use_syscall_info = !(config->disable & RN_ENGINE_NO_SYSCALL_INFO);
 	rn_identity_init(e);
+	rn_content_init(e);
 	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
 	if (config->application)
 		e->files = rn_files_create();

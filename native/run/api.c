@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "renacer/content.h"
 #include "renacer/ids.h"
 #include "renacer/syscalls.h"
 #include "engine/filter.h"
@@ -133,6 +134,14 @@ int rn_native_abi(void)
 uint32_t rn_filter_program(const uint64_t *wanted, uint32_t action, void *out, uint32_t cap)
 {
 	return rn_filter_build(wanted, action, false, out, cap);
+}
+
+void rn_content_hash(const void *data, uint64_t len, uint64_t hash[2])
+{
+	struct rn_content content = {0};
+
+	rn_content_add(&content, data, len);
+	memcpy(hash, content.lanes, sizeof(content.lanes));
 }
 
 uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,

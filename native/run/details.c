@@ -8,6 +8,7 @@
 
 #include "decode/decode.h"
 #include "renacer/api.h"
+#include "renacer/content.h"
 #include "spans/summary_private.h"
 
 #include "places.h"
@@ -24,7 +25,13 @@ struct details {
 	struct column held;  /* uint64_t a thread: the object of its call's descriptor */
 	struct column named; /* by the object's number */
 	struct texts texts;
+	bool unseen[RN_ABI_COUNT][RN_ABI_CALLS]; /* by number */
 };
+
+/* Calls that move data from object to object, or have it moved while they are over. */
+static const char *const unseen_calls[] = {
+	"sendfile",        "sendfile64", "splice",         "tee",
+	"copy_file_range", "io_submit",  "io_uring_enter", "process_vm_writev"};
 
 struct details *rn_details_create(struct rn_interpreter *in, struct allowance *allowance)
 {
@@ -38,6 +45,9 @@ struct details *rn_details_create(struct rn_interpreter *in, struct allowance *a
 	details->held.size = sizeof(uint64_t);
 	details->named.size = sizeof(struct named);
 	rn_texts_init(&details->texts);
+	for (size_t i = 0; i < sizeof(unseen_calls) / sizeof(unseen_calls[0]); i++)
+		for (struct rn_number at = {0}; rn_syscall_next(unseen_calls[i], &at);)
+			details->unseen[at.abi][at.nr] = true;
 	return details;
 }
 
@@ -176,6 +186,39 @@ static void name_object(struct details *details, rn_replay_detail *row, bool mad
 	row->peer = row->peer ? row->peer : named->peer;
 }
 
+static const struct rn_piece *content_piece(const struct rn_event *ev)
+{
+	for (const struct rn_piece *p = ev ? rn_piece_first(ev) : NULL; p; p = rn_piece_next(ev, p))
+		if (p->type == RN_PIECE_CONTENT)
+			return p;
+	return NULL;
+}
+
+static void set_content(const struct details *details, const struct rn_call *call,
+			rn_replay_detail *row)
+{
+	const struct rn_piece *piece = content_piece(call->exit);
+	struct rn_content content;
+
+	if (!piece) {
+		bool unseen = call->nr >= 0 && call->nr < (int32_t)RN_ABI_CALLS &&
+			      call->abi < RN_ABI_COUNT && details->unseen[call->abi][call->nr];
+
+		row->content = unseen && call->exit && call->result > 0 ? RN_CONTENT_UNSEEN
+									: RN_CONTENT_NONE;
+		return;
+	}
+	row->content = RN_CONTENT_UNREAD;
+	if (piece->flags & RN_PIECE_UNREAD || piece->len != sizeof(content))
+		return;
+	memcpy(&content, rn_piece_data(piece), sizeof(content));
+	if (!rn_content_is_sound(&content))
+		return;
+	row->content = RN_CONTENT_HASHED;
+	row->hashed = content.bytes;
+	memcpy(row->hash, content.lanes, sizeof(row->hash));
+}
+
 bool rn_details_add(struct details *details, const struct rn_call *call, uint32_t thread)
 {
 	rn_replay_detail *row = rn_rows_add(details->allowance, &details->rows, 1);
@@ -194,6 +237,7 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 	} else if (thread < details->held.n) {
 		row->object = ((const uint64_t *)(const void *)details->held.rows)[thread];
 	}
+	set_content(details, call, row);
 	name_object(details, row, made);
 	return true;
 }

@@ -2,6 +2,7 @@
 /* Columns from records: whose call it was while thread ids change hands; bounds; nonsense. */
 #include "records.h"
 #include "renacer/api.h"
+#include "renacer/content.h"
 #include "renacer/ids.h"
 #include "run/places.h"
 #include "run/texts.h"
@@ -9,6 +10,8 @@
 #define GETPID 39
 #define EXECVE 59
 #define READ 0
+#define WRITE 1
+#define SENDFILE 40
 #define OPEN 2
 #define CLOSE 3
 #define CONNECT 42
@@ -381,6 +384,51 @@ static void test_details_of_sockets(void)
 	rn_replay_free(tape.replay);
 }
 
+static uint64_t written(struct tape *tape, int32_t nr, const struct rn_content *content,
+			uint32_t len, unsigned flags)
+{
+	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
+
+	ev->nr = nr;
+	ev->args[0] = 1;
+	ev->result = 7;
+	if (content)
+		record_piece(ev, RN_PIECE_CONTENT, RN_PIECE_NO_ARG, RN_PIECE_AT_EXIT | flags,
+			     content, len);
+	feed(tape);
+	return ev->seq;
+}
+
+static void test_details_of_content(void)
+{
+	const uint32_t size = sizeof(struct rn_content);
+	struct tape tape = tape_open(NO_LIMIT);
+	struct rn_content content = {0}, unsound = {7, {UINT64_MAX, 1}};
+	uint64_t whole, none, sent, unread, cut, wrong;
+
+	CHECK(rn_replay_want_details(tape.replay));
+	rn_content_add(&content, "content", 7);
+	start(&tape, 10, 10, 1, 0);
+	whole = written(&tape, WRITE, &content, size, 0);
+	none = written(&tape, WRITE, NULL, 0, 0);
+	sent = written(&tape, SENDFILE, NULL, 0, 0);
+	unread = written(&tape, WRITE, &content, 0, RN_PIECE_UNREAD);
+	cut = written(&tape, WRITE, &content, size - 8, 0);
+	wrong = written(&tape, WRITE, &unsound, size, 0);
+	rn_replay_finish(tape.replay);
+	CHECK_INT(detail_of(&tape, whole)->content, RN_CONTENT_HASHED);
+	CHECK_INT(detail_of(&tape, whole)->hashed, 7);
+	CHECK(detail_of(&tape, whole)->hash[0] == content.lanes[0]);
+	CHECK(detail_of(&tape, whole)->hash[1] == content.lanes[1]);
+	CHECK_INT(detail_of(&tape, none)->content, RN_CONTENT_NONE);
+	CHECK_INT(detail_of(&tape, sent)->content, RN_CONTENT_UNSEEN);
+	CHECK_INT(detail_of(&tape, unread)->content, RN_CONTENT_UNREAD);
+	CHECK_INT(detail_of(&tape, cut)->content, RN_CONTENT_UNREAD);
+	CHECK_INT(detail_of(&tape, wrong)->content, RN_CONTENT_UNREAD);
+	CHECK_INT(detail_of(&tape, wrong)->hash[0], 0);
+	rn_replay_free(tape.replay);
+}
+
 /* Every path another: what has no room is missing, rows of both kinds stay side by side. */
 static void test_details_bounded(void)
 {
@@ -486,6 +534,7 @@ int main(void)
 	test_nonsense(true);
 	test_details();
 	test_details_of_sockets();
+	test_details_of_content();
 	test_details_bounded();
 	test_texts_are_kept_once();
 	test_places();

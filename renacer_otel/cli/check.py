@@ -120,17 +120,16 @@ def _check(path: str, config: Config) -> tuple[list[Result], int]:
 
 def _check_command(command: list[str], config: Config) -> tuple[list[Result], int]:
     """Runs it as `run` does, with its own streams, and checks what was recorded."""
-    from renacer_otel.cli import run
+    from renacer_otel.cli import launching
 
-    otlp = config.sections.get("otlp", {})
+    otlp, words = config.sections.get("otlp", {}), []
+    if otlp.get("enabled") and otlp.get("endpoint"):
+        words += ["--otlp-endpoint", otlp["endpoint"]]
+        if otlp.get("service_name"):
+            words += ["--otlp-service-name", otlp["service_name"]]
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as folder:
         trace = os.path.join(folder, "check.renacer")
-        words = ["--format", "record", "-o", trace, "--quiet=attach"]
-        if otlp.get("enabled") and otlp.get("endpoint"):
-            words += ["--otlp-endpoint", otlp["endpoint"]]
-            if otlp.get("service_name"):
-                words += ["--otlp-service-name", otlp["service_name"]]
-        status = run.recorded([*words, "--", *command])
+        status = launching.record(command, trace, words)
         results, code = _check(trace, config)
     if status == 0:
         return results, code

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the command starts with that is not ours: variables by -E, a user by -u."""
+"""What the command starts with that is not ours: variables by -E, a user by -u; and its start where
+it is not `run` that was asked for.
+"""
 
 from __future__ import annotations
 
@@ -64,3 +66,17 @@ def _by_number(name: str) -> pwd.struct_passwd:
             pass
     hint = did_you_mean(name, (entry.pw_name for entry in pwd.getpwall()))
     raise UsageError(f"-u: there is no user '{one_line(name, 40)}'{hint}")
+
+
+def record(
+    command: Sequence[str], trace: str, options: Sequence[str] = (), *, hashes: bool = False
+) -> int:
+    """Runs a command as `run` does, with its own streams, recorded in the TRACE file `trace`.
+
+    `options`: more of run's; `hashes`: of what it writes and sends, too. Returns its wait status.
+    """
+    from renacer_otel.cli import run
+
+    words = ["--format", "record", "-o", trace, "--quiet=attach"]
+    words += ["--capture", "hashes"] if hashes else []
+    return run.recorded([*words, *options, "--", *command])

@@ -121,6 +121,10 @@ def _session(
     given.plan = plan = summaries.plan(given, chosen)
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
+    if given.capture is not None:
+        options.choose("--capture", given.capture, options.CAPTURES)
+        if chosen != "record":
+            raise UsageError("--capture hashes is for TRACE files: add --format record -o FILE")
     output.check(given, chosen)
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
@@ -248,6 +252,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         text_column=values.parse_count(given.columns, "-a", 0, 1000),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
         describe_fds=text_options.described_fds(given),
+        hashes=given.capture == "hashes",
         follow=not given.no_follow,
         max_depth=_max_depth(given),
         seccomp=seccomp,

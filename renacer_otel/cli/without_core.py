@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Options that mean here what they mean elsewhere. All others must be at their defaults.
 _HAVE = {
-    "block_limit", "cpu", "engine", "expressions", "fail_on_loss", "follow", "follow_forks",
-    "format", "max_depth", "no_follow", "no_propagate", "on_full", "output",
+    "block_limit", "capture", "cpu", "engine", "expressions", "fail_on_loss", "follow",
+    "follow_forks", "format", "max_depth", "no_follow", "no_propagate", "on_full", "output",
     "output_append_mode", "quiet", "quiet_set", "seccomp_bpf", "string_limit", "trace_parent",
     "user", "variables", "verbose",
 }  # fmt: skip

@@ -49,6 +49,7 @@ class Tuning(NamedTuple):
     text_column: int = 40  # where results start
     string_limit: int = 32  # bytes of a buffer
     describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
+    hashes: bool = False  # records of what is written or sent carry its hash
     follow: bool = True
     max_depth: int = ALL_DEPTHS  # generations of processes below the command
     seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
@@ -385,6 +386,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         raw.groups, raw.group_count = groups, len(user.groups)
     raw.string_limit = tuning.string_limit
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
+    raw.hashes = tuning.hashes
     raw.follow = tuning.follow
     raw.max_depth = tuning.max_depth
     raw.filter = SECCOMP_MODES.index(tuning.seccomp)

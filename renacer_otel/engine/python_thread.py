@@ -30,6 +30,7 @@ class Traced:
             wanted=None if tuning.paths else tuning.wanted,
             string_limit=tuning.string_limit,
             objects=bool(config.otlp or config.json or config.record),
+            hashes=tuning.hashes,
             cpu_times=bool(tuning.count_by) and not tuning.count_wall,
         )
         self._asked = config

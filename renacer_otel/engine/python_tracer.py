@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.engine import python_capture as capture
+from renacer_otel.engine import python_content as content
 from renacer_otel.engine import python_identity as identity
 from renacer_otel.engine import python_marker as marker
 from renacer_otel.engine import python_ptrace as trace
@@ -51,6 +52,7 @@ class Wish(NamedTuple):
     cpu_times: bool
     capture: bool = True
     objects: bool = False  # what causes are found by: objects of descriptors, structures
+    hashes: bool = False  # of what is written or sent
 
 
 class Task:
@@ -245,6 +247,8 @@ class Tracer:
             pieces += identity.at_exit(
                 task.tid, task.name, task.args, result, narrow=task.abi in _NARROW
             )
+        if self._wish.hashes and result >= 0:
+            pieces += content.at_exit(task.tid, task.abi, task.name, task.args, result)
         if self._wish.cpu_times:
             spent = max(0, self._stime - task.stime).to_bytes(8, "little")
             pieces.append(form.piece(16, form.NO_ARG, spent, 8, form.AT_EXIT))

@@ -17,6 +17,7 @@ from renacer_otel.engine import native
 from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI
 from renacer_otel.errors import TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
+from renacer_otel.spans.content import Content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,6 +78,10 @@ DETAIL = np.dtype(
         ("other_path", "<u4"),
         ("peer", "<u4"),
         ("fd", "<i4"),
+        ("content", "<u4"),
+        ("zero", "<u4"),
+        ("hashed", "<u8"),
+        ("hash", "<u8", (2,)),
     ]
 )
 TEXT = np.dtype([("at", "<u8"), ("len", "<u4"), ("hash", "<u4")])
@@ -102,6 +107,8 @@ _PROCESS = np.dtype(
 NO_THREAD = 0xFFFFFFFF
 #: Of the column `flags` of calls: RN_FLAG_… of event.h.
 FAILED, INTERRUPTED, RESTARTED, UNFINISHED = 1, 2, 4, 8
+#: Of the column `content` of details: RN_CONTENT_… of api.h.
+CONTENT_NONE, CONTENT_HASHED, CONTENT_UNREAD, CONTENT_UNSEEN = range(4)
 
 
 class Process(NamedTuple):
@@ -130,6 +137,7 @@ class Details:
     """What calls were given: `rows` (DETAIL), as many as calls, in their order.
 
     Its columns of texts (`path`, `other_path`, `peer`) have indexes into `texts` (TEXT); 0 = none.
+    `hashed` and `hash` mean something only where `content` is CONTENT_HASHED.
     """
 
     rows: NDArray[Any]
@@ -142,6 +150,13 @@ class Details:
             return b""
         at, length = int(self.texts["at"][index]), int(self.texts["len"][index])
         return self.text_bytes[at : at + length].tobytes()
+
+    def content(self, row: int) -> Content | None:
+        """What the call in this row wrote or sent; None: nothing, or nothing that is known."""
+        one = self.rows[row]
+        if one["content"] != CONTENT_HASHED:
+            return None
+        return Content(int(one["hashed"]), (int(one["hash"][0]), int(one["hash"][1])))
 
     def all_texts(self) -> list[bytes]:
         """Every text, by its index; the first is empty."""
@@ -182,6 +197,11 @@ class Replay:
     def is_filtered(self) -> bool:
         """Whether only some calls were recorded: `-e trace=`."""
         return bool(self.metadata.get("filtered"))
+
+    @property
+    def has_hashes(self) -> bool:
+        """Whether what was written was hashed: `--capture hashes`."""
+        return bool(self.metadata.get("hashes"))
 
     def number_of_span(self, span_id: int) -> int:
         """The counter of a span id: the number of a call's entry, or as ids.h says."""
@@ -248,7 +268,7 @@ def of_trace(
     """Interprets a TRACE file. A file that was cut short gives what is whole of it.
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
-    `missed`. `details`: arguments, paths and peers too, 72 bytes a call and each text once.
+    `missed`. `details`: arguments, paths and peers too, 104 bytes a call and each text once.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """

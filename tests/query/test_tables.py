@@ -12,6 +12,8 @@ import numpy as np
 from renacer_otel.analysis.sql import Database
 from renacer_otel.analysis.sql.tables import TABLES
 from renacer_otel.spans import replay
+from renacer_otel.spans.content import of_bytes
+from tests.cli.tool import renacer
 from tests.ring import traces
 
 
@@ -88,3 +90,17 @@ def test_nothing_and_nonsense(tmp_path: Path) -> None:
     assert rows(
         Database(replay.of_trace(tmp_path / "one")), "SELECT name, error, path, arg0, fd FROM calls"
     ) == [("syscall_0xfffffffb", None, None, 0, None)]
+
+
+def test_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "run.renacer"
+    words = ["sh", "-c", "echo hello"]
+    done = renacer("--format", "record", "-o", path, "--capture", "hashes", "--", *words)
+    assert (done.code, done.out) == (0, "hello\n")
+    with Database(replay.of_trace(path, details=True)) as database:
+        found = rows(
+            database,
+            "SELECT written_bytes, written_hash FROM calls WHERE name IN ('write', 'close')"
+            " GROUP BY ALL ORDER BY ALL",
+        )
+    assert found == [(6, of_bytes(b"hello\n").hex), (None, None)]

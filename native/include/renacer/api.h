@@ -69,6 +69,7 @@ typedef struct {
 	int text_append;         /* such files are not emptied first */
 	uint32_t string_limit;
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
+	int hashes;            /* records of what is written or sent carry its hash */
 	/* Whom the command runs as, if change_user. */
 	int change_user;
 	uint32_t uid, gid;
@@ -251,6 +252,9 @@ const char *rn_table_signal(int sig);
 const char *rn_table_errno(int err);  /* "ENOENT"; NULL: no such errno */
 const char *rn_table_edge(int kind); /* "fork"; NULL: no such kind */
 
+/* The hash of `len` bytes: see content.h. */
+void rn_content_hash(const void *data, uint64_t len, uint64_t hash[2]);
+
 /* Offsets of the records in `data`; returns how many (at most `cap`), and in *used how
    many bytes whole, well-formed records take from the start. */
 uint64_t rn_index_records(const void *data, uint64_t len, uint64_t *offsets, uint64_t cap,
@@ -360,6 +364,14 @@ typedef struct {
 	uint32_t foreign; /* 1 = untraced processes may have the object, too */
 } rn_replay_descriptor;
 
+/* What is known of the bytes that a call wrote or sent: nothing (it did not, or hashes were not asked
+   for); their hash; that its memory could not be read, not all of it; that they were in no memory that
+   can be read at its exit (sendfile, splice, copy_file_range, io_uring, …). */
+#define RN_CONTENT_NONE 0
+#define RN_CONTENT_HASHED 1
+#define RN_CONTENT_UNREAD 2
+#define RN_CONTENT_UNSEEN 3
+
 /* What a call was given, and is about: of the call in the same row. Texts: rows of
    rn_replay_texts(); 0 = none, or not known. */
 typedef struct {
@@ -373,6 +385,10 @@ typedef struct {
 		peer; /* address of the other end: "192.0.2.1:80", "[::1]:80"; a Unix socket's name,
 	                        an abstract one after "@"; of the call, or of its object before */
 	int32_t fd; /* the new descriptor, or its first descriptor argument; -1 = none */
+	uint32_t content; /* RN_CONTENT_* */
+	uint32_t zero;
+	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
+	uint64_t hash[2]; /* …and their hash: see content.h */
 } rn_replay_detail;
 
 typedef struct {

@@ -179,8 +179,12 @@ enum rn_piece_type {
 				   opentelemetry-proto, at most RN_RESOURCE_MAX bytes */
 	RN_PIECE_NETLINK = 17, /* buffers of argument `arg` hold messages of a netlink socket, and
 				  may be captured longer; `total` is its protocol, no data */
-	RN_PIECE_CPU_TIME = 16 /* u64: ns of system CPU time that the process took between the
+	RN_PIECE_CPU_TIME = 16, /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
+	RN_PIECE_CONTENT = 18 /* struct rn_content of the bytes that the call has written or sent,
+				 as they are in memory at its exit; `total` is how many these
+				 are, of sendmmsg those of all messages. RN_PIECE_UNREAD: not
+				 all of them could be read. Only where asked for */
 };
 
 enum {
@@ -192,6 +196,14 @@ enum {
 };
 
 #define RN_PIECE_NO_ARG 0xff
+
+/* How many bytes, and their hash: see content.h. */
+struct rn_content {
+	uint64_t bytes;
+	uint64_t lanes[2];
+};
+_Static_assert(sizeof(struct rn_content) == 24, "no holes");
+
 #define RN_NETLINK_UNKNOWN 0xffffffffu /* NETLINK: the socket's protocol is not known */
 #define RN_RESOURCE_MAX 16384u
 

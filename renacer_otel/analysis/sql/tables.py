@@ -38,6 +38,8 @@ CREATE VIEW calls AS SELECT
     (c.flags & {replay.RESTARTED}) <> 0 AS restarted,
     CASE WHEN c.fd >= 0 THEN c.fd END AS fd,
     p.text AS path, o.text AS other_path, s.text AS peer, NULLIF(c.object, 0) AS object,
+    CASE WHEN c.written THEN c.hashed END AS written_bytes,
+    CASE WHEN c.written THEN format('{{:016x}}{{:016x}}', c.hash0, c.hash1) END AS written_hash,
     c.arg0, c.arg1, c.arg2, c.arg3, c.arg4, c.arg5,
     c.lamport_start, c.lamport_end, c.incomplete <> 0 AS causes_missing, a.text AS abi
 FROM raw_calls c
@@ -117,6 +119,8 @@ def _calls(con: duckdb.DuckDBPyConnection, run: replay.Replay, base: np.uint64) 
         "incomplete": calls["incomplete"], "error": error.astype("i2"),
         "path": details["path"], "other_path": details["other_path"], "peer": details["peer"],
         "object": details["object"], "fd": details["fd"],
+        "written": details["content"] == replay.CONTENT_HASHED, "hashed": details["hashed"],
+        "hash0": details["hash"][:, 0], "hash1": details["hash"][:, 1],
         **{f"arg{n}": details["args"][:, n] for n in range(6)},
         **_owners(run, calls["thread"]),
     })  # fmt: skip
