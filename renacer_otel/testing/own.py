@@ -110,6 +110,7 @@ class Attached:
         self._thread = threading.get_native_id()
         self._status = self._go = -1
         self._unread = b""
+        self._is_over = False  # nothing more will be told
 
     def begin(self) -> None:
         """Has us traced. Raises Forbidden, RecorderError."""
@@ -166,20 +167,25 @@ class Attached:
         until = time.monotonic() + _PATIENCE
         while b"\n" not in self._unread:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([self._status], [], [], left)[0]:
-                raise recording.RecorderError("the tracer does not answer")
-            data = os.read(self._status, 1 << 16)
+            try:
+                if left <= 0 or not select.select([self._status], [], [], left)[0]:
+                    raise recording.RecorderError("the tracer does not answer")
+                data = os.read(self._status, 1 << 16)
+            except OSError as error:
+                raise recording.RecorderError("the test closed what is not its own") from error
+            self._is_over = not data
             if not data:
                 raise recording.RecorderError("the tracer has ended")
             self._unread += data
         line, _, self._unread = self._unread.partition(b"\n")
         found: dict[str, Any] = json.loads(line)
+        self._is_over = "wait_status" in found or "error" in found
         return found
 
     def _abandon(self) -> None:
         """Whatever has come of it: we are traced no more."""
         _allow(0)
-        if self._pid and _tracer() == self._pid:
+        if self._pid and not self._is_over:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)  # what it attached to goes on
         self._close()
@@ -187,7 +193,8 @@ class Attached:
     def _close(self) -> None:
         for descriptor in (self._status, self._go):
             if descriptor >= 0:
-                os.close(descriptor)
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
         self._status = self._go = -1
 
 
@@ -206,8 +213,3 @@ def _allow(pid: int) -> None:
     except OSError:
         return
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(pid), 0, 0, 0)
-
-
-def _tracer() -> int:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        return next((int(line[10:]) for line in file if line.startswith("TracerPid:")), 0)
