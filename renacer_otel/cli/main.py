@@ -5,6 +5,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
        renacer-otel attach [OPTION...] PID...
        renacer-otel report | explain | query TRACE [OPTION...]
        renacer-otel check [OPTION...] (TRACE | -- COMMAND [ARGUMENT...])
+       renacer-otel compare [OPTION...] (A B | --run 'COMMAND' --run 'COMMAND')
        renacer-otel demo | doctor [OPTION...]
 
   run      trace a command (the default; renacer-otel run --help lists its options)
@@ -13,6 +14,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
   explain  whether one span of it was before another, and why
   query    ask it in SQL
   check    whether the assertions of renacer.toml hold for a TRACE file or a command
+  compare  whether two TRACE files, or two commands, left the same behind
   demo     trace a small pipeline into an embedded receiver and show what arrived
   doctor   what this machine allows, and how to get what it lacks
 
@@ -40,7 +42,7 @@ from renacer_otel.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("run", "attach", "report", "explain", "query", "check", "demo", "doctor")
+COMMANDS = ("run", "attach", "report", "explain", "query", "check", "compare", "demo", "doctor")
 _DEBUG = "RENACER_DEBUG"
 
 

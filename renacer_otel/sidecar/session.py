@@ -366,6 +366,8 @@ class Session:
                 "command": list(config.argv),
                 "attached": list(config.attach),
                 "options": config.options,
+                "cwd": _working_folder(),
+                "umask": _umask(),
                 "run_id": config.run_id,
                 "trace_id": context.trace_id.hex(),
                 "trace_flags": context.flags,
@@ -450,6 +452,26 @@ def _anchors() -> tuple[int, int]:
         after = time.monotonic_ns()
         best = min(best, (after - before, real, (before + after) // 2))
     return best[1], best[2]
+
+
+def _working_folder() -> str:
+    """Where the command starts; "" where that has no name any more."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
+def _umask() -> int | None:
+    """The one that the command starts with; None = not known."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("Umask:"):
+                    return int(line[6:], 8)
+    except OSError:
+        pass
+    return None
 
 
 def _random_trace_id() -> bytes:

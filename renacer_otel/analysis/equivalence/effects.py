@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""What a run did to the world, from its trace: files, outputs, connections, signals.
+
+Calls are gone through in the order of their ends. Descriptors and names are kept as the kernel
+keeps its own; a symbolic link within a path is not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from renacer_otel.analysis.causality.history import START, view
+from renacer_otel.analysis.equivalence.file_calls import FileCalls
+from renacer_otel.analysis.equivalence.files import Connection, Open
+from renacer_otel.analysis.equivalence.following import Call, Process
+from renacer_otel.spans import replay
+from renacer_otel.spans.content import Content
+
+if TYPE_CHECKING:
+    from renacer_otel.spans.replay import Replay
+
+Handler = Callable[[Call, Process], None]
+_EINPROGRESS = -115
+_HASHED = 1  # RN_CONTENT_HASHED
+
+
+class Effects(FileCalls):
+    """All of them, by `names`, `streams` (of descriptors that the command started with),
+    `connections`, `signals` (number, process) to processes outside; and `doubts`: (kind, what).
+    """
+
+    def __init__(self, run: Replay, *, cwd: str = "", umask: int = 0o022) -> None:
+        super().__init__(cwd, umask)
+        self.signals: list[tuple[int, str]] = []
+        self._run = run
+        self._causes = set(run.edges["cause"].tolist())
+        self._effects = set(run.edges["effect"].tolist())
+        self._pids = {process.pid for process in run.processes.values()}
+        self._follow()
+
+    # --- going through the trace -----------------------------------------------------------------
+
+    def _follow(self) -> None:
+        run, details = self._run, self._run.details
+        if details is None:
+            raise ValueError("the trace was not read with details")
+        calls, rows = run.calls, details.rows
+        codes, names = replay.call_names(calls)
+        handlers: list[Handler | None] = [
+            getattr(self, f"_on_{_SAME.get(name, name)}", None) for name in names
+        ]
+        table = np.array([handler is not None for handler in handlers], bool)
+        wanted = table[codes] if len(calls) else np.zeros(0, bool)
+        bad = calls["flags"] & np.uint16(replay.FAILED | replay.UNFINISHED) != 0
+        connecting = np.array([name == "connect" for name in names], bool)
+        if len(calls):
+            under_way = connecting[codes] & (calls["result"] == _EINPROGRESS)
+            wanted &= ~bad | under_way
+        chosen = np.flatnonzero(wanted)
+        starts = np.flatnonzero(run.events["kind"] == START)
+        numbers = np.concatenate([calls["end"][chosen], run.events["seq"][starts]])
+        order = np.argsort(numbers, kind="stable")
+        ordinals, makers = view(run.threads["ordinal"]), view(run.threads["maker"])
+        texts = details.all_texts()
+        threads, results, seqs = view(calls["thread"]), view(calls["result"]), view(calls["seq"])
+        hashes = "content" in (rows.dtype.names or ())
+        for at in view(order):
+            if at >= len(chosen):
+                thread = int(run.events["thread"][starts[at - len(chosen)]])
+                maker = makers[thread]
+                known = ordinals[maker] if maker != replay.NO_THREAD else None
+                self._start(ordinals[thread], known)
+                continue
+            row = int(chosen[at])
+            detail = rows[row]
+            content = None
+            if hashes and detail["content"] == _HASHED:
+                lanes = detail["hash"]
+                content = Content(int(detail["hashed"]), (int(lanes[0]), int(lanes[1])))
+            code = int(codes[row])
+            call = Call(
+                names[code],
+                ordinals[threads[row]],
+                seqs[row],
+                results[row],
+                tuple(detail["args"].tolist()),
+                os.fsdecode(texts[detail["path"]]),
+                os.fsdecode(texts[detail["other_path"]]),
+                os.fsdecode(texts[detail["peer"]]),
+                int(detail["object"]),
+                content,
+            )
+            handler = handlers[code]
+            assert handler is not None
+            handler(call, self._process(call.process))
+
+    # --- sockets ---------------------------------------------------------------------------------
+
+    def _on_socket(self, call: Call, process: Process) -> None:
+        datagrams = call.args[1] & 0xF == 2
+        connection = Connection(datagrams=datagrams)
+        process.fds[call.result] = Open(call.object, connection=connection)
+        self.connections.append(connection)
+
+    def _on_connect(self, call: Call, process: Process) -> None:
+        connection = self._connection(self._open(call, process, call.fd(0)))
+        connection.role = f"to {call.peer}" if call.peer else ""
+        connection.inside |= self._is_inside(call)
+
+    def _on_accept(self, call: Call, process: Process) -> None:
+        connection = Connection("accepted")
+        connection.inside = bool({call.seq, call.seq + 1} & self._effects)
+        process.fds[call.result] = Open(call.object, connection=connection)
+        self.connections.append(connection)
+
+    def _is_inside(self, call: Call) -> bool:
+        """Whether one of the run's own processes took what this call gave."""
+        return call.seq in self._causes
+
+    def _on_sendto(self, call: Call, process: Process) -> None:
+        self._sent(call, self._open(call, process, call.fd(0)), call.result)
+
+    def _on_sendmmsg(self, call: Call, process: Process) -> None:
+        # Its result counts messages; the hash knows how many bytes these were.
+        length = call.content.length if call.content is not None else call.result
+        self._sent(call, self._open(call, process, call.fd(0)), length)
+
+    def _sent(self, call: Call, to: Open, length: int) -> None:
+        connection = self._connection(to)
+        connection.sent.add(length, call.content)
+        if to.stream is not None:
+            return
+        if self._is_inside(call):
+            connection.inside = True
+        if not connection.role and call.peer:
+            connection.role = f"to {call.peer}"
+
+    # --- signals, and what cannot be followed ----------------------------------------------------
+
+    def _on_kill(self, call: Call, _process: Process) -> None:
+        number = call.args[2 if call.name == "tgkill" else 1] & 0xFFFFFFFF
+        pid = call.fd(0)
+        if number and pid > 0 and pid not in self._pids:
+            try:
+                name = signal.Signals(number).name
+            except ValueError:
+                name = f"signal {number}"
+            self.signals.append((number, name))
+
+    def _on_io_uring_setup(self, _call: Call, _process: Process) -> None:
+        self._doubt("io_uring", "io_uring works without calls, and is not followed")
+
+    def _on_process_vm_writev(self, call: Call, _process: Process) -> None:
+        self._doubt("foreign", f"{call.name} changes other processes, which is not followed")
+
+    def _on_mount(self, call: Call, _process: Process) -> None:
+        self._doubt("path", f"after {call.name} paths mean something else")
+
+
+#: Calls that are handled like another one.
+_SAME = {
+    "writev": "write", "pwritev": "pwrite64", "sendfile64": "sendfile", "tee": "splice",
+    "vmsplice": "write", "readv": "read", "_llseek": "lseek", "dup2": "dup", "dup3": "dup",
+    "fcntl64": "fcntl", "ftruncate64": "ftruncate", "truncate64": "truncate", "mmap2": "mmap",
+    "renameat2": "renameat", "rmdir": "unlink", "fchmodat2": "fchmodat", "lchown": "chown",
+    "fdatasync": "fsync", "syncfs": "sync", "accept4": "accept", "sendmsg": "sendto",
+    "tgkill": "kill", "rt_sigqueueinfo": "kill", "lsetxattr": "setxattr",
+    "fsetxattr": "setxattr", "removexattr": "setxattr", "lremovexattr": "setxattr",
+    "fremovexattr": "setxattr", "chroot": "mount", "pivot_root": "mount", "setns": "mount",
+    "move_mount": "mount",
+}  # fmt: skip

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""From a trace to a State: which of its effects a user of the system could see."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from renacer_otel.analysis.assertions import memory
+from renacer_otel.analysis.assertions.subject import Subject
+from renacer_otel.analysis.causality.history import History
+from renacer_otel.analysis.equivalence import state as aspects
+from renacer_otel.analysis.equivalence.contents import digest_of
+from renacer_otel.analysis.equivalence.effects import Effects
+from renacer_otel.analysis.equivalence.state import Aspect, Bytes, Measures, State
+from renacer_otel.analysis.equivalence.tree import is_cache
+
+if TYPE_CHECKING:
+    from renacer_otel.analysis.equivalence.files import Connection, Node
+    from renacer_otel.spans.replay import Replay
+
+STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
+# Writing there leaves nothing behind, or is told as what it is: signals, outputs.
+_NOWHERE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/random")
+_NO_FILES = ("/dev/pts/", "/proc/", "/dev/fd/", "(")
+# Questions to the system, not to somebody: names, users, the log of whoever asks for it.
+_SERVICES = (":53", "/nscd/socket", "/systemd/resolve", "/run/systemd/userdb", "/.heim_org.h5l")
+
+
+class Evidence:
+    """What a trace tells of a run.
+
+    `state`: without the files; `changed`: those elsewhere than in the folder that it started in.
+    """
+
+    def __init__(self, run: Replay) -> None:
+        self.state = State()
+        self._run = run
+        metadata = run.metadata
+        self.cwd = str(metadata.get("cwd") or "")
+        umask = metadata.get("umask")
+        self.effects = Effects(run, cwd=self.cwd, umask=umask if isinstance(umask, int) else 0o022)
+        self._whole()
+        self._connections()
+        self._signals()
+        self._durability()
+        self.state.measures = measures(run)
+        self.state.pids = frozenset(process.pid for process in run.processes.values())
+        command = run.processes.get(1)
+        self.state.wait_status = command.wait_status if command else None
+
+    def shown(self, path: str) -> str:
+        """A path, relative to the folder that the command started in if it lies there."""
+        if self.cwd and (path == self.cwd or path.startswith(self.cwd + "/")):
+            return path[len(self.cwd) + 1 :] or "."
+        return path
+
+    @property
+    def changed(self) -> list[str]:
+        """Files elsewhere that were made, written, renamed or removed, by their paths."""
+        return [path for path, _ in self._files() if os.path.isabs(self.shown(path))]
+
+    def _files(self) -> list[tuple[str, Node | None]]:
+        return [
+            (path, node)
+            for path, node in sorted(self.effects.names.nodes.items())
+            if (node is None or node.touched)
+            and path not in _NOWHERE
+            and not path.startswith(_NO_FILES)
+            and not is_cache(path)
+        ]
+
+    # --- what is told in any case ----------------------------------------------------------------
+
+    def _whole(self) -> None:
+        run, doubt = self._run, self.state.doubt
+        if not run.complete:
+            doubt("lost", "the trace was cut short")
+        if run.lost_events or run.lost_calls:
+            doubt("lost", f"{run.lost_events + run.lost_calls:,} events were lost")
+        if run.missed:
+            doubt("lost", f"no memory for {run.missed:,} rows of the trace")
+        if run.is_filtered:
+            doubt("filtered", "only the calls of -e trace= are in the trace")
+        if run.metadata.get("attached"):
+            doubt("attached", "processes were attached to: what they had done before is not known")
+        for kind, what in self.effects.doubts:
+            doubt(kind, what)
+
+    def _connections(self) -> None:
+        by_role: dict[str, list[Connection]] = {}
+        for each in self.effects.connections:
+            asks = any(word in each.role for word in _SERVICES)
+            if (
+                each.role
+                and not each.inside
+                and not asks
+                and (each.sent.size or not each.datagrams)
+            ):
+                by_role.setdefault(each.role, []).append(each)
+        for role, connections in by_role.items():
+            values = sorted((each.sent.value() for each in connections), key=repr)
+            aspect = Aspect(aspects.CONNECTIONS, role, "connections")
+            self.state.aspects[aspect] = len(values)
+            for number, value in enumerate(values, 1):
+                what = "bytes sent" if len(values) == 1 else f"bytes sent ({number})"
+                self.state.aspects[Aspect(aspects.CONNECTIONS, role, what)] = value
+
+    def _signals(self) -> None:
+        for (_, name), count in Counter(self.effects.signals).items():
+            aspect = Aspect(aspects.SIGNALS, name, "sent to processes outside")
+            self.state.aspects[aspect] = count
+
+    def _durability(self) -> None:
+        names, order = self.effects.names, []
+        for path, node in self._files():
+            if node is None:
+                continue
+            shown, publication = self.shown(path), names.published.get(path)
+            if node.ways or publication is not None:
+                ways = set(node.ways)
+                if publication is not None and publication.renamed:
+                    ways.add("renamed into place")
+                elif node.extents.end or node.length is not None:
+                    ways.add("written in place")
+                aspect = Aspect(aspects.WAYS, shown, "written how")
+                self.state.aspects[aspect] = ", ".join(sorted(ways))
+            if publication is not None and publication.synced:
+                aspect = Aspect(aspects.DURABILITY, shown, "name")
+                self.state.aspects[aspect] = "synced"
+            if not node.synced:
+                continue
+            if node.dirty:
+                how = "synced, and written again"
+            elif publication is not None and publication.renamed and not publication.clean:
+                how = "synced only after it had its name"
+            else:
+                how = "synced"
+            self.state.aspects[Aspect(aspects.DURABILITY, shown, "data")] = how
+            order.append((node.synced, shown, "data"))
+            if publication is not None and publication.renamed:
+                order.append((publication.tick, shown, "name"))
+        if order:
+            steps = tuple((path, what) for _, path, what in sorted(order))
+            self.state.aspects[Aspect(aspects.DURABILITY, "", "order")] = steps
+
+    # --- what only a trace tells, where nobody looked at the real state --------------------------
+
+    def add_outputs(self) -> None:
+        """The exit status, and what was written to standard output and error."""
+        status = self.state.wait_status
+        if status is None:
+            self.state.doubt("lost", "the command had not ended")
+        else:
+            self.state.aspects[Aspect(aspects.EXIT, "", "status")] = status
+        for number in (1, 2):
+            stream = self.effects.streams.get(number)
+            size = stream.connection.sent if stream is not None and stream.connection else None
+            value = size.value() if size is not None else Bytes(0, digest_of((0, (0, 0))), "hashes")
+            self.state.aspects[Aspect(aspects.OUTPUT, STREAMS[number], "content")] = value
+
+    def add_files(self) -> None:
+        """What became of files, as far as calls tell it."""
+        self.state.doubt("no final state", "nobody looked at the files after the run")
+        for path, node in self._files():
+            shown = self.shown(path)
+
+            def put(what: str, value: Any, shown: str = shown) -> None:
+                self.state.aspects[Aspect(aspects.FILES, shown, what)] = value
+
+            if node is None:
+                put("type", "absent")
+                continue
+            put("type", node.kind or "file")
+            if node.mode is not None and node.kind != "symbolic link":
+                put("mode", node.mode)
+            if node.owner is not None:
+                put("owner", node.owner)
+            if node.kind == "symbolic link":
+                put("target", node.target)
+            elif node.kind in ("file", "") and node.is_written:
+                put("content", self._content(node))
+        by_node: dict[int, list[str]] = {}
+        for path, node in self._files():
+            if node is not None:
+                by_node.setdefault(id(node), []).append(self.shown(path))
+        for names in by_node.values():
+            if len(names) > 1:
+                aspect = Aspect(aspects.FILES, min(names), "names of one file")
+                self.state.aspects[aspect] = tuple(sorted(names))
+
+    def _content(self, node: Node) -> Bytes:
+        if node.mapped:
+            return Bytes(0, b"", "mapped")
+        size = None
+        if node.emptied:
+            size = (node.length or 0) + node.tail.size
+        return node.extents.value(size=size, tail=node.tail)
+
+
+def of_trace(run: Replay) -> State:
+    """All that a trace alone tells (read with details)."""
+    evidence = Evidence(run)
+    evidence.add_outputs()
+    evidence.add_files()
+    return evidence.state
+
+
+def measures(run: Replay) -> Measures:
+    """Calls, time net of tracing, peak of memory."""
+    end = run.end or {}
+    time = None
+    try:
+        wall, added = int(end["wall_ns"]), int(end["added_ns"])
+        time = max(wall - max(added, 0), 1) if wall > 0 else None
+    except (LookupError, TypeError, ValueError):
+        pass
+    peak = None
+    if not run.is_filtered:
+        try:
+            found = memory.peaks(Subject(History.of(run)))
+            peak = found[0].total if found else None
+        except memory.TooMany:
+            pass
+    return Measures(len(run.calls), time, peak)

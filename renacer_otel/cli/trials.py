@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Runs a command in a copy of a folder, traced, and looks at what it left behind.
+
+All copies have the same place, one after the other: what a program says of where it is, is the
+same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from renacer_otel.analysis.equivalence import state as aspects
+from renacer_otel.analysis.equivalence.state import Aspect, Bytes, State
+from renacer_otel.errors import EngineError, UsageError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from renacer_otel.spans.replay import Replay
+
+_SAMPLE = 1 << 20  # bytes kept of an output to tell where it differs
+_MOST_OUTPUT = 1 << 30  # more of it is not taken, and then not known
+_PATIENCE_S = 5.0  # for whoever holds an output after the command's end
+
+
+class Trial(NamedTuple):
+    """What a run left behind, what the tracer had to say, and the trace."""
+
+    state: State
+    said: list[str]
+    run: Replay
+
+
+def trial(
+    command: Sequence[str], folder: str | None, room: str, *, hashes: bool, caches: bool
+) -> Trial:
+    """One run.
+
+    `folder`: what is copied, None = nothing; `room`: an empty folder for the copy and the trace.
+    """
+    from renacer_otel.analysis.equivalence.evidence import Evidence
+    from renacer_otel.analysis.equivalence.tree import Look
+    from renacer_otel.cli import run
+    from renacer_otel.spans import replay
+
+    work, trace = os.path.join(room, "work"), os.path.join(room, "run.renacer")
+    copy(folder, work)
+    said: list[str] = []
+    outputs = {1: _Output(), 2: _Output()}
+    words = ["--format", "record", "-o", trace, "-E", f"PWD={work}"]
+    words += ["--capture", "hashes"] if hashes else []
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("OTEL_") and name not in ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
+    }
+    since = time.time_ns()
+    try:
+        with _redirected(work, outputs):
+            outcome = run.captured([*words, "--", *command], environ, said.append)
+        recorded = replay.of_trace(trace, details=True)
+        evidence = Evidence(recorded)
+        state = evidence.state
+        state.wait_status = outcome.wait_status
+        state.aspects[Aspect(aspects.EXIT, "", "status")] = outcome.wait_status
+        for number, output in outputs.items():
+            output.tell(state, "standard output" if number == 1 else "standard error")
+        # A file system's clock is coarse: it may be a tick behind ours.
+        look = Look(state, since - 20_000_000, caches=caches)
+        look.folder(work)
+        changed = evidence.changed
+        look.paths(changed)
+        if changed:
+            shown = ", ".join(one_line(path, 60) for path in changed[:3])
+            more = f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
+            state.doubt("outside", f"files outside of its folder were changed: {shown}{more}")
+    finally:
+        remove(work)
+        with suppress(OSError):
+            os.unlink(trace)
+    return Trial(state, said, recorded)
+
+
+class _Output:
+    """Takes what comes through a pipe, and keeps its hash and its head."""
+
+    def __init__(self) -> None:
+        import hashlib
+
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._head = bytearray()
+        self.ends, self._thread = os.pipe(), threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        while True:
+            data = os.read(self.ends[0], 1 << 16)
+            if not data:
+                break
+            self._size += len(data)
+            if self._size <= _MOST_OUTPUT:
+                self._digest.update(data)
+            if len(self._head) < _SAMPLE:
+                self._head += data[: _SAMPLE - len(self._head)]
+        os.close(self.ends[0])
+
+    def tell(self, state: State, name: str) -> None:
+        """Adds what came. After the last writer's end was closed."""
+        self._thread.join(_PATIENCE_S)
+        held, size, head = self._thread.is_alive(), self._size, bytes(self._head)
+        if held:
+            state.doubt("lost", f"{name} is held open by a process that runs on")
+        aspect = Aspect(aspects.OUTPUT, name, "content")
+        is_known = not held and size <= _MOST_OUTPUT
+        state.aspects[aspect] = Bytes(size, self._digest.digest() if is_known else b"")
+        state.samples[aspect] = head
+
+
+@contextmanager
+def _redirected(folder: str, outputs: dict[int, _Output]) -> Iterator[None]:
+    """Our own streams and working folder are the command's for a while."""
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sys.stdout.flush()
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    kept = {number: os.dup(number) for number in (0, 1, 2)}
+    try:
+        os.chdir(folder)
+        os.dup2(null, 0)
+        for number, output in outputs.items():
+            os.dup2(output.ends[1], number)
+        yield
+    finally:
+        for number, copy_of in kept.items():
+            os.dup2(copy_of, number)
+            os.close(copy_of)
+        for output in outputs.values():
+            os.close(output.ends[1])
+        os.close(null)
+        os.fchdir(before)
+        os.close(before)
+
+
+def copy(folder: str | None, to: str) -> None:
+    """Makes `to`: a copy of a folder, or an empty one. Raises UsageError."""
+    if folder is None:
+        os.mkdir(to, 0o755)
+        os.chmod(to, 0o755)
+        return
+    links: dict[tuple[int, int], str] = {}
+    try:
+        _copy_one(folder, to, links)
+    except OSError as error:
+        what = one_line(str(error.filename or folder), 120)
+        raise UsageError(f"--in-copy-of: {what}: {error.strerror}") from error
+
+
+def _copy_one(source: str, to: str, links: dict[tuple[int, int], str]) -> None:
+    found = os.lstat(source) if links else os.stat(source)
+    form = stat.S_IFMT(found.st_mode)
+    key = (found.st_dev, found.st_ino)
+    if form != stat.S_IFDIR and key in links:
+        os.link(links[key], to, follow_symlinks=False)
+        return
+    links[key] = to
+    if form == stat.S_IFDIR:
+        os.mkdir(to, 0o700)
+        for name in os.listdir(source):
+            _copy_one(os.path.join(source, name), os.path.join(to, name), links)
+    elif form == stat.S_IFLNK:
+        os.symlink(os.readlink(source), to)
+    elif form == stat.S_IFREG:
+        shutil.copyfile(source, to)
+    elif form == stat.S_IFIFO:
+        os.mkfifo(to)
+    else:
+        return  # a socket, a device: what is behind it is not in the folder
+    if os.geteuid() == 0:
+        os.chown(to, found.st_uid, found.st_gid, follow_symlinks=False)
+    shutil.copystat(source, to, follow_symlinks=form == stat.S_IFDIR)
+
+
+def remove(folder: str) -> None:
+    """Removes a copy, whatever modes the command has left there. Raises EngineError."""
+
+    def again(function: object, path: str, error: object) -> None:
+        del error
+        with suppress(OSError):
+            os.chmod(os.path.dirname(path), 0o700)
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                os.chmod(path, 0o700)
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        del function
+
+    if os.path.lexists(folder):
+        shutil.rmtree(folder, onerror=again)
+    if os.path.lexists(folder):
+        raise EngineError(f"{one_line(folder, 120)} cannot be removed; remove it by hand")

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: MIT
-"""What the pytest plugin does, loaded only once a test asks for it."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+find . -name '*.tmp' -delete

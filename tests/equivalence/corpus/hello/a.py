@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+import sys
+
+print(f"Hello, {sys.argv[1]}!")

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+chmod 755 *.sh
+chmod 600 secret

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+LC_ALL=C sort -u in > out

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel compare`: verdicts, rules, reports and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from renacer_otel.cli.main import main
+from tests.cli.tool import Done, renacer
+
+PYTHON = f"{shlex.quote(sys.executable)} -I -S -c"
+
+
+def sh(script: str) -> str:
+    return f"sh -c {shlex.quote(script)}"
+
+
+def python(script: str) -> str:
+    return f"{PYTHON} {shlex.quote(script)}"
+
+
+def traces(*words: str | Path) -> tuple[int, dict[str, Any]]:
+    with tempfile.NamedTemporaryFile() as report:
+        code = main(["compare", "--format", "json", "-o", report.name, *map(str, words)])
+        found: dict[str, Any] = json.loads(report.read())
+    assert found["exit_code"] == code
+    return code, found
+
+
+def compared(a: str, b: str, *words: str | Path) -> tuple[int, dict[str, Any]]:
+    """(exit code, the report): in this process, which need not start first."""
+    return traces("--run", a, "--run", b, *words)
+
+
+def sentences(found: dict[str, Any]) -> list[str]:
+    return [each["sentence"] for each in found["differences"]]
+
+
+def test_equal_whatever_the_calls() -> None:
+    code, found = compared(
+        sh("printf a > x; printf b >> x; printf c >> x; mkdir d; echo done; echo no >&2"),
+        python(
+            "import os, mmap, sys\n"
+            "with open('t', 'w+b') as f:\n"
+            "    f.truncate(3)\n"
+            "    with mmap.mmap(f.fileno(), 3) as m: m[:] = b'abc'\n"
+            "os.rename('t', 'x'); os.mkdir('d')\n"
+            "sys.stderr.write('no\\n'); print('done')"
+        ),
+    )
+    assert code == 0
+    assert found["equal"]
+    assert found["confidence"] >= 0.9
+    assert [each["kind"] for each in found["doubts"]] == ["once"]
+    assert found["measures"]["a"]["calls"] > 0
+
+
+SHORT = "differs: 2 bytes by A, {} bytes by B; first at byte 1, line 1: 'a' and {}"
+OTHER, NOTHING = SHORT.format(2, "'b'"), SHORT.format(0, "nothing")
+DIFFERENT = {
+    "content": ("echo a > f", "echo b > f", f"f: content {OTHER}"),
+    "mode": ("echo a > f", "echo a > f; chmod 600 f", "f: mode is 0644 by A, 0600 by B"),
+    "missing": ("echo a > f", "true", "f: a file by A, not there by B"),
+    "type": ("echo a > f", "mkdir f", "f: a file by A, a folder by B"),
+    "target": ("ln -s x f", "ln -s y f", "f: target is x by A, y by B"),
+    "links": (
+        "echo a > f; ln f g",
+        "echo a > f; cp f g",
+        "f: names of one file is f, g by A, not set by B",
+    ),
+    "stdout": ("echo a", "echo b", f"standard output {OTHER}"),
+    "stderr": ("echo a >&2", "true", f"standard error {NOTHING}"),
+    "child": ("(echo a > f)", "(echo b > f)", f"f: content {OTHER}"),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_one_difference_is_one_sentence(name: str) -> None:
+    a, b, sentence = DIFFERENT[name]
+    code, found = compared(sh(f"umask 022; {a}"), sh(f"umask 022; {b}"))
+    assert code == 1
+    assert not found["equal"]
+    assert sentences(found) == [sentence]
+
+
+def test_exit_status_and_signals() -> None:
+    code, found = compared("true", sh("exit 3"))
+    assert (code, sentences(found)) == (4, ["A exits with 0, B exits with 3"])
+    code, found = compared(sh("exit 3"), sh("(exit 3)"))
+    assert (code, found["equal"]) == (0, True)
+    code, found = compared(sh("kill -9 $$"), sh("kill -15 $$"))
+    assert (code, sentences(found)) == (4, ["A is ended by SIGKILL, B is ended by SIGTERM"])
+
+
+WRITE = (
+    "import os\n"
+    "f = os.open('t', os.O_WRONLY | os.O_CREAT, 0o644)\n"
+    "os.write(f, b'data')\n"
+    "{before}os.rename('t', 'f')\n{after}os.close(f)\n{last}"
+)
+FSYNC = "os.fsync(f)\n"
+FOLDER = "d = os.open('.', os.O_RDONLY)\nos.fsync(d)\n"
+
+
+def written(before: str = "", after: str = "", last: str = "") -> str:
+    return python(WRITE.format(before=before, after=after, last=last))
+
+
+def test_durability() -> None:
+    code, found = compared(written(before=FSYNC), written())
+    assert (code, sentences(found)) == (1, ["f: its data: synced by A, not synced by B"])
+    code, found = compared(written(before=FSYNC), written(after=FSYNC))
+    assert code == 1
+    assert "f: its data: synced by A, synced only after it had its name by B" in sentences(found)
+    code, found = compared(written(before=FSYNC, last=FOLDER), written(before=FSYNC))
+    assert (code, sentences(found)) == (1, ["f: its name: synced by A, not synced by B"])
+    in_place = python(
+        "import os\nf = os.open('f', os.O_WRONLY | os.O_CREAT | os.O_DSYNC, 0o644)\n"
+        "os.write(f, b'da')\nos.write(f, b'ta')"
+    )
+    assert compared(written(before=FSYNC), in_place)[0] == 0
+    assert compared(written(before=FSYNC), written(), "--ignore", "durability")[0] == 1  # not sure
+    words = ("--ignore", "durability", "--min-confidence", "0.8")
+    assert compared(written(before=FSYNC), written(), *words)[0] == 0
+
+
+def test_order_of_syncs() -> None:
+    both = (
+        "import os\nfor name in {}:\n"
+        "    f = os.open(name, os.O_WRONLY | os.O_CREAT, 0o644)\n"
+        "    os.write(f, b'x'); os.fsync(f); os.close(f)"
+    )
+    code, found = compared(python(both.format("'ab'")), python(both.format("'ba'")))
+    assert code == 1
+    assert sentences(found) == [
+        "made durable in another order: a (data), then b (data) by A; b (data), then a (data) by B"
+    ]
+
+
+def test_what_varies_by_itself() -> None:
+    code, found = compared(python("import os; print(os.getpid())"), sh("echo $$"))
+    assert (code, found["confidence"]) == (1, 0.7)
+    assert [each["hint"] for each in found["differences"]] == ["only process ids differ"]
+    code, found = compared(sh("echo $$"), sh("echo $$"), "--runs", "2")
+    assert (code, found["equal"]) == (1, True)
+    assert "varies" in [each["kind"] for each in found["doubts"]]
+
+
+def test_rules() -> None:
+    in_place, renamed = sh("echo a > f"), sh("echo a > t; mv t f")
+    assert compared(in_place, renamed)[0] == 0
+    code, found = compared(in_place, renamed, "--strict", "writes")
+    assert (code, len(found["differences"])) == (1, 1)
+    old, new = sh("echo a > f; touch -d @1000 f"), sh("echo a > f")
+    assert compared(old, new)[0] == 0
+    assert compared(old, new, "--strict", "times")[0] == 1
+    cache = sh("mkdir __pycache__; echo x > __pycache__/a.pyc")
+    assert compared(cache, "true")[0] == 0
+    assert compared(cache, "true", "--strict", "caches")[0] == 1
+
+
+def test_copies_of_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "data").write_text("one\n")
+    (folder / "sub" / "data").chmod(0o640)
+    os.link(folder / "sub" / "data", folder / "same")
+    os.mkfifo(folder / "fifo")
+    (folder / "link").symlink_to("sub/data")
+    before = sorted(path.name for path in folder.rglob("*"))
+    words = ("--in-copy-of", str(folder))
+    code, found = compared(sh("echo two >> same; rm fifo; chmod 0 sub"),
+                           sh("echo two >> sub/data; rm fifo; chmod 0 sub"), *words)  # fmt: skip
+    assert code == 0, found
+    assert sorted(path.name for path in folder.rglob("*")) == before
+    assert (folder / "same").read_text() == "one\n"
+    code, found = compared("pwd", "pwd", *words)
+    assert code == 0
+    code, found = compared("true", sh("rm sub/data"), *words)
+    assert sentences(found)[0] == "same: names of one file is same, sub/data by A, not set by B"
+
+
+def test_files_elsewhere(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    code, found = compared(sh(f"echo a > {target}"), sh(f"echo b > {target}"))
+    assert code == 1
+    assert [each["subject"] for each in found["differences"]] == [str(target)]
+    code, found = compared(
+        sh(f"echo a > {target}"), sh(f"echo a > {target}.t; mv {target}.t {target}")
+    )
+    assert code == 0
+    assert "outside" in [each["kind"] for each in found["doubts"]]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Any:
+    def recorded(name: str, command: str, *options: str) -> Path:
+        folder, trace = tmp_path / "work", tmp_path / f"{name}.renacer"
+        folder.mkdir(exist_ok=True)
+        for each in folder.iterdir():
+            each.unlink()
+        words = ("-q", "--format", "record", "-o", str(trace), *options)
+        done = renacer(*words, "--", *shlex.split(command), cwd=folder)
+        assert trace.exists(), done.err
+        return trace
+
+    return recorded
+
+
+HASHES = ("--capture", "hashes")
+
+
+def test_traces(record: Any) -> None:
+    many = record("a", sh("printf he > f; printf llo >> f; echo out"), *HASHES)
+    one = record("b", python("open('f', 'w').write('hello'); print('out')"), *HASHES)
+    other = record("c", python("open('f', 'w').write('hellO'); print('out')"), *HASHES)
+    code, found = traces(many, one)
+    assert (code, found["equal"]) == (0, True), found
+    assert found["confidence"] >= 0.9
+    code, found = traces(many, other)
+    assert (code, sentences(found)) == (1, ["f: content differs: 5 bytes by A, 5 bytes by B"])
+
+
+def test_traces_without_hashes_are_not_sure(record: Any) -> None:
+    a = record("a", sh("echo hello"))
+    b = record("b", sh("printf 'hello\\n'"))
+    code, found = traces(a, b)
+    assert (code, found["equal"]) == (1, True)
+    assert found["confidence"] < 0.9
+    assert traces(a, b, "--min-confidence", "0.5")[0] == 0
+    c = record("c", sh("echo hello!"))
+    assert traces(a, c, "--min-confidence", "0.5")[0] == 1  # sizes are known
+
+
+def test_written_over_in_part_is_not_known(record: Any) -> None:
+    script = "f = open('f', 'wb', 0); f.write(b'abcd'); f.seek(1); f.write({})"
+    a = record("a", python(script.format("b'xy'")), *HASHES)
+    b = record("b", python(script.format("b'xz'")), *HASHES)
+    code, found = traces(a, b)
+    assert (code, found["equal"]) == (1, True)
+    assert "content" in [each["kind"] for each in found["doubts"]]
+    gaps = "f = open('f', 'wb', 0); f.seek(3); f.write(b'z')"
+    filled = "f = open('f', 'wb', 0); f.write(bytes(3) + b'z')"
+    assert traces(record("a", python(gaps), *HASHES), record("b", python(filled), *HASHES))[0] == 0
+
+
+def test_exit_codes(tmp_path: Path, record: Any) -> None:
+    trace = record("a", "true", *HASHES)
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"no trace")
+    assert main(["compare", str(trace), str(tmp_path / "none")]) == 2
+    assert main(["compare", str(trace), str(bad)]) == 3
+    assert main(["compare", str(trace), str(trace)]) == 0
+    done = renacer("compare", "--run", "true", "--run", "no-such-command")
+    assert done.code == 127
+    assert done.error
+    assert main(["compare", "--run", "true", "--run", "/etc/passwd"]) == 126
+    two = ["--run", "true", "--run", "true"]
+    for words in (
+        [],
+        [trace],
+        [trace, trace, trace],
+        two[:2],
+        ["--run", "'", *two[2:]],
+        [*two, trace],
+        [*two, "--in-copy-of", tmp_path / "none"],
+        [trace, trace, "--strict", "timse"],
+        [trace, trace, "--runs", "2"],
+        [trace, trace, "--min-confidence", "2"],
+    ):
+        assert main(["compare", *map(str, words)]) == 125, words
+
+
+def test_configuration(tmp_path: Path, record: Any) -> None:
+    config = tmp_path / "renacer.toml"
+
+    def with_section(text: str, *words: str | Path) -> Done:
+        config.write_text(f"[semantic_equivalence]\n{text}\n", encoding="utf-8")
+        report = tmp_path / "report"
+        report.write_text("")
+        code = main(["compare", "--config", str(config), "-o", str(report), *map(str, words)])
+        return Done(code, report.read_text(encoding="utf-8"), "")
+
+    run = ("--run", sh("echo a > f"), "--run", sh("echo a > t; mv t f"))
+    assert with_section("min_confidence = 0.5", *run).code == 0
+    assert with_section("min_confidence = 0.99", *run).code == 1
+    assert with_section("min_confidence = 0.99\nenabled = false", *run).code == 0
+    assert with_section("check_write_patterns = true", *run).code == 1
+    done = with_section("expected_speedup_min = 100000", *run)
+    assert done.code == 1
+    assert "NOT as expected: 100000 or more" in done.out
+    assert with_section("expected_speedup_max = 100000", *run).code == 0
+    assert with_section("expected_memory_reduction_min = 0.99", *run).code == 1
+    out = ("--run", "echo a", "--run", "echo b", "--min-confidence", "0.8")
+    assert with_section("check_output_correctness = false", *out).code == 0
+    files = ("--run", "touch a", "--run", "touch b", "--min-confidence", "0.8")
+    assert with_section("check_file_operations = false", *files).code == 0
+    small = ("--run", "true", "--run", python("x = bytes(50 << 20)"))
+    assert with_section("check_memory_allocations = true", *small).code == 1
+    assert with_section("min_confidence = 2", *run).code == 5
+    assert renacer("compare", "--config", tmp_path / "none", *run).code == 5
+
+    python_dir, rust_dir = tmp_path / "python", tmp_path / "rust"
+    python_dir.mkdir()
+    rust_dir.mkdir()
+    dirs = 'python_trace_dir = "python"\nrust_trace_dir = "rust"'
+    assert with_section(dirs).code == 5  # nothing in them
+    record("x", sh("echo a"), *HASHES).rename(python_dir / "x.renacer")
+    assert with_section(dirs).code == 2
+    record("x", sh("echo a"), *HASHES).rename(rust_dir / "x.renacer")
+    record("y", sh("echo a"), *HASHES).rename(python_dir / "y.renacer")
+    record("y", sh("echo b"), *HASHES).rename(rust_dir / "y.renacer")
+    done = with_section(dirs, "--format", "json")
+    assert done.code == 1
+    assert [each["equal"] for each in json.loads(done.out)["comparisons"]] == [True, False]
+    assert with_section(f"enabled = false\n{dirs}").code == 0
+    assert with_section('baseline_dir = "python"\nrust_trace_dir = "rust"').code == 1
+
+
+def test_reports(tmp_path: Path) -> None:
+    words = ("--run", "echo a", "--run", "echo b")
+    done = renacer("compare", *words)
+    assert done.out.splitlines()[:4] == [
+        "not equal, confidence 0.99",
+        "  A: echo a",
+        "  B: echo b",
+        f"  standard output {OTHER}",
+    ]
+    report = tmp_path / "report.xml"
+    assert renacer("compare", *words, "--format", "junit", "-o", report).code == 1
+    suite = ElementTree.parse(report).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    assert suite.find("testcase/failure") is not None
