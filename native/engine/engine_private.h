@@ -292,6 +292,9 @@ void rn_content_init(struct rn_engine *e);
 void rn_content_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
 			struct record *rec);
 
+/* peak.c: nothing, if it is not asked for */
+void rn_peak_add(struct rn_engine *e, const struct task *task, struct record *rec);
+
 /* emit.c: records into the ring, losses counted */
 void rn_record_begin(struct rn_engine *e, struct record *rec, enum rn_kind kind,
 		     const struct task *task);

@@ -427,6 +427,7 @@ void rn_on_signal(struct rn_engine *e, struct task *task, int sig)
 	if (!e->config.no_capture)
 		rn_piece_add(&e->work, RN_PIECE_STRUCT, RN_PIECE_NO_ARG, &info, sizeof(info),
 			     sizeof(info), 0);
+	rn_peak_add(e, task, &e->work);
 	rn_emit_work(e, false);
 }
 

@@ -269,6 +269,8 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 		memcpy(e->entry.ev.args, task->args, sizeof(task->args));
 		rn_thread_context(e, task, &e->entry);
 		rn_capture_entry(e, task, &e->entry);
+		if (task->desc->flags & (RN_CALL_NO_RETURN | RN_CALL_EXEC))
+			rn_peak_add(e, task, &e->entry);
 		rn_emit_entry(e, task);
 		atomic_fetch_add_explicit(&e->counters.calls, 1, memory_order_relaxed);
 	}

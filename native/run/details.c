@@ -26,12 +26,25 @@ struct details {
 	struct column named; /* by the object's number */
 	struct texts texts;
 	bool unseen[RN_ABI_COUNT][RN_ABI_CALLS]; /* by number */
+	uint8_t waits[RN_ABI_COUNT][RN_ABI_CALLS]; /* by number: of waits[], from 1 */
 };
 
 /* Calls that move data from object to object, or have it moved while they are over. */
 static const char *const unseen_calls[] = {
 	"sendfile",        "sendfile64", "splice",         "tee",
 	"copy_file_range", "io_submit",  "io_uring_enter", "process_vm_writev"};
+
+/* Calls that wait for descriptors, and the argument that says how long. */
+static const struct {
+	const char *name;
+	uint8_t arg;
+	bool in_memory; /* a structure of two numbers; NULL: without an end */
+} waits[] = {
+	{"poll", 2, false},           {"epoll_wait", 3, false}, {"epoll_pwait", 3, false},
+	{"epoll_pwait2", 3, true},    {"ppoll", 2, true},       {"ppoll_time64", 2, true},
+	{"select", 4, true},          {"_newselect", 4, true},  {"pselect6", 4, true},
+	{"pselect6_time64", 4, true},
+};
 
 struct details *rn_details_create(struct rn_interpreter *in, struct allowance *allowance)
 {
@@ -48,6 +61,9 @@ struct details *rn_details_create(struct rn_interpreter *in, struct allowance *a
 	for (size_t i = 0; i < sizeof(unseen_calls) / sizeof(unseen_calls[0]); i++)
 		for (struct rn_number at = {0}; rn_syscall_next(unseen_calls[i], &at);)
 			details->unseen[at.abi][at.nr] = true;
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+		for (struct rn_number at = {0}; rn_syscall_next(waits[i].name, &at);)
+			details->waits[at.abi][at.nr] = (uint8_t)(i + 1);
 	return details;
 }
 
@@ -186,6 +202,30 @@ static void name_object(struct details *details, rn_replay_detail *row, bool mad
 	row->peer = row->peer ? row->peer : named->peer;
 }
 
+static bool polls(const struct details *details, const struct rn_call *call)
+{
+	const struct rn_piece *piece = call->entry ? rn_piece_first(call->entry) : NULL;
+	unsigned which, arg;
+
+	if (call->nr < 0 || call->nr >= (int32_t)RN_ABI_CALLS || call->abi >= RN_ABI_COUNT)
+		return false;
+	which = details->waits[call->abi][call->nr];
+	if (!which)
+		return false;
+	arg = waits[which - 1].arg;
+	if (!waits[which - 1].in_memory)
+		return (int32_t)call->args[arg] == 0;
+	for (; piece; piece = rn_piece_next(call->entry, piece)) {
+		static const uint8_t zeros[16];
+
+		if (piece->arg == arg && piece->type == RN_PIECE_STRUCT &&
+		    !(piece->flags & RN_PIECE_AT_EXIT))
+			return piece->len >= 8 && piece->len <= sizeof(zeros) &&
+			       memcmp(rn_piece_data(piece), zeros, piece->len) == 0;
+	}
+	return false;
+}
+
 static const struct rn_piece *content_piece(const struct rn_event *ev)
 {
 	for (const struct rn_piece *p = ev ? rn_piece_first(ev) : NULL; p; p = rn_piece_next(ev, p))
@@ -237,6 +277,7 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 	} else if (thread < details->held.n) {
 		row->object = ((const uint64_t *)(const void *)details->held.rows)[thread];
 	}
+	row->polls = polls(details, call);
 	set_content(details, call, row);
 	name_object(details, row, made);
 	return true;

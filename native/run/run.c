@@ -57,6 +57,7 @@ static bool make_engine(rn_run *run)
 		.verbose = config->text_flags & RN_TEXT_VERBOSE,
 		.describe_fds = config->describe_fds,
 		.hashes = config->hashes != 0,
+		.peaks = config->peaks != 0,
 		.propagate = config->propagate != 0,
 		.lamport_seed = config->lamport_seed,
 		.application = tells_causes && !(config->disable & RN_NO_APPLICATION),

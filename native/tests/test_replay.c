@@ -9,6 +9,9 @@
 
 #define GETPID 39
 #define EXECVE 59
+#define EXIT_GROUP 231
+#define POLL 7
+#define SELECT 23
 #define READ 0
 #define WRITE 1
 #define SENDFILE 40
@@ -131,6 +134,108 @@ static void test_calls_and_their_ends(void)
 	CHECK_INT(rn_replay_missed(tape.replay), 0);
 	/* Finished is finished. */
 	CHECK_INT(rn_replay_feed(tape.replay, tape.bytes, sizeof(tape.bytes)), 0);
+	rn_replay_free(tape.replay);
+}
+
+static void peak(struct tape *tape, enum rn_kind kind, int32_t tid, int32_t nr, uint64_t bytes)
+{
+	struct rn_event *ev = next(tape, kind, tid, tid);
+
+	ev->nr = nr;
+	record_piece(ev, RN_PIECE_PEAK, RN_PIECE_NO_ARG, 0, &bytes, sizeof(bytes));
+	feed(tape);
+}
+
+static const rn_replay_process *process_of(const struct tape *tape, uint64_t ordinal)
+{
+	uint64_t n;
+	const rn_replay_process *rows = rn_replay_processes(tape->replay, &n);
+
+	for (uint64_t i = 0; i < n; i++)
+		if (rows[i].ordinal == ordinal)
+			return &rows[i];
+	check_failed(__FILE__, __LINE__, "no process %llu", (unsigned long long)ordinal);
+}
+
+static void ends_by(struct tape *tape, int32_t pid, uint64_t ordinal, uint64_t status)
+{
+	struct rn_event *ev = next(tape, RN_EXIT, pid, pid);
+
+	ev->args[0] = ordinal;
+	ev->args[1] = status;
+	ev->args[2] = 1;
+	feed(tape);
+}
+
+static void runs(struct tape *tape, int32_t pid, uint64_t ordinal)
+{
+	struct rn_event *ev = next(tape, RN_EXEC, pid, pid);
+
+	ev->args[0] = ordinal;
+	ev->args[1] = (uint64_t)pid;
+	feed(tape);
+}
+
+static void check_peak(const struct tape *tape, uint64_t ordinal, uint64_t bytes, unsigned known)
+{
+	CHECK_INT(process_of(tape, ordinal)->peak, bytes);
+	CHECK_INT(process_of(tape, ordinal)->peak_known, known);
+}
+
+static void is_born(struct tape *tape, int32_t pid, uint64_t ordinal, enum rn_birth birth)
+{
+	struct rn_event *ev = next(tape, RN_PROCESS_START, pid, pid);
+
+	ev->args[0] = ordinal;
+	ev->args[4] = birth;
+	feed(tape);
+}
+
+static void test_peaks(void)
+{
+	struct tape tape = tape_open(NO_LIMIT);
+
+	for (int32_t i = 1; i <= 5; i++)
+		is_born(&tape, 10 * i, (uint64_t)i, RN_BIRTH_FORK);
+	/* The greatest of all programs. */
+	peak(&tape, RN_SYSCALL_ENTER, 10, EXECVE, 7000);
+	runs(&tape, 10, 1);
+	peak(&tape, RN_SYSCALL_ENTER, 10, EXIT_GROUP, 5000);
+	ends_by(&tape, 10, 1, 0);
+	/* That of the last program is not known. */
+	peak(&tape, RN_SYSCALL_ENTER, 20, EXECVE, 7000);
+	runs(&tape, 20, 2);
+	ends_by(&tape, 20, 2, 9);
+	/* A signal that ends it, and one that does not. */
+	peak(&tape, RN_SIGNAL, 30, 15, 3000);
+	ends_by(&tape, 30, 3, 15);
+	peak(&tape, RN_SIGNAL, 40, 15, 3000);
+	ends_by(&tape, 40, 4, 9);
+	ends_by(&tape, 50, 5, 0);
+	/* Two in their maker's memory, of which one leaves it. */
+	for (int32_t i = 6; i <= 7; i++) {
+		is_born(&tape, 10 * i, (uint64_t)i, i == 6 ? RN_BIRTH_LAUNCH : RN_BIRTH_VFORK);
+		peak(&tape, RN_SYSCALL_ENTER, 10 * i, i == 6 ? EXECVE : EXIT_GROUP, 9000);
+	}
+	runs(&tape, 60, 6);
+	peak(&tape, RN_SYSCALL_ENTER, 60, EXIT_GROUP, 100);
+	ends_by(&tape, 60, 6, 0);
+	ends_by(&tape, 70, 7, 0);
+	/* One of a number that cannot be. */
+	is_born(&tape, 80, UINT64_MAX / 2, RN_BIRTH_FORK);
+	peak(&tape, RN_SYSCALL_ENTER, 80, EXIT_GROUP, 9000);
+	rn_replay_finish(tape.replay);
+	check_peak(&tape, 1, 7000, 1);
+	check_peak(&tape, 2, 7000, 0);
+	check_peak(&tape, 3, 3000, 1);
+	check_peak(&tape, 4, 3000, 0);
+	check_peak(&tape, 5, 0, 0);
+	check_peak(&tape, 6, 100, 1);
+	check_peak(&tape, 7, 0, 0);
+	CHECK_INT(process_of(&tape, 6)->shares, 0);
+	CHECK_INT(process_of(&tape, 7)->shares, 1);
+	check_peak(&tape, UINT64_MAX / 2, 0, 0);
+	CHECK_INT(rn_replay_missed(tape.replay), 0);
 	rn_replay_free(tape.replay);
 }
 
@@ -429,6 +534,45 @@ static void test_details_of_content(void)
 	rn_replay_free(tape.replay);
 }
 
+static uint64_t polled(struct tape *tape, int32_t nr, unsigned arg, uint64_t value,
+		       const uint64_t *wait, uint32_t len)
+{
+	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
+
+	ev->nr = nr;
+	ev->args[arg] = value;
+	if (wait)
+		record_piece(ev, RN_PIECE_STRUCT, arg, 0, wait, len);
+	feed(tape);
+	return ev->seq;
+}
+
+static void test_details_of_polls(void)
+{
+	const uint64_t at_once[3] = {0, 0, 0}, a_while[2] = {0, 1};
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t yes[3], no[7];
+
+	CHECK(rn_replay_want_details(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	yes[0] = polled(&tape, POLL, 2, 1ull << 32, NULL, 0); /* an int */
+	yes[1] = polled(&tape, SELECT, 4, 0x1000, at_once, 16);
+	yes[2] = polled(&tape, SELECT, 4, 0x1000, at_once, 8);
+	no[0] = polled(&tape, POLL, 2, 1, NULL, 0);
+	no[1] = polled(&tape, SELECT, 4, 0x1000, a_while, 16);
+	no[2] = polled(&tape, SELECT, 4, 0, NULL, 0);
+	no[3] = polled(&tape, SELECT, 4, 0x1000, at_once, 0);
+	no[4] = polled(&tape, SELECT, 4, 0x1000, at_once, 24);
+	no[5] = polled(&tape, READ, 2, 0, NULL, 0);
+	no[6] = polled(&tape, 10000, 2, 0, NULL, 0);
+	rn_replay_finish(tape.replay);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_INT(detail_of(&tape, yes[i])->polls, 1);
+	for (unsigned i = 0; i < 7; i++)
+		CHECK_INT(detail_of(&tape, no[i])->polls, 0);
+	rn_replay_free(tape.replay);
+}
+
 /* Every path another: what has no room is missing, rows of both kinds stay side by side. */
 static void test_details_bounded(void)
 {
@@ -535,6 +679,8 @@ int main(void)
 	test_details();
 	test_details_of_sockets();
 	test_details_of_content();
+	test_details_of_polls();
+	test_peaks();
 	test_details_bounded();
 	test_texts_are_kept_once();
 	test_places();

@@ -53,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
     config = configuration.load(values.config, lenient=values.lenient)
     _tell(config)
+    _check_endpoint(config)
     if command is None:
         results, code = _check(values.trace, config)
         source = values.trace
@@ -112,16 +113,37 @@ def _check(path: str, config: Config) -> tuple[list[Result], int]:
     try:
         results = list(evaluate.evaluate(config, Subject(history)))
     except ConfigError as error:
-        raise ConfigError(
-            f"{one_line(config.path, 120)}: {error.message}", EXIT_BAD_CONFIGURATION
-        ) from error
+        raise _of_file(config, error) from error
     return results, evaluate.exit_code(results)
+
+
+def _of_file(config: Config, error: ConfigError) -> ConfigError:
+    return ConfigError(f"{one_line(config.path, 120)}: {error.message}", EXIT_BAD_CONFIGURATION)
+
+
+def _check_endpoint(config: Config) -> None:
+    """Raises ConfigError for one of [otlp] that is none."""
+    otlp = config.sections.get("otlp", {})
+    if not otlp.get("enabled") or not otlp.get("endpoint"):
+        return
+    from renacer_otel.exporters.otlp_settings import parse_endpoint
+
+    try:
+        parse_endpoint(otlp["endpoint"], "[otlp] endpoint")
+    except ConfigError as error:
+        name = f"{one_line(config.path, 120)}:{config.lines['otlp']}"
+        raise ConfigError(f"{name}: {error.message}", EXIT_BAD_CONFIGURATION) from error
 
 
 def _check_command(command: list[str], config: Config) -> tuple[list[Result], int]:
     """Runs it as `run` does, with its own streams, and checks what was recorded."""
+    from renacer_otel.analysis.assertions import evaluate
     from renacer_otel.cli import launching
 
+    try:
+        evaluate.check_expressions(config)  # before something is run that may take long
+    except ConfigError as error:
+        raise _of_file(config, error) from error
     otlp, words = config.sections.get("otlp", {}), []
     if otlp.get("enabled") and otlp.get("endpoint"):
         words += ["--otlp-endpoint", otlp["endpoint"]]
@@ -129,7 +151,7 @@ def _check_command(command: list[str], config: Config) -> tuple[list[Result], in
             words += ["--otlp-service-name", otlp["service_name"]]
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as folder:
         trace = os.path.join(folder, "check.renacer")
-        status = launching.record(command, trace, words)
+        status = launching.record(command, trace, words, peaks=evaluate.wants_peaks(config))
         results, code = _check(trace, config)
     if status == 0:
         return results, code

@@ -69,14 +69,21 @@ def _by_number(name: str) -> pwd.struct_passwd:
 
 
 def record(
-    command: Sequence[str], trace: str, options: Sequence[str] = (), *, hashes: bool = False
+    command: Sequence[str],
+    trace: str,
+    options: Sequence[str] = (),
+    *,
+    hashes: bool = False,
+    peaks: bool = False,
 ) -> int:
     """Runs a command as `run` does, with its own streams, recorded in the TRACE file `trace`.
 
-    `options`: more of run's; `hashes`: of what it writes and sends, too. Returns its wait status.
+    `options`: more of run's; `hashes`: of what it writes and sends, too; `peaks`: of its memory.
+    Returns its wait status.
     """
     from renacer_otel.cli import run
 
     words = ["--format", "record", "-o", trace, "--quiet=attach"]
-    words += ["--capture", "hashes"] if hashes else []
+    if hashes or peaks:
+        words += ["--capture", ",".join(["hashes"] * hashes + ["rss"] * peaks)]
     return run.recorded([*words, *options, "--", *command])

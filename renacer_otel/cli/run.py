@@ -145,9 +145,10 @@ def _session(
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
     if given.capture is not None:
-        options.choose("--capture", given.capture, options.CAPTURES)
+        for word in given.capture.split(","):
+            options.choose("--capture", word, options.CAPTURES)
         if chosen != "record":
-            raise UsageError("--capture hashes is for TRACE files: add --format record -o FILE")
+            raise UsageError("--capture is for TRACE files: add --format record -o FILE")
     output.check(given, chosen)
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
@@ -275,7 +276,8 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         text_column=values.parse_count(given.columns, "-a", 0, 1000),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
         describe_fds=text_options.described_fds(given),
-        hashes=given.capture == "hashes",
+        hashes="hashes" in (given.capture or "").split(","),
+        peaks="rss" in (given.capture or "").split(","),
         follow=not given.no_follow,
         max_depth=_max_depth(given),
         seccomp=seccomp,

@@ -50,6 +50,7 @@ class Tuning(NamedTuple):
     string_limit: int = 32  # bytes of a buffer
     describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
     hashes: bool = False  # records of what is written or sent carry its hash
+    peaks: bool = False  # ends of programs tell how much memory they had resident
     follow: bool = True
     max_depth: int = ALL_DEPTHS  # generations of processes below the command
     seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
@@ -386,6 +387,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         raw.groups, raw.group_count = groups, len(user.groups)
     raw.string_limit = tuning.string_limit
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
+    raw.peaks = tuning.peaks
     raw.hashes = tuning.hashes
     raw.follow = tuning.follow
     raw.max_depth = tuning.max_depth

@@ -31,6 +31,7 @@ class Traced:
             string_limit=tuning.string_limit,
             objects=bool(config.otlp or config.json or config.record),
             hashes=tuning.hashes,
+            peaks=tuning.peaks,
             cpu_times=bool(tuning.count_by) and not tuning.count_wall,
         )
         self._asked = config

@@ -35,6 +35,7 @@ _BIRTHS = {trace.EVENT_FORK: _FORK, trace.EVENT_VFORK: _VFORK, trace.EVENT_CLONE
 _ARCHES = {0xC000003E: 1, 0x40000003: 2, 0xC00000B7: 4, 0x40000028: 5}  # AUDIT_ARCH_*: rn_abi
 _X86_64, _X32, _X32_BIT = 1, 3, 0x40000000
 _NARROW = (2, 5)  # i386, arm
+_LAST = {"exit", "exit_group", "execve", "execveat"}  # calls of a program
 _NO_RESULT = {"rt_sigreturn", "sigreturn"}
 _SPINS = 100
 _LONGEST_NAP_S = 0.01
@@ -53,6 +54,7 @@ class Wish(NamedTuple):
     capture: bool = True
     objects: bool = False  # what causes are found by: objects of descriptors, structures
     hashes: bool = False  # of what is written or sent
+    peaks: bool = False  # of resident memory, at ends of programs
 
 
 class Task:
@@ -225,6 +227,8 @@ class Tracer:
             )
         if self._wish.objects:
             record.pieces += self._structures(task)
+        if task.name in _LAST:
+            record.pieces += self._peak(task)
         record.seq = self._next()
         self._pending = task, record
 
@@ -266,6 +270,13 @@ class Tracer:
         record.flags |= flags
         record.pieces += pieces
         self._put(record)
+
+    def _peak(self, task: Task) -> list[bytes]:
+        if not self._wish.peaks:
+            return []
+        number = _status(task.tid).get("VmHWM", "").partition(" ")[0]
+        data = (int(number) * 1024).to_bytes(8, "little") if number else b""
+        return [form.piece(form.PEAK, form.NO_ARG, data, 8)] if data else []
 
     def _structures(self, task: Task, result: int | None = None) -> list[bytes]:
         limit = self._wish.string_limit
@@ -418,6 +429,7 @@ class Tracer:
             self.signalled[number] = self._now
         record = Record(form.SIGNAL, task.tid, task.pid, self._now)
         record.nr, record.args = number, args
+        record.pieces = self._peak(task)
         self._emit(record)
 
     def _event_stop(self, task: Task, number: int) -> None:

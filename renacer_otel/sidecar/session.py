@@ -382,6 +382,7 @@ class Session:
                 "filtered": config.tuning.wanted is not None,
                 "wanted": [f"{word:x}" for word in config.tuning.wanted or ()],
                 "string_limit": config.tuning.string_limit,
+                "peaks": config.tuning.peaks,
                 "hashes": config.tuning.hashes,
                 "engine": config.tuning.engine,
                 "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,

@@ -79,7 +79,7 @@ DETAIL = np.dtype(
         ("peer", "<u4"),
         ("fd", "<i4"),
         ("content", "<u4"),
-        ("zero", "<u4"),
+        ("polls", "<u4"),
         ("hashed", "<u8"),
         ("hash", "<u8", (2,)),
     ]
@@ -101,6 +101,9 @@ _PROCESS = np.dtype(
         ("wait_status", "<i4"),
         ("ended", "<u4"),
         ("superseded", "<u4"),
+        ("peak", "<u8"),
+        ("peak_known", "<u4"),
+        ("shares", "<u4"),
     ]
 )
 #: Of Process.maker and of the column `maker` of threads: not known.
@@ -125,6 +128,9 @@ class Process(NamedTuple):
     lamport_end: int
     calls: int
     errors: int
+    #: Bytes that it had resident at most; a lower bound if it is not `peak_known`.
+    peak: int = 0
+    peak_known: bool = False  # from all of its life, or it had no memory but its maker's
 
     @property
     def name(self) -> str:
@@ -202,6 +208,11 @@ class Replay:
     def has_hashes(self) -> bool:
         """Whether what was written was hashed: `--capture hashes`."""
         return bool(self.metadata.get("hashes"))
+
+    @property
+    def has_peaks(self) -> bool:
+        """Whether programs told at their ends what they had resident: `--capture rss`."""
+        return bool(self.metadata.get("peaks"))
 
     def number_of_span(self, span_id: int) -> int:
         """The counter of a span id: the number of a call's entry, or as ids.h says."""
@@ -329,6 +340,13 @@ def listing(
         yield from memory.listing(reader, anchors, limit, exit_code)
 
 
+def nothing() -> Replay:
+    """A trace in which nothing happened, with details."""
+    calls, events, edges, threads = (np.empty(0, form) for form in (CALL, EVENT, EDGE, THREAD))
+    details = Details(np.empty(0, DETAIL), np.zeros(1, TEXT), np.empty(0, "u1"))
+    return Replay({}, calls, events, edges, threads, {}, True, 0, 0, 0, details)
+
+
 def _key(metadata: dict[str, Any]) -> tuple[int, int]:
     first, second = metadata["id_key"]
     return _word(first), _word(second)
@@ -452,10 +470,15 @@ def _processes(memory: _Memory) -> dict[int, Process]:
             int(row["parent_pid"]),
             exe,
             int(row["wait_status"]) if row["ended"] else None,
-            *(int(row[name]) for name in (
-                "t_start", "t_end", "lamport_start", "lamport_end", "calls", "errors"
-            )),
-        )  # fmt: skip
+            int(row["t_start"]),
+            int(row["t_end"]),
+            int(row["lamport_start"]),
+            int(row["lamport_end"]),
+            int(row["calls"]),
+            int(row["errors"]),
+            int(row["peak"]),
+            bool(row["peak_known"] or row["shares"]),
+        )
         former = found.get(ordinal)
         if former is not None:  # an exec moved it into another trace
             process = process._replace(

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -132,7 +134,7 @@ def test_what_cannot_be_known(check: Checks, tmp_path: Path, trace: Path) -> Non
     text = assertion("rss", "memory_usage", max_bytes=1 << 40, tracking_mode="rss")
     done = check(text, trace)
     assert done.code == 125
-    assert 'use tracking_mode = "allocations"' in done.out
+    assert "capture it with --capture rss" in done.out
     assert check(text + "fail_on_violation = false\n", trace).code == 0
     # What holds as far as a trace goes that was cut short need not hold; what does not, does not.
     cut = tmp_path / "cut"
@@ -182,6 +184,73 @@ def test_assertions_in_sql(check: Checks, trace: Path) -> None:
     done = check(assertion("bad", "custom", expression="SELEC 1"), trace)
     assert done.code == 5
     assert "renacer.toml: 'bad': " in done.lines[-1]
+
+
+def test_sql_is_looked_at_before_the_command_runs(check: Checks) -> None:
+    pytest.importorskip("duckdb", reason="needs duckdb")
+    for sql in ("SELEC 1", "SELECT there FROM nowhere", "1 + 1", "DROP TABLE calls"):
+        done = check(HOLDS + assertion("bad", "custom", expression=sql), "--", "echo", "ran")
+        assert (done.code, done.out) == (5, ""), sql
+        assert "renacer.toml: 'bad': " in done.lines[-1]
+    # What only a trace can tell is no fault of the SQL.
+    for sql in ("(SELECT max(duration_ns) FROM calls) > 0", "SELECT 1 / count(*) FROM calls"):
+        kind = {"fail_on_violation": False, "expression": sql}
+        done = check(HOLDS + assertion("good", "custom", **kind), "--", "echo", "ran")
+        assert (done.code, done.out) == (0, "ran\n"), done.err
+
+
+def test_an_endpoint_that_is_none(check: Checks, trace: Path) -> None:
+    bad = HOLDS + '[otlp]\nenabled = true\nendpoint = "ftp://there"\n'
+    for words in ([trace], ["--", "echo", "ran"]):
+        done = check(bad, *words)
+        assert (done.code, done.out) == (5, "")
+        assert "renacer.toml:5: [otlp] endpoint: write it as http://" in done.lines[-1]
+    assert check(bad.replace("true", "false"), trace).code == 0
+
+
+RESIDENT = """
+import os, signal, sys
+if os.fork() == 0:
+    block = bytearray(b"x") * (48 << 20)
+    if sys.argv[1] != "0":
+        os.kill(os.getpid(), int(sys.argv[1]))
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_resident_memory(check: Checks, tmp_path: Path) -> None:
+    def limit(mebibytes: int) -> str:
+        return assertion("rss", "memory_usage", max_bytes=mebibytes << 20, tracking_mode="rss")
+
+    # By its own exit, and by a signal that is seen to come.
+    for end in ("0", "15"):
+        words = ["--", sys.executable, "-ISc", RESIDENT, end]
+        done = check(limit(40), *words)
+        assert done.code == 1, done.err
+        peak = int(re.findall(r"had ([\d,]+) bytes resident", done.err)[0].replace(",", ""))
+        assert 48 << 20 <= peak < 96 << 20
+        assert check(limit(200), *words).code == 0
+    # By one that is not.
+    words[-1] = "9"
+    done = check(limit(200), *words)
+    assert done.code == 125
+    assert "cannot be known: it is not known of python" in done.err
+    # What was there before the command is not its own.
+    assert check(limit(8), "--", "true").code == 0
+
+
+def test_resident_memory_of_a_trace(check: Checks, tmp_path: Path, trace: Path) -> None:
+    text = assertion("rss", "memory_usage", max_bytes=1 << 20, tracking_mode="rss")
+    done = check(text, trace)
+    assert (done.code, "capture it with --capture rss" in done.out) == (125, True)
+    more = tmp_path / "more.renacer"
+    for engine in ("ptrace", "python"):
+        options = ("--format", "record", "-o", more, "--capture", "hashes,rss", "--engine", engine)
+        assert renacer(*options, "--", "sh", "-c", "cat </dev/null; exit 0").code == 0
+        done = check(text, more)
+        assert done.code == 1
+        assert re.search(r"^ +\w+\[\d+\] had [1-9][\d,]+ bytes resident at most$", done.out, re.M)
 
 
 def test_fail_fast(check: Checks, tmp_path: Path, trace: Path) -> None:

@@ -51,6 +51,12 @@ def test_near_misses_do_not_show(perform: Perform) -> None:
     assert {name: shown(subject, name) for name in COUNTED} == {name: {} for name in COUNTED}
 
 
+def test_every_way_to_poll(perform: Perform) -> None:
+    ways = ["ask-ppoll", "ask-select", "ask-pselect", "ask-epoll"]
+    subject, pids = perform(*ways, *(f"near-{way}" for way in ways))
+    assert set(shown(subject, "BusyPolling")) == {pids[way] for way in ways}
+
+
 def test_a_god_process(perform: Perform) -> None:
     subject, pids = perform("GodProcess")
     assert set(shown(subject, "GodProcess")) == {pids["GodProcess"]}

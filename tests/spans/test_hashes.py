@@ -165,7 +165,7 @@ def test_what_it_is_for() -> None:
     for words in ["-o", "/dev/null"], ["--format", "csv", "-o", "/dev/null"]:
         done = execute([*traced(*HASHES, *words), "true"])
         assert (done.status, done.errors.count("\n")) == (125, 1)
-        assert "--capture hashes is for TRACE files: add --format record -o FILE" in done.errors
+        assert "--capture is for TRACE files: add --format record -o FILE" in done.errors
     done = execute([*traced("--capture", "hash"), "true"])
     assert done.status == 125
     assert "did you mean hashes?" in done.errors

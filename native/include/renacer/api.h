@@ -69,6 +69,7 @@ typedef struct {
 	int text_append;         /* such files are not emptied first */
 	uint32_t string_limit;
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
+	int peaks;             /* ends of programs tell how much memory they had resident */
 	int hashes;            /* records of what is written or sent carry its hash */
 	/* Whom the command runs as, if change_user. */
 	int change_user;
@@ -347,6 +348,9 @@ typedef struct {
 	int32_t wait_status;  /* if ended */
 	uint32_t ended;
 	uint32_t superseded;
+	uint64_t peak;        /* bytes that it had resident at most, as far as that is known */
+	uint32_t peak_known;  /* 1 = until its end */
+	uint32_t shares;      /* 1 = it ended in its maker's memory */
 } rn_replay_process;
 
 /* A descriptor, and the object of the kernel's that it means: struct rn_object_id of event.h. */
@@ -386,7 +390,7 @@ typedef struct {
 	                        an abstract one after "@"; of the call, or of its object before */
 	int32_t fd; /* the new descriptor, or its first descriptor argument; -1 = none */
 	uint32_t content; /* RN_CONTENT_* */
-	uint32_t zero;
+	uint32_t polls; /* 1 = a poll, select or epoll_wait with a timeout of 0 */
 	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
 	uint64_t hash[2]; /* …and their hash: see content.h */
 } rn_replay_detail;

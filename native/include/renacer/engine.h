@@ -62,6 +62,7 @@ struct rn_engine_config {
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool hashes;     /* records of what is written carry RN_PIECE_CONTENT */
+	bool peaks;      /* ends of programs carry RN_PIECE_PEAK */
 	bool no_capture; /* nothing of calls' arguments is read from memory */
 	bool application; /* entries carry RN_PIECE_SPAN where the application publishes it */
 	bool propagate;

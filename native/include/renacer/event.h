@@ -181,10 +181,12 @@ enum rn_piece_type {
 				  may be captured longer; `total` is its protocol, no data */
 	RN_PIECE_CPU_TIME = 16, /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
-	RN_PIECE_CONTENT = 18 /* struct rn_content of the bytes that the call has written or sent,
+	RN_PIECE_CONTENT = 18, /* struct rn_content of the bytes that the call has written or sent,
 				 as they are in memory at its exit; `total` is how many these
 				 are, of sendmmsg those of all messages. RN_PIECE_UNREAD: not
 				 all of them could be read. Only where asked for */
+	RN_PIECE_PEAK = 19 /* u64: bytes that the process had resident at most, until the entry of
+			      exit, exit_group, execve or execveat, or a signal; if asked for */
 };
 
 enum {
@@ -258,12 +260,12 @@ _Static_assert(sizeof(struct rn_fd_detail) == 200, "no holes");
  */
 enum rn_object_kind {
 	RN_OBJECT_OTHER = 0,
-	RN_OBJECT_FILE = 1,   /* with data or locks of its own: regular, directory, device */
-	RN_OBJECT_PIPE = 2,   /* a pipe or a FIFO */
+	RN_OBJECT_FILE = 1, /* with data or locks of its own: regular, directory, device */
+	RN_OBJECT_PIPE = 2, /* a pipe or a FIFO */
 	RN_OBJECT_SOCKET = 3, /* family, type, and what is known of its ends */
 	RN_OBJECT_EVENTFD = 4,
 	RN_OBJECT_MQUEUE = 5, /* a POSIX message queue */
-	RN_OBJECT_PIDFD = 6,  /* peer = the process */
+	RN_OBJECT_PIDFD = 6, /* peer = the process */
 	RN_OBJECT_SIGNALFD = 7, /* whoever reads it takes signals that are pending for itself */
 	RN_OBJECT_KIND_COUNT = 8
 };
@@ -274,7 +276,7 @@ enum { RN_WAY_READ = 1u << 0, RN_WAY_WRITE = 1u << 1 };
 /* rn_object_id.known */
 enum {
 	RN_OBJECT_HAS_LOCAL = 1u << 0, /* address and port */
-	RN_OBJECT_HAS_PEER = 1u << 1,  /* peer address and port */
+	RN_OBJECT_HAS_PEER = 1u << 1, /* peer address and port */
 	RN_OBJECT_IS_REGULAR = 1u << 2 /* FILE: no folder, no device */
 };
 

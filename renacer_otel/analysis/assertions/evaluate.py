@@ -96,8 +96,7 @@ def _result(assertion: Assertion, subject: Subject, stopped: str) -> Result:
     except _Elsewhere as elsewhere:
         return Result(*plain, OTHERS, str(elsewhere))
     except ConfigError as error:
-        name = one_line(assertion.name, 60)
-        raise ConfigError(f"'{name}': {error.message}", EXIT_BAD_CONFIGURATION) from error
+        raise _of(assertion, error) from error
     problem = judged.problem or (_missing(judged, subject) if judged.holds else "")
     status = HOLDS if judged.holds else VIOLATED
     message = judged.message
@@ -230,8 +229,7 @@ def _span_count(values: dict[str, Any], subject: Subject) -> _Judged:
 def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
     limit = values["max_bytes"]
     if values["tracking_mode"] == "rss":
-        problem = 'a trace does not tell resident sizes; use tracking_mode = "allocations"'
-        return _Judged(False, "", None, limit, "bytes", problem=problem)
+        return _resident(limit, subject)
     try:
         peaks = memory.peaks(subject)
     except memory.TooMany:
@@ -246,6 +244,58 @@ def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
     relation = "and may have" if peak <= limit else "more than"
     message = f"a process had {peak:,} bytes allocated at most, {relation} {limit:,}"
     return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, calls=memory.CALLS)
+
+
+def _resident(limit: int, subject: Subject) -> _Judged:
+    if not subject.run.has_peaks:
+        problem = "the trace does not tell resident sizes; capture it with --capture rss"
+        return _Judged(False, "", None, limit, "bytes", problem=problem)
+    processes = sorted(subject.run.processes.values(), key=lambda each: -each.peak)
+    peak = processes[0].peak if processes else 0
+    evidence = [
+        f"{subject.who(each.ordinal)} had {each.peak:,} bytes resident at most"
+        + ("" if each.peak_known else ", as far as that is known")
+        for each in processes
+        if each.peak
+    ]
+    unknown = [each for each in processes if not each.peak_known]
+    problem = ""
+    if peak <= limit and unknown:
+        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        what = "which did not end by a call of its own, nor by a signal that could be seen to come"
+        problem = f"it is not known of {subject.who(unknown[0].ordinal)}{more}, {what}"
+    relation = "and may have" if peak <= limit else "more than"
+    message = f"a process had {peak:,} bytes resident at most, {relation} {limit:,}"
+    return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, problem)
+
+
+def wants_peaks(config: Config) -> bool:
+    """Whether a trace for these assertions is to be captured with resident sizes."""
+    return any(
+        each.enabled and each.kind == "memory_usage" and each.values["tracking_mode"] == "rss"
+        for each in config.assertions
+    )
+
+
+def check_expressions(config: Config) -> None:
+    """Whether the SQL of custom assertions can be asked of any trace. Raises ConfigError."""
+    for assertion in config.assertions:
+        if assertion.enabled and assertion.kind == "custom":
+            _check_expression(assertion)
+
+
+def _check_expression(assertion: Assertion) -> None:
+    from renacer_otel.analysis.sql.evaluate import evaluate as ask
+
+    try:
+        ask(replay.nothing(), assertion.values["expression"])
+    except ConfigError as error:
+        raise _of(assertion, error) from error
+
+
+def _of(assertion: Assertion, error: ConfigError) -> ConfigError:
+    name = one_line(assertion.name, 60)
+    return ConfigError(f"'{name}': {error.message}", EXIT_BAD_CONFIGURATION)
 
 
 def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:

@@ -23,7 +23,7 @@ _LONGEST_CYCLE = 3
 _PROGRESS = 4096  # bytes a call: a loop that moves so much is a transfer
 _MOVES = (*READS, *WRITES, "sendto", "recvfrom", "sendfile", "sendfile64", "splice",
           "copy_file_range")  # fmt: skip
-_POLLS = ("poll", "epoll_wait", "epoll_pwait")
+_POLLS = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 _POLL_LIMIT = 500
 _EAGAIN = -11
 _EAGAIN_LIMIT = 100
@@ -69,10 +69,7 @@ def tight_loop(subject: Subject) -> Iterator[Finding]:
 
 def busy_polling(subject: Subject) -> Iterator[Finding]:
     """One process asks again and again, without waiting, whether something is ready: it is not."""
-    timeouts = np.where(subject.named(("poll",)), subject.args[:, 2], subject.args[:, 3]).astype(
-        np.int32
-    )
-    asked = subject.named(_POLLS) & (timeouts == 0) & subject.succeeded & (subject.result == 0)
+    asked = (subject.polls != 0) & subject.succeeded & (subject.result == 0)
     rows = np.flatnonzero(asked)
     firsts, counts, _ = groups(rows, subject.process)
     for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):

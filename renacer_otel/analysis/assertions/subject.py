@@ -30,7 +30,8 @@ class Subject:
     """A trace, as rules see it. Columns have a value for each call, in the order of their ends.
 
     `calls` (replay.CALL), `args` (6 words a call), `path`, `peer` and `object`: numbers of the
-    file, the other end and the kernel's object that a call is about, 0 = none; `process`: ordinals.
+    file, the other end and the kernel's object that a call is about, 0 = none; `process`: ordinals;
+    `polls`: 1 = it asks what is ready with a timeout of 0.
     """
 
     def __init__(self, history: History) -> None:
@@ -45,6 +46,7 @@ class Subject:
         self.path: NDArray[Any] = rows["path"]
         self.peer: NDArray[Any] = rows["peer"]
         self.object: NDArray[Any] = rows["object"]
+        self.polls: NDArray[Any] = rows["polls"]
         self.result: NDArray[Any] = self.calls["result"]
         self._details = details
 

@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -112,6 +114,32 @@ static void poll_often(int times, int ready)
 	one = (struct pollfd){.fd = ends[0], .events = POLLIN};
 	for (int i = 0; i < times; i++)
 		must(poll(&one, 1, 0) == ready, "poll");
+}
+
+/* By another call, and for how long. */
+static void ask_often(const char *how, int times, long wait_ns)
+{
+	int ends[2], epoll = epoll_create1(0);
+	struct epoll_event event;
+
+	must(pipe(ends) == 0 && epoll >= 0, "pipe, epoll");
+	for (int i = 0; i < times; i++) {
+		struct pollfd one = {.fd = ends[0], .events = POLLIN};
+		struct timespec wait = {.tv_nsec = wait_ns};
+		struct timeval micro = {.tv_usec = wait_ns / 1000};
+		fd_set set;
+
+		FD_ZERO(&set);
+		FD_SET(ends[0], &set);
+		if (!strcmp(how, "ppoll"))
+			must(ppoll(&one, 1, &wait, NULL) == 0, "ppoll");
+		else if (!strcmp(how, "select")) /* the C library may make it a pselect6 */
+			must(select(ends[0] + 1, &set, NULL, NULL, &micro) == 0, "select");
+		else if (!strcmp(how, "pselect"))
+			must(pselect(ends[0] + 1, &set, NULL, NULL, &wait, NULL) == 0, "pselect");
+		else
+			must(epoll_pwait(epoll, &event, 1, wait_ns > 0, NULL) == 0, "epoll_pwait");
+	}
 }
 
 static void try_often(int times, int asks)
@@ -254,6 +282,8 @@ static void perform(const char *mode)
 		sync_often(near ? 60 : 120);
 	else if (!strcmp(what, "BusyPolling"))
 		poll_often(600, near);
+	else if (!strncmp(what, "ask-", 4))
+		ask_often(what + 4, 600, near ? 1000 : 0);
 	else if (!strcmp(what, "EagainSpin"))
 		try_often(120, near);
 	else if (!strcmp(what, "ConnectionStorm"))
