@@ -156,7 +156,6 @@ def test_what_is_not_known_names_the_nearest(flags: list[str]) -> None:
         (["-S", "calls"], "add -c"),
         (["--by", "process"], "add -c"),
         (["-U", "calls"], "add -c"),
-        (["--format", "json"], "add -c"),
         (["-c", "--format", "record", "-o", "x"], "-C"),
         (["-C", "--format", "json"], "use -c"),
         (["-c", "-U", "p50"], "add -w"),
