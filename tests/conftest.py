@@ -31,6 +31,8 @@ _LIVE = Path(__file__).parent / "live"
 
 take_signals()
 
+pytest_plugins = ("pytester",)
+
 # A loaded machine is slow at whatever example comes; that is no fault of the example.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

@@ -29,7 +29,8 @@ PYTHON: dict[str, set[str]] = {
     "sidecar": BASE | {"engine", "ring", "spans", "exporters"},
     "analysis": BASE | {"ring", "spans"},
     "reporters": BASE | {"ring", "spans", "analysis"},
-    "pytest_plugin": BASE | {"ring", "spans", "analysis"},
+    "testing": BASE | {"ring", "spans", "analysis"},
+    "pytest_plugin": BASE | {"testing"},
     "cli": BASE
     | {"engine", "ring", "spans", "exporters", "sidecar", "analysis", "reporters", "__init__"},
     "__main__": {"cli"},

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel import config as values
 from renacer_otel.cli import launching, options, output, summaries, text_options, without_core
@@ -46,6 +46,19 @@ _CLOCK_OFFSET = "RENACER_CLOCK_OFFSET"
 _MAX_CLOCK_OFFSET = 10**6
 
 
+class Caller(NamedTuple):
+    """A program that records for itself, and what it decides that the command line leaves to the
+    environment and the terminal.
+
+    `environ`: what options default to; `own_environ`: the command's, NAME=value each; `on_attached`
+    gets pid and errno of each process that was to be attached to.
+    """
+
+    environ: Mapping[str, str]
+    own_environ: Sequence[str] | None = None
+    on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None
+
+
 def main(arguments: Sequence[str]) -> int:
     """Parses, runs, tells; ends as the command ended."""
     given, words, command = options.RunParser().parse(arguments)
@@ -57,13 +70,13 @@ def main(arguments: Sequence[str]) -> int:
     return trace(given, command)
 
 
-def recorded(arguments: Sequence[str]) -> int:
+def recorded(arguments: Sequence[str], caller: Caller | None = None) -> int:
     """Traces a command as main() does, and returns its wait status: it does not end as it did."""
     given, words, command = options.RunParser().parse(arguments)
-    if not command[0]:
+    if command and not command[0]:
         raise CommandNotFound("'': no such command; its name is empty")
     given.words = words
-    outcome, _ = _traced(given, command)
+    outcome, _ = _traced(given, command, caller)
     return outcome.wait_status
 
 
@@ -105,9 +118,16 @@ def trace(given: argparse.Namespace, command: list[str]) -> int:
     return _end_as(outcome.wait_status)
 
 
-def _traced(given: argparse.Namespace, command: list[str]) -> tuple[Outcome, bool]:
+def _traced(
+    given: argparse.Namespace, command: list[str], caller: Caller | None = None
+) -> tuple[Outcome, bool]:
     """(how it ended, whether the summary could be told). Raises Abandoned, RenacerErrors."""
-    session, warnings = _session(given, command, os.environ)
+    session, warnings = _session(given, command, os.environ if caller is None else caller.environ)
+    if caller is not None:
+        session = session._replace(
+            own_environ=session.own_environ if caller.own_environ is None else caller.own_environ,
+            on_attached=caller.on_attached or session.on_attached,
+        )
     for warning in warnings:
         complain(f"warning: {warning}")
     if given.verbose:

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from renacer_otel.errors import OutputError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _closed: set[int] = set()
+_diverted: list[Callable[[str], None]] = []
 
 
 def hold_closed_streams() -> None:
@@ -47,8 +52,16 @@ def complain(message: str) -> None:
     say(f"renacer-otel: {message}")
 
 
+def divert(take: Callable[[str], None]) -> None:
+    """From now on `take` gets what would go to standard error: that is the command's alone."""
+    _diverted[:] = [take]
+
+
 def say(line: str) -> None:
     """One line to standard error, at once; nothing happens where it cannot be written."""
+    if _diverted:
+        _diverted[0](line)
+        return
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     rest = f"{line}\n".encode(encoding, "backslashreplace")
     try:

@@ -51,7 +51,8 @@ def _load() -> tuple[Any, Any]:
     folder = os.path.dirname(os.path.abspath(api.__file__ or ""))
     path = os.path.join(folder, LIBRARY)
     try:
-        library = api.ffi.dlopen(path)
+        # For good: what is freed when Python ends may come after its last mention.
+        library = api.ffi.dlopen(path, os.RTLD_NOW | os.RTLD_NODELETE)
         version = int(library.rn_api_version())
         wanted = int(library.RN_API_VERSION)
     except (OSError, AttributeError) as error:

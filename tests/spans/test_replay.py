@@ -228,3 +228,19 @@ def test_details_of_nothing(tmp_path: Path) -> None:
     found = replay.of_trace(tmp_path / "r", details=True)
     assert found.details is not None
     assert (len(found.details.rows), found.details.all_texts()) == (0, [b""])
+
+
+KEPT = """
+import sys
+from renacer_otel.spans import replay
+class Kept: pass
+sys.kept = Kept()
+sys.kept.itself, sys.kept.run = sys.kept, replay.of_trace(sys.argv[1], details=True)
+"""
+
+
+def test_columns_may_live_as_long_as_python(tmp_path: Path) -> None:
+    path = tmp_path / "run.renacer"
+    assert renacer("--format", "record", "-o", path, "-q", "true").code == 0
+    done = subprocess.run([sys.executable, "-c", KEPT, path], check=False)
+    assert done.returncode == 0

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What the pytest plugin does, loaded only once a test asks for it."""

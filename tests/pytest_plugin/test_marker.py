@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""The marker: bounds of commands, bounds of a test itself, and what is wrong with a marker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from renacer_otel.testing import bounds
+
+Over = Callable[..., pytest.RunResult]
+
+COMMANDS = """
+@pytest.mark.renacer(max_syscalls=2)
+def test_calls(syscall_trace):
+    syscall_trace(["true"])
+    print("not reached")
+
+@pytest.mark.renacer(max_syscalls=100_000, max_duration_ms=600_000, no_network=True,
+                     writes_only=["{tmp_path}/in/**", "here", "**/*.log"])
+class TestWithin:
+    def test_within(self, syscall_trace, tmp_path):
+        work = "mkdir in; echo > in/a; echo > here; echo > deep.log; echo > /dev/null"
+        syscall_trace(["sh", "-c", work], cwd=tmp_path, check=True)
+        os.mkdir("of-the-test-itself")  # no command's
+
+    @pytest.mark.renacer(writes_only=[])
+    def test_nearest_counts(self, syscall_trace, tmp_path):
+        syscall_trace(["sh", "-c", "echo > here"], cwd=tmp_path)
+
+@pytest.mark.renacer(max_duration_ms=1)
+def test_time(syscall_trace):
+    syscall_trace(["sleep", "0.05"])
+
+@pytest.mark.renacer(no_network=True)
+def test_network(syscall_trace):
+    work = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('127.0.0.1', 9))"
+    syscall_trace([sys.executable, "-c", work], check=True)
+"""
+
+
+def test_commands(over: Over) -> None:
+    done = over(COMMANDS)
+    done.assert_outcomes(passed=1, failed=4)
+    out = done.stdout
+    out.fnmatch_lines(["*true: max_syscalls=2: * system calls (*mmap*)"])
+    out.no_fnmatch_line("*not reached*")
+    out.fnmatch_lines(["*writes_only=nothing: wrote */here"])
+    out.fnmatch_lines(["*sleep 0.05: max_duration_ms=1: it took * ms, without what tracing added"])
+    out.fnmatch_lines(["*no_network: talked to 127.0.0.1:9"])
+    out.no_fnmatch_line("*INTERNALERROR*")
+
+
+ITSELF = """
+@pytest.fixture
+def before():
+    open("by-the-fixture", "w").close()
+    yield
+    open("by-the-teardown", "w").close()
+
+def another_thread():
+    for _ in range(10_000_000):
+        if stopped.wait(0.0001): break
+
+stopped = threading.Event()
+
+@pytest.mark.renacer(max_syscalls=200_000, writes_only=["allowed/**"], no_network=True)
+def test_within(before):
+    assert open("/proc/self/status").read().split("TracerPid:")[1].split()[0] != "0"
+    os.mkdir("allowed")
+    subprocess.run(["touch", "allowed/file"], check=True)
+
+def test_let_go():
+    assert open("/proc/self/status").read().split("TracerPid:")[1].split()[0] == "0"
+
+@pytest.mark.renacer(writes_only=["{tmp_path}/**"], no_network=True)
+def test_writes(tmp_path):
+    (tmp_path / "allowed").touch()
+    open("own", "w").close()
+    thread = threading.Thread(target=lambda: open("of-a-thread", "w").close())
+    thread.start()
+    thread.join()
+    subprocess.run(["sh", "-c", "echo > of-a-child & wait"], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+
+@pytest.mark.renacer(max_syscalls=40)
+def test_only_its_own_thread_counts():
+    for _ in range(50):
+        os.stat("/")
+
+@pytest.mark.renacer(max_syscalls=40)
+class TestMore:
+    @pytest.fixture(autouse=True)
+    def thread(self):
+        made = threading.Thread(target=another_thread)
+        made.start()
+        yield
+        stopped.set()
+        made.join()
+
+    def test_others_do_not_count(self):
+        os.stat("/")
+
+@pytest.mark.renacer(max_syscalls=0)
+def test_that_fails_fails_by_itself():
+    os.stat("/")
+    assert 1 == 2
+
+@pytest.mark.renacer(max_syscalls=0)
+def test_that_skips_skips():
+    pytest.skip("for a reason of its own")
+
+@pytest.mark.renacer(max_duration_ms=1)
+def test_time():
+    time.sleep(0.05)
+"""
+
+
+def test_the_test_itself(over: Over) -> None:
+    done = over(ITSELF, "-rs")
+    done.assert_outcomes(passed=3, failed=4, skipped=1)
+    out = done.stdout
+    out.fnmatch_lines(["*the test: no_network: talked to 127.0.0.1:*"])
+    out.fnmatch_lines(
+        ["*the test: writes_only={tmp_path}/*: wrote */of-a-child, */of-a-thread, */own"]
+    )
+    out.fnmatch_lines(["*the test: max_syscalls=40: * system calls (*5? *stat*)"])
+    out.fnmatch_lines(["*assert 1 == 2*"])
+    out.no_fnmatch_line("*max_syscalls=0*system calls*")
+    out.fnmatch_lines(["*the test: max_duration_ms=1: it took * ms*"])
+    out.fnmatch_lines(["*for a reason of its own*"])
+
+
+OTHER_PLUGINS = """
+@pytest.mark.timeout(1, method="signal")
+@pytest.mark.renacer(max_syscalls=0)
+def test_that_hangs():
+    threading.Event().wait()
+
+class TestCase(__import__("unittest").TestCase):
+    @pytest.mark.renacer(writes_only=[])
+    def test_writes(self):
+        open("by-unittest", "w").close()
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.renacer(writes_only=["only/**"])
+def test_many(number):
+    sys.settrace(lambda *_: None)
+    sys.settrace(None)
+    open(f"number-{number}", "w").close()
+"""
+
+
+def test_beside_timeouts_unittest_and_xdist(over: Over) -> None:
+    done = over(OTHER_PLUGINS, "-n", "2")
+    done.assert_outcomes(failed=5)
+    out = done.stdout
+    out.fnmatch_lines(["*Timeout*1*"])
+    out.no_fnmatch_line("*max_syscalls=0*system calls*")
+    for name in ("by-unittest", "number-0", "number-1", "number-2"):
+        out.fnmatch_lines([f"*the test: writes_only=*: wrote */{name}"])
+
+
+WRONG = """
+@pytest.mark.renacer(max_syscals=1)
+def test_name(): print("reached")
+
+@pytest.mark.renacer(10)
+def test_position(): print("reached")
+
+@pytest.mark.renacer(writes_only="out")
+def test_type(): print("reached")
+"""
+
+
+def test_wrong_markers(over: Over) -> None:
+    done = over(WRONG, "--strict-markers")
+    done.assert_outcomes(errors=3)
+    done.stdout.fnmatch_lines(
+        [
+            "*renacer: unknown argument 'max_syscals'; did you mean max_syscalls?",
+            "*renacer: 10 needs its name, one of max_syscalls, *",
+            "*renacer: writes_only = 'out': must be a list of patterns of paths*",
+        ]
+    )
+    done.stdout.no_fnmatch_line("*reached*")
+    done.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_syscalls": -1},
+        {"max_syscalls": 1.5},
+        {"max_syscalls": True},
+        {"max_duration_ms": 0},
+        {"max_duration_ms": float("nan")},
+        {"max_duration_ms": "5"},
+        {"no_network": 1},
+        {"writes_only": [1]},
+    ],
+)
+def test_wrong_values(values: dict[str, object]) -> None:
+    with pytest.raises(bounds.MarkerError, match=f"renacer: {next(iter(values))} = "):
+        bounds.of_markers([((), values)])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not"),
+    [
+        ("out", ["/w/out"], ["/w/out/a", "/out", "/w/outer"]),
+        ("out/*", ["/w/out/a"], ["/w/out/a/b", "/w/out"]),
+        ("out/**", ["/w/out", "/w/out/a/b"], ["/w/output"]),
+        ("*.log", ["/w/a.log", "/w/.log"], ["/w/a/b.log", "/a.log", "/w/alog"]),
+        ("**/*.log", ["/a.log", "/w/a/b.log"], ["/w/a.log/b"]),
+        ("/tmp/**/x", ["/tmp/x", "/tmp/a/b/x"], ["/tmp/ax"]),
+        ("a[0-9]?", ["/w/a1x"], ["/w/ab1", "/w/a1/"]),
+        ("a[!0-9&[]", ["/w/ab"], ["/w/a1", "/w/a[", "/w/a&"]),
+        ("a[]", ["/w/a[]"], ["/w/a"]),
+        ("{tmp_path}/**", ["/t[1]/x"], ["/t1/x"]),
+    ],
+)
+def test_patterns(pattern: str, fits: list[str], does_not: list[str]) -> None:
+    match = bounds._matcher(pattern, "/w", "/t[1]")
+    assert [path for path in fits if not match(path)] == []
+    assert [path for path in does_not if match(path)] == []
+
+
+def test_wrong_patterns() -> None:
+    with pytest.raises(bounds.MarkerError, match="for tests that ask for tmp_path"):
+        bounds._matcher("{tmp_path}/x", "/", None)
+    with pytest.raises(bounds.MarkerError, match="is no pattern"):
+        bounds._matcher("[z-a]", "/", None)
