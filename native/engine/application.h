@@ -34,9 +34,12 @@ struct mapped_object {
 	struct elf_tls tls;
 };
 
+struct code_map;
+
 /* An address space, of a process or of several. */
 struct space {
 	uint32_t users; /* threads */
+	struct code_map *code; /* NULL: not looked at; see code_map.h */
 	bool musl;
 	bool unseen;
 	unsigned count;
@@ -61,7 +64,7 @@ struct files *rn_files_create(void);
 const struct elf_tls *rn_files_look(struct files *files, int tid, const char *path);
 
 /* spaces.c: an address space is shared, copied, replaced and dropped as the kernel does it */
-void rn_space_birth(struct rn_engine *e, struct task *child, const struct task *maker);
+void rn_space_birth(struct task *child, const struct task *maker);
 void rn_space_exec(struct rn_engine *e, struct task *task);
 /* Of a process that runs already: what it has mapped is looked at later, by rn_space_scan(). */
 void rn_space_unseen(struct rn_engine *e, struct task *task);

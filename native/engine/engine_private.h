@@ -180,6 +180,7 @@ struct rn_engine {
 	struct cost cost;
 	struct filter filter;
 	struct files *files; /* NULL: applications' spans are not looked for */
+	struct unwinder *unwinder; /* NULL: nor who made a call */
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	/* What a call tells of objects, if that is asked for: see identity_calls.c. */
 	uint8_t identity_role[RN_ABI_COUNT][64 * RN_ABI_WORDS];
@@ -404,6 +405,12 @@ bool rn_take_marker(struct rn_engine *e, const struct task *task);
 /* To the environment of the command: there is one filter more than it was told of.
    Async-signal-safe. */
 void rn_marker_filter_added(char *const *envp);
+
+/* unwind.c: adds RN_PIECE_SOURCE to the entry of a call. */
+void rn_source_at_entry(struct rn_engine *e, struct task *task, struct record *rec);
+
+/* mapped_files.c: whether a device's files are had from a process, which may be one of ours. */
+bool rn_is_served(int tid, uint32_t major, uint32_t minor);
 
 /* launch.c */
 void rn_loop_step(struct rn_engine *e, bool *none_left);

@@ -275,7 +275,7 @@ void rn_filter_prepare(struct rn_engine *e)
 		return;
 	filter->cookie = new_cookie();
 	filter->len = rn_filter_build(e->config.wanted, SECCOMP_RET_TRACE | filter->cookie,
-				      e->files != NULL, filter->program, FILTER_MAX);
+				      e->files || e->unwinder, filter->program, FILTER_MAX);
 	filter->had_no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	/* 0 = none is on us, or this kernel has none. */
 	filter->inherited = prctl(PR_GET_SECCOMP) > 0;

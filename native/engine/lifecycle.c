@@ -186,7 +186,7 @@ void rn_on_birth(struct rn_engine *e, struct task *maker, int event)
 		be_thread_of(task, maker);
 	else
 		be_process(e, task, maker);
-	rn_space_birth(e, task, maker);
+	rn_space_birth(task, maker);
 	start(e, task, maker, birth_of(event));
 }
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "engine_private.h"
+#include "unwind.h"
 
 #define BATCH 64
 
@@ -259,6 +260,8 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
 	if (config->application)
 		e->files = rn_files_create();
+	if (config->source)
+		e->unwinder = rn_unwinder_create();
 	return e;
 }
 
@@ -268,6 +271,7 @@ void rn_engine_destroy(struct rn_engine *e)
 		return;
 	rn_tasks_free(e);
 	free(e->files);
+	free(e->unwinder);
 	free(e);
 }
 

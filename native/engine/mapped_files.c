@@ -12,7 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "application.h"
+#include "engine_private.h"
 
 #define FILES 512u /* places; of files that fall on one the last is kept */
 
@@ -52,7 +52,7 @@ static size_t read_file(void *from, uint64_t offset, void *to, size_t len)
 }
 
 /* By the caller's table of mounts; one that is not in it is taken for a file of a disk. */
-static bool is_served(int tid, uint32_t major, uint32_t minor)
+bool rn_is_served(int tid, uint32_t major, uint32_t minor)
 {
 	char path[64], line[4096];
 	bool served = false;
@@ -105,7 +105,7 @@ const struct elf_tls *rn_files_look(struct files *files, int tid, const char *pa
 	known = &files->known[(st.stx_ino ^ st.stx_dev_minor) % FILES];
 	if (is_known(known, &st))
 		return &known->tls;
-	if (is_served(tid, st.stx_dev_major, st.stx_dev_minor))
+	if (rn_is_served(tid, st.stx_dev_major, st.stx_dev_minor))
 		return NULL;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)

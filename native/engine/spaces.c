@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "code_map.h"
 #include "engine_private.h"
 
 #define PAGE 4096u
@@ -33,8 +34,10 @@ static void join(struct task *task, struct space *space)
 
 void rn_space_leave(struct task *task)
 {
-	if (task->space && --task->space->users == 0)
+	if (task->space && --task->space->users == 0) {
+		rn_code_map_free(task->space->code);
 		free(task->space);
+	}
 	task->space = NULL;
 }
 
@@ -43,11 +46,11 @@ void rn_space_share(struct task *task, const struct task *other)
 	join(task, other->space);
 }
 
-void rn_space_birth(struct rn_engine *e, struct task *child, const struct task *maker)
+void rn_space_birth(struct task *child, const struct task *maker)
 {
 	struct space *copy;
 
-	if (!e->files || child->silent || !maker->space)
+	if (child->silent || !maker->space)
 		return;
 	if (maker->clone_flags & (CLONE_VM | CLONE_THREAD)) {
 		join(child, maker->space);
@@ -58,6 +61,7 @@ void rn_space_birth(struct rn_engine *e, struct task *child, const struct task *
 		return;
 	*copy = *maker->space;
 	copy->users = 0;
+	copy->code = NULL;
 	join(child, copy);
 }
 
@@ -145,7 +149,7 @@ static bool begin(struct rn_engine *e, struct task *task)
 {
 	struct space *space;
 
-	if (!e->files || task->silent)
+	if ((!e->files && !e->unwinder) || task->silent)
 		return false;
 	space = calloc(1, sizeof(*space));
 	join(task, space);
@@ -154,7 +158,7 @@ static bool begin(struct rn_engine *e, struct task *task)
 
 void rn_space_exec(struct rn_engine *e, struct task *task)
 {
-	if (begin(e, task))
+	if (begin(e, task) && e->files)
 		add_program(e, task);
 }
 
@@ -169,7 +173,7 @@ static void add_mapped(struct space *space, const struct elf_tls *tls, uint64_t 
 void rn_space_unseen(struct rn_engine *e, struct task *task)
 {
 	if (begin(e, task))
-		task->space->unseen = true;
+		task->space->unseen = e->files != NULL;
 }
 
 void rn_space_scan(struct rn_engine *e, struct task *task)
@@ -210,10 +214,12 @@ void rn_space_scan(struct rn_engine *e, struct task *task)
 
 void rn_space_after_call(struct rn_engine *e, struct task *task, int64_t result)
 {
+	if (task->space && task->space->code)
+		rn_code_after_call(task->space->code, task, result);
 #if defined(__x86_64__)
 	char path[64];
 
-	if (!task->space || task->abi != RN_ABI_X86_64)
+	if (!task->space || !e->files || task->abi != RN_ABI_X86_64)
 		return;
 	if (task->nr == SYS_arch_prctl)
 		task->thread_pointer = 0;

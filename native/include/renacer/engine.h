@@ -64,6 +64,7 @@ struct rn_engine_config {
 	bool hashes;     /* records of what is written carry RN_PIECE_CONTENT */
 	bool peaks;      /* ends of programs carry RN_PIECE_PEAK */
 	bool no_capture; /* nothing of calls' arguments is read from memory */
+	bool source;      /* entries carry RN_PIECE_SOURCE */
 	bool application; /* entries carry RN_PIECE_SPAN where the application publishes it */
 	bool propagate;
 	uint64_t lamport_seed; /* greatest Lamport time heard of before the start */

@@ -179,6 +179,7 @@ enum rn_piece_type {
 				   opentelemetry-proto, at most RN_RESOURCE_MAX bytes */
 	RN_PIECE_NETLINK = 17, /* buffers of argument `arg` hold messages of a netlink socket, and
 				  may be captured longer; `total` is its protocol, no data */
+	RN_PIECE_SOURCE = 19, /* which code made the call: see struct rn_source; if asked for */
 	RN_PIECE_CPU_TIME = 16, /* u64: ns of system CPU time that the process took between the
 				  call's stops, by wait4(2)'s ru_stime; only where asked for */
 	RN_PIECE_CONTENT = 18, /* struct rn_content of the bytes that the call has written or sent,
@@ -309,6 +310,36 @@ struct rn_live_span {
 	uint16_t zero;
 };
 _Static_assert(sizeof(struct rn_live_span) == 28, "no holes");
+
+/*
+ * The first stack frame outside the C library, its loader and the kernel's own code (vDSO), at the
+ * entry of a call: RN_PIECE_SOURCE. Places are offsets in the file that is mapped there, so that
+ * they are the same wherever it is mapped; behind the head stand `count` of them (u64), then the
+ * file's path as the tracer sees it, or "[anon]" of code that no file has.
+ */
+enum rn_source_how {
+	RN_SOURCE_DIRECT = 1, /* it made the call itself: nothing had to be found out */
+	RN_SOURCE_CFI = 2,    /* by the call frame information of the code below it */
+	RN_SOURCE_NONE = 3,   /* all of the stack is the C library's or the loader's; no place */
+	RN_SOURCE_LOST = 4,   /* the stack could not be followed so far; no place */
+	RN_SOURCE_ABI = 5     /* code of another kind of machine (i386): not looked at; no place */
+};
+
+#define RN_SOURCE_PLACES 16u
+#define RN_BUILD_ID_MAX 20u
+
+struct rn_source {
+	uint8_t how; /* enum rn_source_how */
+	uint8_t count; /* places: 1; of a program that holds its C library, up to
+			  RN_SOURCE_PLACES, innermost first */
+	uint8_t id_len; /* bytes of `id`; 0 = it has none */
+	uint8_t zero;
+	uint32_t path_len;
+	uint64_t inode; /* of the file; 0 = none */
+	uint8_t id[RN_BUILD_ID_MAX]; /* NT_GNU_BUILD_ID */
+	uint32_t zero2;
+};
+_Static_assert(sizeof(struct rn_source) == 40, "no holes");
 
 /* The first piece, or NULL. Only for records that rn_event_check() accepted. */
 const struct rn_piece *rn_piece_first(const struct rn_event *ev);

@@ -170,12 +170,33 @@ struct rn_run_span {
 	struct rn_totals totals;
 };
 
+/* Where in a source a call was made: what RN_PIECE_SOURCE tells, by names. */
+struct rn_site {
+	uint8_t how;          /* enum rn_source_how */
+	uint32_t line;        /* 0 = not known */
+	const char *path;     /* of the source file, absolute if the program says so; "" = not known */
+	const char *file;     /* the same, from the folder on in which the compiler ran */
+	const char *function; /* as the linker knows it; "" = not known */
+	const char *module;   /* the file that the code is from; "" = no place is known */
+	uint64_t offset;      /* in it */
+};
+
 /* What every encoder knows of the trace. */
 struct rn_trace {
+	/* Of a call with RN_PIECE_SOURCE, borrowed for the encoding; NULL = not asked for. */
+	const struct rn_site *(*site)(void *ctx, const struct rn_call *call);
+	void *site_ctx;
 	uint64_t realtime_anchor; /* CLOCK_REALTIME ns at… */
 	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
 	uint32_t string_limit; /* -s */
 };
+
+/* NULL: nothing is known of where it was made. */
+static inline const struct rn_site *rn_site_of(const struct rn_trace *trace,
+					       const struct rn_call *call)
+{
+	return trace->site ? trace->site(trace->site_ctx, call) : NULL;
+}
 
 static inline uint64_t rn_unix_ns(const struct rn_trace *trace, uint64_t monotonic)
 {
