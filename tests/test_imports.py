@@ -44,7 +44,8 @@ C: dict[str, set[str]] = {
     "tables": C_BASE,
     "decode": C_BASE | {"span.h", "encode.h"},
     "ring": C_BASE | {"ring.h", "ids.h", "content.h"},
-    "engine": C_BASE | {"ring.h", "ids.h", "content.h", "engine.h", "ring"},
+    "engine": C_BASE | {"cursor.h", "ring.h", "ids.h", "content.h", "engine.h", "ring"},
+    "symbols": C_BASE | {"cursor.h", "span.h"},
     "spans": C_BASE | {"ring.h", "ids.h", "span.h", "interpret.h", "summary.h", "ring", "decode"},
     "encode": C_BASE | {"span.h", "encode.h", "ids.h", "decode"},
 }
@@ -52,6 +53,7 @@ C: dict[str, set[str]] = {
 # What a public header may include of the others.
 HEADERS: dict[str, set[str]] = {
     "event.h": set(),
+    "cursor.h": set(),
     "ids.h": {"event.h"},
     "content.h": {"event.h"},
     "syscalls.h": {"event.h"},

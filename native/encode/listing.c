@@ -9,6 +9,7 @@
 #include "../decode/decode.h"
 
 #define NAME_MAX_BYTES 256u
+#define SOURCE_MAX_BYTES 4096u
 #define PUT_TEXT(buf, literal) rn_buf_put(buf, literal, sizeof(literal) - 1)
 
 /* Makes a JSON string of all that stands behind `start`. */
@@ -112,9 +113,42 @@ static void put_name(struct rn_buf *buf, const struct rn_call *call)
 	PUT_TEXT(buf, "\"");
 }
 
+static void put_string(struct rn_buf *buf, const char *text)
+{
+	size_t start = buf->len;
+
+	rn_utf8_escape(buf, text, strlen(text), SOURCE_MAX_BYTES);
+	quote(buf, start);
+}
+
+/* Renacer's three, as far as they are known, and where they are from. */
+static void put_source(struct rn_buf *buf, const struct rn_site *site)
+{
+	PUT_TEXT(buf, ",\"source\":{\"by\":");
+	put_string(buf, rn_source_how(site));
+	if (*site->file) {
+		PUT_TEXT(buf, ",\"file\":");
+		put_string(buf, site->file);
+		PUT_TEXT(buf, ",\"line\":");
+		put_number(buf, site->line);
+	}
+	if (*site->function) {
+		PUT_TEXT(buf, ",\"function\":");
+		put_string(buf, site->function);
+	}
+	if (*site->module) {
+		PUT_TEXT(buf, ",\"module\":");
+		put_string(buf, site->module);
+		PUT_TEXT(buf, ",\"offset\":");
+		put_number(buf, (int64_t)(site->offset & INT64_MAX));
+	}
+	PUT_TEXT(buf, "}");
+}
+
 void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struct rn_trace *trace,
 		     const struct rn_call *call)
 {
+	const struct rn_site *site = rn_site_of(trace, call);
 	const char *process = call->process->name;
 	bool finished = !(call->flags & RN_FLAG_UNFINISHED);
 	uint64_t ns = finished && call->t1 > call->t0 ? call->t1 - call->t0 : 0;
@@ -144,6 +178,8 @@ void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struc
 	start = buf->len;
 	rn_utf8_escape(buf, process, strlen(process), NAME_MAX_BYTES);
 	quote(buf, start);
+	if (site)
+		put_source(buf, site);
 	PUT_TEXT(buf, "}");
 }
 

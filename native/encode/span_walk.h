@@ -50,6 +50,10 @@
  *   file.path              string  the first path among the arguments, as given; without one
  *                          that of the call's first descriptor, where it was asked for (-y)
  *   error.type             string  "ENOENT", or the number
+ *   code.file.path, code.line.number, code.function.name   string, int, string: where in the
+ *                          source it was made, if that was asked for and is known (--source)
+ *   renacer.source.by      string  how that was found out: direct, cfi; none, lost, abi: not at all
+ *   renacer.source.module, .offset   string, int: the file that the code is from, and where in it
  *   renacer.restarted      true    continues a call that a signal interrupted; else absent
  *   Links: renacer.edge    string  "process": its process, of a call under the application's span
  *   Status is ERROR if the call failed in no routine way (rn_errno_is_routine()).
@@ -213,6 +217,21 @@ static void walk_string(struct writer *w, const char *key, size_t key_len, const
 		attr_bytes(w, key, key_len, text, strnlen(text, RN_EVENT_MAX));
 }
 
+static void walk_source(struct writer *w, const struct rn_site *site)
+{
+	const char *how = rn_source_how(site);
+
+	walk_string(w, RN_KEY("code.file.path"), site->path);
+	if (site->line)
+		attr_int(w, RN_KEY("code.line.number"), site->line);
+	walk_string(w, RN_KEY("code.function.name"), site->function);
+	attr_text(w, RN_KEY("renacer.source.by"), how, strlen(how));
+	if (!*site->module)
+		return;
+	walk_string(w, RN_KEY("renacer.source.module"), site->module);
+	attr_int(w, RN_KEY("renacer.source.offset"), walk_count(site->offset));
+}
+
 static void walk_link_to(struct writer *w, const struct rn_link *link)
 {
 	link_open(w, link);
@@ -243,6 +262,7 @@ static void walk_call_links(struct writer *w, const struct rn_call *call)
 RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const struct rn_call *call)
 {
 	const struct rn_process *process = call->process;
+	const struct rn_site *site = rn_site_of(trace, call);
 	struct rn_span_head head = {
 		.trace_id = call->trace_id,
 		.span_id = call->span_id,
@@ -287,6 +307,8 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 		walk_arg(w, trace, call, arg);
 	walk_file_path(w, call);
 	walk_peer(w, call);
+	if (site)
+		walk_source(w, site);
 	if (unfinished)
 		attr_true(w, RN_KEY("renacer.unfinished"));
 	if (w->budget.cut || call->flags & RN_FLAG_TRUNCATED)

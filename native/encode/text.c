@@ -26,6 +26,8 @@ struct rn_text *rn_text_create(const struct rn_text_config *config)
 			text->column = RESULT_COLUMN_MAX;
 		text->realtime_anchor = config->realtime_anchor;
 		text->monotonic_anchor = config->monotonic_anchor;
+		text->site = config->site;
+		text->site_ctx = config->site_ctx;
 		text->live = 1;
 	}
 	return text;
@@ -252,9 +254,48 @@ static void put_head(struct line *line, const struct rn_call *call,
 	}
 }
 
-/* From the closing bracket to the end of the line. */
-static void put_tail(struct rn_text *text, struct line *line, const struct rn_call *call,
-		     bool unfinished)
+/* At most `max` bytes, the last ones: they tell more. */
+static void put_escaped(struct line *line, const char *text, size_t max)
+{
+	size_t len = strlen(text);
+
+	if (len > max)
+		text += len - max;
+	line->end =
+		rn_write_escaped(line->end, (const uint8_t *)text, len > max ? max : len, false);
+}
+
+/* Where the call was made: " [src/main.c:41 main]", of code without lines " [prog+0x1136 main]". */
+static void put_source(struct rn_text *text, struct line *line, const struct rn_call *call)
+{
+	const struct rn_site *site = text->site ? text->site(text->site_ctx, call) : NULL;
+	const char *slash;
+
+	if (!site || site->how == RN_SOURCE_NONE)
+		return;
+	PUT(line, " [");
+	if (*site->file) {
+		put_escaped(line, site->file, SOURCE_FILE_MAX);
+		PUT(line, ":");
+		line->end = rn_write_u64(line->end, site->line);
+	} else if (*site->module) {
+		slash = strrchr(site->module, '/');
+		put_escaped(line, slash ? slash + 1 : site->module, SOURCE_FILE_MAX);
+		PUT(line, "+");
+		line->end = rn_write_hex(line->end, site->offset);
+	} else {
+		PUT(line, "?");
+	}
+	if (*site->function) {
+		PUT(line, " ");
+		put_escaped(line, site->function, SOURCE_FUNCTION_MAX);
+	}
+	PUT(line, "]");
+}
+
+/* From the closing bracket to the result. */
+static void put_end(struct rn_text *text, struct line *line, const struct rn_call *call,
+		    bool unfinished)
 {
 	size_t column;
 
@@ -272,6 +313,20 @@ static void put_tail(struct rn_text *text, struct line *line, const struct rn_ca
 		put_duration(line, call);
 }
 
+/* From the closing bracket to the end of the line. */
+static void put_tail(struct rn_text *text, struct line *line, const struct rn_call *call,
+		     bool unfinished)
+{
+	put_end(text, line, call, unfinished);
+	put_source(text, line, call);
+}
+
+/* What the arguments and the place take. */
+static size_t room_for(const struct rn_text *text, const struct rn_call *call)
+{
+	return rn_call_room(call) + (text->site ? SOURCE_ROOM : 0);
+}
+
 static enum rn_hex hex_of(const struct rn_text *text)
 {
 	return (enum rn_hex)(text->flags >> RN_TEXT_HEX_SHIFT & 3);
@@ -283,7 +338,7 @@ static void enter_call(struct rn_text *text, struct rn_buf *buf, const struct rn
 	struct line line;
 
 	/* Without memory to remember it by, the call is printed whole when it is over. */
-	if (!thread || !rn_text_begin(text, buf, &line, call->tid, call->t0, rn_call_room(call)))
+	if (!thread || !rn_text_begin(text, buf, &line, call->tid, call->t0, room_for(text, call)))
 		return;
 	put_head(&line, call, thread);
 	thread->next_arg = (uint8_t)put_args(text, &line, call, 0, true);
@@ -311,7 +366,7 @@ void rn_text_enter(struct rn_text *text, struct rn_buf *buf, const struct rn_cal
 static bool begin_call(struct rn_text *text, struct rn_buf *buf, struct line *line,
 		       const struct rn_call *call, const struct text_thread *thread, bool second)
 {
-	size_t room = rn_call_room(call);
+	size_t room = room_for(text, call);
 
 	if (second && text->pending_tid == call->tid) {
 		if (!reserve(buf, line, room))

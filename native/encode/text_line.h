@@ -11,6 +11,9 @@
 
 struct rn_text {
 	unsigned flags;
+	/* As in struct rn_trace. */
+	const struct rn_site *(*site)(void *ctx, const struct rn_call *call);
+	void *site_ctx;
 	struct rn_style style;
 	uint32_t column;
 	uint64_t realtime_anchor, monotonic_anchor;
@@ -23,6 +26,11 @@ struct rn_text {
 	int32_t pending_tid;
 	size_t pending_column;
 };
+
+/* Of a call's place in the source, so much is shown. */
+#define SOURCE_FILE_MAX 512u
+#define SOURCE_FUNCTION_MAX 256u
+#define SOURCE_ROOM (4u * (SOURCE_FILE_MAX + SOURCE_FUNCTION_MAX) + 64u)
 
 /* A line in the making. */
 struct line {

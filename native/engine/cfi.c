@@ -4,10 +4,10 @@
 #include "renacer/cursor.h"
 
 #define ENTRY_MAX 8192u     /* bytes of an FDE or CIE that is read */
+#define PART 16384u         /* bytes of .eh_frame that are read at once */
+#define ENTRIES_MAX 200000u
 #define ROWS_KEPT 8u        /* DW_CFA_remember_state */
 #define STEPS_MAX 4096u     /* instructions of one FDE */
-#define EXPRESSION_MAX 64u  /* bytes */
-#define VALUES_MAX 16u      /* on an expression's stack */
 
 enum {
 	PE_OMIT = 0xff,
@@ -34,24 +34,17 @@ struct cie {
 	uint64_t program; /* its instructions: offset in its entry… */
 };
 
-static bool read_inside(const struct cfi_memory *memory, const struct cfi_table *table,
-			uint64_t addr, void *to, size_t len)
-{
-	return addr >= table->low && addr < table->high && len <= table->high - addr &&
-	       memory->read(memory->from, addr, to, len);
-}
-
 /* A whole FDE or CIE; its length's four bytes are not in `bytes`. */
 static bool read_entry(const struct cfi_memory *memory, const struct cfi_table *table,
 		       uint64_t addr, struct entry *entry)
 {
 	uint32_t len;
 
-	if (!read_inside(memory, table, addr, &len, sizeof(len)) || len < 4 || len > ENTRY_MAX)
+	if (!rn_cfi_read(memory, table, addr, &len, sizeof(len)) || len < 4 || len > ENTRY_MAX)
 		return false;
 	entry->at = addr + sizeof(len);
 	entry->len = len;
-	return read_inside(memory, table, entry->at, entry->bytes, len);
+	return rn_cfi_read(memory, table, entry->at, entry->bytes, len);
 }
 
 static uint64_t address_of(const struct entry *entry, const struct rn_cursor *c)
@@ -173,7 +166,7 @@ static uint64_t find_fde(const struct cfi_memory *memory, const struct cfi_table
 	int32_t pair[2] = {0, 0};
 	struct rn_cursor c;
 
-	if (!table->header || !read_inside(memory, table, table->header, head.bytes, head.len))
+	if (!rn_cfi_read(memory, table, table->header, head.bytes, head.len))
 		return 0;
 	c = rn_cursor_over(head.bytes, head.len);
 	/* Version 1; .eh_frame by 4 bytes of any kind; a count of 4; pairs relative to here. */
@@ -189,7 +182,7 @@ static uint64_t find_fde(const struct cfi_memory *memory, const struct cfi_table
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
 
-		if (!read_inside(memory, table, entries + middle * sizeof(pair), pair,
+		if (!rn_cfi_read(memory, table, entries + middle * sizeof(pair), pair,
 				 sizeof(pair)))
 			return 0;
 		if (table->header + (uint64_t)(int64_t)pair[0] <= pc)
@@ -197,10 +190,69 @@ static uint64_t find_fde(const struct cfi_memory *memory, const struct cfi_table
 		else
 			high = middle;
 	}
-	if (low == 0 || !read_inside(memory, table, entries + (low - 1) * sizeof(pair), pair,
-				     sizeof(pair)))
+	if (low == 0 ||
+	    !rn_cfi_read(memory, table, entries + (low - 1) * sizeof(pair), pair, sizeof(pair)))
 		return 0;
 	return table->header + (uint64_t)(int64_t)pair[1];
+}
+
+/* Part of .eh_frame, as it is looked through. */
+struct part {
+	uint8_t bytes[PART];
+	uint64_t at;
+	size_t len;
+};
+
+static bool read_part(const struct cfi_memory *memory, const struct cfi_table *table,
+		      struct part *part, uint64_t addr, void *to, size_t len)
+{
+	uint64_t left = table->frames + table->frames_size - addr;
+
+	if (left < len)
+		return false;
+	if (addr < part->at || addr + len > part->at + part->len) {
+		part->at = addr;
+		part->len = left < sizeof(part->bytes) ? (size_t)left : sizeof(part->bytes);
+		if (!rn_cfi_read(memory, table, addr, part->bytes, part->len)) {
+			part->len = 0;
+			return false;
+		}
+	}
+	memcpy(to, part->bytes + (addr - part->at), len);
+	return true;
+}
+
+/* The same without a table: one entry after the other. */
+static uint64_t seek_fde(const struct cfi_memory *memory, const struct cfi_table *table,
+			 uint64_t pc)
+{
+	uint64_t at = table->frames, owner = 0;
+	struct part part = {.len = 0};
+	struct entry entry;
+	struct cie cie = {.encoding = 0};
+	uint8_t head[24];
+	bool known = false;
+
+	for (unsigned n = 0; n < ENTRIES_MAX && read_part(memory, table, &part, at, head, 8); n++) {
+		struct rn_cursor c = rn_cursor_over(head, sizeof(head));
+		uint64_t len = rn_cursor_unsigned(&c, 4), back = rn_cursor_unsigned(&c, 4), from;
+
+		if (len < 4 || len >= 0xfffffff0)
+			return 0;
+		if (back && read_part(memory, table, &part, at, head, sizeof(head))) {
+			if (owner != at + 4 - back) {
+				owner = at + 4 - back;
+				known = read_entry(memory, table, owner, &entry) &&
+					parse_cie(&entry, &cie);
+			}
+			from = encoded_value(&c, cie.encoding, at + 8, 0);
+			if (known && !c.bad && pc >= from &&
+			    pc - from < plain_value(&c, cie.encoding))
+				return at;
+		}
+		at += 4 + len;
+	}
+	return 0;
 }
 
 /* The machine that runs the instructions up to `pc`. */
@@ -232,7 +284,7 @@ static struct cfi_rule expression(struct machine *m, struct rn_cursor *c, enum c
 	uint64_t len = rn_cursor_uleb(c);
 	uint64_t from = address_of(m->entry, c) - m->table->low;
 
-	if (!rn_cursor_take(c, len) || len > EXPRESSION_MAX || from > INT32_MAX)
+	if (!rn_cursor_take(c, len) || len > CFI_EXPRESSION_MAX || from > INT32_MAX)
 		m->failed = true;
 	return (struct cfi_rule){.how = (uint8_t)how, .len = (uint8_t)len, .n = (int32_t)from};
 }
@@ -246,8 +298,7 @@ static void set_cfa(struct machine *m, uint64_t reg, int64_t n)
 {
 	if (reg >= CFI_REGS || n < INT32_MIN || n > INT32_MAX)
 		m->failed = true;
-	m->row.cfa =
-		(struct cfi_rule){.how = CFI_IS, .reg = (uint16_t)reg, .n = (int32_t)n};
+	m->row.cfa = (struct cfi_rule){.how = CFI_IS, .reg = (uint16_t)reg, .n = (int32_t)n};
 }
 
 /* Whether the row for `pc` is complete. */
@@ -386,12 +437,14 @@ static bool run(struct machine *m, struct rn_cursor c)
 bool rn_cfi_find(const struct cfi_memory *memory, const struct cfi_table *table, uint64_t pc,
 		 struct cfi_row *row)
 {
-	uint64_t addr = find_fde(memory, table, pc), size;
+	uint64_t addr = table->header ? find_fde(memory, table, pc) : 0, size;
 	struct machine m = {.table = table, .pc = pc};
 	struct entry fde, owner;
 	struct rn_cursor c;
 	struct cie cie;
 
+	if (!table->header && table->frames)
+		addr = seek_fde(memory, table, pc);
 	if (!addr || !read_entry(memory, table, addr, &fde))
 		return false;
 	c = rn_cursor_over(fde.bytes, fde.len);
@@ -421,198 +474,4 @@ bool rn_cfi_find(const struct cfi_memory *memory, const struct cfi_table *table,
 		return false;
 	*row = m.row;
 	return true;
-}
-
-struct stack {
-	uint64_t values[VALUES_MAX];
-	unsigned n;
-	bool bad;
-};
-
-static void push(struct stack *s, uint64_t value)
-{
-	if (s->n == VALUES_MAX)
-		s->bad = true;
-	else
-		s->values[s->n++] = value;
-}
-
-static uint64_t pop(struct stack *s)
-{
-	if (s->n == 0) {
-		s->bad = true;
-		return 0;
-	}
-	return s->values[--s->n];
-}
-
-/* What takes two values; `a` was pushed first. */
-static bool binary(struct stack *s, uint8_t op)
-{
-	uint64_t b, a;
-
-	if (!(op == 0x1a || op == 0x1c || op == 0x1e || (op >= 0x21 && op <= 0x22) ||
-	      (op >= 0x24 && op <= 0x25) || (op >= 0x29 && op <= 0x2e)))
-		return false;
-	b = pop(s);
-	a = pop(s);
-	switch (op) {
-	case 0x1a:
-		push(s, a & b);
-		break;
-	case 0x1c:
-		push(s, a - b);
-		break;
-	case 0x1e:
-		push(s, a * b);
-		break;
-	case 0x21:
-		push(s, a | b);
-		break;
-	case 0x22:
-		push(s, a + b);
-		break;
-	case 0x24:
-		push(s, b < 64 ? a << b : 0);
-		break;
-	case 0x25:
-		push(s, b < 64 ? a >> b : 0);
-		break;
-	case 0x29:
-		push(s, a == b);
-		break;
-	case 0x2a:
-		push(s, (int64_t)a >= (int64_t)b);
-		break;
-	case 0x2b:
-		push(s, (int64_t)a > (int64_t)b);
-		break;
-	case 0x2c:
-		push(s, (int64_t)a <= (int64_t)b);
-		break;
-	case 0x2d:
-		push(s, (int64_t)a < (int64_t)b);
-		break;
-	default:
-		push(s, a != b);
-	}
-	return true;
-}
-
-static void operation(const struct cfi_memory *memory, const struct cfi_frame *frame,
-		      struct stack *s, struct rn_cursor *c)
-{
-	uint8_t op = (uint8_t)rn_cursor_unsigned(c, 1);
-	uint64_t value = 0;
-
-	if (op >= 0x30 && op <= 0x4f) { /* lit */
-		push(s, op - 0x30u);
-	} else if (op >= 0x70 && op <= 0x8f) { /* breg */
-		value = (uint64_t)rn_cursor_sleb(c);
-		if (op - 0x70u >= CFI_REGS)
-			s->bad = true;
-		else
-			push(s, frame->regs[op - 0x70u] + value);
-	} else if (op >= 0x08 && op <= 0x0f) { /* const1u, 1s, … 8s */
-		unsigned len = 1u << (op - 8) / 2;
-
-		push(s, op & 1 ? (uint64_t)rn_cursor_signed(c, len) : rn_cursor_unsigned(c, len));
-	} else if (op == 0x06) { /* deref */
-		if (!memory->read(memory->from, pop(s), &value, sizeof(value)))
-			s->bad = true;
-		push(s, value);
-	} else if (op == 0x10 || op == 0x11) { /* constu, consts */
-		push(s, rn_cursor_leb(c, op == 0x11));
-	} else if (op == 0x12) { /* dup */
-		value = pop(s);
-		push(s, value);
-		push(s, value);
-	} else if (op == 0x23) { /* plus_uconst */
-		value = rn_cursor_uleb(c);
-		push(s, pop(s) + value);
-	} else if (!binary(s, op)) {
-		s->bad = true;
-	}
-}
-
-/* No operation jumps: it ends. */
-static bool evaluate(const struct cfi_memory *memory, const struct cfi_table *table,
-		     const struct cfi_frame *frame, const struct cfi_rule *rule, uint64_t first,
-		     unsigned pushed, uint64_t *value)
-{
-	uint8_t bytes[EXPRESSION_MAX];
-	struct stack s = {.n = 0};
-	struct rn_cursor c = rn_cursor_over(bytes, rule->len);
-
-	if (!read_inside(memory, table, table->low + (uint64_t)rule->n, bytes, rule->len))
-		return false;
-	if (pushed)
-		push(&s, first);
-	while (!s.bad && !c.bad && rn_cursor_left(&c))
-		operation(memory, frame, &s, &c);
-	*value = pop(&s);
-	return !s.bad && !c.bad;
-}
-
-/* A register in the caller's frame; false: it cannot be known. */
-static bool restored(const struct cfi_memory *memory, const struct cfi_table *table,
-		     const struct cfi_frame *frame, const struct cfi_rule *rule, unsigned reg,
-		     uint64_t cfa, uint64_t *value)
-{
-	uint64_t at;
-
-	switch ((enum cfi_how)rule->how) {
-	case CFI_SAME:
-		*value = reg == CFI_SP ? cfa : frame->regs[reg];
-		return true;
-	case CFI_AT:
-		at = cfa + (uint64_t)(int64_t)rule->n;
-		return memory->read(memory->from, at, value, sizeof(*value));
-	case CFI_IS:
-		*value = cfa + (uint64_t)(int64_t)rule->n;
-		return true;
-	case CFI_REGISTER:
-		if (rule->n < 0 || rule->n >= (int32_t)CFI_REGS)
-			return false;
-		*value = frame->regs[rule->n];
-		return true;
-	case CFI_AT_EXPR:
-		return evaluate(memory, table, frame, rule, cfa, 1, &at) &&
-		       memory->read(memory->from, at, value, sizeof(*value));
-	case CFI_IS_EXPR:
-		return evaluate(memory, table, frame, rule, cfa, 1, value);
-	case CFI_UNDEFINED:
-		break;
-	}
-	return false;
-}
-
-enum cfi_step rn_cfi_step(const struct cfi_memory *memory, const struct cfi_table *table,
-			  const struct cfi_row *row, struct cfi_frame *frame)
-{
-	struct cfi_frame caller = {.exact = row->signal};
-	uint64_t cfa;
-
-	if (row->rules[row->return_reg].how == CFI_UNDEFINED)
-		return CFI_OUTERMOST;
-	if (row->cfa.how == CFI_IS_EXPR) {
-		if (!evaluate(memory, table, frame, &row->cfa, 0, 0, &cfa))
-			return CFI_FAILED;
-	} else {
-		cfa = frame->regs[row->cfa.reg] + (uint64_t)(int64_t)row->cfa.n;
-	}
-	/* A stack grows downwards: else frames could lead in a circle. A handler may have its own. */
-	if (!row->signal && cfa < frame->regs[CFI_SP])
-		return CFI_FAILED;
-	for (unsigned reg = 0; reg < CFI_REGS; reg++)
-		if (!restored(memory, table, frame, &row->rules[reg], reg, cfa,
-			      &caller.regs[reg]) &&
-		    (reg == row->return_reg || reg == CFI_SP))
-			return CFI_FAILED;
-	caller.pc = caller.regs[row->return_reg];
-#if defined(__aarch64__)
-	caller.pc &= (1ull << 48) - 1; /* without the signature */
-#endif
-	*frame = caller;
-	return caller.pc ? CFI_CALLER : CFI_OUTERMOST;
 }

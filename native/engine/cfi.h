@@ -29,10 +29,21 @@ struct cfi_memory {
 
 /* Where a mapped file has its information: nothing outside [low, high) is read for it. */
 struct cfi_table {
-	uint64_t header; /* .eh_frame_hdr; 0 = there is none */
+	uint64_t header; /* .eh_frame_hdr; 0 = there is none… */
 	uint64_t header_size;
+	uint64_t frames; /* …then .eh_frame itself, which is looked through; 0 = nor that */
+	uint64_t frames_size;
 	uint64_t low, high;
 };
+
+static inline bool rn_cfi_read(const struct cfi_memory *memory, const struct cfi_table *table,
+			       uint64_t addr, void *to, size_t len)
+{
+	return addr >= table->low && addr < table->high && len <= table->high - addr &&
+	       memory->read(memory->from, addr, to, len);
+}
+
+#define CFI_EXPRESSION_MAX 64u /* bytes */
 
 enum cfi_how {
 	CFI_SAME = 0,

@@ -63,6 +63,13 @@ static bool is_library(const char *path)
 	return false;
 }
 
+static bool is_loader(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && has_stem(name + 1, "ld");
+}
+
 struct line {
 	uint64_t from, to, offset, inode;
 	unsigned major, minor;
@@ -116,6 +123,7 @@ static struct module *new_module(struct rn_engine *e, const struct line *line)
 	module->number = ++e->unwinder->modules;
 	module->anonymous = !file;
 	module->library = is_library(module->path);
+	module->loader = is_loader(module->path);
 	module->major = line->major;
 	module->minor = line->minor;
 	module->inode = line->inode;
@@ -291,6 +299,8 @@ static void take_headers(struct rn_engine *e, const struct task *task, const str
 		    read_at(e, task, code->base + at, notes, len))
 			take_notes(module, notes, len);
 	}
+	if (!module->header)
+		rn_find_frames(task->tid, module, first);
 	/* Addresses that wrap around are nobody's. */
 	if (module->end > UINT64_MAX - code->base)
 		module->end = 0;

@@ -2,7 +2,7 @@
 /*
  * Which code is mapped where in an address space, and what is known of the files that it is
  * from. Read from /proc/PID/maps when code is met that is not known, and anew once a file's
- * code was mapped; the files themselves are never opened.
+ * code was mapped; the files themselves are not opened, but for programs without a table of their frames.
  */
 #ifndef RENACER_CODE_MAP_H
 #define RENACER_CODE_MAP_H
@@ -19,13 +19,14 @@ struct module {
 	uint32_t number; /* never used again */
 	bool looked;     /* the rest is known */
 	bool library;    /* the C library, its loader, the vDSO: nobody's own code */
+	bool loader;
 	bool anonymous;
 	uint32_t major, minor;
 	uint64_t inode;
 	uint8_t id_len;
 	uint8_t id[RN_BUILD_ID_MAX];
 	/* Relative to where its first byte is mapped. */
-	uint64_t header, header_size, end;
+	uint64_t header, header_size, frames, frames_size, end;
 	char *path;
 };
 
@@ -51,6 +52,9 @@ struct code *rn_code_at(struct rn_engine *e, const struct task *task, struct cod
 			uint64_t pc);
 /* Of a mapped file, by its headers in memory. */
 void rn_module_look(struct rn_engine *e, const struct task *task, const struct code *code);
+/* frame_section.c: where a program that has no table of its .eh_frame has that; its first byte is
+   at `first` by its own count. */
+void rn_find_frames(int tid, struct module *module, uint64_t first);
 /* A call has returned that may have mapped code. */
 void rn_code_after_call(struct code_map *map, const struct task *task, int64_t result);
 void rn_code_map_free(struct code_map *map);

@@ -117,22 +117,62 @@ static const struct cfi_row *row_at(struct rn_engine *e, const struct cfi_memory
 	return place->row.known ? &place->row : NULL;
 }
 
-static enum cfi_step step(struct window *window, const struct code *code, struct cfi_frame *frame)
+#if defined(__x86_64__)
+#define LEAF_MAX 512u /* bytes from the beginning of such a function to its system call */
+
+/*
+ * Where the C library makes threads and processes it has no rules, for they would not hold in the
+ * child. Nothing is on the stack there but the return address: it is one if the call before it
+ * leads to a place just before this one.
+ */
+static enum cfi_step leave_leaf(struct window *window, struct cfi_frame *frame)
+{
+	uint64_t back;
+	uint8_t call[5];
+	int32_t distance;
+
+	if (!read_stack(window, frame->regs[CFI_SP], &back, sizeof(back)) ||
+	    !read_rules(window, back - sizeof(call), call, sizeof(call)) || call[0] != 0xe8)
+		return CFI_FAILED;
+	memcpy(&distance, call + 1, sizeof(distance));
+	if (frame->pc - (back + (uint64_t)(int64_t)distance) > LEAF_MAX)
+		return CFI_FAILED;
+	frame->pc = back;
+	frame->regs[CFI_SP] += sizeof(back);
+	return CFI_CALLER;
+}
+#else
+static enum cfi_step leave_leaf(struct window *window, struct cfi_frame *frame)
+{
+	(void)window, (void)frame;
+	return CFI_FAILED;
+}
+#endif
+
+static enum cfi_step step(struct window *window, const struct code *code, struct cfi_frame *frame,
+			  bool may_be_leaf)
 {
 	const struct module *module = code->module;
 	struct cfi_memory rules = {read_rules, window}, stack = {read_stack, window};
 	struct cfi_table table = {
-		.header = code->base + module->header,
+		.header = module->header ? code->base + module->header : 0,
 		.header_size = module->header_size,
+		.frames = module->frames ? code->base + module->frames : 0,
+		.frames_size = module->frames_size,
 		.low = code->base,
 		.high = code->base + module->end,
 	};
 	const struct cfi_row *row;
 
-	if (!code->base || !module->header || !module->end)
+	if (!code->base || !(module->header || module->frames) || !module->end)
 		return CFI_FAILED;
 	row = row_at(window->e, &rules, &table, code, frame->pc - !frame->exact);
-	return row ? rn_cfi_step(&stack, &table, row, frame) : CFI_FAILED;
+	if (row)
+		return rn_cfi_step(&stack, &table, row, frame);
+	/* What the loader has no rules for is where it begins. */
+	if (module->loader)
+		return CFI_OUTERMOST;
+	return may_be_leaf ? leave_leaf(window, frame) : CFI_FAILED;
 }
 
 struct found {
@@ -178,7 +218,8 @@ static void follow(struct window *window, struct code_map *map, struct cfi_frame
 			if (map->has_libc || found->head.count == RN_SOURCE_PLACES)
 				return;
 		}
-		next = step(window, code, frame);
+		next = step(window, code, frame,
+			    i == 0 && (code->module->library || !map->has_libc));
 		if (next == CFI_OUTERMOST && found->head.count == 0)
 			found->head.how = RN_SOURCE_NONE;
 		if (next != CFI_CALLER)

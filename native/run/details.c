@@ -10,6 +10,7 @@
 #include "renacer/api.h"
 #include "renacer/content.h"
 #include "spans/summary_private.h"
+#include "symbols/sites.h"
 
 #include "places.h"
 
@@ -21,7 +22,10 @@ struct named {
 struct details {
 	struct rn_interpreter *interpreter; /* NULL once finished */
 	struct allowance *allowance;
+	struct rn_sites *sites;
 	struct column rows;  /* rn_replay_detail */
+	struct column sources; /* rn_replay_source */
+	struct column of_site; /* uint32_t by the site's id: its row, 0 = none yet */
 	struct column held;  /* uint64_t a thread: the object of its call's descriptor */
 	struct column named; /* by the object's number */
 	struct texts texts;
@@ -46,7 +50,8 @@ static const struct {
 	{"pselect6_time64", 4, true},
 };
 
-struct details *rn_details_create(struct rn_interpreter *in, struct allowance *allowance)
+struct details *rn_details_create(struct rn_interpreter *in, struct rn_sites *sites,
+				  struct allowance *allowance)
 {
 	struct details *details = calloc(1, sizeof(*details));
 
@@ -54,6 +59,9 @@ struct details *rn_details_create(struct rn_interpreter *in, struct allowance *a
 		return NULL;
 	details->interpreter = in;
 	details->allowance = allowance;
+	details->sites = sites;
+	details->sources.size = sizeof(rn_replay_source);
+	details->of_site.size = sizeof(uint32_t);
 	details->rows.size = sizeof(rn_replay_detail);
 	details->held.size = sizeof(uint64_t);
 	details->named.size = sizeof(struct named);
@@ -73,8 +81,9 @@ void rn_details_finish(struct details *details)
 	rn_texts_finish(&details->texts, details->allowance);
 	free(details->held.rows);
 	free(details->named.rows);
-	details->held.rows = details->named.rows = NULL;
-	details->held.n = details->named.n = 0;
+	free(details->of_site.rows);
+	details->held.rows = details->named.rows = details->of_site.rows = NULL;
+	details->held.n = details->named.n = details->of_site.n = 0;
 }
 
 void rn_details_destroy(struct details *details)
@@ -84,6 +93,8 @@ void rn_details_destroy(struct details *details)
 	free(details->rows.rows);
 	free(details->held.rows);
 	free(details->named.rows);
+	free(details->of_site.rows);
+	free(details->sources.rows);
 	rn_texts_deinit(&details->texts);
 	free(details);
 }
@@ -259,6 +270,43 @@ static void set_content(const struct details *details, const struct rn_call *cal
 	memcpy(row->hash, content.lanes, sizeof(row->hash));
 }
 
+static uint32_t text_row(struct details *details, const char *text)
+{
+	return rn_texts_row(&details->texts, details->allowance, text, strlen(text));
+}
+
+/* Where a call was made: a row for each place; 0: not recorded, or no memory. */
+static uint32_t source_of(struct details *details, const struct rn_call *call)
+{
+	const struct rn_site *site = rn_sites_look(details->sites, call);
+	rn_replay_source *row;
+	uint32_t *known = NULL;
+
+	if (!site)
+		return 0;
+	if (site->id) {
+		known = row_at(details, &details->of_site, site->id);
+		if (!known || *known)
+			return known ? *known : 0;
+	}
+	if (details->sources.n >= UINT32_MAX ||
+	    !rn_rows_add(details->allowance, &details->sources, details->sources.n ? 1 : 2))
+		return 0;
+	row = (rn_replay_source *)(void *)details->sources.rows + details->sources.n - 1;
+	*row = (rn_replay_source){
+		.offset = site->offset,
+		.path = text_row(details, site->path),
+		.file = text_row(details, site->file),
+		.function = text_row(details, site->function),
+		.module = text_row(details, site->module),
+		.line = site->line,
+		.how = site->how,
+	};
+	if (known)
+		*known = (uint32_t)details->sources.n - 1;
+	return (uint32_t)details->sources.n - 1;
+}
+
 bool rn_details_add(struct details *details, const struct rn_call *call, uint32_t thread)
 {
 	rn_replay_detail *row = rn_rows_add(details->allowance, &details->rows, 1);
@@ -270,6 +318,7 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 	row->path = path_of(details, call);
 	row->other_path = other_path(details, call);
 	row->peer = peer_of(details, call);
+	row->source = source_of(details, call);
 	row->fd = descriptor_of(call->desc, call->args);
 	if (made) {
 		row->fd = (int32_t)call->result;
@@ -291,6 +340,11 @@ void rn_details_drop(struct details *details)
 const struct column *rn_details_rows(const struct details *details)
 {
 	return &details->rows;
+}
+
+const struct column *rn_details_sources(const struct details *details)
+{
+	return &details->sources;
 }
 
 const struct texts *rn_details_texts(const struct details *details)

@@ -11,8 +11,11 @@
 
 struct details;
 
-/* Borrows both. NULL: no memory. */
-struct details *rn_details_create(struct rn_interpreter *in, struct allowance *allowance);
+struct rn_sites;
+
+/* Borrows all. NULL: no memory. */
+struct details *rn_details_create(struct rn_interpreter *in, struct rn_sites *sites,
+				  struct allowance *allowance);
 void rn_details_destroy(struct details *details);
 /* A record, before the interpreter has it: what its call's descriptor means at its entry. `thread`:
    RN_NO_PLACE = not known. */
@@ -24,6 +27,8 @@ void rn_details_drop(struct details *details);
 /* The interpreter is gone. */
 void rn_details_finish(struct details *details);
 const struct column *rn_details_rows(const struct details *details);
+/* rn_replay_source; the first is empty. */
+const struct column *rn_details_sources(const struct details *details);
 const struct texts *rn_details_texts(const struct details *details);
 
 #endif

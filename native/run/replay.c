@@ -10,6 +10,7 @@
 #include "listed.h"
 #include "places.h"
 #include "run_private.h"
+#include "symbols/sites.h"
 
 /* Of a process. */
 struct peak {
@@ -26,6 +27,7 @@ struct rn_replay {
 	struct places places; /* of the threads that live */
 	struct allowance allowance;
 	struct details *details; /* NULL: not asked for */
+	struct rn_sites *sites;  /* NULL: nobody asks for them */
 	struct listed listed;
 	uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 };
@@ -230,23 +232,32 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 	return NULL;
 }
 
+static bool want_sites(rn_replay *replay)
+{
+	if (!replay->sites)
+		replay->sites = rn_sites_create();
+	return replay->sites != NULL;
+}
+
 int rn_replay_want_details(rn_replay *replay)
 {
-	if (replay->details || replay->calls.n || !replay->interpreter)
+	if (replay->details || replay->calls.n || !replay->interpreter || !want_sites(replay))
 		return 0;
-	replay->details = rn_details_create(replay->interpreter, &replay->allowance);
+	replay->details = rn_details_create(replay->interpreter, replay->sites, &replay->allowance);
 	return replay->details != NULL;
 }
 
 int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
 			   uint32_t string_limit)
 {
-	if (replay->listed.wanted || replay->calls.n || !replay->interpreter)
+	if (replay->listed.wanted || replay->calls.n || !replay->interpreter || !want_sites(replay))
 		return 0;
 	rn_buf_init(&replay->listed.buf);
 	replay->listed.trace = (struct rn_trace){.realtime_anchor = realtime_anchor,
 						 .monotonic_anchor = monotonic_anchor,
-						 .string_limit = string_limit};
+						 .string_limit = string_limit,
+						 .site = rn_sites_hook,
+						 .site_ctx = replay->sites};
 	replay->listed.wanted = true;
 	return 1;
 }
@@ -438,6 +449,7 @@ void rn_replay_free(rn_replay *replay)
 	free(replay->names.rows);
 	free(replay->peaks.rows);
 	rn_details_destroy(replay->details);
+	rn_sites_destroy(replay->sites);
 	if (replay->listed.wanted)
 		rn_buf_deinit(&replay->listed.buf);
 	rn_places_deinit(&replay->places);
@@ -480,6 +492,13 @@ const rn_replay_detail *rn_replay_details(const rn_replay *replay, uint64_t *n)
 	const struct column none = {0};
 
 	return rows_of(replay->details ? rn_details_rows(replay->details) : &none, n);
+}
+
+const rn_replay_source *rn_replay_sources(const rn_replay *replay, uint64_t *n)
+{
+	const struct column none = {0};
+
+	return rows_of(replay->details ? rn_details_sources(replay->details) : &none, n);
 }
 
 const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n)

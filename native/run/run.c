@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "symbols/sites.h"
+
 #include "run_private.h"
 
 uint64_t rn_now(void)
@@ -58,6 +60,7 @@ static bool make_engine(rn_run *run)
 		.describe_fds = config->describe_fds,
 		.hashes = config->hashes != 0,
 		.peaks = config->peaks != 0,
+		.source = config->source != 0,
 		.propagate = config->propagate != 0,
 		.lamport_seed = config->lamport_seed,
 		.application = tells_causes && !(config->disable & RN_NO_APPLICATION),
@@ -167,6 +170,14 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		.monotonic_anchor = config->monotonic_anchor,
 		.string_limit = config->string_limit,
 	};
+	/* Records keep places, whoever reads them looks for names. */
+	if (config->source && config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {
+		run->sites = rn_sites_create();
+		if (!run->sites)
+			goto no_memory;
+		run->trace.site = rn_sites_hook;
+		run->trace.site_ctx = run->sites;
+	}
 	if (rn_sinks_init(run) < 0)
 		goto no_memory;
 	if (make_ring(run) < 0) {
@@ -466,6 +477,7 @@ void rn_run_free(rn_run *run)
 	rn_interpreter_destroy(run->interpreter);
 	rn_engine_destroy(run->engine);
 	rn_sinks_deinit(run);
+	rn_sites_destroy(run->sites);
 	rn_ring_deinit(&run->ring_read);
 	rn_ring_deinit(&run->ring);
 	pthread_cond_destroy(&run->changed);

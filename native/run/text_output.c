@@ -99,6 +99,8 @@ bool rn_text_out_init(struct rn_run *run, struct text_out *out)
 		.column = run->config.text_column,
 		.realtime_anchor = run->config.realtime_anchor,
 		.monotonic_anchor = run->config.monotonic_anchor,
+		.site = run->trace.site,
+		.site_ctx = run->trace.site_ctx,
 	};
 
 	out->fd = run->config.text_fd;

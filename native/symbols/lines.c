@@ -122,8 +122,8 @@ static enum row_kind standard(struct rows *rows, uint8_t op)
 		rows->row.file = rn_cursor_uleb(c);
 		break;
 	case 0x08: /* const_add_pc */
-		rows->row.address += (uint64_t)((255 - unit->opcode_base) / unit->line_range) *
-				     unit->min_length;
+		rows->row.address +=
+			(uint64_t)((255 - unit->opcode_base) / unit->line_range) * unit->min_length;
 		break;
 	case 0x09: /* fixed_advance_pc */
 		rows->row.address += rn_cursor_unsigned(c, 2);
@@ -147,10 +147,10 @@ static enum row_kind next_row(struct rows *rows)
 		if (op >= unit->opcode_base) {
 			unsigned special = op - unit->opcode_base;
 
-			rows->row.address += (uint64_t)(special / unit->line_range) *
-					     unit->min_length;
-			rows->row.line += (uint32_t)(unit->line_base +
-						     (int)(special % unit->line_range));
+			rows->row.address +=
+				(uint64_t)(special / unit->line_range) * unit->min_length;
+			rows->row.line +=
+				(uint32_t)(unit->line_base + (int)(special % unit->line_range));
 			return ROW_LINE;
 		}
 		kind = op ? standard(rows, op) : extended(rows);
@@ -286,8 +286,8 @@ static void take_form(const struct elf_file *file, const struct unit *unit, stru
 	case FORM_LINE_STRP:
 		value = rn_cursor_unsigned(c, unit->offset_size);
 		if (name && !c->bad)
-			name->known = rn_elf_string(file, part, value, name->text,
-						    sizeof(name->text));
+			name->known =
+				rn_elf_string(file, part, value, name->text, sizeof(name->text));
 		return;
 	case 0x0b: /* data1 */
 	case 0x25: /* strx1 */

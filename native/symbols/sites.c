@@ -197,9 +197,8 @@ static void ask(const struct source_file *file, const uint64_t *places, unsigned
 		   open_same(file->debug, file, true, &debug);
 	for (unsigned i = 0; i < n && !answer->has_line; i++) {
 		address = rn_elf_address(&elf, places[i]);
-		answer->has_line =
-			address && rn_lines_find(separate ? &debug : &elf, &file->lines, address,
-						 &answer->found);
+		answer->has_line = address && rn_lines_find(separate ? &debug : &elf, &file->lines,
+							    address, &answer->found);
 		if (answer->has_line)
 			answer->place = places[i];
 	}
@@ -256,6 +255,7 @@ static struct site *make(struct rn_sites *sites, const struct rn_piece *piece,
 	memcpy(site->key, rn_piece_data(piece), piece->len);
 	memcpy(site->key + module, path, source->path_len);
 	site->site = (struct rn_site){
+		.id = ++sites->n_sites,
 		.how = source->how,
 		.module = (const char *)site->key + module,
 		.path = "",
@@ -278,6 +278,7 @@ static struct site *make(struct rn_sites *sites, const struct rn_piece *piece,
 	}
 	if (site->function)
 		site->site.function = site->function;
+	sites->memory += room + strlen(site->site.path) + strlen(site->site.function);
 	return site;
 }
 
@@ -321,14 +322,13 @@ const struct rn_site *rn_sites_look(struct rn_sites *sites, const struct rn_call
 		if (site->key_len == piece->len &&
 		    memcmp(site->key, rn_piece_data(piece), piece->len) == 0)
 			return &site->site;
-	if (sites->n_sites == SITES_MAX)
+	if (sites->n_sites == SITES_MAX || sites->memory > MEMORY_MAX)
 		return beyond(sites, &source, places, path);
 	site = make(sites, piece, &source, places, path);
 	if (!site)
 		return beyond(sites, &source, places, path);
 	site->next = *bucket;
 	*bucket = site;
-	sites->n_sites++;
 	return &site->site;
 }
 

@@ -263,6 +263,8 @@ def _output_options(add: Callable[..., None]) -> None:
         " full")  # fmt: skip
     add("--decode-fds", metavar="SET", nargs="?", const="path",
         help="the same, of SET only: path, socket, dev, pidfd, all, none")  # fmt: skip
+    add("--source", action="store_true",
+        help="show where in the source calls are made: [src/main.c:41 main]")  # fmt: skip
     add("-a", "--columns", metavar="N", default="40", help="column where results start (40)")
     add("-r", "--relative-timestamps", action="store_true", help="time since the line before")
     add("-t", "--absolute-timestamps", action="count", default=0,

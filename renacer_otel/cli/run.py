@@ -162,6 +162,8 @@ def _session(
     if chosen is not None:
         options.choose("--format", chosen, options.FORMATS)
     given.plan = plan = summaries.plan(given, chosen)
+    if given.source and (chosen == "csv" or (plan and plan.only)):
+        raise UsageError("--source: neither rows nor counts show it; use text, json or otlp-json")
     if chosen in ("record", "otlp-json") and given.output is None:
         raise UsageError(f"--format {chosen} needs a file: add -o FILE")
     if given.capture is not None:
@@ -261,6 +263,8 @@ def _check_python(given: argparse.Namespace) -> None:
         raise UsageError("--engine python traces what it starts itself; leave out -D")
     if text_options.described_fds(given):
         raise UsageError("--engine python does not look up descriptors; leave out -y, --decode-fds")
+    if given.source:
+        raise UsageError("--engine python does not look for sources; leave out --source")
     if given.cpu == "share":
         raise UsageError("--engine python does not choose CPUs; leave out --cpu share")
     from renacer_otel.engine.python_require import require
@@ -298,6 +302,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         describe_fds=text_options.described_fds(given),
         hashes="hashes" in (given.capture or "").split(","),
         peaks="rss" in (given.capture or "").split(","),
+        source=given.source,
         follow=not given.no_follow,
         max_depth=_max_depth(given),
         seccomp=seccomp,

@@ -51,6 +51,7 @@ class Tuning(NamedTuple):
     describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
     hashes: bool = False  # records of what is written or sent carry its hash
     peaks: bool = False  # ends of programs tell how much memory they had resident
+    source: bool = False  # where in the source calls are made
     follow: bool = True
     max_depth: int = ALL_DEPTHS  # generations of processes below the command
     seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
@@ -386,6 +387,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         kept.objects.append(groups)
         raw.groups, raw.group_count = groups, len(user.groups)
     raw.string_limit = tuning.string_limit
+    raw.source = tuning.source
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
     raw.peaks = tuning.peaks
     raw.hashes = tuning.hashes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -80,8 +80,21 @@ DETAIL = np.dtype(
         ("fd", "<i4"),
         ("content", "<u4"),
         ("polls", "<u4"),
+        ("source", "<u4"),
+        ("zero", "<u4"),
         ("hashed", "<u8"),
         ("hash", "<u8", (2,)),
+    ]
+)
+SOURCE = np.dtype(
+    [
+        ("offset", "<u8"),
+        ("path", "<u4"),
+        ("file", "<u4"),
+        ("function", "<u4"),
+        ("module", "<u4"),
+        ("line", "<u4"),
+        ("how", "<u4"),
     ]
 )
 TEXT = np.dtype([("at", "<u8"), ("len", "<u4"), ("hash", "<u4")])
@@ -142,13 +155,15 @@ class Process(NamedTuple):
 class Details:
     """What calls were given: `rows` (DETAIL), as many as calls, in their order.
 
-    Its columns of texts (`path`, `other_path`, `peer`) have indexes into `texts` (TEXT); 0 = none.
+    Its columns of texts (`path`, `other_path`, `peer`) have indexes into `texts` (TEXT), `source`
+    into `sources` (SOURCE, see spans.source); 0 = none.
     `hashed` and `hash` mean something only where `content` is CONTENT_HASHED.
     """
 
     rows: NDArray[Any]
     texts: NDArray[Any]
     text_bytes: NDArray[np.uint8]
+    sources: NDArray[Any] = field(default_factory=lambda: np.zeros(1, SOURCE))
 
     def text(self, index: int) -> bytes:
         """One text as the program gave it."""
@@ -279,7 +294,7 @@ def of_trace(
     """Interprets a TRACE file. A file that was cut short gives what is whole of it.
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
-    `missed`. `details`: arguments, paths and peers too, 104 bytes a call and each text once.
+    `missed`. `details`: arguments, paths, peers and sources too, 112 bytes a call, each text once.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
@@ -390,6 +405,7 @@ class _Memory:
             self.column("details", DETAIL),
             self.column("texts", TEXT),
             self.column("text_bytes", np.dtype("u1")),
+            self.column("sources", SOURCE),
         )
 
     def feed(self, frames: Iterable[trace_file.Frame], *, ends: bool = True) -> tuple[int, int]:

@@ -71,6 +71,7 @@ typedef struct {
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
 	int peaks;             /* ends of programs tell how much memory they had resident */
 	int hashes;            /* records of what is written or sent carry its hash */
+	int source;         /* which code made each call is recorded, and shown by its source */
 	/* Whom the command runs as, if change_user. */
 	int change_user;
 	uint32_t uid, gid;
@@ -391,9 +392,22 @@ typedef struct {
 	int32_t fd; /* the new descriptor, or its first descriptor argument; -1 = none */
 	uint32_t content; /* RN_CONTENT_* */
 	uint32_t polls; /* 1 = a poll, select or epoll_wait with a timeout of 0 */
+	uint32_t source; /* where it was made: row of rn_replay_sources(); 0 = not recorded */
+	uint32_t zero;
 	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
 	uint64_t hash[2]; /* …and their hash: see content.h */
 } rn_replay_detail;
+
+/* Where calls were made: struct rn_site of span.h, with texts by their rows. */
+typedef struct {
+	uint64_t offset; /* in `module` */
+	uint32_t path; /* of the source file */
+	uint32_t file; /* the same as shown: src/main.c */
+	uint32_t function;
+	uint32_t module; /* the file that the code is from */
+	uint32_t line; /* 0 = not known */
+	uint32_t how; /* enum rn_source_how of event.h */
+} rn_replay_source;
 
 typedef struct {
 	uint64_t at; /* bytes of rn_replay_text_bytes() */
@@ -429,6 +443,8 @@ const rn_replay_process *rn_replay_processes(const rn_replay *replay, uint64_t *
 const char *rn_replay_names(const rn_replay *replay, uint64_t *n);
 /* As many as calls, if asked for; else none. */
 const rn_replay_detail *rn_replay_details(const rn_replay *replay, uint64_t *n);
+/* The first is empty. */
+const rn_replay_source *rn_replay_sources(const rn_replay *replay, uint64_t *n);
 /* Distinct; the first is empty. */
 const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n);
 const char *rn_replay_text_bytes(const rn_replay *replay, uint64_t *n);

@@ -91,6 +91,9 @@ struct rn_text_config {
 	uint32_t column;           /* where results start; 0 = 40, as strace's default */
 	uint64_t realtime_anchor;  /* CLOCK_REALTIME ns at… */
 	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
+	/* As in struct rn_trace: shown behind a call, [src/main.c:41 main]. */
+	const struct rn_site *(*site)(void *ctx, const struct rn_call *call);
+	void *site_ctx;
 };
 struct rn_text *rn_text_create(const struct rn_text_config *config);
 void rn_text_destroy(struct rn_text *text);

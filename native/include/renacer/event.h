@@ -319,10 +319,10 @@ _Static_assert(sizeof(struct rn_live_span) == 28, "no holes");
  */
 enum rn_source_how {
 	RN_SOURCE_DIRECT = 1, /* it made the call itself: nothing had to be found out */
-	RN_SOURCE_CFI = 2,    /* by the call frame information of the code below it */
-	RN_SOURCE_NONE = 3,   /* all of the stack is the C library's or the loader's; no place */
-	RN_SOURCE_LOST = 4,   /* the stack could not be followed so far; no place */
-	RN_SOURCE_ABI = 5     /* code of another kind of machine (i386): not looked at; no place */
+	RN_SOURCE_CFI = 2, /* by the call frame information of the code below it */
+	RN_SOURCE_NONE = 3, /* all of the stack is the C library's or the loader's; no place */
+	RN_SOURCE_LOST = 4, /* the stack could not be followed so far; no place */
+	RN_SOURCE_ABI = 5 /* code of another kind of machine (i386): not looked at; no place */
 };
 
 #define RN_SOURCE_PLACES 16u

@@ -172,13 +172,14 @@ struct rn_run_span {
 
 /* Where in a source a call was made: what RN_PIECE_SOURCE tells, by names. */
 struct rn_site {
-	uint8_t how;          /* enum rn_source_how */
-	uint32_t line;        /* 0 = not known */
-	const char *path;     /* of the source file, absolute if the program says so; "" = not known */
-	const char *file;     /* the same, from the folder on in which the compiler ran */
+	uint32_t id; /* from 1 on; 0: one of many that are not kept */
+	uint8_t how; /* enum rn_source_how */
+	uint32_t line; /* 0 = not known */
+	const char *path; /* of the source file, absolute if the program says so; "" = not known */
+	const char *file; /* the same, from the folder on in which the compiler ran */
 	const char *function; /* as the linker knows it; "" = not known */
-	const char *module;   /* the file that the code is from; "" = no place is known */
-	uint64_t offset;      /* in it */
+	const char *module; /* the file that the code is from; "" = no place is known */
+	uint64_t offset; /* in it */
 };
 
 /* What every encoder knows of the trace. */
@@ -190,6 +191,24 @@ struct rn_trace {
 	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
 	uint32_t string_limit; /* -s */
 };
+
+/* "cfi" of RN_SOURCE_CFI; never NULL. */
+static inline const char *rn_source_how(const struct rn_site *site)
+{
+	switch ((enum rn_source_how)site->how) {
+	case RN_SOURCE_DIRECT:
+		return "direct";
+	case RN_SOURCE_CFI:
+		return "cfi";
+	case RN_SOURCE_NONE:
+		return "none";
+	case RN_SOURCE_ABI:
+		return "abi";
+	case RN_SOURCE_LOST:
+		break;
+	}
+	return "lost";
+}
 
 /* NULL: nothing is known of where it was made. */
 static inline const struct rn_site *rn_site_of(const struct rn_trace *trace,

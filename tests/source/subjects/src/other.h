@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+void other(const char *text);
