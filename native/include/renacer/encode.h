@@ -121,6 +121,9 @@ void rn_text_gap(struct rn_text *text, struct rn_buf *buf, const struct rn_event
  */
 void rn_utf8_escape(struct rn_buf *buf, const void *data, size_t len, size_t limit);
 
+/* "cfi" of RN_SOURCE_CFI; never NULL. */
+const char *rn_source_how(const struct rn_site *site);
+
 /* "SIGUSR1", "SIGRT_3", or the number. */
 void rn_format_signal(struct rn_buf *buf, int sig);
 /* One argument as text, strace's way, without strace's depth of flags. */

@@ -192,24 +192,6 @@ struct rn_trace {
 	uint32_t string_limit; /* -s */
 };
 
-/* "cfi" of RN_SOURCE_CFI; never NULL. */
-static inline const char *rn_source_how(const struct rn_site *site)
-{
-	switch ((enum rn_source_how)site->how) {
-	case RN_SOURCE_DIRECT:
-		return "direct";
-	case RN_SOURCE_CFI:
-		return "cfi";
-	case RN_SOURCE_NONE:
-		return "none";
-	case RN_SOURCE_ABI:
-		return "abi";
-	case RN_SOURCE_LOST:
-		break;
-	}
-	return "lost";
-}
-
 /* NULL: nothing is known of where it was made. */
 static inline const struct rn_site *rn_site_of(const struct rn_trace *trace,
 					       const struct rn_call *call)
