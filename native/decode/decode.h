@@ -60,6 +60,8 @@ static inline char *rn_write_text(char *out, const char *text)
 #define RN_NAMES_MAX 512u
 char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value);
 const char *rn_name_of(unsigned set, unsigned abi, uint64_t value);
+/* Back again, of one name of any set. False: the set has none of this name. */
+bool rn_value_of(unsigned set, unsigned abi, const char *name, uint64_t *value);
 bool rn_set_is_one(unsigned set);
 
 /* How arguments are written. */

@@ -167,6 +167,21 @@ const char *rn_name_of(unsigned set, unsigned abi, uint64_t value)
 	return find(names_of(set, abi), value);
 }
 
+bool rn_value_of(unsigned set, unsigned abi, const char *name, uint64_t *value)
+{
+	const struct names *names;
+
+	if (set == RN_SET_NONE || set >= RN_SET_COUNT)
+		return false;
+	names = names_of(set, abi);
+	for (unsigned i = 0; i < names->count; i++)
+		if (strcmp(names->names[i].name, name) == 0) {
+			*value = names->names[i].value;
+			return true;
+		}
+	return false;
+}
+
 struct choice {
 	uint64_t value;  /* of argument `arg`… */
 	uint64_t first;  /* …and this one of argument `other`, if there is one */

@@ -7,6 +7,7 @@
 #include "renacer/content.h"
 #include "renacer/ids.h"
 #include "renacer/syscalls.h"
+#include "decode/decode.h"
 #include "engine/filter.h"
 #include "run_private.h"
 
@@ -118,6 +119,37 @@ const char *rn_table_edge(int kind)
 	return kind > RN_EDGE_NONE && kind < RN_EDGE_KIND_COUNT
 		       ? rn_edge_name((enum rn_edge_kind)kind)
 		       : NULL;
+}
+
+uint32_t rn_table_flags(int abi, int nr)
+{
+	return known_abi(abi) ? rn_syscall((enum rn_abi)abi, nr)->flags : 0;
+}
+
+const char *rn_table_argument(int abi, int nr, int arg, int *kind)
+{
+	const struct rn_syscall_desc *desc;
+
+	if (!known_abi(abi) || arg < 0)
+		return NULL;
+	desc = rn_syscall((enum rn_abi)abi, nr);
+	if (!desc->name || arg >= desc->nargs || arg >= 6)
+		return NULL;
+	*kind = desc->args[arg].kind;
+	return desc->args[arg].name;
+}
+
+int rn_table_value(int abi, int nr, int arg, const char *name, uint64_t *value)
+{
+	const struct rn_syscall_desc *desc;
+	int kind;
+
+	if (!rn_table_argument(abi, nr, arg, &kind))
+		return 0;
+	desc = rn_syscall((enum rn_abi)abi, nr);
+	if (desc->args[arg].form & RN_FORM_CHOICE)
+		return 0;
+	return rn_value_of(desc->args[arg].form & RN_FORM_MASK, (unsigned)abi, name, value);
 }
 
 int rn_native_abi(void)

@@ -4,6 +4,7 @@
 #include "renacer/api.h"
 #include "renacer/content.h"
 #include "renacer/ids.h"
+#include "renacer/syscalls.h"
 #include "run/places.h"
 #include "run/texts.h"
 
@@ -666,6 +667,33 @@ static void test_names(void)
 	CHECK_INT(rn_span_counter(7, 8, rn_id_of(&key, 42)), 42);
 }
 
+static void test_tables_of_arguments(void)
+{
+	int nr = rn_table_number(RN_ABI_X86_64, "openat"), kind = -1;
+	uint64_t value = 7;
+
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, nr, 1, &kind), "filename");
+	CHECK_INT(kind, RN_ARG_PATH);
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, nr, 4, &kind), NULL);
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, nr, -1, &kind), NULL);
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, 100000, 0, &kind), NULL);
+	CHECK_STR(rn_table_argument(77, nr, 0, &kind), NULL);
+	CHECK(rn_table_flags(RN_ABI_X86_64, nr) & RN_CALL_RESULT_FD);
+	CHECK_INT(rn_table_flags(RN_ABI_X86_64, -1), 0);
+	CHECK_INT(rn_table_flags(77, nr), 0);
+	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "O_CREAT", &value));
+	CHECK_INT(value, 0x40);
+	/* The machines differ. */
+	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "O_DIRECTORY", &value));
+	CHECK_INT(value, 0x10000);
+	nr = rn_table_number(RN_ABI_AARCH64, "openat");
+	CHECK(rn_table_value(RN_ABI_AARCH64, nr, 2, "O_DIRECTORY", &value));
+	CHECK_INT(value, 0x4000);
+	CHECK(!rn_table_value(RN_ABI_AARCH64, nr, 2, "O_NOTHING", &value));
+	CHECK(!rn_table_value(RN_ABI_AARCH64, nr, 1, "O_CREAT", &value));
+	CHECK_INT(value, 0x4000);
+}
+
 int main(void)
 {
 	test_calls_and_their_ends();
@@ -685,5 +713,6 @@ int main(void)
 	test_texts_are_kept_once();
 	test_places();
 	test_names();
+	test_tables_of_arguments();
 	return check_done();
 }

@@ -26,14 +26,16 @@ def history_of(path: str, *, details: bool = False) -> History:
 
 
 def replay_of(path: str, *, details: bool = False) -> Replay:
-    """What is in a TRACE file; what is missing is told on standard error.
+    """What is in a trace of any form; what is missing is told on standard error.
 
     Raises TraceNotFound, TraceUnreadable.
     """
-    from renacer_otel.spans import replay
+    from renacer_otel.analysis.loading import load
 
-    run = replay.of_trace(path, details=details)
+    run = load(path, details=details)
     name = one_line(path, 120)
+    if run.lacks:
+        terminal.complain(f"{name}: {run.form} does not tell {'; '.join(run.lacks)}")
     if not run.complete:
         terminal.complain(f"{name} was cut short (was its tracer killed?); the end is missing")
     if run.lost_events:

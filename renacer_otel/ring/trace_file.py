@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -18,9 +18,12 @@ import numpy as np
 
 from renacer_otel.engine import native
 from renacer_otel.errors import TraceNotFound, TraceUnreadable, one_line
+from renacer_otel.ring import strict_json
 from renacer_otel.ring import trace_format as form
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from numpy.typing import NDArray
     from typing_extensions import Self
 
@@ -116,23 +119,23 @@ class Trace:
 class TraceReader:
     """Frames of an open file, in order. `end` and `complete` are set after the last.
 
-    A context manager: it closes the file.
+    A context manager: it closes the file. `name`: the file's, one printable line.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._at = 0  # counted here: a pipe cannot tell
         self._seq = 0  # of the last record so far
-        self._name = one_line(name, 120)
+        self.name = one_line(name, 120)
         self.end: dict[str, Any] | None = None
         self.complete = False
         head = self._read(form.FILE_HEADER.size)
         if len(head) != form.FILE_HEADER.size or head[:7] != form.MAGIC[:7]:
-            raise TraceUnreadable(f"{self._name}: not a TRACE file; make one with --format record")
+            raise TraceUnreadable(f"{self.name}: not a TRACE file; make one with --format record")
         magic, version, zero = form.FILE_HEADER.unpack(head)
         if magic != form.MAGIC or version != form.VERSION:
             raise TraceUnreadable(
-                f"{self._name}: of TRACE version {magic[7]}.{version}, this program reads"
+                f"{self.name}: of TRACE version {magic[7]}.{version}, this program reads"
                 f" {form.MAGIC[7]}.{form.VERSION}; use a newer renacer-otel"
             )
         if zero:
@@ -146,13 +149,13 @@ class TraceReader:
         self._file.close()
 
     def _damaged(self, what: str) -> TraceUnreadable:
-        return TraceUnreadable(f"{self._name}: damaged: {what}; capture it again")
+        return TraceUnreadable(f"{self.name}: damaged: {what}; capture it again")
 
     def _read(self, size: int) -> bytes:
         try:
             data = self._file.read(size)
         except OSError as error:
-            raise TraceUnreadable(f"{self._name}: {error.strerror or error}") from error
+            raise TraceUnreadable(f"{self.name}: {error.strerror or error}") from error
         self._at += len(data)
         return data
 
@@ -194,7 +197,7 @@ class TraceReader:
         if len(raw) > (_MAX_JSON if header.codec == form.CODEC_NONE else _MAX_PACKED_JSON):
             raise self._damaged("its description is too long")
         try:
-            value = json.loads(raw)
+            value = strict_json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise self._damaged("its description is no JSON") from error
         if not isinstance(value, dict):
@@ -211,7 +214,7 @@ class TraceReader:
         metadata = self._json(header, raw)
         if metadata.get("event_version") != EVENT_VERSION:
             raise TraceUnreadable(
-                f"{self._name}: holds records of another version; use a newer renacer-otel"
+                f"{self.name}: holds records of another version; use a newer renacer-otel"
             )
         return metadata
 
@@ -260,16 +263,50 @@ class TraceReader:
         return Frame(rows.reshape(-1).view(EVENT), raw, offsets)
 
 
-def open_trace(path: str | os.PathLike[str]) -> TraceReader:
-    """Opens a TRACE file. Raises TraceNotFound, TraceUnreadable. Use it in a `with`."""
+def open_file(path: str | os.PathLike[str]) -> BufferedReader:
+    """Opens what may be a trace: a file, or a pipe that was handed over (`<(…)`, /dev/stdin).
+
+    Never waits: a FIFO without a writer, a device, a folder are refused. Raises TraceNotFound,
+    TraceUnreadable.
+    """
     name = os.fspath(path)
+    shown = one_line(name, 120)
     try:
-        file = open(name, "rb")  # noqa: SIM115 (the reader closes it)
-    except FileNotFoundError as error:
-        raise TraceNotFound(f"{one_line(name, 120)}: no such TRACE file") from error
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TraceNotFound(f"{shown}: no such TRACE file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise TraceUnreadable(f"{one_line(name, 120)}: {reason}") from error
+        raise TraceUnreadable(f"{shown}: {reason}") from error
+    try:
+        what = _what_it_is(fd)
+        if what:
+            raise TraceUnreadable(f"{shown}: not a TRACE file, but {what}")
+        os.set_blocking(fd, True)
+        return open(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _what_it_is(fd: int) -> str:
+    """What a descriptor is that is neither a file nor a pipe without a name; "" = it is one."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return ""
+    if stat.S_ISFIFO(mode):
+        nameless = os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:[")
+        return "" if nameless else "a FIFO"
+    return "a directory" if stat.S_ISDIR(mode) else "a device or socket"
+
+
+def open_trace(path: str | os.PathLike[str]) -> TraceReader:
+    """Opens a TRACE file. Raises TraceNotFound, TraceUnreadable. Use it in a `with`."""
+    return read_from(open_file(path), os.fspath(path))
+
+
+def read_from(file: BinaryIO, name: str) -> TraceReader:
+    """The TRACE file at the position of an open one, which is closed with it."""
     try:
         return TraceReader(file, name)
     except BaseException:

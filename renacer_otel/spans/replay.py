@@ -121,6 +121,19 @@ _PROCESS = np.dtype(
 )
 #: Of Process.maker and of the column `maker` of threads: not known.
 NO_THREAD = 0xFFFFFFFF
+#: What a form of traces other than that of records may not tell, by a word for it.
+UNKNOWN = {
+    "calls": "whether all calls are in it",
+    "times": "when calls were made",
+    "durations": "how long calls took",
+    "processes": "which process or thread made a call",
+    "arguments": "all arguments of calls",
+    "paths": "the paths of all calls",
+    "objects": "which open file or socket a call is about",
+    "peers": "addresses of connections",
+    "signals": "signals",
+    "causes": "what caused what",
+}
 #: Of the column `flags` of calls: RN_FLAG_… of event.h.
 FAILED, INTERRUPTED, RESTARTED, UNFINISHED = 1, 2, 4, 8
 #: Of the column `content` of details: RN_CONTENT_… of api.h.
@@ -207,12 +220,16 @@ class Replay:
     missed: int  # rows for which there was no memory
     details: Details | None = None  # if asked for
     end: dict[str, Any] | None = None  # the run's counts: launch.Stats; None: cut short
+    form: str = "record"  # of the file
+    #: What it does not tell, in words that follow "does not tell", and of these what is in UNKNOWN.
+    lacks: list[str] = field(default_factory=list)
+    unknown: frozenset[str] = frozenset()
 
     @property
     def is_whole(self) -> bool:
         """Whether all that happened is here."""
         lost = self.lost_events or self.lost_calls or self.missed
-        return self.complete and not (lost or self.is_filtered)
+        return self.complete and not (lost or self.is_filtered or self.unknown)
 
     @property
     def is_filtered(self) -> bool:
@@ -268,6 +285,30 @@ def call_number(abi: int, name: str) -> int | None:
     return None if number < 0 else number
 
 
+def call_flags(abi: int, nr: int) -> int:
+    """RN_CALL_… of syscalls.h."""
+    return int(native.lib.rn_table_flags(abi, nr))
+
+
+def arguments(abi: int, nr: int) -> list[tuple[str, int]]:
+    """The kernel's names of a call's arguments, and what they are: enum rn_arg_kind."""
+    kind = native.ffi.new("int *")
+    found = []
+    for place in range(6):
+        name = native.lib.rn_table_argument(abi, nr, place, kind)
+        if name == native.ffi.NULL:
+            break
+        found.append((native.ffi.string(name).decode(), int(kind[0])))
+    return found
+
+
+def constant(abi: int, nr: int, place: int, name: str) -> int | None:
+    """The value of a constant by which an argument is shown: O_CLOEXEC; None: of no such name."""
+    value = native.ffi.new("uint64_t *")
+    text = name.encode("utf-8", "replace")
+    return int(value[0]) if native.lib.rn_table_value(abi, nr, place, text, value) else None
+
+
 def error_name(number: int) -> str | None:
     """The symbol of an errno: ENOENT; None where there is none."""
     name = native.lib.rn_table_errno(number)
@@ -298,22 +339,28 @@ def of_trace(
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
+    with trace_file.open_trace(path) as reader:
+        return of_reader(reader, max_bytes, details=details)
+
+
+def of_reader(
+    reader: trace_file.TraceReader, max_bytes: int | None = None, *, details: bool = False
+) -> Replay:
+    """The same of a TRACE file that is open."""
     if max_bytes is None:
         max_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    with trace_file.open_trace(path) as reader:
-        try:
-            key, seed = _key(reader.metadata), _word(reader.metadata["lamport_seed"])
-            wanted = _wanted(reader.metadata)
-        except (LookupError, TypeError, ValueError) as error:
-            raise TraceUnreadable(
-                f"{one_line(os.fspath(path), 120)}: damaged: its description lacks the key of its"
-                " span ids, or which calls are in it; capture it again"
-            ) from error
-        memory = _Memory(key, seed, wanted, max_bytes)
-        if details:
-            memory.want_details()
-        lost_events, lost_calls = memory.feed(reader)
-        complete = reader.complete
+    try:
+        key, seed = _key(reader.metadata), _word(reader.metadata["lamport_seed"])
+        wanted = _wanted(reader.metadata)
+    except (LookupError, TypeError, ValueError) as error:
+        raise TraceUnreadable(
+            f"{reader.name}: damaged: its description lacks the key of its"
+            " span ids, or which calls are in it; capture it again"
+        ) from error
+    memory = _Memory(key, seed, wanted, max_bytes)
+    if details:
+        memory.want_details()
+    lost_events, lost_calls = memory.feed(reader)
     return Replay(
         reader.metadata,
         memory.column("calls", CALL),
@@ -321,7 +368,7 @@ def of_trace(
         memory.column("edges", EDGE),
         memory.column("threads", THREAD),
         _processes(memory),
-        complete,
+        reader.complete,
         lost_events,
         lost_calls,
         memory.missed(),

@@ -253,6 +253,11 @@ int rn_native_abi(void);
 const char *rn_table_signal(int sig);
 const char *rn_table_errno(int err);  /* "ENOENT"; NULL: no such errno */
 const char *rn_table_edge(int kind); /* "fork"; NULL: no such kind */
+uint32_t rn_table_flags(int abi, int nr);   /* RN_CALL_* of syscalls.h; 0: no such call */
+/* The kernel's name of a call's argument, and what it is: enum rn_arg_kind. NULL: it has none. */
+const char *rn_table_argument(int abi, int nr, int arg, int *kind);
+/* The value of a constant by which this argument is shown: O_CLOEXEC. 0: it has none of this name. */
+int rn_table_value(int abi, int nr, int arg, const char *name, uint64_t *value);
 
 /* The hash of `len` bytes: see content.h. */
 void rn_content_hash(const void *data, uint64_t len, uint64_t hash[2]);

@@ -23,6 +23,19 @@ HOLDS, VIOLATED, WARNED, UNKNOWN = "holds", "violated", "warning", "unknown"
 DISABLED, OTHERS, LEFT = "disabled", "not for this trace", "not reached"
 _MOST_EVIDENCE = 5
 _CALLS = 576  # numbers of calls are less
+_PATH_NEEDS = ("times", "durations", "processes", "causes")
+# What of replay.UNKNOWN words of SQL ask for: tables and columns.
+_COLUMNS = {
+    "times": {"start_ns", "time_ns", "number"},
+    "durations": {"duration_ns"},
+    "processes": {"processes", "threads", "process", "thread", "pid", "tid", "maker"},
+    "arguments": {f"arg{n}" for n in range(6)},
+    "paths": {"path", "other_path"},
+    "objects": {"object"},
+    "peers": {"peer"},
+    "signals": {"signals", "events"},
+    "causes": {"edges", "causes_missing", "lamport_start", "lamport_end"},
+}
 # By how much the estimate of what tracing added may be wrong.
 _ESTIMATE_ERROR = 0.3
 
@@ -60,6 +73,7 @@ class _Judged:
     evidence: list[str] = field(default_factory=list)
     problem: str = ""
     calls: tuple[str, ...] = ()  # those that have to be recorded; none = all
+    needs: tuple[str, ...] = ()  # what the trace has to tell: of replay.UNKNOWN
 
 
 class _Elsewhere(Exception):  # noqa: N818
@@ -121,11 +135,22 @@ def _missing(judged: _Judged, subject: Subject) -> str:
         return f"{lost:,} events were lost; capture it again with a larger --ring-size"
     if run.missed:
         return f"there was no memory for {run.missed:,} rows of the trace"
+    if untold := _untold(("calls", *judged.needs), subject):
+        return untold
     if run.is_filtered and not _recorded(judged.calls, run.metadata):
         calls = f"all of {', '.join(judged.calls[:4])}" if judged.calls else "all calls"
         more = " and the like" if len(judged.calls) > 4 else ""
         return f"-e trace= left out calls; it needs {calls}{more}; capture it again"
     return ""
+
+
+def _untold(needs: tuple[str, ...], subject: Subject) -> str:
+    """What of this the trace does not tell, in words; "" = it tells it all."""
+    run = subject.run
+    lacking = [
+        replay.UNKNOWN[what] for what in replay.UNKNOWN if what in needs and what in run.unknown
+    ]
+    return f"{run.form} does not tell {', '.join(lacking)}" if lacking else ""
 
 
 def _machine(metadata: dict[str, Any]) -> int:
@@ -189,6 +214,8 @@ def _critical_path(values: dict[str, Any], subject: Subject) -> _Judged:
     relation = "and may take" if net <= limit else "more than"
     message = f"the critical path takes {net:,.3f} ms, {relation} {limit:,g} ms"
     problem = "" if path.steps else "the trace has no events"
+    # Without these it may come out too long as well as too short.
+    problem = problem or _untold(_PATH_NEEDS, subject)
     return _Judged(net <= limit, message, net, limit, "ms", evidence, problem)
 
 
@@ -243,7 +270,8 @@ def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
     ]
     relation = "and may have" if peak <= limit else "more than"
     message = f"a process had {peak:,} bytes allocated at most, {relation} {limit:,}"
-    return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, calls=memory.CALLS)
+    return _Judged(peak <= limit, message, peak, limit, "bytes", evidence, calls=memory.CALLS,
+                   needs=("processes", "arguments"))  # fmt: skip
 
 
 def _resident(limit: int, subject: Subject) -> _Judged:
@@ -331,7 +359,8 @@ def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
     evidence = [f"{each.severity:.2f}: {each.what}" for each in found]
     if not holds and rule.advice:
         evidence = [*evidence[: _MOST_EVIDENCE - 1], f"better: {rule.advice}"]
-    return _Judged(holds, message, worst, threshold, "severity", evidence, calls=rule.calls)
+    return _Judged(holds, message, worst, threshold, "severity", evidence, calls=rule.calls,
+                   needs=rule.needs or tuple(replay.UNKNOWN))  # fmt: skip
 
 
 def _custom(values: dict[str, Any], subject: Subject) -> _Judged:
@@ -340,7 +369,9 @@ def _custom(values: dict[str, Any], subject: Subject) -> _Judged:
     holds, rows = ask(subject.run, values["expression"])
     evidence = [", ".join(f"{name} = {value}" for name, value in row.items()) for row in rows]
     message = "the expression holds" if holds else "the expression does not hold"
-    return _Judged(holds, message, None, None, "", evidence)
+    words = set(re.findall(r"\w+", values["expression"].lower()))
+    needs = tuple(what for what, named in _COLUMNS.items() if words & named)
+    return _Judged(holds, message, None, None, "", evidence, needs=needs)
 
 
 _JUDGES: dict[str, Callable[[dict[str, Any], Subject], _Judged]] = {

@@ -26,12 +26,14 @@ class Finding(NamedTuple):
 class Rule(NamedTuple):
     """`find` tells where a pattern shows, and how much; `advice`: what to do about it.
 
-    `calls`: names of the calls that it looks at; none = of all.
+    `calls`: names of the calls that it looks at; none = of all. `needs`: what the trace has to tell
+    for that, words of replay.UNKNOWN; none = all of them.
     """
 
     find: Callable[[Subject], Iterable[Finding]]
     advice: str = ""
     calls: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 def severity(times: float, limit: float) -> float:

@@ -100,7 +100,10 @@ def _last_reset(subject: Subject) -> NDArray[Any]:
 
 
 RULES = {
-    "ConnectionStorm": Rule(connection_storm, "keep the connection, or a pool", ("connect",)),
-    "ForkStorm": Rule(fork_storm, "do it in the process, or start some workers once", _FORKS),
-    "FdLeak": Rule(fd_leak, "close each where it is no longer needed", (*_MAKERS, *_CLOSERS)),
-}
+    "ConnectionStorm": Rule(connection_storm, "keep the connection, or a pool", ("connect",),
+                            ("processes", "peers")),
+    "ForkStorm": Rule(fork_storm, "do it in the process, or start some workers once", _FORKS,
+                      ("processes",)),
+    "FdLeak": Rule(fd_leak, "close each where it is no longer needed", (*_MAKERS, *_CLOSERS),
+                   ("processes",)),
+}  # fmt: skip

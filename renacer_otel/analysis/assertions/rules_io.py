@@ -35,6 +35,7 @@ _TINY_LIMIT = 1000
 _STAT_LIMIT = _OPEN_LIMIT = 100
 _REREAD_LIMIT = 10
 _SYNC_LIMIT = 100
+_FILES, _PATHS = ("processes", "objects"), ("processes", "paths")
 # Files whose content is made anew at each reading.
 _MADE_ANEW = (b"/proc/", b"/sys/", b"/dev/")
 
@@ -140,10 +141,10 @@ def fsync_storm(subject: Subject) -> Iterator[Finding]:
 
 
 RULES = {
-    "TinyReads": Rule(tiny_reads, "read into a buffer of some KiB", READS),
-    "TinyWrites": Rule(tiny_writes, "collect in a buffer, or use writev", WRITES),
-    "StatStorm": Rule(stat_storm, "keep the answer, or watch the path by inotify", STATS),
-    "OpenStorm": Rule(open_storm, "keep the file open, or what was read from it", OPENS),
-    "RereadFile": Rule(reread_file, "keep what was read", (*READS, *OPENS)),
-    "FsyncStorm": Rule(fsync_storm, "write several changes, then sync once", SYNCS),
-}
+    "TinyReads": Rule(tiny_reads, "read into a buffer of some KiB", READS, _FILES),
+    "TinyWrites": Rule(tiny_writes, "collect in a buffer, or use writev", WRITES, _FILES),
+    "StatStorm": Rule(stat_storm, "keep the answer, or watch the path by inotify", STATS, _PATHS),
+    "OpenStorm": Rule(open_storm, "keep the file open, or what was read from it", OPENS, _PATHS),
+    "RereadFile": Rule(reread_file, "keep what was read", (*READS, *OPENS), (*_FILES, "paths")),
+    "FsyncStorm": Rule(fsync_storm, "write several changes, then sync once", SYNCS, ("processes",)),
+}  # fmt: skip

@@ -106,7 +106,10 @@ def eagain_spin(subject: Subject) -> Iterator[Finding]:
 
 
 RULES = {
-    "TightLoop": Rule(tight_loop, "do more by each call: larger buffers, readv, sendmmsg"),
-    "BusyPolling": Rule(busy_polling, "wait by a timeout, or without one", _POLLS),
-    "EagainSpin": Rule(eagain_spin, "wait by poll or epoll until it is ready"),
-}
+    "TightLoop": Rule(tight_loop, "do more by each call: larger buffers, readv, sendmmsg",
+                      needs=("processes",)),
+    "BusyPolling": Rule(busy_polling, "wait by a timeout, or without one", _POLLS,
+                        ("processes", "arguments")),
+    "EagainSpin": Rule(eagain_spin, "wait by poll or epoll until it is ready",
+                       needs=("processes",)),
+}  # fmt: skip

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SLEEPS = ("nanosleep", "clock_nanosleep")
 _GPU = (b"/dev/nvidia", b"/dev/dri/", b"/dev/kfd")
 _FEWEST_PROCESSES = 3
+_PATH = ("times", "durations", "processes", "causes")
 
 
 def god_process(subject: Subject) -> Iterator[Finding]:
@@ -75,11 +76,14 @@ def pcie_bottleneck(subject: Subject) -> Iterator[Finding]:
 
 
 RULES = {
-    "GodProcess": Rule(god_process, "let the others do a part of it"),
+    "GodProcess": Rule(god_process, "let the others do a part of it", needs=_PATH),
     "PcieBottleneck": Rule(
-        pcie_bottleneck, "transfer more at once, and compute meanwhile", ("ioctl",)
+        pcie_bottleneck,
+        "transfer more at once, and compute meanwhile",
+        ("ioctl",),
+        ("times", "durations", "processes", "objects"),
     ),
     "SleepOnCriticalPath": Rule(
-        sleep_on_critical_path, "wait for what the sleep waits for", _SLEEPS
+        sleep_on_critical_path, "wait for what the sleep waits for", _SLEEPS, _PATH
     ),
 }

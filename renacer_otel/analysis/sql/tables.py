@@ -30,7 +30,9 @@ TABLES = ("calls", "processes", "threads", "edges", "events", "signals", "trace"
 
 _VIEWS = f"""
 CREATE VIEW calls AS SELECT
-    c.number, n.text AS name, c.pid, c.tid, c.process, c.start_ns, c.duration_ns,
+    c.number, n.text AS name, NULLIF(c.pid, 0) AS pid, NULLIF(c.tid, 0) AS tid, c.process,
+    CASE WHEN {{times}} THEN c.start_ns END AS start_ns,
+    CASE WHEN {{durations}} THEN c.duration_ns END AS duration_ns,
     CASE WHEN c.finish > 0 THEN c.result END AS result,
     (c.flags & {replay.FAILED}) <> 0 AS failed, e.text AS error,
     c.finish > 0 AS finished,
@@ -39,8 +41,11 @@ CREATE VIEW calls AS SELECT
     CASE WHEN c.fd >= 0 THEN c.fd END AS fd,
     p.text AS path, o.text AS other_path, s.text AS peer, NULLIF(c.object, 0) AS object,
     CASE WHEN c.written THEN c.hashed END AS written_bytes,
-    CASE WHEN c.written THEN format('{{:016x}}{{:016x}}', c.hash0, c.hash1) END AS written_hash,
-    c.arg0, c.arg1, c.arg2, c.arg3, c.arg4, c.arg5,
+    CASE WHEN c.written THEN format('{{{{:016x}}}}{{{{:016x}}}}', c.hash0, c.hash1) END
+        AS written_hash,
+    c.arg0, c.arg1, c.arg2, CASE WHEN {{arguments}} THEN c.arg3 END AS arg3,
+    CASE WHEN {{arguments}} THEN c.arg4 END AS arg4,
+    CASE WHEN {{arguments}} THEN c.arg5 END AS arg5,
     c.lamport_start, c.lamport_end, c.incomplete <> 0 AS causes_missing, a.text AS abi
 FROM raw_calls c
     LEFT JOIN raw_names n ON n.id = c.name LEFT JOIN raw_errors e ON e.id = c.error
@@ -92,7 +97,8 @@ def build(con: duckdb.DuckDBPyConnection, run: replay.Replay) -> None:
         "status": (events["value"] & 0xFFFF).astype("i4"), "nr": events["nr"],
         "kind": events["kind"], "last": events["last"], **_owners(run, events["thread"]),
     })  # fmt: skip
-    con.execute(_VIEWS)
+    told = {what: str(what not in run.unknown) for what in replay.UNKNOWN}
+    con.execute(_VIEWS.format(**told))
     _processes(con, run, base)
     _trace(con, run, base)
 
@@ -171,7 +177,8 @@ def _processes(con: duckdb.DuckDBPyConnection, run: replay.Replay, base: np.uint
         "lamport_start": words("lamport_start"), "lamport_end": words("lamport_end"),
     })  # fmt: skip
     con.execute(
-        "INSERT INTO processes SELECT * REPLACE (NULLIF(exit_code, -1) AS exit_code) FROM raw_some"
+        "INSERT INTO processes SELECT * REPLACE (NULLIF(exit_code, -1) AS exit_code,"
+        " NULLIF(pid, 0) AS pid) FROM raw_some"
     )
     con.unregister("raw_some")
 

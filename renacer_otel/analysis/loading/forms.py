@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""What form a trace has, and who reads it."""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from renacer_otel.analysis.loading import otlp_json, renacer_json
+from renacer_otel.errors import TraceUnreadable, one_line
+from renacer_otel.ring import trace_file, trace_format
+from renacer_otel.spans import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
+
+_MAGIC = trace_format.MAGIC[:7]  # its last byte is a version
+
+
+def load(path: str | os.PathLike[str], *, details: bool = True) -> replay.Replay:
+    """A trace of any form: records (TRACE), OTLP/JSON, renacer-json of Renacer or of a golden.
+
+    What another form than records lacks stands in its `lacks` and `unknown`. `details`: what calls
+    were given, too.
+
+    Raises TraceNotFound, TraceUnreadable, MemoryError.
+    """
+    with _no_collections():
+        return _load(os.fspath(path), details=details)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Without Python's search for cycles: there are none, and it looks at all values again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(name: str, *, details: bool) -> replay.Replay:
+    with trace_file.open_file(name) as file:
+        # A pipe can only be read on, and so is taken for records.
+        head = file.peek(len(_MAGIC))[: len(_MAGIC)]
+        if file.seekable() and not _MAGIC.startswith(head):
+            return _of_json(file, one_line(name, 120), details=details)
+        return replay.of_reader(trace_file.read_from(file, name), details=details)
+
+
+def _of_json(file: BufferedReader, name: str, *, details: bool) -> replay.Replay:
+    if otlp_json.is_one(file):
+        return otlp_json.load(file, name, details=details)
+    begin = renacer_json.find(file)
+    if begin is None:
+        raise TraceUnreadable(
+            f"{name}: not a TRACE file, nor OTLP/JSON, nor renacer-json-v1; make one with --format"
+            " record"
+        )
+    return renacer_json.load(file, name, begin, details=details)

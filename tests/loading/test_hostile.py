@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Bad files: one line, exit code 3 (2 where there is none), little time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renacer_otel.analysis.loading import load
+from renacer_otel.errors import TraceFileError, TraceUnreadable
+from tests.cli.tool import Done, run_program, the_error
+from tests.loading import hostile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEASURED = str(Path(__file__).parent / "measured.py")
+MOST_MEMORY = 200 << 20
+MOST_CPU = 2.0  # seconds; a loaded machine takes longer, and no more of them
+CONFIG = '[[assertion]]\nname = "few"\ntype = "span_count"\nmax_spans = 1\n'
+COMMANDS = {
+    "check": ["check", "--config", "CONFIG", "TRACE"],
+    "query": ["query", "TRACE", "SELECT 1"],
+    "report": ["report", "TRACE"],
+    "explain": ["explain", "TRACE", "1", "2"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "renacer.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def told(folder: Path, command: str, trace: str) -> Done:
+    """Runs a command on a trace; fails if it took too much."""
+    figures = folder / "figures"
+    named = {"CONFIG": str(folder / "renacer.toml"), "TRACE": trace}
+    words = [named.get(word, word) for word in COMMANDS[command]]
+    done = run_program([sys.executable, MEASURED, figures, *words])
+    found = json.loads(figures.read_text())
+    assert found["peak"] < MOST_MEMORY, found
+    assert found["cpu"] < MOST_CPU, found
+    return done
+
+
+def refused(folder: Path, command: str, trace: str, code: int = 3) -> str:
+    done = told(folder, command, trace)
+    assert done.code == code, done
+    assert done.out == ""
+    return the_error(done.err)
+
+
+@pytest.mark.parametrize("name", hostile.CONTENTS)
+def test_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "trace"
+    path.write_bytes(hostile.CONTENTS[name]())
+    with pytest.raises(TraceUnreadable) as caught:
+        load(path)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 500
+
+
+def pairs(test_full: bool) -> Iterator[tuple[str, str]]:
+    """Every bad file with one of the commands, or with all of them."""
+    commands = list(COMMANDS)
+    worst = [name for name in hostile.CONTENTS if re.search("in a |8 MiB", name)]
+    for at, name in enumerate(hostile.CONTENTS if test_full else worst):
+        for command in commands if test_full else [commands[at % len(commands)]]:
+            yield command, name
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), list(pairs(os.environ.get("RENACER_TEST_SCALE") == "full"))
+)
+def test_each_command_refuses(folder: Path, command: str, name: str) -> None:
+    path = folder / "trace"
+    path.write_bytes(hostile.CONTENTS[name]())
+    refused(folder, command, str(path))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_brackets(folder: Path, command: str, test_scale: int) -> None:
+    """A gigabyte of them at full scale."""
+    path = folder / "trace"
+    with path.open("wb") as file:
+        file.writelines(hostile.brackets((1 << 30) // (1 if test_scale > 1 else 16)))
+    refused(folder, command, str(path))
+
+
+def test_a_sparse_file(folder: Path) -> None:
+    """A terabyte of nothing, that takes no room."""
+    path = folder / "trace"
+    with path.open("wb") as file:
+        file.write(b" ")
+        file.truncate(1 << 40)
+    refused(folder, "report", str(path))
+
+
+def test_paths_that_are_no_files(tmp_path: Path) -> None:
+    for name, (path, code) in hostile.odd_paths(tmp_path).items():
+        with pytest.raises(TraceFileError) as caught:
+            load(path)
+        assert caught.value.exit_code == code, name
+        assert caught.value.message.isprintable(), name
+
+
+def test_commands_tell_what_is_no_file(folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    assert "FIFO" in refused(folder, "query", str(folder / "fifo"))
+    assert "no such TRACE file" in refused(folder, "explain", str(folder / "none"), 2)
+
+
+def test_json_from_a_pipe(folder: Path) -> None:
+    """Only records can be read from one; nothing hangs."""
+    reading, writing = os.pipe()
+    os.write(writing, b'{"version": "1"}')
+    os.close(writing)
+    try:
+        with pytest.raises(TraceUnreadable, match="not a TRACE file"):
+            load(f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+
+
+def test_memory_of_a_sound_one(tmp_path: Path, test_scale: int) -> None:
+    """It grows with the calls, by what their columns take, not with the text."""
+    calls = 9_000 * test_scale
+    path = tmp_path / "trace"
+    path.write_bytes(hostile.big(calls))
+    tracemalloc.start()
+    try:
+        run = load(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(run.calls) == calls
+    assert peak < calls * 700 + (24 << 20)
