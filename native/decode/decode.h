@@ -62,6 +62,8 @@ char *rn_write_names(char *out, unsigned set, unsigned abi, uint64_t value);
 const char *rn_name_of(unsigned set, unsigned abi, uint64_t value);
 /* Back again, of one name of any set. False: the set has none of this name. */
 bool rn_value_of(unsigned set, unsigned abi, const char *name, uint64_t *value);
+/* The same of a form that another argument chooses, in whichever of its sets. */
+bool rn_value_of_choices(uint32_t form, unsigned abi, const char *name, uint64_t *value);
 bool rn_set_is_one(unsigned set);
 
 /* How arguments are written. */

@@ -207,6 +207,24 @@ static const struct choice *choose(const uint64_t args[6], unsigned first)
 	}
 }
 
+bool rn_value_of_choices(uint32_t form, unsigned abi, const char *name, uint64_t *value)
+{
+	unsigned first = form >> RN_FORM_SHIFT & 0x7fff;
+
+	if (first >= sizeof(choices) / sizeof(choices[0]))
+		return false;
+	for (const struct choice *c = &choices[first];; c++) {
+		/* Forms of structures are no sets. */
+		bool number = c->kind == RN_ARG_RAW || c->kind == RN_ARG_INT ||
+			      c->kind == RN_ARG_UINT || c->kind == RN_ARG_FLAGS;
+
+		if (number && rn_value_of(c->form & RN_FORM_MASK, abi, name, value))
+			return true;
+		if (c->arg < 0)
+			return false;
+	}
+}
+
 void rn_arg_choose(const struct rn_syscall_desc *desc, const uint64_t args[6], unsigned arg,
 		   struct rn_meaning *meaning)
 {

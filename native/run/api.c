@@ -148,7 +148,7 @@ int rn_table_value(int abi, int nr, int arg, const char *name, uint64_t *value)
 		return 0;
 	desc = rn_syscall((enum rn_abi)abi, nr);
 	if (desc->args[arg].form & RN_FORM_CHOICE)
-		return 0;
+		return rn_value_of_choices(desc->args[arg].form, (unsigned)abi, name, value);
 	return rn_value_of(desc->args[arg].form & RN_FORM_MASK, (unsigned)abi, name, value);
 }
 

@@ -686,6 +686,11 @@ static void test_tables_of_arguments(void)
 	/* The machines differ. */
 	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "O_DIRECTORY", &value));
 	CHECK_INT(value, 0x10000);
+	/* Which constants it is shown by depends on another argument. */
+	nr = rn_table_number(RN_ABI_X86_64, "fcntl");
+	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "FD_CLOEXEC", &value));
+	CHECK_INT(value, 1);
+	CHECK(!rn_table_value(RN_ABI_X86_64, nr, 2, "FD_NOTHING", &value));
 	nr = rn_table_number(RN_ABI_AARCH64, "openat");
 	CHECK(rn_table_value(RN_ABI_AARCH64, nr, 2, "O_DIRECTORY", &value));
 	CHECK_INT(value, 0x4000);

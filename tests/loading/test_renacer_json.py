@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from renacer_otel.analysis.assertions import memory
+from renacer_otel.analysis.assertions.subject import Subject
 from renacer_otel.analysis.causality.critical_path import critical_path
 from renacer_otel.analysis.causality.history import History
 from renacer_otel.analysis.loading import load, renacer_json
 from renacer_otel.errors import TraceUnreadable
-from renacer_otel.spans import replay
+from renacer_otel.spans import listing, replay
+from tests.cli.tool import renacer
 from tests.loading.made import CALLS, call, opened, printed, whole
 
 if TYPE_CHECKING:
@@ -53,9 +57,7 @@ def test_amid_the_programs_output(tmp_path: Path, version: str, before: str, aft
     ]
     assert run.form == "renacer-json"
     assert not run.is_whole
-    assert run.unknown == {
-        "times", "arguments", "peers", "signals", "causes",
-    }  # fmt: skip
+    assert run.unknown == {"times", "arguments", "objects", "peers", "signals", "causes"}
     failed = (run.calls["flags"] & replay.FAILED) != 0
     assert failed.tolist() == [False] * 5 + [True, False]
 
@@ -191,3 +193,81 @@ def test_begin_at_the_edge_of_a_piece(tmp_path: Path, at: int) -> None:
     """Files are looked through in pieces of 1 MiB."""
     run = loaded(tmp_path, printed(whole(CALLS), "x" * ((1 << 20) - at)))
     assert len(run.calls) == len(CALLS)
+
+
+# --- our own: --format json -------------------------------------------------------------------
+
+PROGRAM = r"""
+import mmap, os
+area = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+try:
+    os.rename(b"/not\\here\xff\"x", b"/nor\n0\x010there")
+except OSError:
+    pass
+os.chmod(".", 0o750)
+child = os.fork()
+if not child:
+    os.execv("/bin/sh", ["sh", "-c", "exit 3"])
+os.waitpid(child, 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[replay.Replay, replay.Replay]:
+    """One program's records, and the listing that is made of them."""
+    folder = tmp_path_factory.mktemp("listing")
+    trace = folder / "trace"
+    done = renacer(
+        *("--format", "record", "-o", trace, "--", sys.executable, "-S", "-c", PROGRAM),
+        cwd=folder,
+    )
+    assert done.code == 0, done.err
+    (folder / "listing").write_bytes(b"".join(listing.of_trace(trace)))
+    return load(trace), load(folder / "listing")
+
+
+def test_ours_has_what_its_records_have(both: tuple[replay.Replay, replay.Replay]) -> None:
+    record, listed = both
+    assert words_of_paths(listed) == words_of_paths(record)
+    assert ("rename", b'/not\\here\xff"x') in {word[:2] for word in words_of_paths(listed)}
+    assert {p.pid: p.name for p in listed.processes.values()} == {
+        p.pid: p.name for p in record.processes.values()
+    }
+    for column in ("result", "nr"):
+        assert by_thread(listed, column) == by_thread(record, column)
+    spent = [run.calls["t1"] - run.calls["t0"] for run in both]
+    ended = [part[run.calls["end"] > 0].sum() for part, run in zip(spent, both, strict=True)]
+    assert ended[0] == ended[1]
+    assert listed.unknown == {"objects", "peers", "causes", "signals"}
+    assert listed.metadata["command"] == record.metadata["command"]
+
+
+def test_flags_become_numbers(both: tuple[replay.Replay, replay.Replay]) -> None:
+    peaks = [memory.peaks(Subject(History.of(run)))[0].total for run in both]
+    assert peaks[0] == peaks[1] > 64 << 20
+    for run in both:
+        details = run.details
+        assert details is not None
+        codes, names = replay.call_names(run.calls)
+        found = details.rows[codes == names.index("chmod")]
+        assert found["args"][:, 1].tolist() == [0o750]
+
+
+def words_of_paths(run: replay.Replay) -> set[tuple[str, bytes, bytes]]:
+    """Of calls whose own paths these are."""
+    details = run.details
+    assert details is not None
+    codes, names = replay.call_names(run.calls)
+    return {
+        (names[code], details.text(int(row["path"])), details.text(int(row["other_path"])))
+        for code, row in zip(codes, details.rows, strict=True)
+        if names[code] in ("rename", "execve", "openat", "access", "newfstatat", "readlink")
+    }
+
+
+def by_thread(run: replay.Replay, column: str) -> dict[int, list[int]]:
+    """A column of each thread's calls, by its id, in order; of a call without an end not."""
+    calls = run.calls[run.calls["end"] > 0]
+    calls = calls[calls["seq"].argsort()]
+    tids = run.threads["tid"][calls["thread"]]
+    return {int(tid): calls[column][tids == tid].tolist() for tid in set(tids.tolist())}

@@ -7,7 +7,10 @@ call whose numbers stand in its memory (pipe, socketpair, recvmsg), has no objec
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DUP_COMMANDS = (0, 1030)  # F_DUPFD, F_DUPFD_CLOEXEC
 _COPIES = ("dup", "dup2", "dup3")
@@ -25,11 +28,11 @@ _NONE = Open(0, 0)
 
 
 class Descriptors:
-    """Follows the calls of a process, in the order of their ends."""
+    """Follows the calls of a process, in the order of their ends. `numbers`: of new objects."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Iterator[int]) -> None:
         self._open: dict[int, Open] = {}
-        self._made = 0
+        self._numbers = numbers
 
     def follow(
         self, name: str, args: tuple[int, ...], result: int, *, makes: bool, fd: int, path: int
@@ -45,8 +48,7 @@ class Descriptors:
             self._put(result, self._open.get(_number(args[0])))
             return self._open.get(result, _NONE)
         if makes:
-            self._made += 1
-            found = self._open[result] = Open(self._made, path)
+            found = self._open[result] = Open(next(self._numbers), path)
             return found
         if name == "close":
             self._open.pop(fd, None)

@@ -11,7 +11,10 @@ from renacer_otel.spans import replay
 X86_64 = 1
 _ABIS = (X86_64, 4, 2, 3, 5)  # RN_ABI_*: the likely ones first
 # enum rn_arg_kind of syscalls.h.
-FD, PATH, STRING = 6, 8, 9
+FD, PATH = 6, 8
+#: Those that are numbers: RAW INT LONG UINT ULONG FD DIRFD MODE PID FLAGS ID MODE_TYPE.
+NUMBERS = (0, 1, 2, 3, 4, FD, 7, 16, 17, 18, 43, 45)
+_LONGEST_NAME, _LONGEST_VALUE = 64, 1024  # what is longer is not kept
 _RESULT_FD = 1 << 9  # RN_CALL_RESULT_FD
 
 
@@ -29,17 +32,18 @@ class Call(NamedTuple):
     paths: tuple[int, ...] = ()
     makes: bool = False
 
-    def place(self, name: str) -> int:
-        """Which argument has this name, -1 = none."""
-        for place, (known, _) in enumerate(self.arguments):
-            if known == name:
-                return place
-        return -1
+    def kind(self, place: int) -> int:
+        """What an argument is: enum rn_arg_kind; -1 = there is none."""
+        return self.arguments[place][1] if place < len(self.arguments) else -1
+
+
+def call(name: str, number: int | None = None) -> Call:
+    """A call by its name; `number`, if it is told, says of which ABI it is."""
+    return _call(name[:_LONGEST_NAME], number)
 
 
 @functools.lru_cache(4096)
-def call(name: str, number: int | None = None) -> Call:
-    """A call by its name; `number`, if it is told, says of which ABI it is."""
+def _call(name: str, number: int | None) -> Call:
     for abi in _ABIS:
         nr = replay.call_number(abi, name)
         if nr is not None and number in (None, nr):
@@ -60,11 +64,15 @@ def _known(abi: int, nr: int) -> Call:
     )
 
 
-@functools.lru_cache(4096)
 def value(abi: int, nr: int, place: int, text: str) -> int | None:
     """The number of an argument that is written as constants and numbers joined by `|`."""
+    return _value(abi, nr, place, text) if len(text) <= _LONGEST_VALUE else None
+
+
+@functools.lru_cache(4096)
+def _value(abi: int, nr: int, place: int, text: str) -> int | None:
     found = 0
-    for word in text.split("|", 64):
+    for word in text.split("|"):
         if word.startswith("0x") and len(word) <= 18:
             try:
                 found |= int(word[2:], 16)

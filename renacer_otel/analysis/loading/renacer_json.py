@@ -10,19 +10,19 @@
 `duration_us`, `source`, `ts_us` and `tid` may be absent (the last two are so in Renacer up to
 0.10). There are three arguments of each call, in hex; only the path of an openat is a text, put
 between quotes and not escaped. It stands in the traced program's own output, with which Renacer
-shares standard output.
+shares standard output. Ours ("generator": "renacer-otel", spans/listing.py) have all arguments, as
+strace shows them, and pids.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from renacer_otel.analysis.loading import names
-from renacer_otel.analysis.loading.columns import Rows, Texts, no_details
 from renacer_otel.analysis.loading.descriptors import Descriptors
+from renacer_otel.analysis.loading.listed import Listing, assembled
 from renacer_otel.analysis.loading.stream import Stream
 from renacer_otel.errors import TraceUnreadable, one_line
 from renacer_otel.spans import replay
@@ -30,9 +30,6 @@ from renacer_otel.spans import replay
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from numpy.typing import NDArray
-
-FORM = "renacer-json"
 VERSION = "renacer-json-v1"
 #: Of other output before it that is looked through, bytes.
 MOST_BEFORE = 64 << 20
@@ -47,26 +44,13 @@ _INTERRUPTED = range(-516, -511)  # ERESTART* of the kernel
 _MORE_THREADS = ("clone", "clone3", "fork", "vfork")
 # What it returns is a register of the code that it goes back to.
 _NO_RESULT = ("rt_sigreturn", "sigreturn")
-START, EXIT = 4, 6  # RN_PROCESS_START, RN_EXIT
+_OURS = "renacer-otel"
+_WORDS = {"NULL": 0, "AT_FDCWD": (1 << 64) - 100}
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
 _HEX = re.compile(r"0x[0-9a-f]{1,16}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _KINDS = {dict: "object", list: "array", str: "text", int: "whole number"}
-_ROW = np.dtype(
-    [
-        ("nr", "<i4"),
-        ("tid", "<i4"),  # 0 = not told
-        ("result", "<i8"),
-        ("duration", "<i8"),  # us; -1 = not told
-        ("start", "<i8"),  # us; -1 = not told
-        ("flags", "<u2"),
-        ("path", "<u4"),
-        ("other_path", "<u4"),
-        ("object_path", "<u4"),  # by which its descriptor's file was opened
-        ("object", "<u8"),
-        ("fd", "<i4"),
-        ("args", "<u8", (6,)),
-    ]
-)
 
 
 def find(file: BufferedReader, begin: int = 0) -> int | None:
@@ -111,7 +95,7 @@ def load(file: BufferedReader, name: str, begin: int, *, details: bool) -> repla
         if again is None:
             if error is not None:
                 raise error
-            return reader.columns(details=details)
+            return assembled(reader.listing, details=details)
         begin = again
     raise stream.wrong(f"{_MOST_TRIES} beginnings of {VERSION} are in it")
 
@@ -121,13 +105,10 @@ class _Reader:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._rows = Rows(_ROW)
-        self._texts = Texts()
-        self._descriptors = Descriptors()
-        self._summary: dict[str, Any] | None = None
-        self._unnamed = 0
-        self._makes_threads = False
-        self._untold: set[str] = set()
+        self.listing = Listing()
+        self._descriptors: dict[int, Descriptors] = {}  # by pid, 0 = not told
+        self._objects = itertools.count(1)
+        self._is_ours = False
 
     def read(self) -> None:
         """All of it. Raises TraceUnreadable."""
@@ -146,7 +127,14 @@ class _Reader:
                         f" reads {VERSION}; use a newer renacer-otel"
                     )
             elif key == "summary":
-                self._summary = self._checked(stream.value(), dict, key)
+                self._summary(self._checked(stream.value(), dict, key))
+            elif key == "generator":
+                self._is_ours = stream.value() == _OURS
+            elif key == "command":
+                command = self._checked(stream.value(), list, key)
+                self.listing.command = [self._checked(word, str, key) for word in command]
+            elif key == "start_unix_us":
+                self.listing.start_unix_us = self._whole({key: stream.value()}, key, 0, _MOST_US)
             else:
                 stream.skip()
 
@@ -165,33 +153,50 @@ class _Reader:
             raise self._stream.wrong(f'"{key}" is out of range')
         return int(value)
 
+    def _summary(self, summary: dict[str, Any]) -> None:
+        listing = self.listing
+        if "total_syscalls" in summary:
+            listing.total = self._whole(summary, "total_syscalls", 0, 1 << 62)
+        code = summary.get("exit_code")
+        if code is not None:
+            listing.exit_code = self._checked(code, int, "exit_code")
+        listing.lost = max(self._whole(summary, "lost_syscalls", 0, 1 << 62), 0)
+
     def _call(self, call: Any) -> None:
         self._checked(call, dict, "syscalls[]")
         name = self._checked(call.get("name"), str, "name")
         result = self._checked(call.get("result"), int, "result")
         if not -(1 << 63) <= result < 1 << 63:
             raise self._stream.wrong('"result" is out of range')
-        known = names.call(name)
-        self._unnamed += known.nr < 0
+        listing, known = self.listing, names.call(name)
+        listing.unnamed += known.nr < 0
         args, paths = self._arguments(known, self._checked(call.get("args"), list, "args"))
-        fd = -1
-        if known.descriptor >= 0:
-            fd = _signed(args[known.descriptor])
-        opened = self._descriptors.follow(
-            name, args, result, makes=known.makes, fd=fd, path=paths[0]
-        )
-        if known.makes and result >= 0:
-            fd = result
+        fd = _signed(args[known.descriptor]) if known.descriptor >= 0 else -1
         flags = 0
-        if result in _INTERRUPTED:
+        if call.get("unfinished") is True:
+            flags = replay.UNFINISHED
+        elif result in _INTERRUPTED:
             flags = replay.INTERRUPTED
         elif -_MAX_ERRNO <= result < 0 and name not in _NO_RESULT:
             flags = replay.FAILED
-        self._makes_threads |= name in _MORE_THREADS and result > 0
-        self._rows.add((
-            known.nr, max(self._whole(call, "tid", 0, (1 << 31) - 1), 0), result,
-            self._whole(call, "duration_us", 0, _MOST_US), self._whole(call, "ts_us", 0, _MOST_US),
-            flags, paths[0], paths[1], opened.path, opened.object, fd, args,
+        pid, tid = (max(self._whole(call, key, 0, (1 << 31) - 1), 0) for key in ("pid", "tid"))
+        if pid not in self._descriptors:
+            self._descriptors[pid] = Descriptors(self._objects)
+        opened = self._descriptors[pid].follow(
+            name, args, result, makes=known.makes and not flags, fd=fd, path=paths[0]
+        )
+        if known.makes and not flags:
+            fd = result
+        if pid and isinstance(program := call.get("process"), str):
+            listing.programs[pid] = program[:256]
+        listing.makes_others |= name in _MORE_THREADS and result > 0
+        spent = self._whole(call, "duration_ns", 0, _MOST_US * 1000)
+        if spent < 0:
+            spent = 1000 * self._whole(call, "duration_us", 0, _MOST_US)
+        listing.rows.add((
+            known.nr, known.abi, pid, tid, result, spent,
+            1000 * self._whole(call, "ts_us", 0, _MOST_US), flags, paths[0], paths[1],
+            opened.path, opened.object, fd, args,
         ))  # fmt: skip
 
     def _arguments(
@@ -199,6 +204,7 @@ class _Reader:
     ) -> tuple[tuple[int, ...], tuple[int, int]]:
         """Six words, and the indexes of two paths."""
         words, paths, told = [0] * 6, [0, 0], 0
+        untold = self.listing.untold
         for place, text in enumerate(given):
             self._checked(text, str, "args[]")
             if place >= 6:
@@ -206,130 +212,20 @@ class _Reader:
             if _HEX.fullmatch(text):
                 words[place] = int(text, 16)
             elif place in known.paths[:2] and len(text) > 1 and text[0] == text[-1] == '"':
-                paths[known.paths.index(place)] = self._texts.add(self._bytes(text[1:-1]))
+                data = self._bytes(text[1:-1])
+                data = _unescaped(data) if self._is_ours else data
+                paths[known.paths.index(place)] = self.listing.texts.add(data)
                 told += 1
-            elif _DECIMAL.fullmatch(text):
-                words[place] = int(text) & (1 << 64) - 1
             else:
-                value = names.value(known.abi, known.nr, place, text)
+                value = _number(known, place, text)
                 words[place] = value or 0
-                if value is None:
-                    self._untold.add("arguments")
-        if len(given) < len(known.arguments):
-            self._untold.add("arguments")
+                if value is None and known.kind(place) in names.NUMBERS:
+                    untold.add("arguments")
+        if len(given) < len(known.arguments) and not self._is_ours:
+            untold.add("arguments")
         if told < len(known.paths[:2]):
-            self._untold.add("paths")
+            untold.add("paths")
         return tuple(words), (paths[0], paths[1])
-
-    def columns(self, *, details: bool) -> replay.Replay:
-        """What was read."""
-        rows = self._rows.all()
-        self._judge(rows)
-        rows, calls = self._timed(rows)
-        first = int(calls["t0"].min()) if len(calls) else 0
-        last = int(calls["t1"].max(initial=0))
-        tids, of_thread = np.unique(rows["tid"], return_inverse=True)
-        calls["thread"] = of_thread.reshape(-1)
-        threads = np.zeros(max(len(tids), 1), replay.THREAD)
-        threads["ordinal"], threads["maker"] = 1, replay.NO_THREAD
-        threads["tid"][: len(tids)] = tids
-        pid = int(rows["tid"][0]) if len(rows) else 0
-        threads["pid"] = pid
-        summary = self._summary
-        status = None
-        if summary is not None:
-            code = self._checked(summary.get("exit_code", 0), int, "exit_code")
-            status = (code & 0xFF) << 8
-        events = np.zeros(2 if summary is not None else 1, replay.EVENT)
-        events["thread"] = np.argmax(threads["tid"] == pid)
-        events["kind"][0], events["seq"][0], events["t"][0] = START, 1, first
-        if status is not None:
-            events["kind"][1], events["seq"][1] = EXIT, 2 * len(rows) + 2
-            events["t"][1], events["value"][1], events["last"][1] = last, status, 1
-        process = replay.Process(
-            1, pid, 0, "", status, first, last, 1, 2 * len(rows) + 2, len(rows),
-            int(np.count_nonzero(rows["flags"] & replay.FAILED)),
-        )  # fmt: skip
-        return replay.Replay(
-            {"engine": FORM, "id_key": [0, 0], "lamport_seed": 0, "machine": "x86_64"},
-            calls, events, np.zeros(0, replay.EDGE), threads, {1: process},
-            complete=True, lost_events=0, lost_calls=0,
-            missed=self._rows.missed + self._texts.missed,
-            details=self._details(rows) if details else None,
-            form=FORM, lacks=self._lacks(), unknown=frozenset(self._untold),
-        )  # fmt: skip
-
-    def _judge(self, rows: NDArray[Any]) -> None:
-        """What is not told, of UNKNOWN."""
-        untold = self._untold
-        untold |= {"causes", "signals", "peers"}
-        if not len(rows) or rows["start"].min() < 0:
-            untold.add("times")
-        if not len(rows) or rows["duration"].max() < 0:
-            untold.add("durations")
-        if self._makes_threads or len(np.unique(rows["tid"])) > 1:
-            untold |= {"processes", "objects"}
-        total = None if self._summary is None else self._summary.get("total_syscalls")
-        if total != len(rows) or self._unnamed:
-            untold.add("calls")
-
-    def _timed(self, rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The rows in the order of their ends, and CALL, without threads.
-
-        Where it is not told when a call was, it follows the one before it at once.
-        """
-        spent = np.maximum(rows["duration"], 0) * 1000
-        known = "times" not in self._untold
-        begin = rows["start"] * 1000 if known else np.cumsum(spent) - spent
-        if known:
-            order = np.argsort(begin + spent, kind="stable")
-            rows, begin, spent = rows[order], begin[order], spent[order]
-        calls = np.zeros(len(rows), replay.CALL)
-        calls["t0"], calls["t1"] = begin, begin + spent
-        calls["abi"], calls["nr"] = names.X86_64, rows["nr"]
-        calls["result"], calls["flags"] = rows["result"], rows["flags"]
-        calls["incomplete"] = 1
-        # Of one instant, a call is over before the next begins.
-        row = np.concatenate([np.arange(len(rows))] * 2)
-        is_exit = np.repeat([0, 1], len(rows))
-        keys = [is_exit, row]
-        if known:
-            keys.append(np.concatenate([calls["t0"], calls["t1"]]))
-        numbers = np.empty(2 * len(rows), np.uint64)
-        numbers[np.lexsort(keys)] = np.arange(2, 2 * len(rows) + 2)
-        calls["seq"], calls["end"] = numbers[: len(rows)], numbers[len(rows) :]
-        calls["lamport_start"], calls["lamport_end"] = calls["seq"], calls["end"]
-        return rows, calls
-
-    def _details(self, rows: NDArray[Any]) -> replay.Details:
-        found = no_details(len(rows))
-        found["args"], found["fd"] = rows["args"], rows["fd"]
-        found["path"], found["other_path"] = rows["path"], rows["other_path"]
-        if "objects" not in self._untold:
-            found["object"] = rows["object"]
-            found["path"] = np.where(rows["path"] != 0, rows["path"], rows["object_path"])
-        return self._texts.details(found)
-
-    def _lacks(self) -> list[str]:
-        """In words, with what is lost by it."""
-        said = {
-            "processes": "which process or thread made a call (there are several)",
-            "times": "when calls were made",
-            "durations": "how long calls took",
-            "arguments": "arguments after the third",
-            "paths": "paths other than openat's",
-            "peers": "addresses of connections",
-            "causes": "what caused what",
-            "signals": "signals",
-        }
-        found = [words for what, words in said.items() if what in self._untold]
-        if self._unnamed:
-            found.append(f"which calls {self._unnamed:,} are, whose names are not known")
-        if self._summary is None:
-            found.append("whether these are all calls (it has no summary)")
-        elif "calls" in self._untold and not self._unnamed:
-            found.append("all calls: its summary counts others")
-        return found
 
     def _bytes(self, text: str) -> bytes:
         try:
@@ -342,3 +238,33 @@ def _signed(word: int) -> int:
     """An int in a word of 64 bits."""
     low = word & 0xFFFFFFFF
     return low - (1 << 32) if low >> 31 else low
+
+
+def _number(known: names.Call, place: int, text: str) -> int | None:
+    """An argument as a word: a number, or as strace writes it; None: it is none."""
+    if _DECIMAL.fullmatch(text):
+        octal = len(text) > 1 and text[0] == "0"
+        try:
+            return int(text, 8 if octal else 10) & (1 << 64) - 1
+        except ValueError:
+            return None
+    text = text.partition(" /* ")[0]
+    if text in _WORDS:
+        return _WORDS[text]
+    return names.value(known.abi, known.nr, place, text)
+
+
+def _unescaped(data: bytes) -> bytes:
+    """A string of C as its bytes."""
+    if b"\\" not in data:
+        return data
+    return _ESCAPE.sub(_meant, data)
+
+
+def _meant(found: re.Match[bytes]) -> bytes:
+    word = found[1]
+    if word[:1].isdigit():
+        return bytes([int(word, 8) & 0xFF])
+    if word[:1] == b"x":
+        return bytes([int(word[1:], 16)])
+    return _LETTERS.get(word, word)
