@@ -133,9 +133,8 @@ class _Assembly:
             process = replay.Process(
                 ordinal, pid, int(row["parent_pid"]), os.fsdecode(texts[int(row["exe"])]),
                 int(row["status"]) if row["status"] >= 0 else None,
-                *(int(row[name]) for name in (
-                    "t0", "t1", "lamport_start", "lamport_end", "calls", "errors"
-                )),
+                int(row["t0"]), int(row["t1"]), int(row["lamport_start"]),
+                int(row["lamport_end"]), int(row["calls"]), int(row["errors"]),
             )  # fmt: skip
             former = self._found.get(ordinal)
             if former is not None:
