@@ -29,7 +29,6 @@ _FORMATS = ("text", "json", "junit")
 _DEFAULT = "renacer.toml"
 _EXIT_COMMAND_FAILED = 4
 _NOT_YET = {
-    "semantic_equivalence": "is for comparing programs, which this version does not do",
     "compression": "is taken; TRACE files are always compressed, by zstd",
     "lamport_clock": "is taken; Lamport times are always kept, and TRACESTATE carries them",
 }
@@ -94,6 +93,7 @@ def _tell(config: Config) -> None:
     for section, what in _NOT_YET.items():
         if section in config.sections:
             terminal.complain(f"{name}:{config.lines[section]}: [{section}] {what}")
+    _tell_missing(config, name)
     if config.sections.get("ci", {}).get("compare_with_baseline"):
         terminal.complain(
             f"{name}:{config.lines['ci']}: [ci] compare_with_baseline is for comparing with golden"
@@ -105,8 +105,22 @@ def _tell(config: Config) -> None:
         )
 
 
+def _tell_missing(config: Config, name: str) -> None:
+    """Which folders of [semantic_equivalence] are not there, and so not compared."""
+    from renacer_otel.analysis.equivalence import configured
+
+    section = config.sections.get("semantic_equivalence")
+    keys = configured.missing(section, config.path) if section is not None else []
+    if section is not None and keys:
+        shown = ", ".join(f"{key} = {one_line(section[key], 60)}" for key in keys)
+        terminal.complain(
+            f"{name}:{config.lines['semantic_equivalence']}: [semantic_equivalence] no such folder,"
+            f" so its traces are not compared: {shown}"
+        )
+
+
 def _check(path: str, config: Config) -> tuple[list[Result], int]:
-    from renacer_otel.analysis.assertions import evaluate
+    from renacer_otel.analysis.assertions import evaluate, pairs
     from renacer_otel.analysis.assertions.subject import Subject
 
     history = written.history_of(path, details=True)
@@ -114,6 +128,7 @@ def _check(path: str, config: Config) -> tuple[list[Result], int]:
         results = list(evaluate.evaluate(config, Subject(history)))
     except ConfigError as error:
         raise _of_file(config, error) from error
+    results += pairs.results(config)
     return results, evaluate.exit_code(results)
 
 

@@ -340,3 +340,30 @@ def test_reports(tmp_path: Path) -> None:
     suite = ElementTree.parse(report).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     assert suite.find("testcase/failure") is not None
+
+
+def test_check_takes_the_section(tmp_path: Path, record: Any) -> None:
+    config, report = tmp_path / "renacer.toml", tmp_path / "report.json"
+    few = '[[assertion]]\nname = "few"\ntype = "span_count"\nmax_spans = 100000\n'
+    dirs = 'enabled = true\npython_trace_dir = "python"\nrust_trace_dir = "rust"\n'
+
+    def checked(more: str = "") -> tuple[int, list[str]]:
+        config.write_text(f"{few}[semantic_equivalence]\n{dirs}{more}", encoding="utf-8")
+        words = ["--config", str(config), "--format", "json", "-o", str(report)]
+        code = main(["check", *words, str(trace)])
+        rows = json.loads(report.read_text(encoding="utf-8"))["results"]
+        return code, [row["status"] for row in rows]
+
+    trace = record("t", "true", *HASHES)
+    assert checked() == (0, ["holds"])  # folders that are not there are told
+    for name in ("python", "rust"):
+        (tmp_path / name).mkdir()
+        record("x", sh("echo a > f"), *HASHES).rename(tmp_path / name / "x.renacer")
+    assert checked() == (0, ["holds", "holds"])
+    assert checked("min_confidence = 0.99\n") == (125, ["holds", "unknown"])
+    assert checked("expected_speedup_min = 100000\n") == (1, ["holds", "violated"])
+    record("x", sh("echo b > f"), *HASHES).rename(tmp_path / "rust" / "x.renacer")
+    record("y", "true", *HASHES).rename(tmp_path / "rust" / "y.renacer")
+    assert checked() == (1, ["holds", "violated", "unknown"])
+    (tmp_path / "rust" / "x.renacer").write_bytes(b"no trace")
+    assert checked() == (125, ["holds", "unknown", "unknown"])

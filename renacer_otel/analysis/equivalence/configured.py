@@ -59,6 +59,19 @@ class Pair(NamedTuple):
 
 
 _MOST_FILES = 10_000  # of a folder
+_FOLDERS = ("python_trace_dir", "rust_trace_dir", "baseline_dir")
+
+
+def missing(section: Mapping[str, Any], path: str) -> list[str]:
+    """The keys of an enabled section whose folders are not there."""
+    if section["enabled"] is False:
+        return []
+    home = os.path.dirname(path)
+    return [
+        key
+        for key in _FOLDERS
+        if section[key] is not None and not os.path.isdir(os.path.join(home, section[key]))
+    ]
 
 
 def pairs(section: Mapping[str, Any], path: str) -> list[Pair]:
@@ -68,8 +81,7 @@ def pairs(section: Mapping[str, Any], path: str) -> list[Pair]:
     """
     if section["enabled"] is False:
         return []
-    keys = ("python_trace_dir", "rust_trace_dir", "baseline_dir")
-    python, rust, baseline = (_traces(path, key, section[key]) for key in keys)
+    python, rust, baseline = (_traces(path, key, section[key]) for key in _FOLDERS)
     made = []
     if python is not None and rust is not None:
         made += _matched(python, rust, "")

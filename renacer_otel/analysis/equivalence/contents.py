@@ -121,7 +121,7 @@ class Extents:
         kind = "hashes"
         if size is None:  # comparable with what was written to the same places
             places = [(start, length) for start, length, _ in parts]
-            kind = f"over {digest_of((places, tail.size)).hex()}"
+            kind = f"over {digest_of(places).hex()}"
         total = sum(length for _, length, _ in parts) + tail.size
         if any(content is None for _, _, content in parts) or tail.unknown:
             return Bytes(total if size is None else size, b"", kind)

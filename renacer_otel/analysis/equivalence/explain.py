@@ -47,7 +47,8 @@ def difference(aspect: Aspect, a: Sequence[State], b: Sequence[State]) -> Differ
     if aspect.group == aspects.EXIT:
         return Difference(aspect, f"A {ended(ours)}, B {ended(theirs)}")
     if aspect.what == "type":
-        return Difference(aspect, _type(aspect.subject, ours, theirs))
+        seen = Aspect(aspects.FILES, ".", "type") in first.aspects  # the folder was looked at
+        return Difference(aspect, _type(aspect.subject, ours, theirs, final_state=seen))
     if aspect.what == "order":
         return Difference(aspect, _order(ours, theirs))
     shown = f"{name(aspect)} is {_value(aspect, ours)} by A, {_value(aspect, theirs)} by B"
@@ -71,12 +72,14 @@ def ended(status: Value | None) -> str:
     return f"exits with {os.waitstatus_to_exitcode(status)}"
 
 
-def _type(subject: str, ours: Value | None, theirs: Value | None) -> str:
+def _type(subject: str, ours: Value | None, theirs: Value | None, *, final_state: bool) -> str:
     subject = one_line(subject, 120)
     nothing = (None, "absent")
     if ours in nothing and theirs in nothing:
         who = "A" if ours == "absent" else "B"
         return f"{subject}: removed by {who} only"
+    if None in (ours, theirs) and not (final_state or "absent" in (ours, theirs)):
+        return f"{subject}: made or changed by {'A' if theirs is None else 'B'} only"
     if ours in nothing or theirs in nothing:
         there, who, other = (ours, "A", "B") if theirs in nothing else (theirs, "B", "A")
         return f"{subject}: a {there} by {who}, not there by {other}"
