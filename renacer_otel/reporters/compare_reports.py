@@ -61,6 +61,8 @@ def _text(verdict: Verdict, rules: Rules, names: Sequence[str]) -> str:
             lines.append(f"  and {len(shown) - _MOST_DOUBTS:,} more doubts")
     aspects = ", ".join(f"{count:,} of {group}" for group, count in verdict.compared.items())
     lines.append(f"  compared: {aspects or 'nothing'}")
+    if rules.ignored:
+        lines.append(f"  left out: {', '.join(sorted(rules.ignored))}")
     lines.append(f"  {_figures(verdict)}")
     lines += [f"  {_expected(each)}" for each in verdict.expectations]
     return "\n".join(lines) + "\n"
@@ -110,6 +112,7 @@ def _data(verdict: Verdict, rules: Rules, names: Sequence[str], exit_code: int) 
         "equal": verdict.equal,
         "confidence": verdict.confidence,
         "min_confidence": rules.min_confidence,
+        "left_out": sorted(rules.ignored),
         "differences": [
             {
                 "group": each.aspect.group,

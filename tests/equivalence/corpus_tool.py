@@ -104,7 +104,7 @@ class Bench:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._server = threading.Thread(target=self._serve, daemon=True)
         self._server.start()
-        self._seen: dict[tuple[str, str], Seen] = {}
+        self._seen: dict[tuple[str, str, Mutant | None], Seen] = {}
 
     def close(self) -> None:
         """Ends the server, and removes what was built."""
@@ -145,9 +145,9 @@ class Bench:
         return [*shown, str(file), *arguments]
 
     def run(self, pair: Pair, side: str, mutant: Mutant | None = None) -> Seen:
-        """One run; of the programs themselves it is remembered."""
-        known = self._seen.get((pair.name, side))
-        if known is not None and mutant is None:
+        """One run, which is remembered."""
+        known = self._seen.get((pair.name, side, mutant))
+        if known is not None:
             return known
         command = self._command(pair, side, mutant)
         start = self._folder / "start"
@@ -163,8 +163,7 @@ class Bench:
         state, said, run = trials.trial(command, str(start), str(room), hashes=True, caches=False)
         assert not said, said
         seen = Seen(state, evidence.of_trace(run))
-        if mutant is None:
-            self._seen[pair.name, side] = seen
+        self._seen[pair.name, side, mutant] = seen
         return seen
 
 

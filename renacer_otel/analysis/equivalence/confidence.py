@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: By kind of doubt; each kind counts once, however often it is met.
 FACTORS = {
     "once": 0.97,  # each command ran once: what varies by itself was not seen to
-    "no final state": 0.97,  # files are known from calls alone
+    "no final state": 0.95,  # files are known from calls alone
     "content": 0.55,  # bytes that nobody hashed or looked at
     "varies": 0.70,  # an aspect that is not the same in two runs of the same command
     "lost": 0.40,
@@ -30,7 +30,6 @@ FACTORS = {
     "attributes": 0.95,
     "foreign": 0.80,
     "outside": 0.97,  # the second command found what the first had left elsewhere
-    "not compared": 0.90,  # the user asked to leave something out
 }
 #: With the real final state these are about less.
 _SEEN_AFTERWARDS = {"io_uring": 0.95, "path": 0.99, "offset": 0.99, "lost": 0.80, "filtered": 0.80,

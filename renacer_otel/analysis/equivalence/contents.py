@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_PARTS = 100_000  # of one file; beyond, its content is not known
-_ZEROS = 64 << 20  # bytes of holes that are hashed at most
 
 
 class Stream:
@@ -137,14 +136,22 @@ class Extents:
 
     def _fill(self, size: int) -> None:
         """Holes are zeros."""
-        at, room = 0, _ZEROS
+        at = 0
         for start, length, _ in [*self._joined(), (size, 0, None)]:
             if at < start:
-                gap = start - at
-                zeros = of_bytes(bytes(gap)) if gap <= room else None
-                room -= gap
-                self.put(at, gap, zeros)
+                self.put(at, start - at, _zeros(start - at))
             at = start + length
+
+
+def _zeros(length: int) -> Content:
+    """So many zero bytes: put together by doubling, whatever length a trace claims."""
+    made, block = Content(), of_bytes(b"\0")
+    while length:
+        if length & 1:
+            made = made + block
+        block = block + block
+        length >>= 1
+    return made
 
 
 def digest_of(what: object) -> bytes:

@@ -126,7 +126,7 @@ class Evidence:
                     ways.add("written in place")
                 aspect = Aspect(aspects.WAYS, shown, "written how")
                 self.state.aspects[aspect] = ", ".join(sorted(ways))
-            if publication is not None and publication.synced:
+            if names.is_synced(path):
                 aspect = Aspect(aspects.DURABILITY, shown, "name")
                 self.state.aspects[aspect] = "synced"
             if not node.synced:

@@ -54,7 +54,8 @@ class FileCalls(Following):
             found = names.find(path)
             if found is None and flags & _O_CREAT:
                 node = Node(born=True, mode=mode & 0o7777 & ~process.umask)
-                if flags & _O_EXCL:
+                folder = names.find(os.path.dirname(path))
+                if flags & _O_EXCL or (folder is not None and folder.born):
                     node.emptied, node.length = True, 0
                 names.put(path, node)
             else:
@@ -188,6 +189,8 @@ class FileCalls(Following):
         if call.args[3] & _MAP_SHARED and call.args[2] & _PROT_WRITE and call.fd(4) >= 0:
             node = self._open(call, process, call.fd(4)).node
             if node is not None:
+                if not node.mapped:
+                    self.mapped.append(node)
                 node.mapped = node.touched = node.dirty = True
                 self._touched(self._open(call, process, call.fd(4)))
                 node.ways.add("written through memory")
@@ -325,6 +328,6 @@ class FileCalls(Following):
 
     def _on_msync(self, call: Call, _process: Process) -> None:
         if call.args[2] & 4:  # MS_SYNC: which file is behind the memory is not followed
-            for node in {id(node): node for node in self.names.nodes.values() if node}.values():
-                if node.mapped and node.dirty:
+            for node in self.mapped:
+                if node.dirty:
                     node.sync(self.names.next())

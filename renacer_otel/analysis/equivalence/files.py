@@ -102,7 +102,6 @@ class Publication:
     tick: int
     renamed: bool
     clean: bool  # all that was written to it then was on disk
-    synced: bool = False  # the folder was synced afterwards
 
 
 class Names:
@@ -113,6 +112,8 @@ class Names:
         self.nodes: dict[str, Node | None] = {}  # None: it is gone, and was there before
         self.published: dict[str, Publication] = {}
         self._before: dict[str, Node] = {}
+        self._synced: dict[str, int] = {}  # folders, and when that was last
+        self._all_synced = 0
         self._existed: set[str] = set()  # before the run
 
     def next(self) -> int:
@@ -157,7 +158,9 @@ class Names:
 
     def move(self, old: str, new: str) -> None:
         """A rename; with a folder goes what is in it."""
-        for path, node in list(self.below(old)):
+        moved = self.find(old)
+        is_folder = moved is None or moved.kind in ("", "folder")
+        for path, node in list(self.below(old)) if is_folder else ():
             publication = self.published.pop(path, None)
             del self.nodes[path]
             self.nodes[new + path[len(old) :]] = node
@@ -180,9 +183,15 @@ class Names:
 
     def sync_folder(self, folder: str) -> None:
         """The names in it are on disk."""
-        for path, publication in self.published.items():
-            if (os.path.dirname(path) or ".") == folder:
-                publication.synced = True
+        self._synced[folder] = self.next()
+
+    def is_synced(self, path: str) -> bool:
+        """Whether its name was made durable after it was given."""
+        publication = self.published.get(path)
+        if publication is None:
+            return False
+        last = max(self._synced.get(os.path.dirname(path) or ".", 0), self._all_synced)
+        return last > publication.tick
 
     def sync_all(self) -> None:
         """sync(2)."""
@@ -190,5 +199,4 @@ class Names:
         for node in self.nodes.values():
             if node is not None and node.dirty:
                 node.sync(tick)
-        for publication in self.published.values():
-            publication.synced = True
+        self._all_synced = tick

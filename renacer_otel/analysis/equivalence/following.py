@@ -51,6 +51,7 @@ class Following:
         self.streams: dict[int, Open] = {}  # descriptors that the command started with
         self.connections: list[Connection] = []
         self.doubts: list[tuple[str, str]] = []
+        self.mapped: list[Node] = []  # files that are written through memory
         self._start_in = (umask, cwd or ".")
         self._by_object: dict[int, Node] = {}
         self._processes: dict[int, Process] = {}

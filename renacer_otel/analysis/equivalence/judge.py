@@ -115,8 +115,6 @@ def judge(
                 doubts.append(doubt)
     if final_state and (len(a) == 1 or len(b) == 1):
         doubts.append(Doubt("once", "each command ran once; --runs 2 sees what varies by itself"))
-    if rules.ignored:
-        doubts.append(Doubt("not compared", f"left out: {', '.join(sorted(rules.ignored))}"))
     differences = list(_differences(a, b, rules, doubts))
     counts = Counter(
         aspect.group for aspect in _all_aspects((*a, *b)) if rules.takes(aspect)
