@@ -332,6 +332,20 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 	return true;
 }
 
+uint32_t rn_details_text(struct details *details, const void *data, size_t len)
+{
+	return rn_texts_row(&details->texts, details->allowance, data, len);
+}
+
+uint32_t rn_details_name(const struct details *details, uint64_t object)
+{
+	const struct named *named = (const struct named *)(const void *)details->named.rows;
+
+	if (object == 0 || object >= details->named.n)
+		return 0;
+	return named[object].path ? named[object].path : named[object].peer;
+}
+
 void rn_details_drop(struct details *details)
 {
 	details->rows.n--;

@@ -22,6 +22,10 @@ void rn_details_destroy(struct details *details);
 void rn_details_before(struct details *details, const struct rn_event *ev, uint32_t thread);
 /* The row of a call. false: no memory, counted. */
 bool rn_details_add(struct details *details, const struct rn_call *call, uint32_t thread);
+/* The text's row; 0: none, or no memory (counted). */
+uint32_t rn_details_text(struct details *details, const void *data, size_t len);
+/* What an object is called: its path, or else its peer; 0: not known. */
+uint32_t rn_details_name(const struct details *details, uint64_t object);
 /* Takes the last row back. */
 void rn_details_drop(struct details *details);
 /* The interpreter is gone. */

@@ -10,6 +10,7 @@
 #include "listed.h"
 #include "places.h"
 #include "run_private.h"
+#include "shown.h"
 #include "symbols/sites.h"
 
 /* Of a process. */
@@ -28,6 +29,7 @@ struct rn_replay {
 	struct allowance allowance;
 	struct details *details; /* NULL: not asked for */
 	struct rn_sites *sites;  /* NULL: nobody asks for them */
+	struct shown *shown;     /* the same */
 	struct listed listed;
 	uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 };
@@ -88,8 +90,14 @@ static void on_call(void *ctx, const struct rn_call *call)
 		return;
 	if (replay->details && !rn_details_add(replay->details, call, thread))
 		return;
+	if (replay->shown && !rn_shown_add(replay->shown, call, thread)) {
+		rn_details_drop(replay->details);
+		return;
+	}
 	row = add_rows(replay, &replay->calls, 1);
 	if (!row) {
+		if (replay->shown)
+			rn_shown_drop(replay->shown);
 		if (replay->details)
 			rn_details_drop(replay->details);
 		return;
@@ -262,6 +270,14 @@ int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t
 	return 1;
 }
 
+int rn_replay_want_shown(rn_replay *replay)
+{
+	if (replay->shown || replay->calls.n || !replay->details || !replay->interpreter)
+		return 0;
+	replay->shown = rn_shown_create(replay->interpreter, &replay->allowance, replay->details);
+	return replay->shown != NULL;
+}
+
 static void add_event(struct rn_replay *replay, const struct rn_event *ev, uint32_t thread)
 {
 	rn_replay_event *row = thread == RN_NO_PLACE ? NULL : add_rows(replay, &replay->events, 1);
@@ -389,6 +405,8 @@ uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
 			rn_details_before(replay->details, ev,
 					  rn_places_get(&replay->places, ev->tid));
 		follow_peak(replay, ev);
+		if (replay->shown)
+			rn_shown_before(replay->shown, ev, rn_places_get(&replay->places, ev->tid));
 		rn_interpreter_feed(replay->interpreter, ev);
 		follow(replay, ev);
 		at += size;
@@ -432,6 +450,8 @@ void rn_replay_finish(rn_replay *replay)
 	rn_interpreter_finish(replay->interpreter, &unused);
 	rn_interpreter_destroy(replay->interpreter);
 	replay->interpreter = NULL;
+	if (replay->shown)
+		rn_shown_finish(replay->shown);
 	if (replay->details)
 		rn_details_finish(replay->details);
 }
@@ -448,6 +468,7 @@ void rn_replay_free(rn_replay *replay)
 	free(replay->processes.rows);
 	free(replay->names.rows);
 	free(replay->peaks.rows);
+	rn_shown_destroy(replay->shown);
 	rn_details_destroy(replay->details);
 	rn_sites_destroy(replay->sites);
 	if (replay->listed.wanted)
@@ -499,6 +520,13 @@ const rn_replay_source *rn_replay_sources(const rn_replay *replay, uint64_t *n)
 	const struct column none = {0};
 
 	return rows_of(replay->details ? rn_details_sources(replay->details) : &none, n);
+}
+
+const rn_replay_shown *rn_replay_shown_rows(const rn_replay *replay, uint64_t *n)
+{
+	const struct column none = {0};
+
+	return rows_of(replay->shown ? rn_shown_rows(replay->shown) : &none, n);
 }
 
 const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n)

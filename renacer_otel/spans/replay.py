@@ -97,6 +97,16 @@ SOURCE = np.dtype(
         ("how", "<u4"),
     ]
 )
+SHOWN = np.dtype(
+    [
+        ("text", "<u4"),
+        ("other", "<u4"),
+        ("other_fd", "<i4"),
+        ("kind", "u1"),
+        ("foreign", "u1"),
+        ("zero", "<u2"),
+    ]
+)
 TEXT = np.dtype([("at", "<u8"), ("len", "<u4"), ("hash", "<u4")])
 _PROCESS = np.dtype(
     [
@@ -177,6 +187,7 @@ class Details:
     texts: NDArray[Any]
     text_bytes: NDArray[np.uint8]
     sources: NDArray[Any] = field(default_factory=lambda: np.zeros(1, SOURCE))
+    shown: NDArray[Any] | None = None  # SHOWN, as many as calls, if asked for
 
     def text(self, index: int) -> bytes:
         """One text as the program gave it."""
@@ -330,21 +341,27 @@ def edge_names() -> tuple[str, ...]:
 
 
 def of_trace(
-    path: str | os.PathLike[str], max_bytes: int | None = None, *, details: bool = False
+    path: str | os.PathLike[str], max_bytes: int | None = None, *, details: bool = False,
+    shown: bool = False,
 ) -> Replay:
     """Interprets a TRACE file. A file that was cut short gives what is whole of it.
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
     `missed`. `details`: arguments, paths, peers and sources too, 112 bytes a call, each text once.
+    `shown`: beside them each call's arguments in words, 16 bytes more.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
     with trace_file.open_trace(path) as reader:
-        return of_reader(reader, max_bytes, details=details)
+        return of_reader(reader, max_bytes, details=details, shown=shown)
 
 
 def of_reader(
-    reader: trace_file.TraceReader, max_bytes: int | None = None, *, details: bool = False
+    reader: trace_file.TraceReader,
+    max_bytes: int | None = None,
+    *,
+    details: bool = False,
+    shown: bool = False,
 ) -> Replay:
     """The same of a TRACE file that is open."""
     if max_bytes is None:
@@ -358,8 +375,8 @@ def of_reader(
             " span ids, or which calls are in it; capture it again"
         ) from error
     memory = _Memory(key, seed, wanted, max_bytes)
-    if details:
-        memory.want_details()
+    if details or shown:
+        memory.want_details(shown)
     lost_events, lost_calls = memory.feed(reader)
     return Replay(
         reader.metadata,
@@ -372,7 +389,7 @@ def of_reader(
         lost_events,
         lost_calls,
         memory.missed(),
-        memory.details() if details else None,
+        memory.details(shown) if details or shown else None,
         reader.end,
     )
 
@@ -441,18 +458,21 @@ class _Memory:
             raise MemoryError
         self._replay = ffi.gc(replay, self._lib.rn_replay_free)
 
-    def want_details(self) -> None:
+    def want_details(self, shown: bool) -> None:
         """Asks for them, before any frame is fed."""
         if not self._lib.rn_replay_want_details(self._replay):
             raise MemoryError
+        if shown and not self._lib.rn_replay_want_shown(self._replay):
+            raise MemoryError
 
-    def details(self) -> Details:
+    def details(self, shown: bool) -> Details:
         """What there is of them."""
         return Details(
             self.column("details", DETAIL),
             self.column("texts", TEXT),
             self.column("text_bytes", np.dtype("u1")),
             self.column("sources", SOURCE),
+            self.column("shown_rows", SHOWN) if shown else None,
         )
 
     def feed(self, frames: Iterable[trace_file.Frame], *, ends: bool = True) -> tuple[int, int]:

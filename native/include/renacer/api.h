@@ -414,6 +414,21 @@ typedef struct {
 	uint32_t how; /* enum rn_source_how of event.h */
 } rn_replay_source;
 
+/* The call in the same row as strace would show it: what its program chose, not what the kernel told
+   it. */
+typedef struct {
+	uint32_t text; /* arguments, 0x1f between two; not those that are filled by the call, contents
+	                  and their lengths, addresses, folders. For 0x01 read the details' path, for
+	                  0x02 their other path, for 0x03 their object, for 0x04 `other`; 0x05 comes
+	                  before the number of a process */
+	uint32_t other;   /* path or peer of the second descriptor's object; of a call that has none
+	                     the folder that its first path is relative to */
+	int32_t other_fd; /* the second descriptor argument; -1 = none */
+	uint8_t kind;     /* enum rn_object_kind + 1 of the first one's object; 0 = not known */
+	uint8_t foreign;  /* 1 = untraced processes may have that object, too */
+	uint16_t zero;
+} rn_replay_shown;
+
 typedef struct {
 	uint64_t at; /* bytes of rn_replay_text_bytes() */
 	uint32_t len;
@@ -431,6 +446,8 @@ int rn_replay_want_details(rn_replay *replay);
 /* Asks for a listing (encode.h), before any record is fed. 0: too late. */
 int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
 			   uint32_t string_limit);
+/* Asks for what calls show, after details, before any record is fed. 0: no memory, or too late. */
+int rn_replay_want_shown(rn_replay *replay);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
 uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
 /* The descriptors that a thread has after the records so far, by number: the first `max` of them from
@@ -450,6 +467,7 @@ const char *rn_replay_names(const rn_replay *replay, uint64_t *n);
 const rn_replay_detail *rn_replay_details(const rn_replay *replay, uint64_t *n);
 /* The first is empty. */
 const rn_replay_source *rn_replay_sources(const rn_replay *replay, uint64_t *n);
+const rn_replay_shown *rn_replay_shown_rows(const rn_replay *replay, uint64_t *n);
 /* Distinct; the first is empty. */
 const rn_replay_text *rn_replay_texts(const rn_replay *replay, uint64_t *n);
 const char *rn_replay_text_bytes(const rn_replay *replay, uint64_t *n);

@@ -84,18 +84,18 @@ class Group:
 
 @dataclass(frozen=True)
 class Chain:
-    """What is done with one object, from its opening on, in order. Indexes into `items`."""
+    """What is done with one path, peer or stream that others can see, in order."""
 
-    items: tuple[int, ...]
-    times: Range  # how many objects go that way
+    items: tuple[int, ...]  # indexes into `items`
+    times: Range  # how many things go that way
 
 
 @dataclass(frozen=True)
 class Stream:
     """What a role reads from or writes to an object, whatever the calls.
 
-    `content`: of what was written, 24 bytes in hex (length and two lanes, see spans/content.py);
-    "" = not captured, or not the same in all runs (`varies`).
+    `content`: the hash of what was written, in hex (spans/content.py); "" = not captured, or not
+    the same in all runs (`varies`), or several threads wrote.
     """
 
     direction: str  # "read" or "write"

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "shown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/decode.h"
+#include "renacer/api.h"
+
+#include "details.h"
+#include "places.h"
+
+#define TEXT_MAX 8192u /* of a call's arguments; what is longer is cut */
+#define ROOM_MAX (2u * 1024u * 1024u) /* to write them; a call that needs more is not shown */
+#define ITEMS_MAX 4096u /* bytes of a string, items of a list */
+#define SEPARATOR '\x1f'
+#define FIRST_PATH '\x01' /* of the details */
+#define OTHER_PATH '\x02'
+#define FIRST_FD '\x03' /* of the details: its object */
+#define OTHER_FD '\x04' /* rn_replay_shown.other */
+#define PROCESS_ID '\x05' /* comes before a number */
+
+/* What a thread's call was given at its entry. */
+struct held {
+	uint64_t
+		other; /* object of its second descriptor, or of its folder; 0 = not known, or none */
+	uint8_t kind, foreign; /* of the first */
+};
+
+struct shown {
+	struct rn_interpreter *interpreter; /* NULL once finished */
+	struct allowance *allowance;
+	struct details *details;
+	struct column rows; /* rn_replay_shown */
+	struct column held; /* by thread */
+	char *scratch;
+	size_t room; /* of it */
+};
+
+struct shown *rn_shown_create(struct rn_interpreter *in, struct allowance *allowance,
+			      struct details *details)
+{
+	struct shown *shown = calloc(1, sizeof(*shown));
+
+	if (!shown)
+		return NULL;
+	shown->interpreter = in;
+	shown->allowance = allowance;
+	shown->details = details;
+	shown->rows.size = sizeof(rn_replay_shown);
+	shown->held.size = sizeof(struct held);
+	return shown;
+}
+
+void rn_shown_finish(struct shown *shown)
+{
+	shown->interpreter = NULL;
+	free(shown->held.rows);
+	free(shown->scratch);
+	shown->held.rows = NULL;
+	shown->held.n = shown->room = 0;
+	shown->scratch = NULL;
+}
+
+void rn_shown_destroy(struct shown *shown)
+{
+	if (!shown)
+		return;
+	rn_shown_finish(shown);
+	free(shown->rows.rows);
+	free(shown);
+}
+
+/* Which argument is the call's `nth` of this kind; -1: none. */
+static int argument_at(const struct rn_syscall_desc *desc, unsigned kind, unsigned nth)
+{
+	for (unsigned arg = 0; arg < desc->nargs && arg < 6; arg++)
+		if (desc->args[arg].kind == kind && nth-- == 0)
+			return (int)arg;
+	return -1;
+}
+
+static void learn_kind(struct shown *shown, struct held *held, int32_t tid, int32_t fd)
+{
+	struct rn_descriptor found;
+
+	held->kind = held->foreign = 0;
+	if (fd < 0 || !rn_interpreter_descriptor(shown->interpreter, tid, fd, &found) ||
+	    found.fd != fd)
+		return;
+	held->kind = (uint8_t)(found.id.kind + 1);
+	held->foreign = found.foreign;
+}
+
+void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t thread)
+{
+	const struct rn_syscall_desc *desc;
+	struct held *held;
+	int arg;
+
+	if (thread == RN_NO_PLACE || (ev->kind != RN_SYSCALL && ev->kind != RN_SYSCALL_ENTER))
+		return;
+	if (thread >= shown->held.n &&
+	    !rn_rows_add(shown->allowance, &shown->held, thread + 1 - shown->held.n))
+		return;
+	held = (struct held *)(void *)shown->held.rows + thread;
+	*held = (struct held){0};
+	desc = rn_syscall((enum rn_abi)ev->abi, ev->nr);
+	arg = argument_at(desc, RN_ARG_FD, 0);
+	if (arg >= 0)
+		learn_kind(shown, held, ev->tid, (int32_t)ev->args[arg]);
+	arg = argument_at(desc, RN_ARG_FD, 1);
+	if (arg < 0)
+		arg = argument_at(desc, RN_ARG_DIRFD, 0);
+	if (arg >= 0 && (int32_t)ev->args[arg] >= 0)
+		held->other =
+			rn_interpreter_object(shown->interpreter, ev->tid, (int32_t)ev->args[arg]);
+}
+
+/* Bytes that pass through, and where to: how many is the call's effect, not which it asked for. */
+static bool is_content(unsigned kind)
+{
+	switch (kind) {
+	case RN_ARG_BUF_IN:
+	case RN_ARG_BUF_OUT:
+	case RN_ARG_IOVEC_IN:
+	case RN_ARG_IOVEC_OUT:
+	case RN_ARG_MSG_IN:
+	case RN_ARG_MSG_OUT:
+	case RN_ARG_MMSG_IN:
+	case RN_ARG_MMSG_OUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool has_content(const struct rn_call *call)
+{
+	for (unsigned arg = 0; arg < call->desc->nargs; arg++)
+		if (is_content(call->desc->args[arg].kind))
+			return true;
+	return false;
+}
+
+/* What the program chose; not what the kernel told it, nor what is different each time. */
+static bool is_choice(const struct rn_call *call, unsigned arg, bool content)
+{
+	struct rn_meaning meaning;
+
+	if (rn_arg_is_void(call, arg))
+		return false;
+	rn_arg_meaning(call, arg, &meaning);
+	switch (meaning.kind) {
+	case RN_ARG_DIRFD: /* the path has it */
+	case RN_ARG_ENVP:
+	case RN_ARG_PTR:
+	case RN_ARG_VOID:
+	case RN_ARG_HIGH_HALF:
+	case RN_ARG_POLLFDS:
+	case RN_ARG_FDSET:
+		return false;
+	case RN_ARG_CLONE_ARGS:
+		return true;
+	case RN_ARG_INT:
+	case RN_ARG_LONG:
+	case RN_ARG_UINT:
+	case RN_ARG_ULONG:
+		return !content || meaning.form & RN_FORM_MASK;
+	default:
+		return !rn_kind_is_out(meaning.kind) && !is_content(meaning.kind);
+	}
+}
+
+static bool make_room(struct shown *shown, size_t room)
+{
+	char *scratch;
+
+	if (room <= shown->room)
+		return true;
+	scratch = room > ROOM_MAX ? NULL : realloc(shown->scratch, room);
+	if (!scratch)
+		return false;
+	shown->scratch = scratch;
+	shown->room = room;
+	return true;
+}
+
+/* The arguments that the program chose, with marks for paths and descriptors. */
+static uint32_t text_of(struct shown *shown, const struct rn_call *call)
+{
+	const struct rn_style style = {.string_limit = ITEMS_MAX, .no_payload = true};
+	const struct rn_syscall_desc *desc = call->desc;
+	bool content = has_content(call);
+	unsigned paths = 0, fds = 0;
+	char *end;
+
+	if (!make_room(shown, rn_call_room(call) + 16))
+		return 0;
+	end = shown->scratch;
+	for (unsigned arg = 0; arg < desc->nargs && arg < 6; arg++) {
+		unsigned kind = desc->args[arg].kind;
+		const struct rn_piece *piece;
+
+		if (!is_choice(call, arg, content))
+			continue;
+		if (end != shown->scratch)
+			*end++ = SEPARATOR;
+		if (kind == RN_ARG_FD && fds < 2 && (int32_t)call->args[arg] >= 0) {
+			*end++ = fds++ ? OTHER_FD : FIRST_FD;
+			continue;
+		}
+		piece = kind == RN_ARG_PATH && paths < 2 ? rn_call_piece(call, arg) : NULL;
+		if (piece && !(piece->flags & RN_PIECE_UNREAD) &&
+		    (piece->type == RN_PIECE_PATH || piece->type == RN_PIECE_STRING)) {
+			*end++ = paths++ ? OTHER_PATH : FIRST_PATH;
+			continue;
+		}
+		if (kind == RN_ARG_PID)
+			*end++ = PROCESS_ID;
+		end = rn_write_arg(end, call, arg, &style);
+	}
+	if (end - shown->scratch > (ptrdiff_t)TEXT_MAX)
+		end = shown->scratch + TEXT_MAX;
+	return rn_details_text(shown->details, shown->scratch, (size_t)(end - shown->scratch));
+}
+
+bool rn_shown_add(struct shown *shown, const struct rn_call *call, uint32_t thread)
+{
+	rn_replay_shown *row = rn_rows_add(shown->allowance, &shown->rows, 1);
+	struct held held = {0};
+	int arg;
+
+	if (!row)
+		return false;
+	if (thread < shown->held.n)
+		held = ((const struct held *)(const void *)shown->held.rows)[thread];
+	row->text = text_of(shown, call);
+	row->other = rn_details_name(shown->details, held.other);
+	row->kind = held.kind;
+	row->foreign = held.foreign;
+	arg = argument_at(call->desc, RN_ARG_FD, 1);
+	row->other_fd = arg < 0 ? -1 : (int32_t)call->args[arg];
+	return true;
+}
+
+void rn_shown_drop(struct shown *shown)
+{
+	shown->rows.n--;
+}
+
+const struct column *rn_shown_rows(const struct shown *shown)
+{
+	return &shown->rows;
+}

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: MIT
+"""One run in canonical form: the same for two runs of a command that does the same."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from renacer_otel.analysis.causality.history import SIGNAL
+from renacer_otel.analysis.golden import contents, measures, rules, shapes, tree
+from renacer_otel.analysis.golden.model import (
+    OK,
+    Argument,
+    Canonical,
+    Chain,
+    Counted,
+    Group,
+    Item,
+    Link,
+    Range,
+    Rank,
+    Role,
+    Stream,
+)
+from renacer_otel.analysis.golden.rules import Way
+from renacer_otel.errors import UsageError, did_you_mean
+from renacer_otel.spans import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from renacer_otel.spans.replay import Replay
+
+#: Effects of a role whose order is kept; of a thing, in its chain.
+MOST_IN_ORDER = 20_000
+MOST_IN_CHAIN = 200
+_LONGEST_GROUP = 8
+_LINKED = frozenset({"fork", "pipe", "unix", "tcp", "signal", "eventfd", "mqueue", "connect"})
+
+
+def of_replay(run: Replay, keep: Iterable[str] = ()) -> Canonical:
+    """The canonical form of a run. `keep`: rules (rules.RULES) that are switched off.
+
+    The replay must have been made with `shown`. Raises UsageError for a rule that there is not.
+    """
+    kept = frozenset(keep)
+    for name in sorted(kept - rules.RULES.keys()):
+        raise UsageError(f"no rule is called '{name}'{did_you_mean(name, rules.RULES)}")
+    return _Run(run, kept).canonical()
+
+
+class _Run:
+    """The columns of a run, and what was made of them."""
+
+    def __init__(self, run: Replay, kept: frozenset[str]) -> None:
+        assert run.details is not None
+        self.run, self.kept, self.calls = run, kept, run.calls
+        self.details = run.details
+        self.codes, self.names = replay.call_names(run.calls)
+        self.by_thread = np.lexsort((self.calls["seq"], self.calls["thread"]))
+        prologue, self.libraries = tree.prologues(run, self.names, self.codes, self.by_thread)
+        self.shapes = shapes.of_replay(run, kept, prologue)
+        self.tree = tree.of_replay(run, self.shapes.words)
+        self.process = run.threads["ordinal"][self.calls["thread"]]
+        self.role = self.tree.of_process(self.process)
+        self.items = list(self.shapes.items)
+
+    def canonical(self) -> Canonical:
+        """All of it."""
+        multiplexed = self._roles_of(self._named(rules.MULTIPLEXING))
+        handled = self._roles_of(self._named({"rt_sigreturn", "sigreturn"}))
+        threads = self._threads()
+        items, streams = self._counted(), self._streams(multiplexed)
+        chains = self._chains()
+        libraries = self._libraries()
+        signals = self._signals()
+        roles = []
+        for number, parent in enumerate(self.tree.parents):
+            alone = self.tree.counts[number] == 1 and threads[number] == 0
+            exact = bool(alone and number not in multiplexed)
+            order = exact and number not in handled
+            local: dict[int, int] = {}
+            counted = sorted(items[number].items(), key=lambda pair: str(self.items[pair[0]]))
+            for item, _ in counted:
+                local[item] = len(local)
+            found = [Counted(self.items[item], Range(n, n)) for item, n in counted]
+            found += [
+                Counted(Item("signal", (Argument("text", name),), OK, Rank.EFFECT), Range(1, 1))
+                for name in sorted(signals[number])
+            ]
+            ways = Counter(
+                tuple(local[item] for item in chain)
+                for chain in chains[number]
+                if all(item in local for item in chain)
+            )
+            roles.append(
+                Role(
+                    f"p{number}",
+                    self.tree.programs[number],
+                    self.tree.argv[number],
+                    "" if parent < 0 else f"p{parent}",
+                    _one(int(self.tree.counts[number])),
+                    _one(threads[number]),
+                    tuple(sorted(self.tree.exits[number])),
+                    tuple(sorted(libraries[number])),
+                    tuple(found),
+                    self._order(number, local) if order else (),
+                    tuple(Chain(chain, _one(n)) for chain, n in sorted(ways.items())),
+                    tuple(streams[number]),
+                    exact,
+                )
+            )
+        return Canonical(
+            tuple(roles),
+            tuple(self._links()),
+            measures.figures(self.run, self.shapes, self.role),
+            self.shapes.counts,
+            tuple(sorted(self.kept)),
+            bool(self.run.metadata.get("hashes")),
+            tuple(self._missing()),
+        )
+
+    def _named(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        wanted = set(names)
+        table = np.array([name in wanted for name in self.names], bool)
+        return table[self.codes] if len(table) else np.zeros(0, bool)
+
+    def _roles_of(self, rows: NDArray[np.bool_]) -> set[int]:
+        return set(np.unique(self.role[rows]).tolist())
+
+    def _threads(self) -> list[int]:
+        """Of each role how many threads beside the first ones."""
+        threads = self.run.threads
+        others = threads["tid"] != threads["pid"]
+        roles = self.tree.of_process(threads["ordinal"][others])
+        return [int((roles == number).sum()) for number in range(len(self.tree.keys))]
+
+    def _counted(self) -> list[Counter[int]]:
+        """Of each role its items, and how often."""
+        found: list[Counter[int]] = [Counter() for _ in self.tree.keys]
+        rows = np.flatnonzero((self.shapes.item >= 0) & (self.role >= 0))
+        # That something was read is told by the stream, and that there was no more is nothing.
+        empty = (self.shapes.way[rows] == Way.READ) & (self.calls["result"][rows] == 0)
+        rows = rows[~empty]
+        size = len(self.items) + 1
+        key, times = np.unique(self.role[rows] * size + self.shapes.item[rows], return_counts=True)
+        for one, n in zip(key.tolist(), times.tolist(), strict=True):
+            role, item = divmod(one, size)
+            passes = self.items[item].call in ("read", "write") and self.items[item].result == OK
+            found[role][item] = 1 if passes and "transfers" not in self.kept else n
+        return found
+
+    def _streams(self, multiplexed: set[int]) -> list[list[Stream]]:
+        """Of each role what passed through objects, by what they are."""
+        found: list[list[Stream]] = [[] for _ in self.tree.keys]
+        shape = self.shapes
+        passes = (shape.way == Way.READ) | (shape.way == Way.WRITE)
+        rows = np.flatnonzero(passes & (self.role >= 0) & (self.calls["result"] > 0))
+        if not len(rows):
+            return found
+        size = len(shape.labels) + 1
+        key = (self.role[rows] * size + shape.label[rows]) * 4 + shape.way[rows]
+        known, inverse = np.unique(key, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        sums = np.zeros(len(known), np.int64)
+        np.add.at(sums, inverse, np.clip(self.calls["result"][rows], 0, 1 << 40))
+        parts: dict[tuple[int, str, str], list[int]] = defaultdict(list)
+        for number, one in enumerate(known.tolist()):
+            rest, way = divmod(one, 4)
+            role, label = divmod(rest, size)
+            direction = "read" if way == Way.READ else "write"
+            parts[role, direction, shape.labels[label]].append(number)
+        order = np.argsort(inverse, kind="stable")
+        bounds = np.searchsorted(inverse[order], np.arange(len(known) + 1))
+        for (role, direction, name), numbers in sorted(parts.items()):
+            content = ""
+            if direction == "write" and len(numbers) == 1:
+                low, high = int(bounds[numbers[0]]), int(bounds[numbers[0] + 1])
+                content = contents.of_rows(self.run, rows[order[low:high]], role in multiplexed)
+            total = int(sums[numbers].sum())
+            found[role].append(Stream(direction, name, _one(total), content))
+        return found
+
+    def _effects(self) -> NDArray[np.int64]:
+        """Rows that others can see, by thread and in each by their entries."""
+        seen = np.array([item.rank == Rank.EFFECT for item in self.items] + [False], bool)
+        rows = self.by_thread
+        return rows[seen[self.shapes.item[rows]] & (self.role[rows] >= 0)]
+
+    def _chains(self) -> list[list[tuple[int, ...]]]:
+        """Of each role what was done with each thing that one thread alone had to do with."""
+        found: list[list[tuple[int, ...]]] = [[] for _ in self.tree.keys]
+        rows, thing = self._things(self._effects())
+        if not len(rows):
+            return found
+        process = self.process[rows]
+        order = np.lexsort((self.calls["seq"][rows], thing, process))
+        rows, thing, process = rows[order], thing[order], process[order]
+        item, thread = self.shapes.item[rows], self.calls["thread"][rows]
+        new = np.ones(len(rows), bool)
+        new[1:] = (thing[1:] != thing[:-1]) | (process[1:] != process[:-1])
+        # What comes twice in a row is there once, however many calls that took.
+        stays = new.copy()
+        stays[1:] |= item[1:] != item[:-1]
+        other = np.zeros(len(rows), np.int64)
+        other[1:] = (thread[1:] != thread[:-1]) & ~new[1:]
+        shared = np.add.reduceat(other, np.flatnonzero(new))
+        number = (np.cumsum(new) - 1)[stays]
+        rows, item = rows[stays], item[stays]
+        bounds = np.searchsorted(number, np.arange(len(shared) + 1))
+        for at in np.flatnonzero((np.diff(bounds) > 1) & (shared == 0)).tolist():
+            low, high = int(bounds[at]), int(bounds[at + 1])
+            chain = item[low : min(high, low + MOST_IN_CHAIN * _LONGEST_GROUP)].tolist()
+            flat = [one for group, _ in folded(chain) for one in group]
+            found[int(self.role[rows[low]])].append(tuple(flat[:MOST_IN_CHAIN]))
+        return found
+
+    def _things(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Calls and the paths, peers or streams that they name; one that names two comes twice."""
+        numbers: dict[str, int] = {}
+        table = np.full((len(self.items) + 1, 2), -1, np.int64)
+        for at, item in enumerate(self.items):
+            names = [one.text for one in item.arguments if one.kind == "object"]
+            for place, name in enumerate(dict.fromkeys(names[:2])):
+                table[at, place] = numbers.setdefault(name, len(numbers))
+        things = table[self.shapes.item[rows]]
+        twice = np.concatenate([rows, rows])
+        thing = np.concatenate([things[:, 0], things[:, 1]])
+        return twice[thing >= 0], thing[thing >= 0]
+
+    def _order(self, role: int, local: dict[int, int]) -> tuple[Group, ...]:
+        """How effects of a role's only thread follow each other."""
+        rows = self._effects()
+        items = self.shapes.item[rows[self.role[rows] == role]]
+        if len(items):
+            items = items[np.append(True, items[1:] != items[:-1])]
+        known = [local[item] for item in items[:MOST_IN_ORDER].tolist() if item in local]
+        return tuple(Group(group, _one(times)) for group, times in folded(known))
+
+    def _libraries(self) -> list[set[str]]:
+        found: list[set[str]] = [set() for _ in self.tree.keys]
+        for ordinal, names in self.libraries.items():
+            role = int(self.tree.of_process(np.array([ordinal], np.uint64))[0])
+            if role >= 0:
+                found[role] |= names
+        return found
+
+    def _signals(self) -> list[set[str]]:
+        found: list[set[str]] = [set() for _ in self.tree.keys]
+        events = self.run.events[self.run.events["kind"] == SIGNAL]
+        roles = self.tree.of_process(self.run.threads["ordinal"][events["thread"]])
+        pairs = np.unique(np.stack([roles, events["nr"]]), axis=1).T if len(events) else ()
+        for role, number in pairs:
+            name = replay.signal_name(int(number))
+            if role >= 0 and name not in rules.QUIET_SIGNALS:
+                found[int(role)].add(name)
+        return found
+
+    def _links(self) -> list[Link]:
+        """Which roles cause something in which others."""
+        edges, threads = self.run.edges, self.run.threads
+        if not len(edges) or not len(threads):
+            return []
+        kinds = replay.edge_names()
+        owner = {int(tid): int(ordinal) for tid, ordinal in zip(
+            threads["tid"].tolist(), threads["ordinal"].tolist(), strict=True)}  # fmt: skip
+        tids, index = np.unique(
+            np.concatenate([edges["cause_tid"], edges["effect_tid"]]), return_inverse=True
+        )
+        ordinals = np.array([owner.get(int(tid), 0) for tid in tids], np.uint64)
+        roles = self.tree.of_process(ordinals)[index.reshape(-1)]
+        cause, effect = roles[: len(edges)], roles[len(edges) :]
+        rows = np.stack([edges["kind"], cause, effect, edges["certain"]]).astype(np.int64)
+        found: dict[tuple[str, str, str], bool] = {}
+        for kind, first, second, certain in np.unique(rows, axis=1).T.tolist():
+            name = kinds[kind] if kind < len(kinds) else ""
+            if name in _LINKED and first >= 0 and second >= 0 and first != second:
+                key = (name, f"p{first}", f"p{second}")
+                found[key] = found.get(key, False) or bool(certain)
+        return [Link(*key, certain) for key, certain in sorted(found.items())]
+
+    def _missing(self) -> Iterable[str]:
+        run = self.run
+        if not run.complete:
+            yield "the trace was cut short"
+        if run.lost_events or run.lost_calls:
+            yield f"{run.lost_events} events and {run.lost_calls} calls were lost"
+        if run.missed:
+            yield f"there was no memory for {run.missed} rows"
+        if run.is_filtered:
+            yield "only some calls were recorded (-e trace=)"
+        if self.shapes.cut:
+            yield f"more than {shapes.MOST_SHAPES} different calls: some by name only"
+
+
+def folded(items: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
+    """Items in order, repeats of one or of a group told once: (group, times)."""
+    found: list[tuple[tuple[int, ...], int]] = []
+    at = 0
+    while at < len(items):
+        for size in range(1, _LONGEST_GROUP + 1):
+            times = 1
+            group = items[at : at + size]
+            while items[at + times * size : at + (times + 1) * size] == group:
+                times += 1
+            if times > 1 and len(group) == size:
+                break
+        else:
+            size, times = 1, 1
+        found.append((tuple(items[at : at + size]), times))
+        at += size * times
+    return found
+
+
+def _one(value: int) -> Range:
+    return Range(value, value)

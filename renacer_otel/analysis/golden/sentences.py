@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Differences in words that a person understands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renacer_otel.analysis.golden import rules
+from renacer_otel.analysis.golden.model import OK, Argument, Item, Range, Role
+from renacer_otel.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST = 160
+_DOES = {
+    "mkdir": "makes the folder {0}",
+    "mkdirat": "makes the folder {0}",
+    "rmdir": "removes the folder {0}",
+    "unlink": "removes {0}",
+    "unlinkat": "removes {0}",
+    "rename": "renames {0} to {1}",
+    "renameat": "renames {0} to {1}",
+    "renameat2": "renames {0} to {1}",
+    "link": "links {0} as {1}",
+    "linkat": "links {0} as {1}",
+    "symlink": "makes the symbolic link {1} to {0}",
+    "symlinkat": "makes the symbolic link {1} to {0}",
+    "chmod": "sets the mode of {0} to {1}",
+    "fchmod": "sets the mode of {0} to {1}",
+    "fchmodat": "sets the mode of {0} to {1}",
+    "fchmodat2": "sets the mode of {0} to {1}",
+    "chown": "sets the owner of {0} to {1}:{2}",
+    "fchown": "sets the owner of {0} to {1}:{2}",
+    "fchownat": "sets the owner of {0} to {1}:{2}",
+    "lchown": "sets the owner of {0} to {1}:{2}",
+    "truncate": "cuts {0} to {1} bytes",
+    "ftruncate": "cuts {0} to {1} bytes",
+    "fsync": "syncs {0} to disk (fsync)",
+    "fdatasync": "syncs {0} to disk (fdatasync)",
+    "kill": "sends {1} to {0}",
+    "tkill": "sends {1} to {0}",
+    "tgkill": "sends {2} to {0}",
+    "write": "writes to {0}",
+    "read": "reads from {0}",
+    "signal": "gets the signal {0}",
+    "chdir": "changes to the folder {0}",
+    "mmap": "maps {2}",
+}
+_LOOKS = frozenset("stat lstat fstat newfstatat statx access faccessat faccessat2".split())
+
+
+def word(text: str) -> str:
+    """A value in a sentence."""
+    return one_line(text, _LONGEST)
+
+
+def says(item: Item) -> str:
+    """What a call does: opens /etc/hosts for writing."""
+    words = [word(argument.text) for argument in item.arguments]
+    end = "" if item.result == OK else f", which fails with {item.result}"
+    if item.call in rules.OPENS and len(words) > 1:
+        flags = words[1].split("|")
+        way = "for reading"
+        if item.call == "creat" or "O_WRONLY" in flags:
+            way = "for writing"
+        elif "O_RDWR" in flags:
+            way = "for reading and writing"
+        return f"opens {words[0]} {way}{end}"
+    if item.call in _LOOKS and words:
+        return f"looks at {words[0]} ({item.call}){end}"
+    if item.call == "connect" and words:
+        return f"connects to {address(item)}{end}"
+    if item.call in ("bind", "listen") and words:
+        return f"{item.call}s to {address(item)}{end}"
+    if item.call in _DOES:
+        try:
+            return _DOES[item.call].format(*words) + end
+        except IndexError:
+            pass
+    return f"calls {word(str(item))}"
+
+
+def tells_all(item: Item) -> bool:
+    """Whether the sentence of a call has more than its first argument."""
+    return "{1}" in _DOES.get(item.call, "") or "{2}" in _DOES.get(item.call, "")
+
+
+def address(item: Item) -> str:
+    """Whom a call names: the address among its arguments, else what it is about."""
+    for argument in item.arguments[1:]:
+        if "sa_family" in argument.text:
+            return word(argument.text)
+    return word(item.arguments[0].text) if item.arguments else item.call
+
+
+def brief(item: Item) -> str:
+    """A call in few words: openat(/tmp/x, …)."""
+    first = item.arguments[0].text if item.arguments else ""
+    more = ", …" if len(item.arguments) > 1 else ""
+    return f"{item.call}({one_line(first, 60)}{more})"
+
+
+def command(argv: Sequence[Argument]) -> str:
+    """A command line."""
+    return word(" ".join(argument.text if argument.text and " " not in argument.text
+                         else f"'{argument.text}'" for argument in argv))  # fmt: skip
+
+
+def times(count: Range) -> str:
+    """How often: 3 times, 3 to 5 times."""
+    if count.is_one:
+        return "once" if count.low == 1 else f"{count.low} times"
+    return f"{count.low} to {count.high} times"
+
+
+def size(count: Range) -> str:
+    """How many bytes."""
+    return f"{count.low} bytes" if count.is_one else f"{count.low} to {count.high} bytes"
+
+
+def place(role: Role, item: int) -> str:
+    """Between which other effects an item stands: ", between … and …,"; "" = not known."""
+    flat = [one for group in role.order for one in group.items]
+    if item not in flat:
+        return ""
+    at = flat.index(item)
+    before = brief(role.items[flat[at - 1]].item) if at else ""
+    after = brief(role.items[flat[at + 1]].item) if at + 1 < len(flat) else ""
+    if before and after:
+        return f", between {before} and {after},"
+    if before:
+        return f", after {before},"
+    return f", before {after}," if after else ""

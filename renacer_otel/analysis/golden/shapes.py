@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""From calls to items: each distinct combination of call, words and object is looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from renacer_otel.analysis.golden import rules
+from renacer_otel.analysis.golden.model import OK, Argument, Item, Rank
+from renacer_otel.analysis.golden.rules import Way
+from renacer_otel.analysis.golden.texts import Words, random_names, shown
+from renacer_otel.spans import replay
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from renacer_otel.spans.replay import Details, Replay
+
+#: Distinct combinations that are told apart; those of more are their calls' names only.
+MOST_SHAPES = 200_000
+_KINDS = ("", "<other>", "<file>", "<pipe>", "<socket>", "<eventfd>", "<mqueue>", "<pidfd>",
+          "<signalfd>")  # fmt: skip
+_STANDARD = ("<stdin>", "<stdout>", "<stderr>")
+_ODD = 0x9E3779B97F4A7C15
+
+
+@dataclass
+class Shapes:
+    """Of each call: `way` (rules.Way), `item` (index into `items`; -1 = none), `label`."""
+
+    way: NDArray[np.int8]
+    item: NDArray[np.int64]
+    label: NDArray[np.int64]  # index into `labels`: what the call is about
+    items: list[Item]
+    labels: list[str]
+    failed: NDArray[np.bool_]
+    counts: dict[str, int] = field(default_factory=dict)  # by rule
+    cut: bool = False  # there were too many
+    words: Words = field(default_factory=lambda: Words((), {}))
+
+
+def mixed(*columns: NDArray[Any]) -> NDArray[np.uint64]:
+    """A number for each row, the same for rows that are alike in all columns."""
+    key = np.zeros(len(columns[0]), np.uint64)
+    with np.errstate(over="ignore"):
+        for column in columns:
+            key = (key ^ column.astype(np.int64).view(np.uint64)) * np.uint64(_ODD)
+            key ^= key >> np.uint64(29)
+    return key
+
+
+class _Maker:
+    """What making the shapes of a trace needs."""
+
+    def __init__(self, run: Replay, details: Details, kept: frozenset[str]) -> None:
+        assert details.shown is not None
+        self.run, self.details, self.kept = run, details, kept
+        self.calls, self.rows, self.shown = run.calls, details.rows, details.shown
+        self.codes, self.names = replay.call_names(run.calls)
+        self.texts = [shown(text) for text in details.all_texts()]
+        self.texts[0] = ""
+        flags, result = self.calls["flags"], self.calls["result"]
+        self.failed = ((flags & replay.FAILED) != 0) & (result < 0) & (result >= -4095)
+        self.error = np.where(self.failed, -result, 0)
+        self.over = ((flags & replay.UNFINISHED) == 0) & (self.calls["end"] > 0)
+        self.cut_short = (flags & replay.INTERRUPTED) != 0
+        self.words = Words(kept, self._made_alone())
+
+    def per_name(self, values: list[int]) -> NDArray[Any]:
+        """Of each call what there is of its name."""
+        table = np.array(values, np.int64)
+        return table[self.codes] if len(table) else np.zeros(0, np.int64)
+
+    def _made_alone(self) -> dict[str, str]:
+        """Names that were made with O_EXCL for their owner alone, or as such a folder."""
+        opens = self.per_name([name in rules.OPENS or name in ("mkdir", "mkdirat")
+                                for name in self.names])  # fmt: skip
+        rows = np.flatnonzero(opens.astype(bool) & ~self.failed & self.over)
+        if not len(rows):
+            return {}
+        key = mixed(self.shown["text"][rows], self.rows["path"][rows])
+        _, first = np.unique(key, return_index=True)
+        found = []
+        for row in rows[first].tolist():
+            words = self.texts[int(self.shown["text"][row])].split("\x1f")
+            if words[-1] == "0700" or (words[-1] == "0600" and "O_EXCL" in words[-2]):
+                found.append(self.texts[int(self.rows["path"][row])])
+        return random_names(found)
+
+    def labels(self) -> tuple[NDArray[np.int64], list[str]]:
+        """What each call's descriptor leads to."""
+        fd, thing = self.rows["fd"], self.rows["object"]
+        opens = self.per_name([name in rules.OPENS or name in ("accept", "accept4", "socket")
+                                for name in self.names]).astype(bool)  # fmt: skip
+        known = np.unique(thing[opens & ~self.failed])
+        inherited = (thing != 0) & (self.shown["foreign"] != 0) & ~np.isin(thing, known)
+        standard = np.where(inherited & (fd >= 0) & (fd <= 2), fd + 1, 0)
+        # A duplicate of it, by its object.
+        first = np.flatnonzero(standard)
+        if len(first):
+            things, at = np.unique(thing[first], return_index=True)
+            place = np.minimum(np.searchsorted(things, thing), len(things) - 1)
+            same = inherited & (things[place] == thing) & (standard == 0)
+            standard = np.where(same, standard[first[at]][place], standard)
+        path = np.where(standard > 0, 0, self.rows["path"])
+        peer = np.where((standard > 0) | (path > 0), 0, self.rows["peer"])
+        kind = np.where((standard > 0) | (path > 0) | (peer > 0), 0, self.shown["kind"])
+        key = mixed(path, peer, kind, standard)
+        _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
+        names: dict[str, int] = {}
+        to = np.zeros(len(index), np.int64)
+        for number, row in enumerate(index.tolist()):
+            if standard[row]:
+                name = _STANDARD[int(standard[row]) - 1]
+            elif path[row]:
+                name = self.words(self.texts[int(path[row])])
+            elif peer[row]:
+                name = "peer " + self.words(self.texts[int(peer[row])])
+            else:
+                name = _KINDS[min(int(kind[row]), len(_KINDS) - 1)]
+            to[number] = names.setdefault(name, len(names))
+        return to[inverse.reshape(-1)], list(names)
+
+    def seconds(self) -> tuple[NDArray[np.int64], list[str]]:
+        """What the second descriptor leads to, where it is the one that is written to."""
+        index, inverse = np.unique(self.shown["other"], return_inverse=True)
+        names = [self.words(self.texts[int(at)]) or "<other>" for at in index]
+        return inverse.reshape(-1).astype(np.int64), names
+
+    def ways(self) -> tuple[NDArray[np.int8], dict[str, int]]:
+        """By the names of calls, and by how they ended."""
+        counts: dict[str, int] = {}
+        table: list[int] = []
+        for name in self.names:
+            rule = rules.LEFT_OUT.get(name)
+            if name in rules.READS or name in rules.WRITES:
+                passes = Way.READ if name in rules.READS else Way.WRITE
+                table.append(Way.ITEM if "transfers" in self.kept else passes)
+            else:
+                out = rule is not None and rule not in self.kept
+                table.append(Way.LEFT_OUT if out else Way.ITEM)
+        way = self.per_name(list(table)).astype(np.int8)
+        names = np.bincount(self.codes, minlength=len(self.names))
+        for name, times, one in zip(self.names, names.tolist(), table, strict=True):
+            if one == Way.LEFT_OUT:
+                rule = rules.LEFT_OUT[name]
+                counts[rule] = counts.get(rule, 0) + times
+            elif one != Way.ITEM:
+                counts["transfers"] = counts.get("transfers", 0) + times
+        way[~self.over & (way != Way.LEFT_OUT)] = Way.LEFT_OUT
+        if "retries" not in self.kept:
+            numbers = [number for number in range(1, 4096)
+                       if replay.error_name(number) in rules.RETRIES]  # fmt: skip
+            again = (np.isin(self.error, numbers) | self.cut_short) & (way != Way.LEFT_OUT)
+            counts["retries"] = int(again.sum())
+            way[again] = Way.LEFT_OUT
+        return way, counts
+
+
+def of_replay(run: Replay, kept: frozenset[str], prologue: NDArray[np.bool_]) -> Shapes:
+    """The shapes of all calls. `prologue`: rows that the loader's list stands for."""
+    assert run.details is not None
+    maker = _Maker(run, run.details, kept)
+    way, counts = maker.ways()
+    if "loader" not in kept:
+        counts["loader"] = int(prologue.sum())
+        way[prologue] = Way.LEFT_OUT
+    label, labels = maker.labels()
+    second, seconds = maker.seconds()
+    to_second = maker.per_name([name in rules.TO_THE_SECOND for name in maker.names]).astype(bool)
+    label = np.where(to_second, len(labels) + second, label)
+    labels = labels + seconds
+    # A read or write is what it is about, and its error; nothing else of it counts.
+    plain = way == Way.ITEM
+    passes = (way == Way.READ) | (way == Way.WRITE)
+    key = mixed(
+        np.where(plain, maker.codes, -1 - way),
+        *(np.where(plain, column, 0) for column in (
+            maker.shown["text"], maker.rows["path"], maker.rows["other_path"],
+            maker.shown["other"],
+        )),
+        np.where(plain | passes, label, 0),
+        maker.error,
+    )  # fmt: skip
+    key[way == Way.LEFT_OUT] = 0
+    _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
+    items: dict[Item | None, int] = {}
+    to = np.full(len(index), -1, np.int64)
+    allocator = 0
+    for number, row in enumerate(index.tolist()):
+        if way[row] == Way.LEFT_OUT:
+            continue
+        if number >= MOST_SHAPES:
+            item: Item | None = Item(maker.names[int(maker.codes[row])], (), OK, Rank.OTHER)
+        else:
+            item = _item(maker, row, Way(int(way[row])), labels[int(label[row])])
+        if item is not None:
+            to[number] = items.setdefault(item, len(items))
+        elif way[row] == Way.ITEM:
+            allocator += 1
+    counts["memory"] = counts.get("memory", 0) + allocator
+    for rule, times in maker.words.counts.items():
+        counts[rule] = counts.get(rule, 0) + times
+    found = to[inverse.reshape(-1)] if len(index) else np.zeros(0, np.int64)
+    return Shapes(
+        way, found, label, [item for item in items if item is not None], labels, maker.failed,
+        {rule: times for rule, times in sorted(counts.items()) if times},
+        len(index) > MOST_SHAPES, maker.words,
+    )  # fmt: skip
+
+
+def _item(maker: _Maker, row: int, way: Way, label: str) -> Item | None:
+    """The item of a call; None: a rule leaves it out."""
+    error = int(maker.error[row])
+    result = (replay.error_name(error) or f"errno {error}") if error else OK
+    if way != Way.ITEM:
+        call = "read" if way == Way.READ else "write"
+        rank = Rank.EFFECT if way == Way.WRITE or error else Rank.LOOK
+        return Item(call, (Argument("object", label),), result, rank)
+    name = maker.names[int(maker.codes[row])]
+    text = maker.texts[int(maker.shown["text"][row])]
+    if name in ("mmap", "mmap2") and "memory" not in maker.kept:
+        if "MAP_ANONYMOUS" in text:
+            return None
+        text = "\x1f".join(text.split("\x1f")[1:4])  # not how much of the file, nor from where
+    if label in rules.ALLOCATOR_FILES and "memory" not in maker.kept:
+        return None
+    if name == "connect" and result == "EINPROGRESS" and "retries" not in maker.kept:
+        result = OK
+    arguments = tuple(
+        _argument(maker, row, word, label) for word in (text.split("\x1f") if text else ())
+    )
+    rank = Rank.LOOK
+    if name in rules.EFFECTS or (
+        name in rules.OPENS and any(flag in text for flag in rules.WRITING)
+    ):
+        rank = Rank.EFFECT
+    elif name in rules.CHANGES:
+        rank = Rank.OTHER
+    return Item(name, arguments, result, rank)
+
+
+def _argument(maker: _Maker, row: int, word: str, label: str) -> Argument:
+    if word == "\x01":
+        path = maker.texts[int(maker.rows["path"][row])]
+        folder = maker.texts[int(maker.shown["other"][row])]
+        if folder and not path.startswith("/"):
+            path = f"{folder}/{path}" if path else folder
+        return Argument("object", maker.words(path))
+    if word == "\x02":
+        return Argument("object", maker.words(maker.texts[int(maker.rows["other_path"][row])]))
+    if word == "\x03":
+        return Argument("object", label or "<descriptor>")
+    if word == "\x04":
+        other = maker.texts[int(maker.shown["other"][row])]
+        return Argument("object", maker.words(other) or "<descriptor>")
+    words = maker.words(word)
+    return Argument("placeholder" if words.startswith("<") and words.endswith(">") else "text",
+                    words)  # fmt: skip

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Words of a call without what is never the same: random names, addresses, times, inodes, ports.
+
+Works on the distinct words of a trace, each once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_MOST_NAMES = 5000
+_TEMPORARY = re.compile(r"^(?:/tmp|/var/tmp|/dev/shm|/run/user/\d+|/usr/tmp)/")
+#: What mkstemp() and mkdtemp() fill in, or Python's tempfile; before it what tells it apart.
+_RANDOM_TAIL = re.compile(
+    r"(?P<python>tmp[a-z0-9_]{8})(?=\.|$)"
+    r"|(?<=[._-])[A-Za-z0-9]{6,12}(?=\.[A-Za-z0-9]+$|$)"
+    r"|[A-Za-z0-9]{6}(?=\.[A-Za-z0-9]+$|$)"
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_HEX = re.compile(
+    r"(?<![0-9A-Za-z])(?=[a-f0-9]*[0-9])(?=[a-f0-9]*[a-f])[0-9a-f]{16,}(?![0-9A-Za-z])"
+)
+_ADDRESS = re.compile(r"0x[0-9a-f]{7,16}")
+_TIME = re.compile(r"((?:tv_[nu]?sec|it_interval|it_value)=)-?[0-9]+(?:\s*/\*.*?\*/)?")
+_PROCESS = re.compile("\x05(-?[0-9]+)")
+_PROC = re.compile(r"/proc/[0-9]+(?=/|$)|(?<=/task/)[0-9]+")
+_INODE = re.compile(r"((?:pipe|socket|anon_inode|mnt|net|pid|user|uts|ipc|cgroup|time):)\[[0-9]+\]")
+_PORT = re.compile(
+    r"(?<=[0-9\]]:)(?:3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3})$"
+)
+_PORT_IN = re.compile(
+    r"(htons\()(?:3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3})(?=\))"
+)
+RANDOM = "<random>"
+
+
+def random_names(made: Iterable[str]) -> dict[str, str]:
+    """Of paths that were made so that nobody else had them: names, and what stands for them."""
+    found: dict[str, str] = {}
+    for path in made:
+        folder, _, name = path.rpartition("/")
+        match = _RANDOM_TAIL.search(name)
+        if match is None or len(found) >= _MOST_NAMES:
+            continue
+        # Fixed names are made so, too: a whole one is taken only where names are made up.
+        if match.start() == 0 and not _TEMPORARY.match(folder + "/"):
+            continue
+        start = match.start() + (3 if match["python"] else 0)
+        found[name] = name[:start] + RANDOM + name[match.end() :]
+    return found
+
+
+class Words:
+    """Makes words canonical, and counts by rule how often something was replaced."""
+
+    def __init__(self, kept: Iterable[str], names: dict[str, str]) -> None:
+        self._kept = frozenset(kept)
+        self.counts: Counter[str] = Counter()
+        self._names = names if "random-names" not in self._kept else {}
+        alternatives = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
+        self._named = re.compile(f"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])")
+        steps: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+            ("random-names", _UUID, RANDOM),
+            ("random-names", _HEX, RANDOM),
+            ("addresses", _ADDRESS, "<addr>"),
+            ("times", _TIME, r"\1<time>"),
+            ("identities", _PROC, self._proc),
+            ("identities", _INODE, r"<\1>"),
+            ("ports", _PORT, "<port>"),
+            ("ports", _PORT_IN, r"\1<port>"),
+        ]
+        self._steps = [step for step in steps if step[0] not in self._kept]
+
+    @staticmethod
+    def _proc(match: re.Match[str]) -> str:
+        return "/proc/<process>" if match[0].startswith("/proc") else "<thread>"
+
+    def __call__(self, text: str) -> str:
+        """The canonical words."""
+        if "\x05" in text:
+            text = _PROCESS.sub(self._process, text)
+        if self._names:
+            text, times = self._named.subn(lambda match: self._names[match[0]], text)
+            self.counts["random-names"] += times
+        if len(text) < 4:
+            return text
+        for rule, form, to in self._steps:
+            text, times = form.subn(to, text)
+            if times:
+                self.counts[rule] += times
+        return text
+
+    def _process(self, match: re.Match[str]) -> str:
+        number = int(match[1])
+        if number <= 0 or "identities" in self._kept:
+            return match[1]
+        self.counts["identities"] += 1
+        return "<process>"
+
+
+def shown(text: bytes) -> str:
+    """Bytes of a program as text that can be stored and printed."""
+    words = os.fsdecode(text).encode("utf-8", "backslashreplace").decode()
+    return (
+        words
+        if words.isprintable()
+        else "".join(
+            char
+            if char.isprintable() or char in "\x01\x02\x03\x04\x05\x1f"
+            else char.encode("unicode_escape").decode("ascii")
+            for char in words
+        )
+    )
