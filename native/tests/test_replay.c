@@ -20,6 +20,7 @@
 #define CLOSE 3
 #define CONNECT 42
 #define RENAME 82
+#define KILL 62
 #define NO_LIMIT (1ull << 40)
 
 struct tape {
@@ -356,7 +357,7 @@ static void test_nonsense(bool details)
 	const rn_replay_event *events;
 
 	if (details)
-		CHECK(rn_replay_want_details(tape.replay));
+		CHECK(rn_replay_want_details(tape.replay) && rn_replay_want_shown(tape.replay));
 	for (unsigned i = 0; i < 20000 * test_scale(); i++) {
 		struct rn_event *ev =
 			next(&tape, (enum rn_kind)(1 + rng_below(&rng, 10)),
@@ -699,6 +700,72 @@ static void test_tables_of_arguments(void)
 	CHECK_INT(value, 0x4000);
 }
 
+static const rn_replay_shown *shown_of(const struct tape *tape, uint64_t seq)
+{
+	uint64_t calls, n;
+	const rn_replay_shown *rows = rn_replay_shown_rows(tape->replay, &n);
+
+	rn_replay_calls(tape->replay, &calls);
+	CHECK_INT(n, calls);
+	return rows + (call_of(tape, seq) - rn_replay_calls(tape->replay, &calls));
+}
+
+/* Arguments in words: what the program chose, with marks for what the details have. */
+static void test_shown(void)
+{
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t opened, written, copied, killed, renamed, n;
+	struct rn_event *ev;
+
+	CHECK(!rn_replay_want_shown(tape.replay)); /* details come first */
+	CHECK(rn_replay_want_details(tape.replay));
+	CHECK(rn_replay_want_shown(tape.replay));
+	CHECK(!rn_replay_want_shown(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = OPEN;
+	ev->args[1] = 0101; /* O_WRONLY|O_CREAT */
+	ev->args[2] = 0640;
+	ev->result = 3;
+	record_piece(ev, RN_PIECE_PATH, 0, 0, "/a\x01", 3);
+	feed(&tape);
+	opened = ev->seq;
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = WRITE;
+	ev->args[0] = 3;
+	ev->args[1] = 0x7fff0000;
+	ev->args[2] = 12;
+	ev->result = 12;
+	feed(&tape);
+	written = ev->seq;
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = SENDFILE;
+	ev->args[0] = 4;
+	ev->args[1] = 3;
+	feed(&tape);
+	copied = ev->seq;
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = KILL;
+	ev->args[0] = 77;
+	ev->args[1] = 15;
+	feed(&tape);
+	killed = ev->seq;
+	renamed = call_with(&tape, RENAME, 0, "/a", "/b", 0);
+	rn_replay_finish(tape.replay);
+	CHECK_STR(text(&tape, shown_of(&tape, opened)->text), "\x01\x1fO_WRONLY|O_CREAT\x1f\x30"
+							      "640");
+	CHECK_STR(text(&tape, shown_of(&tape, written)->text), "\x03");
+	CHECK_INT(shown_of(&tape, written)->other_fd, -1);
+	CHECK_STR(text(&tape, shown_of(&tape, copied)->text), "\x03\x1f\x04\x1fNULL\x1f\x30");
+	CHECK_INT(shown_of(&tape, copied)->other_fd, 3);
+	CHECK_STR(text(&tape, shown_of(&tape, killed)->text), "\x05"
+							      "77\x1fSIGTERM");
+	CHECK_STR(text(&tape, shown_of(&tape, renamed)->text), "\x01\x1f\x02");
+	rn_replay_shown_rows(tape.replay, &n);
+	CHECK_INT(n, 5);
+	rn_replay_free(tape.replay);
+}
+
 int main(void)
 {
 	test_calls_and_their_ends();
@@ -715,6 +782,7 @@ int main(void)
 	test_details_of_polls();
 	test_peaks();
 	test_details_bounded();
+	test_shown();
 	test_texts_are_kept_once();
 	test_places();
 	test_names();

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from renacer_otel.engine import native
 from renacer_otel.engine.python_content import PRIMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,18 @@ class Content:
     def hex(self) -> str:
         """The hash as 32 hexadecimal digits."""
         return f"{self.lanes[0]:016x}{self.lanes[1]:016x}"
+
+
+def of_parts(lengths: Iterable[int], lanes: Iterable[tuple[int, int]]) -> Content:
+    """What all of some contents are, one after the other: by their lengths and hashes."""
+    first, second = PRIMES
+    one = two = total = 0
+    for length, (mine, yours) in zip(lengths, lanes, strict=True):
+        shifts = _shifts(length)
+        one = (one * shifts[0] + mine) % first
+        two = (two * shifts[1] + yours) % second
+        total += length
+    return Content(total, (one, two))
 
 
 def of_bytes(data: bytes | bytearray | memoryview) -> Content:

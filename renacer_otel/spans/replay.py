@@ -341,7 +341,10 @@ def edge_names() -> tuple[str, ...]:
 
 
 def of_trace(
-    path: str | os.PathLike[str], max_bytes: int | None = None, *, details: bool = False,
+    path: str | os.PathLike[str],
+    max_bytes: int | None = None,
+    *,
+    details: bool = False,
     shown: bool = False,
 ) -> Replay:
     """Interprets a TRACE file. A file that was cut short gives what is whole of it.

@@ -27,7 +27,7 @@ def _framed(body: bytes, version: int = model.FORM_VERSION) -> bytes:
     return struct.pack("<8sIIQ", b"RNGOLDEN", version, zlib.crc32(body), len(body)) + body
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(goldens())
 def test_what_goes_in_comes_out(golden: model.Golden) -> None:
     data = golden_file.dump(golden)
@@ -35,7 +35,7 @@ def test_what_goes_in_comes_out(golden: model.Golden) -> None:
     assert golden_file.dump(golden) == data
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(goldens(), st.data())
 def test_a_cut_or_changed_file_is_refused(golden: model.Golden, data: st.DataObject) -> None:
     whole = golden_file.dump(golden)

@@ -63,8 +63,8 @@ class _Run:
         self.codes, self.names = replay.call_names(run.calls)
         self.by_thread = np.lexsort((self.calls["seq"], self.calls["thread"]))
         prologue, self.libraries = tree.prologues(run, self.names, self.codes, self.by_thread)
-        self.shapes = shapes.of_replay(run, kept, prologue)
-        self.tree = tree.of_replay(run, self.shapes.words)
+        self.shapes = shapes.of_replay(run, kept, (self.codes, self.names), prologue)
+        self.tree = tree.of_replay(run, self.shapes.words, (self.codes, self.names))
         self.process = run.threads["ordinal"][self.calls["thread"]]
         self.role = self.tree.of_process(self.process)
         self.items = list(self.shapes.items)
@@ -117,7 +117,7 @@ class _Run:
         return Canonical(
             tuple(roles),
             tuple(self._links()),
-            measures.figures(self.run, self.shapes, self.role),
+            measures.figures(self.run, self.shapes, (self.codes, self.names), self.role),
             self.shapes.counts,
             tuple(sorted(self.kept)),
             bool(self.run.metadata.get("hashes")),
@@ -302,17 +302,18 @@ def folded(items: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
     found: list[tuple[tuple[int, ...], int]] = []
     at = 0
     while at < len(items):
+        # The group that covers most: so it is the same however often it comes.
+        best, covered = (1, 1), 1
         for size in range(1, _LONGEST_GROUP + 1):
-            times = 1
-            group = items[at : at + size]
+            group, times = items[at : at + size], 1
+            if len(group) < size:
+                break
             while items[at + times * size : at + (times + 1) * size] == group:
                 times += 1
-            if times > 1 and len(group) == size:
-                break
-        else:
-            size, times = 1, 1
-        found.append((tuple(items[at : at + size]), times))
-        at += size * times
+            if times > 1 and times * size > covered:
+                best, covered = (size, times), times * size
+        found.append((tuple(items[at : at + best[0]]), best[1]))
+        at += covered
     return found
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from renacer_otel.engine.python_content import PRIMES
-from renacer_otel.spans import replay
+from renacer_otel.spans import content, replay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,18 +30,5 @@ def of_rows(run: Replay, rows: NDArray[np.int64], multiplexed: bool) -> str:
     if multiplexed and (details["object"] != details["object"][0]).any():
         return ""
     order = np.argsort(calls["seq"], kind="stable")
-    first, second = PRIMES
-    lanes = [0, 0]
-    shifts: dict[int, tuple[int, int]] = {}
-    for length, one, two in zip(
-        details["hashed"][order].tolist(),
-        details["hash"][order, 0].tolist(),
-        details["hash"][order, 1].tolist(),
-        strict=True,
-    ):
-        if length not in shifts:
-            shifts[length] = (pow(256, -length, first), pow(256, -length, second))
-        shift = shifts[length]
-        lanes[0] = (lanes[0] * shift[0] + one) % first
-        lanes[1] = (lanes[1] * shift[1] + two) % second
-    return f"{lanes[0]:016x}{lanes[1]:016x}"
+    lanes = zip(details["hash"][order, 0].tolist(), details["hash"][order, 1].tolist(), strict=True)
+    return content.of_parts(details["hashed"][order].tolist(), lanes).hex

@@ -13,12 +13,11 @@ from renacer_otel.analysis.assertions.subject import Subject
 from renacer_otel.analysis.causality.history import History
 from renacer_otel.analysis.golden.model import Figures
 from renacer_otel.analysis.golden.rules import Way
-from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from renacer_otel.analysis.golden.shapes import Shapes
+    from renacer_otel.analysis.golden.shapes import Called, Shapes
     from renacer_otel.spans.replay import Replay
 
 #: By what a call waits for, where that is no object.
@@ -35,7 +34,7 @@ _WAITS = {
 _WAIT_OF = {name: what for what, names in _WAITS.items() for name in names.split()}
 
 
-def figures(run: Replay, shapes: Shapes, role: NDArray[np.int64]) -> Figures:
+def figures(run: Replay, shapes: Shapes, called: Called, role: NDArray[np.int64]) -> Figures:
     """Of one run: each has one value."""
     result = run.calls["result"]
     moved = np.where((result > 0) & (result < 1 << 40), result, 0)
@@ -44,7 +43,7 @@ def figures(run: Replay, shapes: Shapes, role: NDArray[np.int64]) -> Figures:
         read_bytes=(int(moved[shapes.way == Way.READ].sum()),),
         written_bytes=(int(moved[shapes.way == Way.WRITE].sum()),),
         peak_memory=(_peak(run),),
-        off_cpu_us={what: (us,) for what, us in sorted(_waited(run, shapes, role).items())},
+        off_cpu_us={what: (us,) for what, us in sorted(_waited(run, shapes, called, role).items())},
     )
 
 
@@ -56,9 +55,9 @@ def _peak(run: Replay) -> int:
     return peaks[0].total if peaks else 0
 
 
-def _waited(run: Replay, shapes: Shapes, role: NDArray[np.int64]) -> dict[str, int]:
+def _waited(run: Replay, shapes: Shapes, called: Called, role: NDArray[np.int64]) -> dict[str, int]:
     """Microseconds that calls took, by role and by what they waited for."""
-    codes, names = replay.call_names(run.calls)
+    codes, names = called
     waits = sorted(set(_WAITS))
     kind = np.array([waits.index(_WAIT_OF[name]) if name in _WAIT_OF else -1 for name in names])
     of_call = kind[codes] if len(kind) else np.zeros(0, np.int64)

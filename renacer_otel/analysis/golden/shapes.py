@@ -24,6 +24,8 @@ MOST_SHAPES = 200_000
 _KINDS = ("", "<other>", "<file>", "<pipe>", "<socket>", "<eventfd>", "<mqueue>", "<pidfd>",
           "<signalfd>")  # fmt: skip
 _STANDARD = ("<stdin>", "<stdout>", "<stderr>")
+#: replay.call_names(): an index for each call, and the names.
+Called = tuple["NDArray[Any]", list[str]]
 _ODD = 0x9E3779B97F4A7C15
 
 
@@ -55,11 +57,11 @@ def mixed(*columns: NDArray[Any]) -> NDArray[np.uint64]:
 class _Maker:
     """What making the shapes of a trace needs."""
 
-    def __init__(self, run: Replay, details: Details, kept: frozenset[str]) -> None:
+    def __init__(self, run: Replay, details: Details, kept: frozenset[str], called: Called) -> None:
         assert details.shown is not None
         self.run, self.details, self.kept = run, details, kept
         self.calls, self.rows, self.shown = run.calls, details.rows, details.shown
-        self.codes, self.names = replay.call_names(run.calls)
+        self.codes, self.names = called
         self.texts = [shown(text) for text in details.all_texts()]
         self.texts[0] = ""
         flags, result = self.calls["flags"], self.calls["result"]
@@ -160,10 +162,12 @@ class _Maker:
         return way, counts
 
 
-def of_replay(run: Replay, kept: frozenset[str], prologue: NDArray[np.bool_]) -> Shapes:
+def of_replay(
+    run: Replay, kept: frozenset[str], called: Called, prologue: NDArray[np.bool_]
+) -> Shapes:
     """The shapes of all calls. `prologue`: rows that the loader's list stands for."""
     assert run.details is not None
-    maker = _Maker(run, run.details, kept)
+    maker = _Maker(run, run.details, kept, called)
     way, counts = maker.ways()
     if "loader" not in kept:
         counts["loader"] = int(prologue.sum())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from renacer_otel.analysis.golden.shapes import Called
     from renacer_otel.spans.replay import Replay
 
 _EXECS = ("execve", "execveat")
@@ -49,10 +50,10 @@ class Tree:
         return np.where(self.ordinals[place] == ordinals, self.role[place], -1)
 
 
-def of_replay(run: Replay, words: Words) -> Tree:
+def of_replay(run: Replay, words: Words, called: Called) -> Tree:
     """The roles of all processes of a run."""
     ordinals = np.array(sorted(run.processes), np.uint64)
-    programs = _programs(run, words)
+    programs = _programs(run, words, called)
     makers = _makers(run)
     keys: dict[int, Key] = {}
     argv: dict[Key, tuple[tuple[str, ...], str]] = {}
@@ -101,11 +102,11 @@ def _makers(run: Replay) -> dict[int, int]:
     return dict(zip(threads["ordinal"][made].tolist(), above.tolist(), strict=True))
 
 
-def _programs(run: Replay, words: Words) -> dict[int, list[tuple[str, ...]]]:
+def _programs(run: Replay, words: Words, called: Called) -> dict[int, list[tuple[str, ...]]]:
     """Of each process the command lines that it ran, in order."""
     assert run.details is not None
     assert run.details.shown is not None
-    codes, names = replay.call_names(run.calls)
+    codes, names = called
     wanted = [code for code, name in enumerate(names) if name in _EXECS]
     calls = run.calls
     good = np.isin(codes, wanted) & (calls["result"] == 0)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Seeded changes of a program: each is found, and named by the first sentence."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from renacer_otel.analysis.golden import differences, learning
+from tests.golden.runs import traced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from renacer_otel.analysis.golden.model import Golden
+
+PROGRAM = """
+import os, signal, socket, subprocess, sys
+os.chdir(sys.argv[1])
+out = os.open("out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+os.write(out, b"hello world")
+os.fsync(out)
+os.close(out)
+os.rename("out", "final")
+os.chmod("final", 0o600)
+subprocess.run(["/bin/echo", "a"])
+hostname = open("/etc/passwd").read()
+listening = socket.socket()
+listening.bind(("127.0.0.1", 0))
+listening.listen(1)
+client = socket.create_connection(listening.getsockname())
+client.sendall(b"ping")
+server = listening.accept()[0]
+server.recv(4)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+os.kill(os.getpid(), signal.SIGUSR1)
+memory = bytearray(3000000)
+# more
+sys.exit(3)
+"""
+
+
+class Change(NamedTuple):
+    """What is replaced, by what, and words of the first sentence."""
+
+    was: str
+    now: str
+    kind: str
+    words: str
+
+
+CHANGES = {
+    "one more file": Change("# more", "open('new', 'w')", "file", "now also opens new for writing"),
+    "another mode": Change("0o644", "0o600", "mode", "out for writing with mode 0600 instead of"),
+    "no fsync": Change("os.fsync(out)", "", "sync", "no longer syncs out to disk (fsync)"),
+    "another order": Change(
+        'os.fsync(out)\nos.close(out)\nos.rename("out", "final")',
+        'os.rename("out", "final")\nos.fsync(out)\nos.close(out)',
+        "order", "renames out to final before fsync(out)",
+    ),
+    "argv": Change('echo", "a"', 'echo", "b"', "argv", "is now run as: /bin/echo b"),
+    "other bytes": Change("hello world", "hellO world", "bytes", "writes other bytes to out"),
+    "more bytes": Change("hello world", "hello worlds", "bytes", "writes 12 bytes to out instead"),
+    "chmod": Change("0o600", "0o640", "mode", "sets the mode of final to 0640 instead of 0600"),
+    "exit code": Change("exit(3)", "exit(4)", "exit", "exit code 4 instead of exit code 3"),
+    "more memory": Change("3000000", "9000000", "memory", "KiB at once instead of at most"),
+    "one more reading": Change(
+        "# more", "open('/etc/group').close()", "call", "now also opens /etc/group for reading"
+    ),
+    "another process": Change(
+        "# more", "subprocess.run(['/bin/true'])", "process", "now also runs /bin/true"
+    ),
+    "no process": Change(
+        'subprocess.run(["/bin/echo", "a"])', "", "process", "no longer runs /bin/echo a"
+    ),
+    "another signal": Change(
+        "getpid(), signal.SIGUSR1", "getpid(), signal.SIGCONT", "effect", "sends SIGCONT to"
+    ),
+    "another peer": Change(
+        "# more",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.2', 9))",
+        "network", "now also connects to",
+    ),
+    "removed": Change("# more", "os.unlink('final')", "file", "now also removes final"),
+    "stderr": Change("# more", "os.write(2, b'x')", "bytes", "now also writes to <stderr>"),
+    "appended": Change("O_TRUNC", "O_APPEND", "file", "O_APPEND"),
+    "one thread": Change(
+        "# more",
+        "import threading; t = threading.Thread(target=int); t.start(); t.join()",
+        "threads", "1 threads beside its first instead of 0",
+    ),
+}  # fmt: skip
+
+
+def _command(folder: Path, text: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-B", "-c", text, str(folder)]
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[Golden, Path]:
+    """What the program does, and where."""
+    folder = tmp_path_factory.mktemp("changes")
+    command = _command(folder, PROGRAM)
+    return learning.learn([traced(command, folder) for _ in range(3)], "x", command), folder
+
+
+def test_nothing_changed(golden: tuple[Golden, Path]) -> None:
+    known, folder = golden
+    again = [traced(_command(folder, PROGRAM), folder)]
+    assert not differences.changed(differences.between(known, again))
+
+
+@pytest.mark.parametrize("name", list(CHANGES))
+def test_a_change_is_found_and_named_first(name: str, golden: tuple[Golden, Path]) -> None:
+    known, folder = golden
+    change = CHANGES[name]
+    assert PROGRAM.count(change.was) == 1
+    text = PROGRAM.replace(change.was, change.now)
+    found = differences.between(known, [traced(_command(folder, text), folder)])
+    assert found
+    assert differences.changed(found)
+    assert found[0].kind == change.kind, [one.sentence for one in found]
+    assert change.words in found[0].sentence
+    assert found[0].sentence.isprintable()
+
+
+def test_what_not_all_runs_show_is_no_difference(golden: tuple[Golden, Path]) -> None:
+    known, folder = golden
+    plain = traced(_command(folder, PROGRAM), folder)
+    other = traced(_command(folder, PROGRAM.replace("exit(3)", "exit(4)")), folder)
+    assert differences.changed(differences.between(known, [other, other]))
+    assert not differences.changed(differences.between(known, [other, plain]))

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Patterns, folding: properties."""
+
+from __future__ import annotations
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from renacer_otel.analysis.golden import patterns
+from renacer_otel.analysis.golden.canonical import folded
+from renacer_otel.analysis.golden.texts import Words, random_names
+
+_words = st.text(st.sampled_from("ab/.1290<>"), max_size=12)
+
+
+@given(_words, _words)
+@example("/tmp/a12.log", "/tmp/a7.log")
+@example("<number>", "1")
+@example("a1b", "a2b3")
+def test_a_joined_pattern_fits_both(first: str, second: str) -> None:
+    pattern = patterns.joined(first, second)
+    assert patterns.fits(pattern, first)
+    assert patterns.fits(pattern, second)
+
+
+@given(_words, _words, _words)
+def test_more_can_be_joined(first: str, second: str, third: str) -> None:
+    pattern = patterns.joined(patterns.joined(first, second), third)
+    for one in (first, second, third):
+        assert patterns.fits(pattern, one)
+
+
+@given(_words, _words)
+def test_what_is_no_pattern_fits_itself_alone(first: str, second: str) -> None:
+    if not patterns.is_pattern(first):
+        assert patterns.fits(first, second) == (first == second)
+
+
+def test_numbers_stay_numbers() -> None:
+    assert patterns.joined("/x/job-12.log", "/x/job-7.log") == "/x/job-<number>.log"
+    assert not patterns.fits("/x/job-<number>.log", "/x/job-a.log")
+    assert patterns.joined("/x/ab.log", "/x/cd.log") == "/x/<any>.log"
+
+
+def test_a_hostile_pattern_takes_little_time() -> None:
+    assert not patterns.fits("<any>a" * 300 + "b", "a" * 4000)
+
+
+@given(st.lists(st.integers(0, 3), max_size=60))
+def test_folding_loses_nothing(items: list[int]) -> None:
+    flat = [item for group, times in folded(items) for item in group * times]
+    assert flat == items
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(2, 9), st.integers(2, 9))
+def test_how_often_a_group_comes_again_does_not_matter(
+    group: list[int], first: int, second: int
+) -> None:
+    one, other = folded(group * first), folded(group * second)
+    assert [items for items, _ in one] == [items for items, _ in other]
+
+
+def test_random_names_are_found_by_how_they_were_made() -> None:
+    names = random_names([
+        "/tmp/tmpab12_xyz", "/tmp/sortQ7zK2p", "/tmp/tmp.Ab3dE6gH9j", "/home/a/sedAbCdEf",
+        "/x/abcdef", "/tmp/cc12AbQz.s",
+    ])  # fmt: skip
+    assert set(names.values()) == {
+        "tmp<random>", "sort<random>", "tmp.<random>", "sed<random>", "cc<random>.s",
+    }  # fmt: skip
+    words = Words((), names)
+    assert words('rm "/tmp/sortQ7zK2p"') == 'rm "/tmp/sort<random>"'
+    assert words.counts["random-names"] == 1
+
+
+def test_placeholders() -> None:
+    words = Words((), {})
+    assert words("{sa_handler=0x55cf0918edc0, sa_mask=[]}") == "{sa_handler=<addr>, sa_mask=[]}"
+    assert words("{tv_sec=1, tv_nsec=500}") == "{tv_sec=<time>, tv_nsec=<time>}"
+    assert words("\x0512") == "<process>"
+    assert words("\x05-1") == "-1"
+    assert words("/proc/123/maps") == "/proc/<process>/maps"
+    assert words("pipe:[123]") == "<pipe:>"
+    assert words("127.0.0.1:40000") == "127.0.0.1:<port>"
+    assert words("127.0.0.1:8080") == "127.0.0.1:8080"
+    assert words("/x/6ba7b810-9dad-11d1-80b4-00c04fd430c8.d") == "/x/<random>.d"
+    assert words("ab") == "ab"
+    kept = Words(["addresses", "times", "identities"], {})
+    assert kept("0x55cf0918edc0 tv_sec=1 \x0512") == "0x55cf0918edc0 tv_sec=1 12"
