@@ -74,14 +74,17 @@ class _Run:
         multiplexed = self._roles_of(self._named(rules.MULTIPLEXING))
         handled = self._roles_of(self._named({"rt_sigreturn", "sigreturn"}))
         threads = self._threads()
-        items, streams = self._counted(), self._streams(multiplexed)
+        alone = [
+            bool(count == 1 and not others)
+            for count, others in zip(self.tree.counts.tolist(), threads, strict=True)
+        ]
+        items, streams = self._counted(), self._streams(alone, multiplexed)
         chains = self._chains()
         libraries = self._libraries()
         signals = self._signals()
         roles = []
         for number, parent in enumerate(self.tree.parents):
-            alone = self.tree.counts[number] == 1 and threads[number] == 0
-            exact = bool(alone and number not in multiplexed)
+            exact = alone[number] and number not in multiplexed
             order = exact and number not in handled
             local: dict[int, int] = {}
             counted = sorted(items[number].items(), key=lambda pair: str(self.items[pair[0]]))
@@ -154,7 +157,7 @@ class _Run:
             found[role][item] = 1 if passes and "transfers" not in self.kept else n
         return found
 
-    def _streams(self, multiplexed: set[int]) -> list[list[Stream]]:
+    def _streams(self, alone: list[bool], multiplexed: set[int]) -> list[list[Stream]]:
         """Of each role what passed through objects, by what they are."""
         found: list[list[Stream]] = [[] for _ in self.tree.keys]
         shape = self.shapes
@@ -180,7 +183,10 @@ class _Run:
             content = ""
             if direction == "write" and len(numbers) == 1:
                 low, high = int(bounds[numbers[0]]), int(bounds[numbers[0] + 1])
-                content = contents.of_rows(self.run, rows[order[low:high]], role in multiplexed)
+                content = contents.of_rows(
+                    self.run, rows[order[low:high]],
+                    alone=alone[role], multiplexed=role in multiplexed,
+                )  # fmt: skip
             total = int(sums[numbers].sum())
             found[role].append(Stream(direction, name, _one(total), content))
         return found

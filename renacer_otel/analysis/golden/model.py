@@ -95,7 +95,7 @@ class Stream:
     """What a role reads from or writes to an object, whatever the calls.
 
     `content`: the hash of what was written, in hex (spans/content.py); "" = not captured, or not
-    the same in all runs (`varies`), or several threads wrote.
+    the same in all runs (`varies`). Of several threads or processes: "~" and a sum over writes.
     """
 
     direction: str  # "read" or "write"
