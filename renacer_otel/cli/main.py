@@ -6,6 +6,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
        renacer-otel report | explain | query TRACE [OPTION...]
        renacer-otel check [OPTION...] (TRACE | -- COMMAND [ARGUMENT...])
        renacer-otel compare [OPTION...] (A B | --run 'COMMAND' --run 'COMMAND')
+       renacer-otel golden capture | check | show | diff [OPTION...]
        renacer-otel demo | doctor [OPTION...]
 
   run      trace a command (the default; renacer-otel run --help lists its options)
@@ -15,6 +16,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
   query    ask it in SQL
   check    whether the assertions of renacer.toml hold for a TRACE file or a command
   compare  whether two TRACE files, or two commands, left the same behind
+  golden   capture what a command does, and check that it still does it
   demo     trace a small pipeline into an embedded receiver and show what arrived
   doctor   what this machine allows, and how to get what it lacks
 
@@ -42,7 +44,9 @@ from renacer_otel.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("run", "attach", "report", "explain", "query", "check", "compare", "demo", "doctor")
+COMMANDS = (
+    "run", "attach", "report", "explain", "query", "check", "compare", "golden", "demo", "doctor"
+)  # fmt: skip
 _DEBUG = "RENACER_DEBUG"
 
 

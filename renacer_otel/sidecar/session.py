@@ -364,6 +364,7 @@ class Session:
                 "event_version": 1,
                 "renacer_otel": __version__,
                 "command": list(config.argv),
+                "folder": _folder(),
                 "attached": list(config.attach),
                 "options": config.options,
                 "cwd": _working_folder(),
@@ -400,6 +401,14 @@ def _make_run(config: RunConfig) -> NativeRun:
     from renacer_otel.engine.python_run import PythonRun
 
     return PythonRun(config)
+
+
+def _folder() -> str:
+    """Where the command is run; "" = not known."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 class _Context(NamedTuple):

@@ -154,6 +154,7 @@ class Figures:
     off_cpu_us: dict[str, tuple[int, ...]] = field(default_factory=dict)  # by what was waited for
     #: Stops of the tracer, to be taken off: a call waits for its own.
     stops: tuple[int, ...] = ()
+    machine: str = ""  # that the times are of; "" = they say nothing
 
 
 @dataclass(frozen=True)

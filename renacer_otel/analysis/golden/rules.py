@@ -12,11 +12,12 @@ import enum
 RULES: dict[str, str] = {
     "addresses": "addresses and sizes of memory are <addr>",
     "closing": "closing descriptors, moving and marking them, is not a call of its own",
+    "folder": "the folder that the command is run in is <folder>",
     "identities": "numbers of processes are <process>; asking for one's own is left out",
     "loader": "what the loader does before the program begins is one list of libraries",
     "memory": "mmap without a file, munmap, brk, mprotect, madvise count as peak memory",
     "ports": "ports that the kernel chose are <port>",
-    "random-names": "names made by mkstemp and its like, UUIDs and long hex are <random>",
+    "random-names": "names of mkstemp and its like, UUIDs, long hex are <random>; no getrandom",
     "retries": "calls that a signal cut short, or that were to be tried again, are left out",
     "threads": "what starting and ending a thread takes is left out; their work counts together",
     "times": "times are <time>; asking for the time is left out",
@@ -43,6 +44,7 @@ _LEFT_OUT = {
         sched_getaffinity set_thread_area get_thread_area set_tls""",
     "times": """clock_gettime clock_gettime64 gettimeofday time times getrusage clock_getres
         getitimer timer_gettime timerfd_gettime getcpu sysinfo""",
+    "random-names": "getrandom",
     "transfers": "lseek _llseek",
     "waits": """futex futex_time64 futex_waitv futex_wait futex_wake futex_requeue poll ppoll
         ppoll_time64 select _newselect pselect6 pselect6_time64 epoll_wait epoll_pwait epoll_pwait2

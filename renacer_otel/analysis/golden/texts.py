@@ -56,16 +56,25 @@ def random_names(made: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def _folder(path: str) -> list[tuple[str, re.Pattern[str], str]]:
+    """What takes the folder of a run out of words; "" and the root are none."""
+    if not path.startswith("/") or path == "/":
+        return []
+    name = re.escape(shown(os.fsencode(path)))
+    return [("folder", re.compile(rf"(?<![\w.~/-]){name}(?![\w.~-])"), "<folder>")]
+
+
 class Words:
     """Makes words canonical, and counts by rule how often something was replaced."""
 
-    def __init__(self, kept: Iterable[str], names: dict[str, str]) -> None:
+    def __init__(self, kept: Iterable[str], names: dict[str, str], folder: str = "") -> None:
         self._kept = frozenset(kept)
         self.counts: Counter[str] = Counter()
         self._names = names if "random-names" not in self._kept else {}
         alternatives = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
         self._named = re.compile(f"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])")
         steps: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+            *_folder(folder),
             ("random-names", _UUID, RANDOM),
             ("random-names", _HEX, RANDOM),
             ("addresses", _ADDRESS, "<addr>"),

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel golden`: what a command does, captured once, and checked ever after.
+
+  capture NAME -- COMMAND   runs it several times, and writes what these runs have in common
+  check NAME [-- COMMAND]   runs it again: does it still do the same? --all: of every golden trace
+  show NAME                 prints a golden trace
+  diff A B                  compares two: TRACE files, golden traces, renacer-json, OTLP/JSON
+
+What is compared, and what is left out, is told in docs/golden-traces.md. The command's own output
+is not shown; of one that failed the end of it is.
+
+Exit code 0: the same; 1: changed; 2: no golden trace, or no such file; 3: it cannot be read; 4: the
+command failed where its golden trace does not; 5: bad configuration; 125: a failure of our own;
+126, 127: the command cannot be run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from renacer_otel.analysis.golden.timing import DEFAULT_TOLERANCE
+from renacer_otel.cli import options, terminal, written
+from renacer_otel.errors import TraceNotFound, UsageError, did_you_mean, one_line
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from renacer_otel.analysis.golden.verdict import Verdict
+
+FOLDER = "golden_traces"
+ACTIONS = ("capture", "check", "show", "diff")
+FORMATS = ("text", "json", "junit", "github")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MOST_RUNS = 100
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the first word says. Raises RenacerErrors."""
+    if not arguments or arguments[0].startswith("-"):
+        _parser("golden", "golden capture|check|show|diff [OPTION...]").parse_args(list(arguments))
+        raise UsageError(f"golden: say what to do: {', '.join(ACTIONS)}")
+    action, words, command = arguments[0], list(arguments[1:]), None
+    if action not in ACTIONS:
+        hint = did_you_mean(action, ACTIONS)
+        raise UsageError(
+            f"golden: '{one_line(action, 40)}' is not one of {', '.join(ACTIONS)}{hint}"
+        )
+    if "--" in words:
+        at = words.index("--")
+        words, command = words[:at], words[at + 1 :]
+    if command is not None and action in ("show", "diff"):
+        raise UsageError(f"golden {action} runs no command; leave it out")
+    if command == []:
+        raise UsageError("name a command after --")
+    if action == "capture":
+        return _capture(words, command)
+    if action == "check":
+        return _check(words, command)
+    return _show(words) if action == "show" else _diff(words)
+
+
+def _parser(name: str, usage: str) -> options.Parser:
+    return options.Parser(
+        prog=f"renacer-otel {name}",
+        usage=f"renacer-otel {usage}",
+        description=__doc__,
+        formatter_class=options.Paragraphs,
+        allow_abbrev=False,
+    )
+
+
+def _folder_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", metavar="FOLDER", default=FOLDER,
+        help=f"where golden traces are ({FOLDER})")  # fmt: skip
+
+
+def _output_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
+
+
+def _rules_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strict", action="store_true",
+        help="what hardly matters is a change, too, and the first run counts")  # fmt: skip
+
+
+def _capture(words: list[str], command: list[str] | None) -> int:
+    parser = _parser("golden capture", "golden capture NAME [OPTION...] -- COMMAND [ARGUMENT...]")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--runs", metavar="N", default="5", help="how often to run it (5)")
+    parser.add_argument("--source", action="store_true",
+        help="also the lines of the program that make its calls (NAME_source.json)")  # fmt: skip
+    parser.add_argument("--keep", metavar="RULE", action="append", default=[],
+        help="compare what this rule leaves out, too (golden show names the rules)")  # fmt: skip
+    _folder_option(parser)
+    given = parser.parse_args(words)
+    name = checked_name(given.name)
+    if command is None:
+        raise UsageError("nothing to capture: write the command after --")
+    from renacer_otel import config
+    from renacer_otel.cli import golden_capture
+
+    runs = config.parse_count(given.runs, "--runs", 1, _MOST_RUNS)
+    captured = golden_capture.capture(
+        name, command, given.dir, runs=runs, keep=_rules(given.keep), source=given.source
+    )
+    for note in captured.notes:
+        terminal.complain(f"{name}: {note}")
+    files = ", ".join(captured.files)
+    terminal.complain(f"{name}: captured in {runs} run{'s' if runs > 1 else ''}: {files}")
+    return 0
+
+
+def check_parser() -> options.Parser:
+    """The options of `golden check`."""
+    parser = _parser("golden check", "golden check [OPTION...] (NAME | --all) [-- COMMAND...]")
+    parser.add_argument("name", metavar="NAME", nargs="?")
+    parser.add_argument("--all", action="store_true", dest="every", help="every one of the folder")
+    parser.add_argument("--format", metavar="FORMAT", default="text",
+        help="text, json, junit, github (text)")  # fmt: skip
+    _rules_options(parser)
+    parser.add_argument("--ignore-timing", action="store_true", help="times are not compared")
+    parser.add_argument("--tolerance", metavar="PERCENT", default=str(DEFAULT_TOLERANCE),
+        help="by how much times may grow (50)")  # fmt: skip
+    parser.add_argument("--fail-fast", action="store_true",
+        help="stop at the first that is not the same")  # fmt: skip
+    parser.add_argument("--update", action="store_true",
+        help="capture again what has changed")  # fmt: skip
+    _folder_option(parser)
+    _output_option(parser)
+    return parser
+
+
+def _check(words: list[str], command: list[str] | None) -> int:
+    given = check_parser().parse_args(words)
+    options.one_of("--format", given.format, FORMATS)
+    if given.every == (given.name is not None):
+        raise UsageError("golden check: give a NAME, or --all" + (", not both" * given.every))
+    if given.every and command is not None:
+        raise UsageError("golden check --all runs each golden trace's own command; leave it out")
+    names = _names(given.dir) if given.every else [checked_name(given.name)]
+    from renacer_otel.analysis.golden import verdict
+    from renacer_otel.cli import golden_check
+
+    choice = golden_check.Choice(
+        folder=given.dir,
+        command=command,
+        strict=given.strict,
+        times=not given.ignore_timing,
+        tolerance=_percent(given.tolerance),
+        update=given.update,
+    )
+    verdicts = []
+    for name in names:
+        verdicts.append(golden_check.check(name, choice))
+        if given.fail_fast and verdicts[-1].exit_code != verdict.SAME:
+            break
+    written.write(_report(given.format, verdicts), given.output)
+    return verdict.gravest(one.exit_code for one in verdicts)
+
+
+def _report(form: str, verdicts: list[Verdict]) -> str:
+    from renacer_otel.reporters import (
+        golden_check_github,
+        golden_check_json,
+        golden_check_junit,
+        golden_check_text,
+    )
+
+    reporters = {
+        "text": golden_check_text.render,
+        "json": golden_check_json.render,
+        "junit": golden_check_junit.render,
+        "github": golden_check_github.render,
+    }
+    return reporters[form](verdicts)
+
+
+def _show(words: list[str]) -> int:
+    parser = _parser("golden show", "golden show NAME [OPTION...]")
+    parser.add_argument("name", metavar="NAME")
+    _folder_option(parser)
+    _output_option(parser)
+    given = parser.parse_args(words)
+    from renacer_otel.analysis.golden import golden_file
+    from renacer_otel.reporters import golden_form_text
+
+    golden = golden_file.read(path_of(checked_name(given.name), given.dir))
+    written.write(golden_form_text.render(golden), given.output)
+    return 0
+
+
+def _diff(words: list[str]) -> int:
+    parser = _parser("golden diff", "golden diff [OPTION...] A B")
+    parser.add_argument("before", metavar="A")
+    parser.add_argument("after", metavar="B")
+    parser.add_argument("--format", metavar="FORMAT", default="text",
+        help="text, json, junit, github (text)")  # fmt: skip
+    _rules_options(parser)
+    _folder_option(parser)
+    _output_option(parser)
+    given = parser.parse_args(words)
+    options.one_of("--format", given.format, FORMATS)
+    from renacer_otel.cli import golden_diff
+
+    found = golden_diff.compare(given.before, given.after, given.dir, strict=given.strict)
+    written.write(_report(given.format, [found]), given.output)
+    return found.exit_code
+
+
+def _rules(words: Sequence[str]) -> list[str]:
+    """Rules by their names, of options with commas or without. Raises UsageError."""
+    from renacer_otel.analysis.golden.rules import RULES
+
+    names = [name for word in words for name in word.split(",")]
+    for name in names:
+        if name not in RULES:
+            hint = did_you_mean(name, RULES)
+            raise UsageError(
+                f"--keep: '{one_line(name, 40)}' is not one of {', '.join(RULES)}{hint}"
+            )
+    return names
+
+
+def checked_name(name: str) -> str:
+    """The name of a golden trace. Raises UsageError where it could be another file's."""
+    if not _NAME.fullmatch(name) or name.endswith(("_source", ".golden", ".json")):
+        raise UsageError(
+            f"'{one_line(name, 60)}' cannot be a golden trace's name: up to 100 letters, digits,"
+            " '.', '_' and '-', the first a letter or digit, without _source, .golden or .json at"
+            " its end"
+        )
+    return name
+
+
+def path_of(name: str, folder: str) -> str:
+    """Where a golden trace is."""
+    return os.path.join(folder, f"{name}.golden")
+
+
+def _names(folder: str) -> list[str]:
+    """All golden traces of a folder. Raises TraceNotFound if there is none."""
+    try:
+        found = sorted(
+            name.removesuffix(".golden") for name in os.listdir(folder) if name.endswith(".golden")
+        )
+    except OSError as error:
+        raise TraceNotFound(
+            f"{one_line(folder, 120)}: {error.strerror}; golden capture makes it"
+        ) from error
+    names = [name for name in found if _NAME.fullmatch(name)]
+    if not names:
+        raise TraceNotFound(f"{one_line(folder, 120)}: no golden trace in it; see golden capture")
+    return names
+
+
+def _percent(text: str) -> float:
+    """Raises UsageError."""
+    number = text.removesuffix("%").strip()
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", number, re.ASCII):
+        raise UsageError(
+            f"--tolerance: '{one_line(text, 40)}' is no percentage; write --tolerance 50"
+        )
+    return float(number)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""`golden check`: runs a command again, and says whether it still does what it did."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from renacer_otel.analysis.golden import differences, golden_file, timing, verdict
+from renacer_otel.analysis.golden.load import Load, machine
+from renacer_otel.analysis.golden.verdict import Verdict
+from renacer_otel.cli import golden_capture, recording
+from renacer_otel.cli.golden_runs import observe
+from renacer_otel.errors import RenacerError, TraceNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from renacer_otel.analysis.golden.model import Difference, Golden
+    from renacer_otel.cli.golden_runs import Observed
+
+_RUNS = 5  # of a golden trace that is missing
+
+
+class Choice(NamedTuple):
+    """How to check. `command`: another one than the golden trace's own."""
+
+    folder: str
+    command: Sequence[str] | None = None
+    strict: bool = False
+    times: bool = True
+    tolerance: float = timing.DEFAULT_TOLERANCE
+    update: bool = False
+
+
+def check(name: str, choice: Choice) -> Verdict:
+    """Checks one golden trace; what goes wrong with it is in the verdict."""
+    since = time.monotonic()
+    found = Verdict(name, command=list(choice.command or ()))
+    _do(_check, found, choice)
+    if choice.update:
+        _do(_update, found, choice)
+    found.seconds = time.monotonic() - since
+    return found
+
+
+def _do(step: Callable[[Verdict, Choice], None], found: Verdict, choice: Choice) -> None:
+    """What goes wrong stands in the verdict."""
+    try:
+        step(found, choice)
+    except RenacerError as error:
+        found.error, found.exit_code = error.message, error.analysis_exit_code
+
+
+def _update(found: Verdict, choice: Choice) -> None:
+    """Captures again what has changed, or what is missing and has a command."""
+    is_missing = found.exit_code == TraceNotFound.exit_code
+    if found.exit_code != verdict.CHANGED and not (is_missing and found.command):
+        return
+    golden = golden_capture.capture(
+        found.name,
+        found.command,
+        choice.folder,
+        runs=found.golden_runs or _RUNS,
+        keep=found.kept,
+        source=found.source,
+    ).golden
+    found.updated, found.golden_runs, found.exit_code = True, golden.runs, verdict.SAME
+    found.error = ""
+
+
+class _Looks:
+    """Runs of the command so far, and which of them differ from the golden trace."""
+
+    def __init__(self, golden: Golden, found: Verdict, place: str, choice: Choice) -> None:
+        self._golden, self._command, self._choice = golden, found.command, choice
+        self._kept, self._source = found.kept, found.source
+        self._trace = os.path.join(place, "now.renacer")
+        self.observed: list[Observed] = []
+        self.different: list[Observed] = []
+
+    def look(self) -> Observed:
+        """One run more."""
+        observed = observe(self._command, self._trace, keep=self._kept, source=self._source)
+        self.observed.append(observed)
+        return observed
+
+    def compare(self) -> bool:
+        """One run more; whether it is different."""
+        observed = self.look()
+        is_different = self._is_bad(self._between([observed]))
+        if is_different:
+            self.different.append(observed)
+        return is_different
+
+    def found(self) -> list[Difference]:
+        """What all runs that are different do otherwise; if that is nothing, what the last does."""
+        common = self._between(self.different)
+        return common if self._is_bad(common) else self._between(self.different[-1:])
+
+    def _between(self, observed: Sequence[Observed]) -> list[Difference]:
+        return differences.between(self._golden, [one.form for one in observed])
+
+    def _is_bad(self, found: Sequence[Difference]) -> bool:
+        return differences.changed(found, strict=self._choice.strict)
+
+
+def _check(found: Verdict, choice: Choice) -> None:
+    golden = golden_file.read(os.path.join(choice.folder, f"{found.name}.golden"))
+    found.command = list(choice.command or golden.command)
+    found.golden_runs = golden.runs
+    found.kept = golden.form.kept
+    found.source = any(item.source for role in golden.form.roles for item in role.items)
+    load = Load()
+    with tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
+        looks = _Looks(golden, found, place, choice)
+        is_changed = _is_changed(looks, choice)
+        if looks.different and not is_changed:
+            found.notes.append(
+                f"one of {len(looks.observed)} runs was different, which does not count without"
+                f" --strict: {looks.found()[0].sentence}"
+            )
+        if is_changed:
+            found.differences = looks.found()
+            found.exit_code = verdict.CHANGED
+            _tell_failure(found, golden, looks.observed[-1].ran)
+        elif choice.times:
+            _judge_times(found, golden, looks, choice, load)
+        found.runs = len(looks.observed)
+
+
+def _is_changed(looks: _Looks, choice: Choice) -> bool:
+    """Whether most of three runs are different; the first is enough if it is not, or --strict."""
+    if not looks.compare():
+        return False
+    if choice.strict:
+        return True
+    return looks.compare() or looks.compare()
+
+
+def _tell_failure(found: Verdict, golden: Golden, ran: recording.Ran) -> None:
+    """Exit code 4 where the command fails and its golden trace does not."""
+    roles = golden.form.roles
+    if not ran.failed or (roles and ran.exit in roles[0].exits):
+        return
+    found.exit_code = verdict.COMMAND_FAILED
+    before = " or ".join(roles[0].exits) if roles else "not known"
+    found.error = (
+        f"the command {recording.how_it_ended(ran)}, before: {before}"
+        + golden_capture.last_words(ran.output)
+    )
+
+
+def _judge_times(found: Verdict, golden: Golden, looks: _Looks, choice: Choice, load: Load) -> None:
+    """Whether it is slower: runs it again where one run looks so, as often as the test needs."""
+    figures = golden.form.figures
+    needed = timing.runs_needed(golden.runs)
+    if not figures.machine:
+        found.notes.append("times were not compared: the golden ones were taken beside other work")
+        return
+    if figures.machine != machine():
+        found.notes.append(
+            f"times were not compared: they are of another machine, {figures.machine}"
+        )
+        return
+    if not timing.suspects(figures, looks.observed[-1].sample, choice.tolerance):
+        return
+    if needed is None:
+        found.notes.append(
+            f"it looks slower, but {golden.runs} golden runs are too few to tell; capture 3 or more"
+        )
+        return
+    innocent = 0
+    while len(looks.observed) < needed and innocent < 2:
+        sample = looks.look().sample
+        innocent += not timing.suspects(figures, sample, choice.tolerance)
+    if innocent >= 2:
+        return
+    samples = [one.sample for one in looks.observed]
+    slower = timing.judge(figures, samples, choice.tolerance)
+    if slower and (why := load.why_unfit()):
+        found.notes.append(
+            f"it looks slower, but times were not judged, as {why}: {slower[0].sentence}"
+        )
+        return
+    found.slower = slower
+    if slower:
+        found.exit_code = verdict.CHANGED

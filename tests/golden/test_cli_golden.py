@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel golden`: what is written, what is found, and exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from renacer_otel.analysis.golden import load
+from renacer_otel.cli import golden_check
+from renacer_otel.cli.main import main
+from tests.cli.tool import Done, renacer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WORK = "cat words.txt > sorted.txt\nmkdir -p made\nsort words.txt >> sorted.txt\n"
+
+
+class Program:
+    """A shell script in a folder of its own, and renacer-otel golden there, in this process."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        self._monkeypatch, self._capfd = monkeypatch, capfd
+        self.traces = folder / "golden_traces"
+        self.go_to(folder)
+        (folder / "words.txt").write_text("b\na\n")
+        self.write(WORK)
+
+    def go_to(self, folder: Path) -> None:
+        self.folder = folder
+        self._monkeypatch.chdir(folder)
+
+    def write(self, script: str) -> None:
+        (self.folder / "work.sh").write_text(script)
+
+    def golden(self, *words: str) -> Done:
+        self._capfd.readouterr()
+        code = main(["golden", *words])
+        return Done(code, *self._capfd.readouterr())
+
+    def capture(self, name: str = "work", *words: str) -> Done:
+        done = self.golden("capture", name, "--runs", "2", *words, "--", "sh", "work.sh")
+        assert done.code == 0, done.err
+        return done
+
+    def check(self, *words: str, code: int) -> list[str]:
+        """The lines of its report."""
+        done = self.golden("check", *words)
+        assert done.code == code, done.out + done.err
+        return done.out.splitlines()
+
+
+@pytest.fixture
+def program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Program:
+    return Program(tmp_path, monkeypatch, capfd)
+
+
+def test_files_of_a_capture(program: Program) -> None:
+    told = program.capture().err
+    assert "captured in 2 runs: work.golden, work.json, work_summary.txt, ANALYSIS.md" in told
+    names = sorted(path.name for path in program.traces.iterdir())
+    assert names == ["ANALYSIS.md", "work.golden", "work.json", "work_summary.txt"]
+    calls = json.loads((program.traces / "work.json").read_text())
+    assert calls["format"] == "renacer-json-v1"
+    assert calls["command"] == ["sh", "work.sh"]
+    assert calls["summary"]["exit_code"] == 0
+    table = (program.traces / "work_summary.txt").read_text().splitlines()
+    assert table[0].split() == "% time seconds usecs/call calls errors syscall".split()
+    shown = program.golden("show", "work")
+    assert shown.code == 0
+    assert shown.out.startswith(
+        "golden trace work: sh work.sh\nlearned from 2 runs by renacer-otel"
+    )
+    assert "sorted.txt" in shown.out
+
+
+def test_it_holds_in_another_folder(
+    program: Program, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    program.write(WORK + 'echo more > "$PWD/more.txt"\n')
+    program.capture()
+    assert "(<folder>/more.txt" in program.golden("show", "work").out
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "folder"
+    shutil.copytree(program.folder, elsewhere)
+    program.go_to(elsewhere)
+    program.check("work", code=0)
+
+
+def test_rules_that_are_switched_off_stay_off(program: Program) -> None:
+    program.capture("work", "--keep", "closing,waits", "--keep", "times")
+    shown = program.golden("show", "work").out.splitlines()
+    assert "rules switched off: closing, times, waits" in shown
+    assert any("x  close(" in line for line in shown)
+    program.check("work", code=0)
+
+
+def test_the_page_keeps_what_is_not_ours(program: Program) -> None:
+    program.capture("one")
+    page = program.traces / "ANALYSIS.md"
+    page.write_text(page.read_text() + "\nOur own words.\n")
+    program.capture("two")
+    program.capture("one")
+    text = page.read_text()
+    assert text.index("## one") < text.index("Our own words.") < text.index("## two")
+    assert text.count("## one") == text.count("<!-- end of golden: one -->") == 1
+    assert "    sh work.sh" in text
+    assert "| system calls |" in text
+
+
+def test_the_same(program: Program) -> None:
+    program.capture()
+    for words in (["work"], ["--all"], ["work", "--strict"], ["work", "--", "sh", "work.sh"]):
+        lines = program.check(*words, code=0)
+        assert lines[0] == "work: same as its golden trace, learned from 2 runs"
+    # What our own streams are is nothing to the command.
+    with open(program.folder / "report", "w") as file:
+        done = renacer("golden", "check", "work", cwd=program.folder, stdout=file, stdin=None)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [("echo more > more.txt\n", "more.txt"), ("chmod 600 sorted.txt\n", "chmod")],
+)
+def test_a_change_is_named_first(program: Program, more: str, word: str) -> None:
+    program.capture()
+    program.write(WORK + more)
+    first = program.check("work", code=1)[0]
+    assert first.startswith("work changed: ")
+    assert word in first
+
+
+def test_forms_of_reports(program: Program) -> None:
+    program.capture()
+    program.capture("same")
+    program.write(WORK + "echo more > more.txt\n")
+    done = program.golden("check", "--all", "--format", "json")
+    made = json.loads(done.out)
+    assert made["exit_code"] == done.code == 1
+    assert [one["status"] for one in made["goldens"]] == ["changed", "changed"]
+    assert "more.txt" in made["goldens"][0]["differences"][0]["sentence"]
+    done = program.golden("check", "--all", "--fail-fast", "--format", "junit", "-o", "report.xml")
+    report = (program.folder / "report.xml").read_text()
+    assert (done.code, done.out) == (1, "")
+    assert report.count("<testcase ") == 1
+    done = program.golden("check", "same", "--format", "github")
+    assert done.out.startswith("::error title=golden trace same::")
+
+
+def test_update(program: Program) -> None:
+    program.capture()
+    program.write(WORK + "echo more > more.txt\n")
+    lines = program.check("work", "--update", code=0)
+    assert lines[-1] == "  the golden trace was captured again"
+    program.check("work", code=0)
+    program.check("new", "--update", "--", "sh", "work.sh", code=0)
+    program.check("new", code=0)
+
+
+def test_once_is_not_always(program: Program) -> None:
+    program.write(WORK + "if [ -e once ]; then rm once; cat more.txt; fi\n")
+    (program.folder / "more.txt").write_text("more\n")
+    program.capture()
+    (program.folder / "once").touch()
+    lines = program.check("work", code=0)
+    assert "one of 3 runs was different" in lines[1]
+    (program.folder / "once").touch()
+    assert "more.txt" in program.check("work", "--strict", code=1)[0]
+
+
+def test_exit_codes(program: Program) -> None:
+    program.capture()
+    program.capture("bad")
+    data = (program.traces / "bad.golden").read_bytes()
+    (program.traces / "bad.golden").write_bytes(data[:-1])
+    assert program.check("none", code=2)[0].startswith("none missing: ")
+    assert program.check("bad", code=3)[0].startswith("bad unreadable: ")
+    assert program.check("work", "--", "/nonexistent/program", code=127)
+    assert program.check("work", "--", str(program.folder), code=126)
+    assert program.check("--all", code=3)[0].startswith("bad unreadable: ")
+    program.write(WORK + "echo why >&2\nexit 3\n")
+    first = program.check("work", code=4)[0]
+    assert first.startswith("work failed: the command exited with 3, before: 0; it said: why")
+    assert program.golden("show", "none").code == 2
+    assert program.golden("diff", "none", "work").code == 2
+    assert program.golden("check", "--all", "--dir", "nowhere").code == 2
+
+
+def test_a_command_that_always_fails(program: Program) -> None:
+    program.write("echo why >&2\nexit 3\n")
+    assert "exited with 3 in each run, and so it is to; it said: why" in program.capture().err
+    program.check("work", code=0)
+    program.write("kill -9 $$\n")
+    assert "was ended by SIGKILL" in program.check("work", code=4)[0]
+    program.write("exit 0\n")
+    program.check("work", code=1)
+
+
+def test_a_command_that_ends_now_so_now_so(program: Program) -> None:
+    program.write("if [ -e odd ]; then rm odd; exit 1; fi\ntouch odd\n")
+    done = program.golden("capture", "work", "--", "sh", "work.sh")
+    assert done.code == 4
+    assert "does not end alike in all runs: 1, 0, 1, 0, 1" in done.error
+    assert not program.traces.exists()
+
+
+def test_names_stay_in_their_folder(capfd: pytest.CaptureFixture[str]) -> None:
+    bad = ("../x", "a/b", "", ".x", "x\n", "ä", "x_source", "x.golden", "x.json", "-x", "x" * 101)
+    for name in bad:
+        for action in (["check", name], ["show", name], ["capture", name, "--", "true"]):
+            assert main(["golden", *action]) == 125, name
+            error = capfd.readouterr().err
+            assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "say what to do"),
+        ("chek x", "did you mean check?"),
+        ("check", "give a NAME, or --all"),
+        ("check x --all", "not both"),
+        ("check --all -- true", "leave it out"),
+        ("check x --format xml", "--format"),
+        ("check x --tolerance much", "--tolerance"),
+        ("check x --", "name a command after --"),
+        ("capture x", "write the command after --"),
+        ("capture x --runs 0 -- true", "--runs"),
+        ("capture x --keep clos -- true", "did you mean closing?"),
+        ("show x -- true", "runs no command"),
+    ],
+)
+def test_usage(words: str, told: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["golden", *words.split()]) == 125
+    assert told in capfd.readouterr().err
+
+
+def test_diff_of_traces(program: Program) -> None:
+    program.capture()
+    for name, script in (("before", WORK), ("after", WORK + "echo more > more.txt\n")):
+        program.write(script)
+        words = ("--format", "record", "-o", f"{name}.renacer", "--", "sh", "work.sh")
+        assert renacer(*words, cwd=program.folder).code == 0
+    same = program.golden("diff", "before.renacer", "before.renacer")
+    assert same.code == 0, same.out
+    other = program.golden("diff", "before.renacer", "after.renacer")
+    assert other.code == 1
+    assert "more.txt" in other.out.splitlines()[0]
+    assert program.golden("diff", "work", "after.renacer").code == 1
+
+
+CLIENT = (
+    "import socket, sys; c = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
+    " c.sendall(b'x'); c.recv(1)"
+)
+
+
+@contextmanager
+def late_server(delay: list[float]) -> Iterator[int]:
+    """Answers each connection after `delay[0]` seconds; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    if connection.recv(1) == b"e":
+                        return
+                    time.sleep(delay[0])
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            with socket.create_connection(listener.getsockname()) as last:
+                last.sendall(b"e")
+            thread.join()
+
+
+def test_a_longer_wait_is_found(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load.Load, "why_unfit", lambda self: "")  # whatever else the machine does
+    delay = [0.05]
+    with late_server(delay) as port:
+        words = ("--", sys.executable, "-SEc", CLIENT, str(port))
+        done = program.golden("capture", "client", "--runs", "4", *words)
+        assert done.code == 0, done.err
+        delay[0] = 0.4
+        first = program.check("client", code=1)[0]
+        assert first.startswith("client changed: ")
+        assert "waits for bytes" in first
+        program.check("client", "--ignore-timing", code=0)
+        program.check("client", "--tolerance", "5000", code=0)
+        monkeypatch.setattr(load.Load, "why_unfit", lambda self: "others work")
+        lines = program.check("client", code=0)
+        assert "it looks slower, but times were not judged, as others work" in lines[1]
+
+
+def test_times_beside_other_work_or_of_elsewhere(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture = ("capture", "it", "--runs", "1", "--", "true")
+    monkeypatch.setattr(load.Load, "why_unfit", lambda self: "others work")
+    assert "checks will not compare times, as others work" in program.golden(*capture).err
+    assert "taken beside other work" in program.check("it", code=0)[1]
+    monkeypatch.setattr(load.Load, "why_unfit", lambda self: "")
+    assert program.golden(*capture).code == 0
+    monkeypatch.setattr(golden_check, "machine", lambda: "elsewhere")
+    assert "of another machine" in program.check("it", code=0)[1]
