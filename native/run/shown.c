@@ -186,33 +186,36 @@ static bool make_room(struct shown *shown, size_t room)
 	return true;
 }
 
-/* The arguments that the program chose, with marks for paths and descriptors. */
-static uint32_t text_of(struct shown *shown, const struct rn_call *call)
+static bool is_captured(const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = rn_call_piece(call, arg);
+
+	return piece && !(piece->flags & RN_PIECE_UNREAD) &&
+	       (piece->type == RN_PIECE_PATH || piece->type == RN_PIECE_STRING);
+}
+
+/* The arguments that the program chose, with marks for paths and descriptors. Without a record
+   paths are taken to be known. */
+static char *write_choice(char *start, const struct rn_call *call)
 {
 	const struct rn_style style = {.string_limit = ITEMS_MAX, .no_payload = true};
 	const struct rn_syscall_desc *desc = call->desc;
-	bool content = has_content(call);
+	bool content = has_content(call), recorded = call->entry || call->exit;
 	unsigned paths = 0, fds = 0;
-	char *end;
+	char *end = start;
 
-	if (!make_room(shown, rn_call_room(call) + 16))
-		return 0;
-	end = shown->scratch;
 	for (unsigned arg = 0; arg < desc->nargs && arg < 6; arg++) {
 		unsigned kind = desc->args[arg].kind;
-		const struct rn_piece *piece;
 
 		if (!is_choice(call, arg, content))
 			continue;
-		if (end != shown->scratch)
+		if (end != start)
 			*end++ = SEPARATOR;
 		if (kind == RN_ARG_FD && fds < 2 && (int32_t)call->args[arg] >= 0) {
 			*end++ = fds++ ? OTHER_FD : FIRST_FD;
 			continue;
 		}
-		piece = kind == RN_ARG_PATH && paths < 2 ? rn_call_piece(call, arg) : NULL;
-		if (piece && !(piece->flags & RN_PIECE_UNREAD) &&
-		    (piece->type == RN_PIECE_PATH || piece->type == RN_PIECE_STRING)) {
+		if (kind == RN_ARG_PATH && paths < 2 && (!recorded || is_captured(call, arg))) {
 			*end++ = paths++ ? OTHER_PATH : FIRST_PATH;
 			continue;
 		}
@@ -220,6 +223,16 @@ static uint32_t text_of(struct shown *shown, const struct rn_call *call)
 			*end++ = PROCESS_ID;
 		end = rn_write_arg(end, call, arg, &style);
 	}
+	return end;
+}
+
+static uint32_t text_of(struct shown *shown, const struct rn_call *call)
+{
+	char *end;
+
+	if (!make_room(shown, rn_call_room(call) + 16))
+		return 0;
+	end = write_choice(shown->scratch, call);
 	if (end - shown->scratch > (ptrdiff_t)TEXT_MAX)
 		end = shown->scratch + TEXT_MAX;
 	return rn_details_text(shown->details, shown->scratch, (size_t)(end - shown->scratch));
@@ -252,4 +265,22 @@ void rn_shown_drop(struct shown *shown)
 const struct column *rn_shown_rows(const struct shown *shown)
 {
 	return &shown->rows;
+}
+
+uint32_t rn_replay_words(uint8_t abi, int32_t nr, const uint64_t *args, char *to, uint32_t max)
+{
+	struct rn_call call = {.desc = rn_syscall((enum rn_abi)abi, nr), .abi = abi, .nr = nr};
+	uint32_t len;
+	char *text;
+
+	memcpy(call.args, args, sizeof(call.args));
+	text = malloc(rn_call_room(&call) + 16);
+	if (!text)
+		return 0;
+	len = (uint32_t)(write_choice(text, &call) - text);
+	if (len > max)
+		len = max;
+	memcpy(to, text, len);
+	free(text);
+	return len;
 }

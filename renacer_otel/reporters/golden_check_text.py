@@ -31,6 +31,8 @@ def headline(one: Verdict) -> str:
     """The most important of it in one sentence."""
     told = one.told
     if not told or one.exit_code == verdict.SAME:
+        if one.is_diff:
+            return f"{one.name}: the same"
         runs = "run" if one.golden_runs == 1 else "runs"
         return f"{one.name}: same as its golden trace, learned from {one.golden_runs} {runs}"
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""

@@ -20,11 +20,12 @@ from renacer_otel.ring import trace_file
 from renacer_otel.spans.content import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
 _GAP = 10  # RN_GAP
+_LONGEST_WORDS = 4096
 
 # As in api.h, which says what they mean.
 CALL = np.dtype(
@@ -318,6 +319,14 @@ def constant(abi: int, nr: int, place: int, name: str) -> int | None:
     value = native.ffi.new("uint64_t *")
     text = name.encode("utf-8", "replace")
     return int(value[0]) if native.lib.rn_table_value(abi, nr, place, text, value) else None
+
+
+def words(abi: int, nr: int, args: Sequence[int] | NDArray[Any]) -> bytes:
+    """The text of SHOWN for a call of which only the six arguments are known."""
+    ffi, lib = native.load()
+    to = ffi.new("char[]", _LONGEST_WORDS)
+    given = ffi.new("uint64_t[6]", [int(word) for word in args])
+    return bytes(ffi.buffer(to, lib.rn_replay_words(abi, nr, given, to, _LONGEST_WORDS)))
 
 
 def error_name(number: int) -> str | None:

@@ -263,6 +263,21 @@ def test_diff_of_traces(program: Program) -> None:
     assert program.golden("diff", "work", "after.renacer").code == 1
 
 
+def test_diff_of_listings_amid_other_output(program: Program) -> None:
+    for name, script in (("before", WORK), ("after", WORK + "echo more > more.txt\n")):
+        program.write(script)
+        words = ("--format", "json", "-o", f"{name}.json", "--", "sh", "work.sh")
+        assert renacer(*words, cwd=program.folder).code == 0
+    before = program.folder / "before.json"
+    before.write_bytes(b'Hello, { "a": 1 }\n' + before.read_bytes())
+    same = program.golden("diff", "before.json", "before.json")
+    assert (same.code, same.out.splitlines()[0]) == (0, "before.json -> before.json: the same")
+    assert "does not tell" in same.out
+    other = program.golden("diff", "before.json", "after.json")
+    assert other.code == 1
+    assert "more.txt" in other.out.splitlines()[0]
+
+
 CLIENT = (
     "import socket, sys; c = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
     " c.sendall(b'x'); c.recv(1)"

@@ -436,6 +436,11 @@ typedef struct {
 	uint32_t hash;
 } rn_replay_text;
 
+/* The `text` of rn_replay_shown for a call of which only the six arguments are known, as words: what
+   they point to is not in it, but for paths, which the caller knows. Returns its bytes; at most `max`
+   of them are written. */
+uint32_t rn_replay_words(uint8_t abi, int32_t nr, const uint64_t *args, char *to, uint32_t max);
+
 typedef struct rn_replay rn_replay;
 
 /* `key`: of the span ids; `wanted`: as rn_config's, of the run, NULL = all: edges need to know which

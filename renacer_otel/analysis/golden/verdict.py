@@ -45,6 +45,7 @@ class Verdict:
     seconds: float = 0.0
     error: str = ""
     updated: bool = False
+    is_diff: bool = False  # of two traces: `name` says which
     kept: Sequence[str] = ()  # rules that are switched off in it
     source: bool = False  # it tells where in the source calls are made
 
