@@ -101,6 +101,11 @@ static bool parse_line(char *text, struct line *line)
 	return from < to;
 }
 
+static bool is_file(const struct line *line)
+{
+	return line->inode != 0 || strcmp(line->path, "[vdso]") == 0;
+}
+
 static bool is_of(const struct module *module, const struct line *line)
 {
 	return module->inode == line->inode && module->major == line->major &&
@@ -110,7 +115,7 @@ static bool is_of(const struct module *module, const struct line *line)
 static struct module *new_module(struct rn_engine *e, const struct line *line)
 {
 	struct module *module = calloc(1, sizeof(*module));
-	bool file = line->inode != 0 || strcmp(line->path, "[vdso]") == 0;
+	bool file = is_file(line);
 
 	if (!module)
 		return NULL;
@@ -146,22 +151,26 @@ static bool make_room(struct code_map *map)
 }
 
 static void add_code(struct rn_engine *e, struct code_map *map, const struct line *line,
-		     uint64_t base)
+		     uint64_t base, struct module **nobodys)
 {
 	struct module *module = NULL;
 
 	if (!make_room(map))
 		return;
-	/* A file's mappings stand together. */
+	/* A file's mappings stand together; those of no file are all alike. */
 	if (map->n && map->codes[map->n - 1].base == base && line->inode &&
-	    is_of(map->codes[map->n - 1].module, line)) {
+	    is_of(map->codes[map->n - 1].module, line))
 		module = map->codes[map->n - 1].module;
+	else if (!is_file(line))
+		module = *nobodys;
+	if (module)
 		module->users++;
-	} else {
+	else
 		module = new_module(e, line);
-	}
 	if (!module)
 		return;
+	if (module->anonymous)
+		*nobodys = module;
 	map->has_libc |= module->library && !module->anonymous && module->inode;
 	map->codes[map->n++] = (struct code){
 		.from = line->from,
@@ -176,6 +185,7 @@ static void add_code(struct rn_engine *e, struct code_map *map, const struct lin
 static void read_maps(struct rn_engine *e, const struct task *task, struct code_map *map)
 {
 	char text[4096 + 128], path[64];
+	struct module *nobodys = NULL;
 	uint64_t base = 0, inode = 0;
 	struct line line;
 	FILE *file;
@@ -190,15 +200,14 @@ static void read_maps(struct rn_engine *e, const struct task *task, struct code_
 	for (unsigned n = 0; n < LINES_MAX && fgets(text, sizeof(text), file); n++) {
 		if (!parse_line(text, &line))
 			continue;
-		if (line.offset == 0 && line.reads &&
-		    (line.inode || strcmp(line.path, "[vdso]") == 0)) {
+		if (line.offset == 0 && line.reads && is_file(&line)) {
 			base = line.from;
 			inode = line.inode;
 		} else if (line.inode != inode || !line.inode) {
 			base = 0;
 		}
 		if (line.runs)
-			add_code(e, map, &line, base);
+			add_code(e, map, &line, base, &nobodys);
 	}
 	fclose(file);
 }

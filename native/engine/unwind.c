@@ -14,6 +14,7 @@
 
 #define FRAMES_MAX 64u   /* of the C library, before there is another one */
 #define WINDOW 1024u     /* bytes of the stack that are read at once */
+#define PATH_BYTES 4096u /* of a file's path */
 #define READS_MAX 64u    /* of memory outside that, for one call */
 
 #if defined(__aarch64__)
@@ -179,7 +180,7 @@ struct found {
 	struct rn_source head;
 	uint64_t places[RN_SOURCE_PLACES];
 	uint32_t number; /* of the module that the places are in */
-	const char *path;
+	char path[PATH_BYTES];
 };
 
 static void begin_found(struct found *found, const struct code *code, bool direct)
@@ -190,9 +191,10 @@ static void begin_found(struct found *found, const struct code *code, bool direc
 	found->head.id_len = module->id_len;
 	memcpy(found->head.id, module->id, module->id_len);
 	found->head.inode = module->inode;
-	found->head.path_len = (uint32_t)strnlen(module->path, 4096);
+	found->head.path_len = (uint32_t)strnlen(module->path, sizeof(found->path));
 	found->number = module->number;
-	found->path = module->path;
+	/* The module may go when more of the stack is looked at. */
+	memcpy(found->path, module->path, found->head.path_len);
 }
 
 static void follow(struct window *window, struct code_map *map, struct cfi_frame *frame,
@@ -229,21 +231,20 @@ static void follow(struct window *window, struct code_map *map, struct cfi_frame
 
 static void add_found(struct record *rec, const struct found *found)
 {
-	uint8_t bytes[sizeof(found->head) + sizeof(found->places) + 4096];
+	uint8_t bytes[sizeof(found->head) + sizeof(found->places) + sizeof(found->path)];
 	size_t len = sizeof(found->head), places = found->head.count * sizeof(found->places[0]);
 
 	memcpy(bytes, &found->head, len);
 	memcpy(bytes + len, found->places, places);
 	len += places;
-	if (found->head.path_len)
-		memcpy(bytes + len, found->path, found->head.path_len);
+	memcpy(bytes + len, found->path, found->head.path_len);
 	len += found->head.path_len;
 	rn_piece_add(rec, RN_PIECE_SOURCE, RN_PIECE_NO_ARG, bytes, len, len, 0);
 }
 
 void rn_source_at_entry(struct rn_engine *e, struct task *task, struct record *rec)
 {
-	struct found found = {.head = {.how = RN_SOURCE_LOST}};
+	struct found found;
 	struct window window;
 	struct cfi_frame frame;
 
@@ -251,6 +252,9 @@ void rn_source_at_entry(struct rn_engine *e, struct task *task, struct record *r
 		return;
 	if (!task->space->code)
 		task->space->code = calloc(1, sizeof(*task->space->code));
+	/* Not all of it: this is done for every call. */
+	memset(&found.head, 0, sizeof(found.head));
+	found.head.how = RN_SOURCE_LOST;
 	window.e = e;
 	window.task = task;
 	window.at = 0;
