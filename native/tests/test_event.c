@@ -284,9 +284,49 @@ static void test_index(void)
 	CHECK_INT(used, 0);
 }
 
+/* Two types of one number, or one that is missing here, do not compile. */
+static bool is_type(enum rn_piece_type type)
+{
+	switch (type) {
+	case RN_PIECE_PATH:
+	case RN_PIECE_STRING:
+	case RN_PIECE_BUFFER:
+	case RN_PIECE_ARGV:
+	case RN_PIECE_STRUCT:
+	case RN_PIECE_EXE:
+	case RN_PIECE_CONTEXT:
+	case RN_PIECE_ENVC:
+	case RN_PIECE_TRACESTATE:
+	case RN_PIECE_FD:
+	case RN_PIECE_FD_LINK:
+	case RN_PIECE_FD_DETAIL:
+	case RN_PIECE_OBJECT:
+	case RN_PIECE_SPAN:
+	case RN_PIECE_RESOURCE:
+	case RN_PIECE_NETLINK:
+	case RN_PIECE_SOURCE:
+	case RN_PIECE_CPU_TIME:
+	case RN_PIECE_CONTENT:
+	case RN_PIECE_PEAK:
+		return true;
+	}
+	return false;
+}
+
+static void test_types_are_distinct(void)
+{
+	unsigned types = 0;
+
+	for (unsigned type = 0; type < 256; type++)
+		types += is_type((enum rn_piece_type)type);
+	CHECK_INT(types, 20);
+	CHECK(!is_type((enum rn_piece_type)0));
+}
+
 int main(void)
 {
 	build_wall();
+	test_types_are_distinct();
 	test_whole_records();
 	test_longest();
 	test_size_lies();

@@ -186,7 +186,7 @@ enum rn_piece_type {
 				 as they are in memory at its exit; `total` is how many these
 				 are, of sendmmsg those of all messages. RN_PIECE_UNREAD: not
 				 all of them could be read. Only where asked for */
-	RN_PIECE_PEAK = 19 /* u64: bytes that the process had resident at most, until the entry of
+	RN_PIECE_PEAK = 20 /* u64: bytes that the process had resident at most, until the entry of
 			      exit, exit_group, execve or execveat, or a signal; if asked for */
 };
 
