@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`./dev bench [NAME...]`: the project's benchmarks, as ratios of commands timed in turn.
 
-Names: trace, causality, filtered, export, ring, startup; and, not run unless named since each takes
-minutes, overhead, loads, long (10 million calls).
+Names: trace, causality, filtered, export, ring, startup, check; and, not run unless named since
+each takes minutes, overhead, loads, long (10 million calls).
 What a benchmark needs and the machine lacks (a C compiler, strace, a built collector) is told,
 and that row left out. Exit 1 if a ratio misses its target.
 """
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import filtered
 import loads
+import made_trace
 import timing
 from loads import RENACER, dd
 
@@ -245,6 +246,54 @@ def bench_startup(folder: Path) -> None:
     tell("renacer-otel -- true over true, ms", f"{added:.0f}", "<= 100", added <= 100)
 
 
+# All types of assertions, and all rules: none is violated.
+_ASSERTIONS = """
+[[assertion]]
+name = "path"
+type = "critical_path"
+max_duration_ms = 1e6
+
+[[assertion]]
+name = "calls"
+type = "span_count"
+max_spans = 2000000
+
+[[assertion]]
+name = "memory"
+type = "memory_usage"
+max_bytes = 10485760
+
+[[assertion]]
+name = "sql"
+type = "custom"
+expression = "(SELECT count(*) FROM calls WHERE failed) = 0"
+"""
+_QUERY = "SELECT path, count(*), sum(duration_ns) FROM calls GROUP BY path ORDER BY 2 DESC LIMIT 9"
+
+
+def bench_check(folder: Path) -> None:
+    """Every assertion that there is, and a query, on a trace of a million calls."""
+    from renacer_otel.analysis.assertions import patterns
+
+    config, trace = folder / "renacer.toml", folder / "million.renacer"
+    config.write_text(_ASSERTIONS + "".join(
+        f'[[assertion]]\nname = "{name}"\ntype = "anti_pattern"\npattern = "{name}"\n'
+        "threshold = 1.0\nfail_on_violation = false\n" for name in patterns.ours()
+    ))  # fmt: skip
+    calls = made_trace.write(str(trace), 1_000_000)
+    program = str(Path(sys.executable).with_name("renacer-otel"))
+    commands = {
+        "check": [program, "check", "--config", str(config), str(trace)],
+        "query": [program, "query", str(trace), _QUERY],
+    }
+    for name, found in timing.in_turn(commands, ROUNDS).items():
+        wall, peak = timing.median_wall(found), max(sample.rss for sample in found) / 1e6
+        cpu = statistics.median(sample.cpu for sample in found)
+        tell(f"{name} of {calls:,} calls, seconds", f"{wall:.2f}", "<= 5", wall <= 5)
+        tell(f"{name} of {calls:,} calls, CPU seconds", f"{cpu:.2f}")
+        tell(f"{name} of {calls:,} calls, peak resident MB", f"{peak:.0f}", "<= 500", peak <= 500)
+
+
 def bench_loads(folder: Path) -> None:
     """Time added over bare, on loads of several kinds, against strace at its best."""
     minimal = loads.compiled("minimal_tracer.c", folder)
@@ -320,6 +369,7 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "export": bench_export,
     "ring": bench_ring,
     "startup": bench_startup,
+    "check": bench_check,
     "overhead": bench_overhead,
     "loads": bench_loads,
     "long": bench_long,
