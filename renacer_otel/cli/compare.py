@@ -154,7 +154,13 @@ def _judged(a: str, b: str, rules: Rules) -> Compared:
     from renacer_otel.analysis.equivalence import evidence, judge
     from renacer_otel.reporters.compare_reports import Compared
 
-    states = [evidence.of_trace(written.replay_of(path, details=True)) for path in (a, b)]
+    runs = [written.replay_of(path, details=True) for path in (a, b)]
+    if runs[0].form != runs[1].form:
+        raise UsageError(
+            f"{one_line(a, 60)} is {runs[0].form}, {one_line(b, 60)} {runs[1].form}: what one does"
+            " not tell would be a difference; compare two of the same form"
+        )
+    states = [evidence.of_trace(run) for run in runs]
     verdict = judge.judge(states[:1], states[1:], rules)
     return Compared((a, b), verdict, 0 if verdict.holds(rules) else 1)
 

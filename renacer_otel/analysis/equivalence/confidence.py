@@ -22,6 +22,7 @@ FACTORS = {
     "varies": 0.70,  # an aspect that is not the same in two runs of the same command
     "lost": 0.40,
     "filtered": 0.40,
+    "form": 0.40,  # OTLP/JSON, renacer-json: effects that it does not tell
     "attached": 0.60,
     "io_uring": 0.60,
     "path": 0.85,  # a path whose folder is not known

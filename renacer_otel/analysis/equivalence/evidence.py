@@ -15,6 +15,7 @@ from renacer_otel.analysis.equivalence.contents import digest_of
 from renacer_otel.analysis.equivalence.effects import Effects
 from renacer_otel.analysis.equivalence.state import Aspect, Bytes, Measures, State
 from renacer_otel.analysis.equivalence.tree import is_cache
+from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.equivalence.files import Connection, Node
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
 # Writing there leaves nothing behind, or is told as what it is: signals, outputs.
 _NOWHERE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/random")
+# Of replay.UNKNOWN, what effects are seen by.
+_NEEDED = frozenset(("calls", "processes", "arguments", "paths", "objects", "signals"))
 _NO_FILES = ("/dev/pts/", "/proc/", "/dev/fd/", "(")
 # Questions to the system, not to somebody: names, users, the log of whoever asks for it.
 _SERVICES = (":53", "/nscd/socket", "/systemd/resolve", "/run/systemd/userdb", "/.heim_org.h5l")
@@ -83,6 +86,9 @@ class Evidence:
             doubt("lost", f"no memory for {run.missed:,} rows of the trace")
         if run.is_filtered:
             doubt("filtered", "only the calls of -e trace= are in the trace")
+        untold = [words for what, words in replay.UNKNOWN.items() if what in run.unknown & _NEEDED]
+        if untold:
+            doubt("form", f"{run.form} does not tell {', '.join(untold)}")
         if run.metadata.get("attached"):
             doubt("attached", "processes were attached to: what they had done before is not known")
         for kind, what in self.effects.doubts:
