@@ -15,7 +15,7 @@ import pytest
 
 from renacer_otel.analysis.loading import load
 from renacer_otel.errors import TraceFileError, TraceUnreadable
-from tests.cli.tool import Done, run_program, the_error
+from tests.cli.tool import RENACER, Done, run_program, the_error
 from tests.loading import hostile
 
 if TYPE_CHECKING:
@@ -116,6 +116,13 @@ def test_commands_tell_what_is_no_file(folder: Path) -> None:
     os.mkfifo(folder / "fifo")
     assert "FIFO" in refused(folder, "query", str(folder / "fifo"))
     assert "no such TRACE file" in refused(folder, "explain", str(folder / "none"), 2)
+
+
+def test_a_configuration_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    done = run_program([RENACER, "check", "--config", folder / "fifo", folder / "none"])
+    assert done.code == 5
+    assert "no [[assertion]]" in the_error(done.err)
 
 
 def test_json_from_a_pipe(folder: Path) -> None:

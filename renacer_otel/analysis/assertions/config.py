@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from dataclasses import dataclass, field
@@ -65,9 +66,16 @@ def _fail(path: str, line: int, what: str) -> ConfigError:
     return ConfigError(f"{where}: {what}", EXIT_BAD_CONFIGURATION)
 
 
+def _opened(path: str, flags: int) -> int:
+    """Opens without waiting for who may write into a FIFO: with nobody, it is empty."""
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(fd, True)
+    return fd
+
+
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_opened) as file:
             data = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
