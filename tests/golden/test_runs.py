@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renacer_otel.analysis.golden import differences, golden_file, learning, rules
+from renacer_otel.analysis.golden import canonical, differences, golden_file, learning, rules
 from renacer_otel.errors import UsageError
+from renacer_otel.spans import replay
 from tests.golden.runs import load, traced
 
 if TYPE_CHECKING:
@@ -107,6 +108,19 @@ def test_reruns_are_alike(name: str, folder: Path, tmp_path: Path) -> None:
         for _ in range(2):
             found = differences.between(golden, [traced(command, tmp_path)])
             assert [one.sentence for one in found if differences.changed([one])] == []
+
+
+def test_a_trace_without_arguments_tells_so(folder: Path, tmp_path: Path) -> None:
+    command = ["cp", f"{folder}/input", f"{folder}/copy"]
+    full = traced(command, tmp_path)
+    run = replay.of_trace(tmp_path / "run.renacer", details=True)
+    poor = canonical.of_replay(run)
+    assert full.missing == ()
+    assert poor.missing == ("the arguments of calls, but for paths, are not in the trace",)
+    opened = {str(part.item) for part in poor.roles[0].items if part.item.call == "openat"}
+    assert f"openat({folder}/copy)" in opened
+    found = differences.between(learning.learn([poor]), [poor])
+    assert found == []
 
 
 def test_each_rule_can_be_switched_off(folder: Path, tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ _LINKED = frozenset({"fork", "pipe", "unix", "tcp", "signal", "eventfd", "mqueue
 def of_replay(run: Replay, keep: Iterable[str] = ()) -> Canonical:
     """The canonical form of a run. `keep`: rules (rules.RULES) that are switched off.
 
-    The replay must have been made with `shown`. Raises UsageError for a rule that there is not.
+    The replay must have been made with `details`; without `shown` there are no arguments but paths.
+    Raises UsageError for a rule that there is not.
     """
     kept = frozenset(keep)
     for name in sorted(kept - rules.RULES.keys()):
@@ -299,6 +300,8 @@ class _Run:
             yield f"there was no memory for {run.missed} rows"
         if run.is_filtered:
             yield "only some calls were recorded (-e trace=)"
+        if self.details.shown is None:
+            yield "the arguments of calls, but for paths, are not in the trace"
         if self.shapes.cut:
             yield f"more than {shapes.MOST_SHAPES} different calls: some by name only"
 

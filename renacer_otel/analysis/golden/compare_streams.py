@@ -73,7 +73,9 @@ def _one(known: Role, expected: Stream, streams: list[Stream]) -> Iterator[Diffe
         )  # fmt: skip
         return
     content = streams[0].content if len(streams) == 1 else ""
-    if writes and expected.content and content and content != expected.content:
+    # A sum over writes is not to be held against the hash of a whole.
+    alike = expected.content[:1] == content[:1] == "~" or "~" not in expected.content + content
+    if writes and expected.content and content not in ("", expected.content) and alike:
         yield Difference(
             "bytes", Severity.CHANGED,
             f"now writes other bytes to {name} ({now} as before), in {known.shown}",

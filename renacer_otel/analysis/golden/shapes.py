@@ -26,6 +26,8 @@ _KINDS = ("", "<other>", "<file>", "<pipe>", "<socket>", "<eventfd>", "<mqueue>"
 _STANDARD = ("<stdin>", "<stdout>", "<stderr>")
 #: replay.call_names(): an index for each call, and the names.
 Called = tuple["NDArray[Any]", list[str]]
+#: Of columns of details the marks that stand for them in a text.
+_MARKS = {"path": "\x01", "other_path": "\x02"}
 _ODD = 0x9E3779B97F4A7C15
 
 
@@ -54,13 +56,21 @@ def mixed(*columns: NDArray[Any]) -> NDArray[np.uint64]:
     return key
 
 
+def shown_of(details: Details) -> NDArray[Any]:
+    """What calls show; of a trace that has it not, nothing but what the details have."""
+    if details.shown is not None:
+        return details.shown
+    nothing = np.zeros(len(details.rows), replay.SHOWN)
+    nothing["other_fd"] = -1
+    return nothing
+
+
 class _Maker:
     """What making the shapes of a trace needs."""
 
     def __init__(self, run: Replay, details: Details, kept: frozenset[str], called: Called) -> None:
-        assert details.shown is not None
         self.run, self.details, self.kept = run, details, kept
-        self.calls, self.rows, self.shown = run.calls, details.rows, details.shown
+        self.calls, self.rows, self.shown = run.calls, details.rows, shown_of(details)
         self.codes, self.names = called
         self.texts = [shown(text) for text in details.all_texts()]
         self.texts[0] = ""
@@ -234,6 +244,8 @@ def _item(maker: _Maker, row: int, way: Way, label: str) -> Item | None:
         return None
     if name == "connect" and result == "EINPROGRESS" and "retries" not in maker.kept:
         result = OK
+    if maker.details.shown is None:
+        text = "\x1f".join(_MARKS[mark] for mark in _MARKS if maker.rows[mark][row])
     arguments = tuple(
         _argument(maker, row, word, label) for word in (text.split("\x1f") if text else ())
     )

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 _MOST_NAMES = 5000
 _TEMPORARY = re.compile(r"^(?:/tmp|/var/tmp|/dev/shm|/run/user/\d+|/usr/tmp)/")
 #: What mkstemp() and mkdtemp() fill in, or Python's tempfile; before it what tells it apart.
+_END = r"(?=\.[A-Za-z0-9]+$|$)"
 _RANDOM_TAIL = re.compile(
-    r"(?P<python>tmp[a-z0-9_]{8})(?=\.|$)"
-    r"|(?<=[._-])[A-Za-z0-9]{6,12}(?=\.[A-Za-z0-9]+$|$)"
-    r"|[A-Za-z0-9]{6}(?=\.[A-Za-z0-9]+$|$)"
+    rf"(?P<python>tmp[a-z0-9_]{{8}}){_END}"
+    rf"|(?<=[._-])[A-Za-z0-9]{{6,32}}{_END}|[A-Za-z0-9]{{6}}{_END}"
 )
+_WHOLE = re.compile(rf"^(?!tmp)[A-Za-z0-9]{{6,32}}{_END}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _HEX = re.compile(
     r"(?<![0-9A-Za-z])(?=[a-f0-9]*[0-9])(?=[a-f0-9]*[a-f])[0-9a-f]{16,}(?![0-9A-Za-z])"
@@ -45,11 +46,16 @@ def random_names(made: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in made:
         folder, _, name = path.rpartition("/")
-        match = _RANDOM_TAIL.search(name)
+        # Where names are made up, it may be all of them that is.
+        made_up = _TEMPORARY.match(folder + "/") is not None
+        whole = _WHOLE.search(name) if made_up else None
+        match = whole or _RANDOM_TAIL.search(name)
         if match is None or len(found) >= _MOST_NAMES:
             continue
-        # Fixed names are made so, too: a whole one is taken only where names are made up.
-        if match.start() == 0 and not _TEMPORARY.match(folder + "/"):
+        if match.start() == 0 and not made_up:
+            continue
+        if whole is not None:
+            found[name] = RANDOM + name[whole.end() :]
             continue
         start = match.start() + (3 if match["python"] else 0)
         found[name] = name[:start] + RANDOM + name[match.end() :]

@@ -105,7 +105,8 @@ def _makers(run: Replay) -> dict[int, int]:
 def _programs(run: Replay, words: Words, called: Called) -> dict[int, list[tuple[str, ...]]]:
     """Of each process the command lines that it ran, in order."""
     assert run.details is not None
-    assert run.details.shown is not None
+    if run.details.shown is None:
+        return {}
     codes, names = called
     wanted = [code for code, name in enumerate(names) if name in _EXECS]
     calls = run.calls
