@@ -29,7 +29,7 @@ struct rn_replay {
 	struct allowance allowance;
 	struct details *details; /* NULL: not asked for */
 	struct rn_sites *sites;  /* NULL: nobody asks for them */
-	struct shown *shown;     /* the same */
+	struct shown *shown;     /* NULL: not asked for */
 	struct listed listed;
 	uint64_t wanted[RN_ABI_COUNT * RN_ABI_WORDS];
 };

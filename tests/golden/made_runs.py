@@ -83,5 +83,5 @@ def made(threads: Sequence[Thread], turns: Sequence[int], base: int, addresses: 
     return Replay(
         {}, calls, np.zeros(0, replay.EVENT), np.zeros(0, replay.EDGE), rows, processes,
         True, 0, 0, 0,
-        Details(details, table, np.frombuffer(data, np.uint8), shown),
+        Details(details, table, np.frombuffer(data, np.uint8), shown=shown),
     )  # fmt: skip

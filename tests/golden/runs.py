@@ -18,11 +18,26 @@ if TYPE_CHECKING:
     from renacer_otel.analysis.golden.model import Canonical
 
 
-def traced(command: Sequence[str | Path], folder: Path, keep: Sequence[str] = ()) -> Canonical:
+def traced(
+    command: Sequence[str | Path],
+    folder: Path,
+    keep: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> Canonical:
     """One run of a command, whose trace goes into the folder."""
     trace = folder / "run.renacer"
     done = renacer(
-        "-f", "-q", "--format", "record", "--capture", "hashes", "-o", trace, "--", *command
+        "-f",
+        "-q",
+        "--format",
+        "record",
+        "--capture",
+        "hashes",
+        *options,
+        "-o",
+        trace,
+        "--",
+        *command,
     )
     assert done.code >= 0, done.err
     return canonical.of_replay(replay.of_trace(trace, shown=True), keep)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,3 +133,20 @@ def test_what_not_all_runs_show_is_no_difference(golden: tuple[Golden, Path]) ->
     other = traced(_command(folder, PROGRAM.replace("exit(3)", "exit(4)")), folder)
     assert differences.changed(differences.between(known, [other, other]))
     assert not differences.changed(differences.between(known, [other, plain]))
+
+
+@pytest.mark.needs("cc")
+def test_a_difference_tells_the_line(tmp_path: Path) -> None:
+    """Of programs with lines in them, recorded with --source."""
+    program, text = tmp_path / "program", tmp_path / "program.c"
+    opening = f'\topen("{tmp_path}/%s", O_CREAT | O_WRONLY, 0600);'
+    lines = ["#include <fcntl.h>", "int main(void)", "{", opening % "a"]
+    runs = []
+    for more in ("", opening % "b"):
+        text.write_text("\n".join([*lines, more, "\treturn 0;", "}", ""]))
+        compiler = ["cc", "-g", "-O0", "-fno-omit-frame-pointer", "-o", str(program), str(text)]
+        subprocess.run(compiler, check=True, cwd=tmp_path)
+        runs.append(traced([program], tmp_path, options=["--source"]))
+    found = differences.between(learning.learn(runs[:1]), runs[1:])
+    assert found[0].source.endswith("program.c:5")
+    assert found[0].sentence.endswith(f", at {found[0].source}")

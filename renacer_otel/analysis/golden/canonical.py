@@ -26,7 +26,7 @@ from renacer_otel.analysis.golden.model import (
 )
 from renacer_otel.analysis.golden.rules import Way
 from renacer_otel.errors import UsageError, did_you_mean
-from renacer_otel.spans import replay
+from renacer_otel.spans import replay, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,6 +69,7 @@ class _Run:
         self.process = run.threads["ordinal"][self.calls["thread"]]
         self.role = self.tree.of_process(self.process)
         self.items = list(self.shapes.items)
+        self.sources: dict[tuple[int, int], str] = {}  # by role and item
 
     def canonical(self) -> Canonical:
         """All of it."""
@@ -91,7 +92,10 @@ class _Run:
             counted = sorted(items[number].items(), key=lambda pair: str(self.items[pair[0]]))
             for item, _ in counted:
                 local[item] = len(local)
-            found = [Counted(self.items[item], Range(n, n)) for item, n in counted]
+            found = [
+                Counted(self.items[item], Range(n, n), self.sources.get((number, item), ""))
+                for item, n in counted
+            ]
             found += [
                 Counted(Item("signal", (Argument("text", name),), OK, Rank.EFFECT), Range(1, 1))
                 for name in sorted(signals[number])
@@ -144,14 +148,20 @@ class _Run:
         return [int((roles == number).sum()) for number in range(len(self.tree.keys))]
 
     def _counted(self) -> list[Counter[int]]:
-        """Of each role its items, and how often."""
+        """Of each role its items, and how often. Keeps where in the source they are made first."""
         found: list[Counter[int]] = [Counter() for _ in self.tree.keys]
         rows = np.flatnonzero((self.shapes.item >= 0) & (self.role >= 0))
         # That something was read is told by the stream, and that there was no more is nothing.
         empty = (self.shapes.way[rows] == Way.READ) & (self.calls["result"][rows] == 0)
         rows = rows[~empty]
         size = len(self.items) + 1
-        key, times = np.unique(self.role[rows] * size + self.shapes.item[rows], return_counts=True)
+        key, first, times = np.unique(
+            self.role[rows] * size + self.shapes.item[rows], return_index=True, return_counts=True
+        )
+        for one, row in zip(key.tolist(), rows[first].tolist(), strict=True):
+            frame = source.resolve(self.details, row)
+            if frame is not None and frame.where:
+                self.sources[divmod(one, size)] = frame.where
         for one, n in zip(key.tolist(), times.tolist(), strict=True):
             role, item = divmod(one, size)
             passes = self.items[item].call in ("read", "write") and self.items[item].result == OK
