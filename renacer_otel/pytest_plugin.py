@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The pytest plugin: what the commands of a test, or the test itself, do by system calls.
 
-Fixture `syscall_trace`, marker `renacer`, assertions of renacer.toml as tests: docs/pytest.md. Here
-is only what pytest needs to know in every session; the rest is loaded by who uses it.
+Fixtures `syscall_trace` and `golden_trace`, marker `renacer`, assertions of renacer.toml as tests:
+docs/pytest.md. Here is only what pytest needs to know in every session; the rest is loaded by who
+uses it.
 """
 
 from __future__ import annotations
@@ -18,17 +19,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from renacer_otel.testing.bounds import Bounds
+    from renacer_otel.testing.goldens import GoldenChecker
     from renacer_otel.testing.traced import Trace, TracedRun, Tracer
 
 _MARKER = (
     "renacer(max_syscalls=N, max_duration_ms=T, no_network=True, writes_only=[PATTERN, ...]): what"
     " each command that the test runs by syscall_trace, or else the test itself, may do at most"
 )
-_FIXTURES = ("syscall_trace",)
+_FIXTURES = ("syscall_trace", "golden_trace")
+_GOLDENS = "renacer_otel.testing.goldens"
+
+pytest.register_assert_rewrite(_GOLDENS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Our settings."""
+    parser.getgroup("renacer-otel").addoption("--golden-update", action="store_true",
+        help="capture again what golden_trace finds missing or changed")  # fmt: skip
+    parser.addini("renacer_golden_dir", "where golden traces are", default="golden_traces")
     parser.addini("renacer_assertions", "collect files named renacer.toml as tests", "bool", False)
     parser.addini("renacer_toml", "a file of assertions to be collected as tests", default="")
     parser.addini("renacer_command", "the command that these assertions are about", "args", [])
@@ -73,14 +81,19 @@ def _bounds(item: pytest.Item) -> Bounds | None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A wrong marker is told before anything of the test runs."""
-    _bounds(item)
+    if _bounds(item) is not None and _fixtures(item) & {*_FIXTURES} == {"golden_trace"}:
+        raise pytest.fail.Exception(
+            "renacer: commands of golden_trace have no bounds but their golden traces; run them by"
+            " syscall_trace, or leave the marker out",
+            pytrace=False,
+        )
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Bounds the test itself, unless it runs its commands by a fixture of ours."""
     bounds = _bounds(item)
-    if bounds is None or not bounds.are_some or _uses_fixtures(item):
+    if bounds is None or not bounds.are_some or _fixtures(item) & {*_FIXTURES}:
         return (yield)
     from renacer_otel.testing import own, recording
 
@@ -99,8 +112,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-def _uses_fixtures(item: pytest.Item) -> bool:
-    return any(name in _FIXTURES for name in getattr(item, "fixturenames", ()))
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
 
 
 def _folder(config: pytest.Config) -> Path:
@@ -147,3 +160,32 @@ def syscall_trace(
             _hold(request.node, bounds, run, shown(run.args), run.cwd)
 
     return Tracer(lambda: tmp_path_factory.mktemp("renacer"), judge)
+
+
+@pytest.fixture
+def golden_trace(request: pytest.FixtureRequest) -> GoldenChecker:
+    """Fails unless a command does what it did: `golden_trace("sorted", ["sort", "words.txt"])`.
+
+    Compared is with NAME.golden in the folder of the setting `renacer_golden_dir` (golden_traces);
+    `pytest --golden-update` makes what is missing, and captures again what has changed. The test
+    is skipped where tracing is forbidden.
+    """
+    from renacer_otel.testing.goldens import GoldenChecker
+
+    config = request.config
+    folder = config.rootpath / str(config.getini("renacer_golden_dir"))
+    return GoldenChecker(folder, update=bool(config.getoption("--golden-update")))
+
+
+def pytest_assertrepr_compare(
+    config: pytest.Config, op: str, left: object, right: object
+) -> list[str] | None:
+    """What a run does otherwise than its golden trace, as sentences."""
+    if op != "==" or {type(left).__module__, type(right).__module__} != {_GOLDENS}:
+        return None
+    from renacer_otel.testing.goldens import GoldenRun, GoldenTrace
+
+    run, golden = (left, right) if isinstance(left, GoldenRun) else (right, left)
+    if not isinstance(run, GoldenRun) or not isinstance(golden, GoldenTrace):
+        return None
+    return list(run.explained(golden, config.get_verbosity()))

@@ -41,6 +41,9 @@ def test_fixture(syscall_trace):
 def test_itself():
     print("reached")
 
+def test_golden(golden_trace):
+    golden_trace("it", ["true"])
+
 def test_other():
     pass
 """
@@ -60,9 +63,9 @@ def test_forbidden_is_skipped(pytester: pytest.Pytester, before: list[str], why:
     pytester.makepyfile(test_it="import pytest\n" + USES)
     pytester.makefile(".toml", renacer=TOML)
     pytester.makefile(".ini", pytest=SETTINGS)
-    command = [*before, sys.executable, "-m", "pytest", "-rs"]
+    command = [*before, sys.executable, "-m", "pytest", "-rs", "--golden-update"]
     done = pytester.run(*command)
-    done.assert_outcomes(passed=1, skipped=4)
+    done.assert_outcomes(passed=1, skipped=5)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["SKIPPED*tracing is forbidden: *"])
     done.stdout.fnmatch_lines([f"SKIPPED*{why}"])

@@ -93,13 +93,12 @@ def test_one_of_them_and_a_warning_as_error(tree: pytest.Pytester) -> None:
 
 
 def test_named_file_and_workers(tree: pytest.Pytester) -> None:
-    """It is collected beside what testpaths says, unless other tests were asked for."""
+    """It is collected beside what testpaths says."""
     (tree.path / "renacer.toml").rename(tree.path / "bounds.toml")
     settings(tree, "testpaths = part\nrenacer_toml = bounds.toml\n" + COMMAND)
     done = tree.runpytest_subprocess("-n", "2", "--dist", "loadfile")
     done.assert_outcomes(passed=4, failed=2, skipped=1, warnings=1)
     assert (tree.path / "runs").read_text() == "run\n"
-    tree.runpytest_subprocess("part").assert_outcomes(passed=1)
 
 
 def test_trace_file(tree: pytest.Pytester) -> None:
@@ -128,7 +127,6 @@ def test_command_that_fails(tree: pytest.Pytester, command: str, lines: list[str
     ("text", "toml", "line"),
     [
         ("", TOML, "renacer.toml: say what its assertions are about: renacer_command*"),
-        ("renacer_trace = x\n" + COMMAND, TOML, "*; not both"),
         ("renacer_trace = absent.renacer\n", TOML, "*absent.renacer*"),
         (
             COMMAND,

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""The fixture `golden_trace`: a command still does what its golden trace has.
+
+It is `renacer-otel golden check`, in a process of its own; with --golden-update what has changed is
+captured again. Of several workers one at a time writes: `golden capture` sees to that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from renacer_otel.errors import one_line
+from renacer_otel.testing import recording
+from renacer_otel.testing.traced import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from renacer_otel.testing.recording import Word
+
+_BOOT = recording.BOOT.replace("cli.recorder", "cli.main")
+_SAME, _CHANGED, _MISSING, _UNREADABLE, _FAILED = 0, 1, 2, 3, 4
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+
+
+class GoldenTrace:
+    """What a command is to do: NAME.golden in the folder of golden traces."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<golden trace {self.name}>"
+
+
+class GoldenRun:
+    """What it does now. It is equal to the golden trace if nothing has changed.
+
+    `status`: same, changed, failed, missing, unreadable; `differences`: those that count, as
+    sentences; `minor`: others; `notes`: what else there is to know; `updated`: by --golden-update.
+    """
+
+    def __init__(self, args: tuple[str, ...], told: Mapping[str, Any]) -> None:
+        self.args = args
+        self.status = str(told["status"])
+        self.exit_code = int(told["exit_code"])
+        self.error = str(told["error"] or "")
+        self.notes = tuple(map(str, told["notes"]))
+        self.updated = bool(told["updated"])
+        self._found = list(told["differences"])
+        self._slower = list(told["slower"])
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """The most important first; what takes longer is told last."""
+        count = [one for one in self._found if one["severity"] == "changed"] or self._found
+        return tuple(str(one["sentence"]) for one in (*count, *self._slower))
+
+    @property
+    def minor(self) -> tuple[str, ...]:
+        """What does not make a change."""
+        return tuple(str(one["sentence"]) for one in self._found if one["severity"] == "minor")
+
+    def __eq__(self, other: object) -> bool:
+        return self.exit_code == _SAME if isinstance(other, GoldenTrace) else NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<{shown(self.args)}: {self.status}>"
+
+    def explained(self, golden: GoldenTrace, verbose: int) -> Iterator[str]:
+        """Why it is not equal, line by line."""
+        yield f"{shown(self.args)} against golden trace {golden.name}: {self.status}"
+        if self.error:
+            yield f"  {one_line(self.error, 400)}"
+        for one in self._found:
+            if one["severity"] == "minor" and not verbose:
+                continue
+            where = f", at {one['source']}" if one["source"] else ""
+            yield f"  {one_line(str(one['sentence']), 400)}{where}"
+            if verbose and (one["expected"] or one["actual"]):
+                yield f"    before: {one_line(str(one['expected']) or 'nothing', 400)}"
+                yield f"    now:    {one_line(str(one['actual']) or 'nothing', 400)}"
+        for one in self._slower:
+            yield f"  {one_line(str(one['sentence']), 400)}"
+        for note in self.notes:
+            yield f"  note: {one_line(note, 400)}"
+        if self.exit_code in (_CHANGED, _FAILED):
+            yield f"pytest --golden-update takes that as what is wanted: {golden.path}"
+
+
+class GoldenChecker:
+    """Call it with a name and a command, as in `golden_trace("sorted", ["sort", "words.txt"])`."""
+
+    def __init__(self, folder: Path, *, update: bool) -> None:
+        self._folder = folder
+        self._update = update
+
+    def __call__(
+        self,
+        name: str,
+        command: Sequence[Word],
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        strict: bool = False,
+        timing: bool = False,
+        runs: int = 5,
+    ) -> GoldenRun:
+        """Fails the test unless it does the same; where it does not, it is run up to three times.
+
+        `strict`: what hardly matters is a change, too, and the first run counts; `timing`: times
+        are compared; `runs`: how many teach a golden trace that is made by --golden-update.
+        Raises as subprocess.run does. Skips the test where tracing is forbidden.
+        """
+        __tracebackhide__ = True
+        words = tuple(os.fsdecode(word) for word in command)
+        options = ["--strict"] * strict + ["--ignore-timing"] * (not timing)
+        where: dict[str, Any] = {"cwd": cwd, "env": env, "timeout": timeout}
+        golden = GoldenTrace(name, self._folder / f"{name}.golden")
+        run = self._check(name, words, options, where)
+        if self._update and run.exit_code in (_CHANGED, _MISSING, _UNREADABLE, _FAILED):
+            self._capture(name, words, runs, where)
+            run = self._check(name, words, options, where)
+            run.updated = True
+        _raise(run.exit_code, run.error)
+        assert run == golden
+        return run
+
+    def _check(
+        self, name: str, words: Sequence[str], options: Sequence[str], where: Mapping[str, Any]
+    ) -> GoldenRun:
+        with tempfile.TemporaryDirectory(prefix="renacer-") as folder:
+            report = os.path.join(folder, "report.json")
+            given = ["check", name, *options, "--dir", str(self._folder)]
+            done = _golden([*given, "--format", "json", "-o", report], words, where)
+            try:
+                with open(report, encoding="utf-8") as file:
+                    told = json.load(file)["goldens"][0]
+            except OSError:
+                raise _failure(_last(done)) from None
+        return GoldenRun(tuple(words), told)
+
+    def _capture(
+        self, name: str, words: Sequence[str], runs: int, where: Mapping[str, Any]
+    ) -> None:
+        given = ["capture", name, "--runs", str(runs), "--dir", str(self._folder)]
+        done = _golden(given, words, where)
+        if done.returncode == _FAILED:  # it ends otherwise each time
+            raise recording.RecorderError(_last(done))
+        _raise(done.returncode, _last(done))
+
+
+def _golden(
+    given: Sequence[str], words: Sequence[str], where: Mapping[str, Any]
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs `renacer-otel golden …`."""
+    python = [sys.executable, "-c", _BOOT, recording.PACKAGES, "golden"]
+    return subprocess.run(
+        [*python, *given, "--", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        **where,
+    )
+
+
+def _last(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
+    last = lines[-1] if lines else f"it exited with {done.returncode}"
+    return one_line(last.removeprefix("renacer-otel: "), 400)
+
+
+def _raise(code: int, text: str) -> None:
+    """What is no answer: the exception that says why."""
+    __tracebackhide__ = True
+    if code in (_SAME, _CHANGED, _UNREADABLE, _FAILED):
+        return
+    if code == _MISSING:
+        raise pytest.fail.Exception(f"{text}; pytest --golden-update makes it", pytrace=True)
+    if code == _NOT_FOUND:
+        raise FileNotFoundError(text)
+    if code == _NOT_EXECUTABLE:
+        raise PermissionError(text)
+    raise _failure(text)
+
+
+def _failure(text: str) -> BaseException:
+    """What to raise where it failed: a skip if the machine does not let us trace."""
+    with tempfile.TemporaryDirectory(prefix="renacer-") as folder:
+        try:  # is it the machine?
+            recording.record(["true"], os.path.join(folder, "true.renacer"))
+        except recording.Forbidden as error:
+            return pytest.skip.Exception(f"tracing is forbidden: {error}")
+    return recording.RecorderError(text)
