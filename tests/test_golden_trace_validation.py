@@ -82,7 +82,7 @@ def test_1_execution_completes(captured: Path, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_2_golden_exists(captured: Path, name: str) -> None:
     for folder in (CHECKED_IN, captured / "golden_traces"):
-        for end in (".golden", ".json", "_summary.txt"):
+        for end in (".golden", ".json", "_summary.txt", "_source.json"):
             assert (folder / f"{name}{end}").stat().st_size > 0
         assert f"## {name}\n" in (folder / "ANALYSIS.md").read_text()
 

@@ -256,15 +256,16 @@ int rn_replay_want_details(rn_replay *replay)
 }
 
 int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
-			   uint32_t string_limit)
+			   uint32_t string_limit, int sources)
 {
-	if (replay->listed.wanted || replay->calls.n || !replay->interpreter || !want_sites(replay))
+	if (replay->listed.wanted || replay->calls.n || !replay->interpreter ||
+	    (sources && !want_sites(replay)))
 		return 0;
 	rn_buf_init(&replay->listed.buf);
 	replay->listed.trace = (struct rn_trace){.realtime_anchor = realtime_anchor,
 						 .monotonic_anchor = monotonic_anchor,
 						 .string_limit = string_limit,
-						 .site = rn_sites_hook,
+						 .site = sources ? rn_sites_hook : NULL,
 						 .site_ctx = replay->sites};
 	replay->listed.wanted = true;
 	return 1;

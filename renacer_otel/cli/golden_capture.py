@@ -124,7 +124,7 @@ def _write(golden: Golden, first: Observed, folder: str, *, source: bool) -> lis
         raise OutputError(f"{one_line(folder, 120)}: {error.strerror}") from error
     trace, code = first.ran.trace, first.ran.exit_code
     files = [f"{name}.golden", f"{name}.json", f"{name}_summary.txt"]
-    _replace(os.path.join(folder, files[1]), listing.of_trace(trace, code))
+    _replace(os.path.join(folder, files[1]), listing.of_trace(trace, code, sources=False))
     _replace(os.path.join(folder, files[2]), [_table(_summary(trace)).encode()])
     lines = os.path.join(folder, f"{name}_source.json")
     if source:

@@ -32,11 +32,13 @@ def head(command: Sequence[str], start_ns: int) -> bytes:
     return made[:-1].encode("ascii") + b', "syscalls": [\n'
 
 
-def of_trace(path: str | os.PathLike[str], exit_code: int = 0) -> Iterator[bytes]:
-    """The listing of a TRACE file, part by part.
+def of_trace(
+    path: str | os.PathLike[str], exit_code: int = 0, *, sources: bool = True
+) -> Iterator[bytes]:
+    """The listing of a TRACE file, part by part; `sources`: with those that were recorded.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
     from renacer_otel.spans import replay
 
-    return replay.listing(path, head, exit_code)
+    return replay.listing(path, head, exit_code, sources=sources)

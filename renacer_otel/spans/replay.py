@@ -407,7 +407,11 @@ def of_reader(
 
 
 def listing(
-    path: str | os.PathLike[str], head: Callable[[list[str], int], bytes], exit_code: int
+    path: str | os.PathLike[str],
+    head: Callable[[list[str], int], bytes],
+    exit_code: int,
+    *,
+    sources: bool,
 ) -> Iterator[bytes]:
     """The calls of a TRACE file as a listing (spans.listing, which has the head), part by part.
 
@@ -428,7 +432,7 @@ def listing(
                 " times, its command, or which calls are in it; capture it again"
             ) from error
         yield first
-        yield from memory.listing(reader, anchors, limit, exit_code)
+        yield from memory.listing(reader, anchors, limit, exit_code, sources=sources)
 
 
 def nothing() -> Replay:
@@ -506,10 +510,16 @@ class _Memory:
         return events, calls
 
     def listing(
-        self, frames: Iterable[trace_file.Frame], anchors: list[int], limit: int, exit_code: int
+        self,
+        frames: Iterable[trace_file.Frame],
+        anchors: list[int],
+        limit: int,
+        exit_code: int,
+        *,
+        sources: bool,
     ) -> Iterator[bytes]:
         """Feeds all frames, and ends; what has been made of each."""
-        self._lib.rn_replay_want_listing(self._replay, *anchors, limit)
+        self._lib.rn_replay_want_listing(self._replay, *anchors, limit, sources)
         for frame in frames:
             self.feed([frame], ends=False)
             yield self._listed()

@@ -449,9 +449,10 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 			 const uint64_t *wanted, uint64_t max_bytes);
 /* Asks for details, before any record is fed. 0: no memory, or too late. */
 int rn_replay_want_details(rn_replay *replay);
-/* Asks for a listing (encode.h), before any record is fed. 0: too late. */
+/* Asks for a listing (encode.h), with the sources of calls if they were recorded and `sources` is
+   not 0, before any record is fed. 0: too late, or no memory. */
 int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
-			   uint32_t string_limit);
+			   uint32_t string_limit, int sources);
 /* Asks for what calls show, after details, before any record is fed. 0: no memory, or too late. */
 int rn_replay_want_shown(rn_replay *replay);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
