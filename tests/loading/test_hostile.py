@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renacer_otel.analysis.golden import golden_file
 from renacer_otel.analysis.loading import load
 from renacer_otel.errors import TraceFileError, TraceUnreadable
 from tests.cli.tool import RENACER, Done, run_program, the_error
@@ -123,6 +124,12 @@ def test_a_configuration_is_not_waited_for(folder: Path) -> None:
     done = run_program([RENACER, "check", "--config", folder / "fifo", folder / "none"])
     assert done.code == 5
     assert "no [[assertion]]" in the_error(done.err)
+
+
+def test_a_golden_trace_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "x.golden")
+    with pytest.raises(TraceUnreadable, match="FIFO"):
+        golden_file.read(folder / "x.golden")
 
 
 def test_json_from_a_pipe(folder: Path) -> None:

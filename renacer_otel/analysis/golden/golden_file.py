@@ -20,6 +20,7 @@ from typing import Any
 
 from renacer_otel.analysis.golden import model
 from renacer_otel.errors import OutputError, TraceNotFound, TraceUnreadable, one_line
+from renacer_otel.ring import trace_file
 
 _MAGIC = b"RNGOLDEN"
 _HEAD = struct.Struct("<8sIIQ")
@@ -51,9 +52,9 @@ def read(path: str | os.PathLike[str]) -> model.Golden:
     """Reads a file. Raises TraceNotFound, TraceUnreadable."""
     name = one_line(os.fspath(path), 120)
     try:
-        with open(path, "rb") as file:
+        with trace_file.open_file(path) as file:  # which waits for nobody
             data = file.read(MOST_BYTES + _HEAD.size + 1)
-    except FileNotFoundError as error:
+    except TraceNotFound as error:
         raise TraceNotFound(f"{name}: no such golden trace") from error
     except OSError as error:
         raise TraceUnreadable(f"{name}: {error.strerror}") from error
