@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from renacer_otel.analysis.assertions.evaluate import HOLDS, UNKNOWN, VIOLATED, Result
 from renacer_otel.analysis.equivalence import configured, evidence, judge
+from renacer_otel.analysis.loading import load
 from renacer_otel.errors import TraceFileError, one_line
-from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _result(pair: Pair, rules: Rules, line: int) -> Result:
     if pair.a is None or pair.b is None:
         return unknown(f"{'A' if pair.a is None else 'B'} has no trace of that name; capture it")
     try:
-        a, b = (evidence.of_trace(replay.of_trace(path, details=True)) for path in (pair.a, pair.b))
+        a, b = (evidence.of_trace(load(path, details=True)) for path in (pair.a, pair.b))
     except TraceFileError as error:
         return unknown(error.message)
     found = judge.judge([a], [b], rules)

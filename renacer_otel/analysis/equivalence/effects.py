@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,11 +22,15 @@ from renacer_otel.spans import replay
 from renacer_otel.spans.content import Content
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from renacer_otel.spans.replay import Replay
 
 Handler = Callable[[Call, Process], None]
 _EINPROGRESS = -115
 _HASHED = 1  # RN_CONTENT_HASHED
+_CHUNK = 1 << 15  # calls that are objects at the same time
+_DETAILS = ("args", "path", "other_path", "peer", "object", "content", "hashed", "hash")
 
 
 class Effects(FileCalls):
@@ -49,7 +53,7 @@ class Effects(FileCalls):
         run, details = self._run, self._run.details
         if details is None:
             raise ValueError("the trace was not read with details")
-        calls, rows = run.calls, details.rows
+        calls = run.calls
         codes, names = replay.call_names(calls)
         handlers: list[Handler | None] = [
             getattr(self, f"_on_{_SAME.get(name, name)}", None) for name in names
@@ -66,38 +70,54 @@ class Effects(FileCalls):
         numbers = np.concatenate([calls["end"][chosen], run.events["seq"][starts]])
         order = np.argsort(numbers, kind="stable")
         ordinals, makers = view(run.threads["ordinal"]), view(run.threads["maker"])
-        texts = details.all_texts()
-        threads, results, seqs = view(calls["thread"]), view(calls["result"]), view(calls["seq"])
-        hashes = "content" in (rows.dtype.names or ())
-        for at in view(order):
-            if at >= len(chosen):
+        texts = [os.fsdecode(text) for text in details.all_texts()]
+        for first in range(0, len(order), _CHUNK):
+            part = order[first : first + _CHUNK]
+            rows_here = chosen[part[part < len(chosen)]]
+            made = self._calls(rows_here, codes[rows_here], names, texts)
+            for at in part.tolist():
+                if at < len(chosen):
+                    code, call = next(made)
+                    handler = handlers[code]
+                    assert handler is not None
+                    handler(call, self._process(call.process))
+                    continue
                 thread = int(run.events["thread"][starts[at - len(chosen)]])
                 maker = makers[thread]
                 known = ordinals[maker] if maker != replay.NO_THREAD else None
                 self._start(ordinals[thread], known)
-                continue
-            row = int(chosen[at])
-            detail = rows[row]
-            content = None
-            if hashes and detail["content"] == _HASHED:
-                lanes = detail["hash"]
-                content = Content(int(detail["hashed"]), (int(lanes[0]), int(lanes[1])))
-            code = int(codes[row])
-            call = Call(
-                names[code],
-                ordinals[threads[row]],
-                seqs[row],
-                results[row],
-                tuple(detail["args"].tolist()),
-                os.fsdecode(texts[detail["path"]]),
-                os.fsdecode(texts[detail["other_path"]]),
-                os.fsdecode(texts[detail["peer"]]),
-                int(detail["object"]),
-                content,
-            )
-            handler = handlers[code]
-            assert handler is not None
-            handler(call, self._process(call.process))
+
+    def _calls(
+        self, chosen: NDArray[Any], codes: NDArray[Any], names: list[str], texts: list[str]
+    ) -> Iterator[tuple[int, Call]]:
+        """These rows as calls, with the code of each one's name."""
+        assert self._run.details is not None
+        calls, rows = self._run.calls[chosen], self._run.details.rows[chosen]
+        for (
+            code,
+            process,
+            seq,
+            result,
+            args,
+            path,
+            other,
+            peer,
+            object_id,
+            kind,
+            length,
+            lanes,
+        ) in zip(
+            codes.tolist(),
+            self._run.threads["ordinal"][calls["thread"]].tolist(),
+            *(calls[name].tolist() for name in ("seq", "result")),
+            *(rows[name].tolist() for name in _DETAILS),
+            strict=True,
+        ):
+            content = Content(length, (lanes[0], lanes[1])) if kind == _HASHED else None
+            yield code, Call(
+                names[code], process, seq, result, tuple(args), texts[path], texts[other],
+                texts[peer], object_id, content,
+            )  # fmt: skip
 
     # --- sockets ---------------------------------------------------------------------------------
 
