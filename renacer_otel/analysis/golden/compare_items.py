@@ -34,6 +34,9 @@ _LONGEST_ORDER = 4000
 _PIPE = "<pipe>"
 
 
+_SENDS = ("kill", "tkill", "tgkill")
+
+
 def between(known: Role, role: Role) -> Iterator[Difference]:
     """The differences of a role's calls."""
     place = _placed(known, role)
@@ -76,9 +79,12 @@ def _placed(known: Role, role: Role) -> list[int]:
 
 def _quiet(item: Item) -> bool:
     """Whether who is first decides it: a reader that has gone."""
-    if item.result in ("EPIPE", "ECONNRESET") and item.call == "write":
-        return True
-    return item.call == "signal" and item.arguments[0].text == "SIGPIPE"
+    texts = [argument.text for argument in item.arguments]
+    if item.call == "write":
+        return item.result in ("EPIPE", "ECONNRESET")
+    if item.call == "rt_sigaction":  # to die of it, after all
+        return texts[:1] == ["SIGPIPE"] and len(texts) > 1 and "SIG_DFL" in texts[1]
+    return item.call in ("signal", *_SENDS) and "SIGPIPE" in texts
 
 
 def _follows(item: Item, opened: set[str]) -> bool:
