@@ -91,6 +91,8 @@ static void add_untold_losses(const struct rn_run *run, struct rn_totals *totals
 	}
 	if (events > totals->lost_events)
 		totals->lost_events = events;
+	totals->lost_calls += totals->missed_calls;
+	totals->lost_events += totals->missed_events;
 }
 
 void *rn_consumer_main(void *arg)

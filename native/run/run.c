@@ -443,9 +443,9 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 		stats->calls = atomic_load(&counters->calls);
 		stats->wall_ns = rn_now() - run->t_start;
 	}
+	stats->lost_calls = atomic_load(&counters->lost_calls) + totals->missed_calls;
+	stats->lost_events = atomic_load(&counters->lost_events) + totals->missed_events;
 	pthread_mutex_unlock(&run->lock);
-	stats->lost_calls = atomic_load(&counters->lost_calls);
-	stats->lost_events = atomic_load(&counters->lost_events);
 	stats->dropped_spans = rn_blocks_dropped(&run->otlp.queue) + run->otlp.lost;
 	stats->text_lost = atomic_load(&run->consumed.text_lost);
 	stats->corrupt = atomic_load(&run->consumed.corrupt);

@@ -121,8 +121,10 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	maker = rn_find_thread(in, (int32_t)ev->args[1], ev->t0);
 	leader = ev->tid == ev->pid ? NULL : rn_find_thread(in, ev->pid, ev->t0);
 	thread = rn_thread_add(&in->tables, ev->tid);
-	if (!thread)
+	if (!thread) {
+		in->totals.missed_events++;
 		return;
+	}
 	if (leader)
 		process = leader->process;
 	else if (ev->tid != ev->pid && maker)
@@ -130,6 +132,7 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!process) {
 		process = rn_process_create(&in->config, ev->args[0]);
 		if (!process) {
+			in->totals.missed_events++;
 			rn_thread_remove(&in->tables, thread);
 			return;
 		}

@@ -160,13 +160,25 @@ void rn_abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when,
 	finish_call(in, thread, &call, thread->selected);
 }
 
+/* There is no memory for what a call, or the end of one, is told by. */
+static void miss_call(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	in->totals.missed_calls += is_counted(in, ev);
+	in->totals.missed_events++;
+	rn_edges_lost(in->edges);
+	lose_objects(in);
+}
+
 static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_call call;
 
-	if (!thread)
+	if (!thread) {
+		in->totals.calls += is_counted(in, ev);
+		miss_call(in, ev);
 		return;
+	}
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* its exit was lost */
 	in->totals.calls += is_counted(in, ev);
 	thread->selected = is_selected(in, thread, ev);
@@ -175,7 +187,7 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_edges_entry(in->edges, thread, ev);
 	follow_entry(in, thread, ev);
 	if (!rn_thread_open(thread, ev)) {
-		lose_objects(in); /* its end will not be seen */
+		miss_call(in, ev); /* its end will not be seen */
 		return;
 	}
 	describe(in, &call, thread, ev);
@@ -209,8 +221,11 @@ static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_call call;
 
-	if (!thread)
+	if (!thread) {
+		in->totals.calls += is_counted(in, ev);
+		miss_call(in, ev);
 		return;
+	}
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED);
 	in->totals.calls += is_counted(in, ev);
 	thread->selected = is_selected(in, thread, ev);
@@ -229,8 +244,10 @@ static void on_signal(struct rn_interpreter *in, const struct rn_event *ev)
 	struct rn_signal_event signal;
 	struct joined joined;
 
-	if (!thread)
+	if (!thread) {
+		in->totals.missed_events++;
 		return;
+	}
 	rn_edges_signal(in->edges, thread, ev, &joined);
 	rn_advance(in, thread, joined.clock);
 	rn_edges_tell(in->edges, thread, ev->seq);

@@ -327,5 +327,5 @@ def test_too_little_memory_is_no_silent_loss(tmp_path: Path) -> None:
     while enough - too_little > 250:
         middle = (too_little + enough) // 2
         too_little, enough = (too_little, middle) if runs(middle) else (middle, enough)
-    for kib in range(enough, enough + 2_500, 250):
+    for kib in (*range(too_little, enough, 8), *range(enough, enough + 2_500, 250)):
         runs(kib)

@@ -147,6 +147,7 @@ struct rn_totals {
 	uint64_t unfinished;
 	uint64_t lost_calls; /* calls of which no span can be made */
 	uint64_t lost_events; /* all events that the ring could not take */
+	uint64_t missed_calls, missed_events; /* for which the interpreter had no memory */
 	uint64_t spans; /* spans made (calls + processes + root) */
 	uint64_t tracer_ns; /* CPU time of the tracer thread */
 	uint64_t added_ns; /* by tracing to the command's time, estimated */
