@@ -103,6 +103,13 @@ static void test_files_that_are_none(struct rn_sites *sites)
 	CHECK_STR(look(sites, &piece)->module, "relative");
 }
 
+/* With -g0, as the wheel's compiler is called, clang makes no lines, though -g follows. */
+#ifdef __clang__
+#define LINES_MAY_LACK true
+#else
+#define LINES_MAY_LACK false
+#endif
+
 static void known_by_this_test(void)
 {
 }
@@ -138,7 +145,8 @@ static void test_own_function(struct rn_sites *sites)
 	rn_elf_close(&elf);
 	site = look(sites, &piece);
 	CHECK_STR(site->function, "known_by_this_test");
-	CHECK(strstr(site->file, "test_sites.c") && site->line > 100);
+	if (!LINES_MAY_LACK || *site->file)
+		CHECK(strstr(site->file, "test_sites.c") && site->line > 100);
 	/* Another file by its id, or one without by its inode. */
 	piece.head.id[0] ^= 1;
 	piece.head.inode++;

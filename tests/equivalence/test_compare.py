@@ -182,7 +182,7 @@ def test_copies_of_a_folder(tmp_path: Path) -> None:
     assert code == 0, found
     assert sorted(path.name for path in folder.rglob("*")) == before
     assert (folder / "same").read_text() == "one\n"
-    code, found = compared("pwd", "pwd", *words)
+    code, found = compared(sh("pwd"), sh("pwd"), *words)
     assert code == 0
     code, found = compared("true", sh("rm sub/data"), *words)
     assert sentences(found)[0] == "same: names of one file is same, sub/data by A, not set by B"
