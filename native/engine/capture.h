@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Between capture.c and capture_lists.c: what leads on to more memory. */
+/* Between capture.c, capture_lists.c and content.c: what leads on to more memory. */
 #ifndef RENACER_CAPTURE_H
 #define RENACER_CAPTURE_H
+
+#include <string.h>
 
 #include "engine_private.h"
 
@@ -12,6 +14,20 @@ struct messages {
 	bool filled;    /* each one's msg_len tells how many bytes */
 	bool heads_only;
 };
+
+/* Bytes of a pointer in the structures of a task's call. */
+static inline size_t rn_word_of(const struct task *task)
+{
+	return task->abi == RN_ABI_X86_64 || task->abi == RN_ABI_AARCH64 ? 8 : 4;
+}
+
+static inline uint64_t rn_word_at(const uint8_t *data, size_t index, size_t word)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, data + index * word, word);
+	return value;
+}
 
 void rn_capture_argv(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg);
 void rn_capture_envp(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg);

@@ -25,19 +25,6 @@ static size_t at_most(uint64_t n, uint64_t limit)
 	return (size_t)(n < limit ? n : limit);
 }
 
-static size_t word_of(const struct task *task)
-{
-	return task->abi == RN_ABI_X86_64 || task->abi == RN_ABI_AARCH64 ? 8 : 4;
-}
-
-static uint64_t word_at(const uint8_t *data, size_t index, size_t word)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, data + index * word, word);
-	return value;
-}
-
 /* The addresses of a NULL-ended list; how many, at most `cap`. *more: the list goes on. */
 static unsigned read_pointers(struct rn_engine *e, const struct task *task, uint64_t addr,
 			      uint64_t *to, unsigned cap, bool *more)
@@ -150,7 +137,7 @@ static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64
 {
 	static uint8_t bytes[BATCH][IOVEC_HEAD_MAX];
 	bool messages = task->desc->flags & RN_CALL_MESSAGES;
-	size_t head = at_most(e->config.string_limit, IOVEC_HEAD_MAX), word = word_of(task);
+	size_t head = at_most(e->config.string_limit, IOVEC_HEAD_MAX), word = rn_word_of(task);
 	uint8_t list[IOVEC_MAX * 16];
 	unsigned n = (unsigned)at_most(count, IOVEC_MAX);
 	uint8_t *start = out;
@@ -168,8 +155,8 @@ static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64
 		unsigned batch = n - first < BATCH ? n - first : BATCH, reads = 0;
 
 		for (unsigned i = 0; i < batch; i++) {
-			uint64_t base = word_at(list, 2 * (first + i), word);
-			uint64_t len = word_at(list, 2 * (first + i) + 1, word);
+			uint64_t base = rn_word_at(list, 2 * (first + i), word);
+			uint64_t len = rn_word_at(list, 2 * (first + i) + 1, word);
 			uint64_t shown = len < given ? len : given;
 
 			given -= shown;
@@ -205,14 +192,14 @@ static uint32_t read_iovecs(struct rn_engine *e, const struct task *task, uint64
 static uint32_t read_longer(struct rn_engine *e, const struct task *task, uint64_t addr,
 			    uint64_t count, uint64_t given, size_t *budget, uint8_t *out)
 {
-	size_t word = word_of(task), got;
+	size_t word = rn_word_of(task), got;
 	uint8_t list[IOVEC_MAX * 16], *start = out;
 	unsigned n = (unsigned)at_most(count, IOVEC_MAX);
 
 	n = (unsigned)(rn_memory_read_one(e, task->tid, addr, list, n * 2 * word) / (2 * word));
 	for (unsigned i = 0; i < n; i++) {
-		struct rn_iovec_head head = {.base = word_at(list, 2 * i, word),
-					     .len = word_at(list, 2 * i + 1, word)};
+		struct rn_iovec_head head = {.base = rn_word_at(list, 2 * i, word),
+					     .len = rn_word_at(list, 2 * i + 1, word)};
 		size_t want;
 
 		head.shown = head.len < given ? head.len : given;
@@ -279,13 +266,13 @@ struct netlink {
 static uint8_t *read_message(struct rn_engine *e, const struct task *task, const uint8_t *raw,
 			     uint64_t given, struct netlink *netlink, uint8_t *out)
 {
-	size_t word = word_of(task);
+	size_t word = rn_word_of(task);
 	struct rn_message_head head = {
-		.name = word_at(raw, 0, word),
-		.iov = word_at(raw, 2, word),
-		.iovlen = word_at(raw, 3, word),
-		.control = word_at(raw, 4, word),
-		.controllen = word_at(raw, 5, word),
+		.name = rn_word_at(raw, 0, word),
+		.iov = rn_word_at(raw, 2, word),
+		.iovlen = rn_word_at(raw, 3, word),
+		.control = rn_word_at(raw, 4, word),
+		.controllen = rn_word_at(raw, 5, word),
 	};
 	uint8_t *start = out;
 
@@ -318,7 +305,7 @@ void rn_capture_messages(struct rn_engine *e, struct task *task, struct record *
 			 const struct messages *what, unsigned flags)
 {
 	/* struct mmsghdr: a struct msghdr and msg_len; one alone is read without. */
-	size_t word = word_of(task), one = 7 * word, stride = what->many ? 8 * word : one;
+	size_t word = rn_word_of(task), one = 7 * word, stride = what->many ? 8 * word : one;
 	uint8_t raw[MESSAGES_MAX * 64 + 8] = {0}, *out = e->scratch[0];
 	unsigned n = (unsigned)at_most(what->count, MESSAGES_MAX);
 	struct netlink netlink = {.budget = RN_NETLINK_MAX};
@@ -359,7 +346,7 @@ void rn_capture_sigmask_arg(struct rn_engine *e, struct task *task, struct recor
 			    unsigned arg)
 {
 	uint8_t data[24] = {0};
-	size_t word = word_of(task);
+	size_t word = rn_word_of(task);
 
 	if (task->args[arg] == 0 ||
 	    rn_memory_read_one(e, task->tid, task->args[arg], data, 2 * word) != 2 * word)
@@ -369,8 +356,8 @@ void rn_capture_sigmask_arg(struct rn_engine *e, struct task *task, struct recor
 		memset(data + 4, 0, 4);
 		memset(data + 12, 0, 4);
 	}
-	if (word_at(data, 0, 8) && word_at(data, 1, 8) == 8 &&
-	    rn_memory_read_one(e, task->tid, word_at(data, 0, 8), data + 16, 8) == 8)
+	if (rn_word_at(data, 0, 8) && rn_word_at(data, 1, 8) == 8 &&
+	    rn_memory_read_one(e, task->tid, rn_word_at(data, 0, 8), data + 16, 8) == 8)
 		rn_piece_add(rec, RN_PIECE_STRUCT, arg, data, 24, 24, 0);
 	else
 		rn_piece_add(rec, RN_PIECE_STRUCT, arg, data, 16, 16, 0);
@@ -397,7 +384,7 @@ void rn_capture_clone(struct rn_engine *e, struct task *task, struct record *rec
 void rn_capture_dirents(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
 			uint64_t filled, bool old)
 {
-	size_t word = old ? word_of(task) : 8, shortest = 2 * word + 2;
+	size_t word = old ? rn_word_of(task) : 8, shortest = 2 * word + 2;
 	uint8_t *data = e->scratch[0];
 	uint64_t count = 0;
 	uint16_t size;

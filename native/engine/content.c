@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "engine_private.h"
+#include "capture.h"
 #include "renacer/content.h"
 
 enum form {
@@ -72,19 +72,6 @@ void rn_content_init(struct rn_engine *e)
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
 		for (struct rn_number at = {0}; rn_syscall_next(forms[i].name, &at);)
 			e->content_form[at.abi][at.nr] = forms[i].form;
-}
-
-static size_t word_of(const struct task *task)
-{
-	return task->abi == RN_ABI_X86_64 || task->abi == RN_ABI_AARCH64 ? 8 : 4;
-}
-
-static uint64_t word_at(const uint8_t *data, size_t index, size_t word)
-{
-	uint64_t value = 0;
-
-	memcpy(&value, data + index * word, word);
-	return value;
 }
 
 static bool read_file(struct gathered *g, const struct iovec *part, uint8_t *to)
@@ -169,7 +156,7 @@ static bool read_whole(const struct gathered *g, uint64_t addr, void *to, size_t
 static void gather_vector(struct gathered *g, uint64_t addr, uint64_t count, uint64_t given)
 {
 	static uint8_t list[LIST_MAX * 16]; /* one tracer thread in a process */
-	size_t word = word_of(g->task);
+	size_t word = rn_word_of(g->task);
 
 	if (!given)
 		return;
@@ -178,10 +165,10 @@ static void gather_vector(struct gathered *g, uint64_t addr, uint64_t count, uin
 		return;
 	}
 	for (size_t i = 0; i < count && given; i++) {
-		uint64_t len = word_at(list, 2 * i + 1, word);
+		uint64_t len = rn_word_at(list, 2 * i + 1, word);
 
 		len = len < given ? len : given;
-		gather(g, word_at(list, 2 * i, word), len);
+		gather(g, rn_word_at(list, 2 * i, word), len);
 		given -= len;
 	}
 	g->failed |= given != 0;
@@ -189,19 +176,19 @@ static void gather_vector(struct gathered *g, uint64_t addr, uint64_t count, uin
 
 static void gather_message(struct gathered *g, uint64_t addr, uint64_t given)
 {
-	size_t word = word_of(g->task);
+	size_t word = rn_word_of(g->task);
 	uint8_t head[4 * 8];
 
 	if (given && !read_whole(g, addr, head, 4 * word))
 		g->failed = true;
 	else if (given)
-		gather_vector(g, word_at(head, 2, word), word_at(head, 3, word), given);
+		gather_vector(g, rn_word_at(head, 2, word), rn_word_at(head, 3, word), given);
 }
 
 /* Returns how many bytes there were of all. */
 static uint64_t gather_messages(struct gathered *g, uint64_t addr, uint64_t count)
 {
-	size_t word = word_of(g->task);
+	size_t word = rn_word_of(g->task);
 	uint64_t total = 0;
 
 	g->failed = count > LIST_MAX;
@@ -296,7 +283,7 @@ static uint64_t gather_call(struct gathered *g, const struct written *call, uint
 		gather(g, call->data, total);
 		break;
 	case FORM_QUEUED:
-		gather(g, call->data + word_of(g->task), total);
+		gather(g, call->data + rn_word_of(g->task), total);
 		break;
 	case FORM_MESSAGE:
 		if (!g->failed)
