@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "shapes.h"
+
+int area(int width, int height)
+{
+	return width * height;
+}
