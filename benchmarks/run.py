@@ -272,8 +272,10 @@ _QUERY = "SELECT path, count(*), sum(duration_ns) FROM calls GROUP BY path ORDER
 
 
 def bench_check(folder: Path) -> None:
-    """Every assertion that there is, and a query, on a trace of a million calls."""
+    """Every assertion that there is, a query, and golden traces, on a trace of a million calls."""
     from renacer_otel.analysis.assertions import patterns
+    from renacer_otel.analysis.golden import canonical, golden_file, learning
+    from renacer_otel.spans import replay
 
     config, trace = folder / "renacer.toml", folder / "million.renacer"
     config.write_text(_ASSERTIONS + "".join(
@@ -282,9 +284,15 @@ def bench_check(folder: Path) -> None:
     ))  # fmt: skip
     calls = made_trace.write(str(trace), 1_000_000)
     program = str(Path(sys.executable).with_name("renacer-otel"))
+    other, golden = folder / "other.renacer", folder / "million.golden"
+    shutil.copyfile(trace, other)
+    form = canonical.of_replay(replay.of_trace(trace, shown=True))
+    golden_file.write(learning.learn([form], "million", ["made"]), golden)
     commands = {
         "check": [program, "check", "--config", str(config), str(trace)],
         "query": [program, "query", str(trace), _QUERY],
+        "golden diff GOLDEN TRACE": [program, "golden", "diff", str(golden), str(trace)],
+        "golden diff TRACE TRACE": [program, "golden", "diff", str(trace), str(other)],
     }
     for name, found in timing.in_turn(commands, ROUNDS).items():
         wall, peak = timing.median_wall(found), max(sample.rss for sample in found) / 1e6

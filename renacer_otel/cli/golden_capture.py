@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from renacer_otel.cli.golden_runs import Observed
 
 _PAGE = "ANALYSIS.md"
+_LONGEST_PAGE = 16 << 20  # characters
 
 
 class CommandFailed(RenacerError):  # noqa: N818 (as the exit code is called)
@@ -172,12 +173,14 @@ def _write_page(
     with _locked(folder):
         try:
             with open(path, encoding="utf-8") as file:
-                text = file.read()
+                text = file.read(_LONGEST_PAGE + 1)
         except FileNotFoundError:
             text = ""
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "is no text"
             raise OutputError(f"{one_line(path, 120)}: {reason}") from error
+        if len(text) > _LONGEST_PAGE:
+            raise OutputError(f"{one_line(path, 120)}: too long to add a section; move it away")
         made = golden_analysis.updated(text, captured)
         _replace(path, [made.encode("utf-8", "backslashreplace")])
 

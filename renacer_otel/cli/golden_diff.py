@@ -11,6 +11,7 @@ from renacer_otel._version import __version__
 from renacer_otel.analysis import loading
 from renacer_otel.analysis.golden import (
     canonical,
+    common,
     differences,
     golden_file,
     learning,
@@ -21,7 +22,10 @@ from renacer_otel.analysis.golden.verdict import Verdict
 from renacer_otel.errors import one_line
 
 if TYPE_CHECKING:
-    from renacer_otel.analysis.golden.model import Golden
+    from collections.abc import Sequence
+
+    from renacer_otel.analysis.golden.model import Canonical, Golden
+    from renacer_otel.spans.replay import Replay
 
 _SUFFIX = ".golden"
 
@@ -33,7 +37,7 @@ def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
     """
     since = time.monotonic()
     notes: list[str] = []
-    first, second = (_golden(word, folder, notes) for word in (before, after))
+    first, second = _goldens((before, after), folder, notes)
     name = f"{one_line(before, 100)} -> {one_line(after, 100)}"
     found = Verdict(name, second.command, notes=notes, is_diff=True)
     found.differences = differences.between(first, [second.form])
@@ -47,16 +51,34 @@ def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
     return found
 
 
-def _golden(word: str, folder: str, notes: list[str]) -> Golden:
-    """A golden trace, or a trace as one that was learned from a single run; notes of the latter."""
-    if not os.path.exists(word) and os.path.exists(os.path.join(folder, word + _SUFFIX)):
-        word = os.path.join(folder, word + _SUFFIX)
-    if word.endswith(_SUFFIX):
-        return golden_file.read(word)
-    run = worded.worded(loading.load(word, shown=True))
-    if run.lacks:
-        notes.append(f"{one_line(word, 100)}: {run.form} does not tell {'; '.join(run.lacks)}")
+def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden]:
+    """Each side as a golden trace; notes of what was not told, and so not compared."""
+    found, kinds = [], []
+    for word in words:
+        path = word
+        if not os.path.exists(word) and os.path.exists(os.path.join(folder, word + _SUFFIX)):
+            path = os.path.join(folder, word + _SUFFIX)
+        if path.endswith(_SUFFIX):
+            found.append(golden_file.read(path))
+            continue
+        run = loading.load(path, shown=True)
+        if run.lacks:
+            notes.append(f"{one_line(word, 100)}: {run.form} does not tell {'; '.join(run.lacks)}")
+        kinds.append(common.kind(run))
+        found.append(_learned(word, run, canonical.of_replay(worded.worded(run))))
+        del run  # one at a time: they may be large
+    if len(kinds) == len(words) and len(set(kinds)) > 1:
+        runs = [loading.load(word) for word in words]
+        notes.append(common.note(runs, [one_line(word, 100) for word in words]))
+        found = [
+            _learned(word, run, form)
+            for word, run, form in zip(words, runs, common.forms(runs), strict=True)
+        ]
+    return found
+
+
+def _learned(word: str, run: Replay, form: Canonical) -> Golden:
+    """A run as a golden trace that was learned from it alone."""
     command = run.metadata.get("command")
-    words = [str(each) for each in command] if isinstance(command, list) else []
-    form = canonical.of_replay(run)
-    return learning.learn([form], os.path.basename(word), words, tool_version=__version__)
+    argv = [str(each) for each in command] if isinstance(command, list) else []
+    return learning.learn([form], os.path.basename(word), argv, tool_version=__version__)

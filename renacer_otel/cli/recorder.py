@@ -60,8 +60,7 @@ def _record(words: list[str], environ: str, teller: _Teller) -> int:
     return run.recorded(
         words,
         run.Caller(
-            # No telemetry of the caller's own: a test sends nothing anywhere.
-            environ={name: value for name, value in os.environ.items() if name[:8] == "RENACER_"},
+            environ=run.without_telemetry(),
             own_environ=None if environ == "-" else _read(int(environ)),
             on_attached=tell_attached,
         ),

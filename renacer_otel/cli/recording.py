@@ -62,7 +62,7 @@ def record(command: Sequence[str], trace: str, options: Sequence[str] = ()) -> R
     words = ["--format", "record", "-o", trace, "--quiet=attach", "--no-propagate", *options]
     before = _children_ns()
     with _streams() as tails:
-        status = run.recorded([*words, "--", *command])
+        status = run.recorded([*words, "--", *command], run.Caller(run.without_telemetry()))
     cpu = _children_ns() - before
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT:
         raise KeyboardInterrupt  # Ctrl-C was meant for us, too

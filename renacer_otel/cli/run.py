@@ -59,6 +59,11 @@ class Caller(NamedTuple):
     on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None
 
 
+def without_telemetry() -> dict[str, str]:
+    """The environment of a recording that is nobody's telemetry: it sends nothing anywhere."""
+    return {name: value for name, value in os.environ.items() if name.startswith("RENACER_")}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Parses, runs, tells; ends as the command ended."""
     given, words, command = options.RunParser().parse(arguments)

@@ -56,6 +56,9 @@ _SMALLEST = EVENT.itemsize
 #: bomb (parsed, JSON takes some twenty times its size), so that much only as it stands in the file.
 _MAX_JSON = 40 << 20
 _MAX_PACKED_JSON = 1 << 20
+_MAX_JSON_VALUES = 1 << 20  # an argument takes 10 bytes at least of what execve() takes
+_MAX_JSON_CHARACTERS = 16 << 20
+_LOOKED_AT_ONCE = 1 << 20
 EVENT_VERSION = 1
 
 
@@ -80,6 +83,7 @@ class Frame:
     events: NDArray[Any]
     _raw: bytes
     _offsets: NDArray[np.uint64]
+    words: NDArray[np.uint64]  # all records with their pieces, where the core can read them
 
     @property
     def records(self) -> bytes:
@@ -196,6 +200,8 @@ class TraceReader:
     def _json(self, header: form.FrameHeader, raw: bytes) -> dict[str, Any]:
         if len(raw) > (_MAX_JSON if header.codec == form.CODEC_NONE else _MAX_PACKED_JSON):
             raise self._damaged("its description is too long")
+        if len(raw) > _MAX_PACKED_JSON and _is_heavy(raw):
+            raise self._damaged("its description says too much")
         try:
             value = strict_json.loads(raw)
         except (ValueError, RecursionError) as error:
@@ -240,11 +246,14 @@ class TraceReader:
             return
         if int(seq[0]) != header.first_seq or header.first_seq <= self._seq:
             raise self._damaged("its frames are not in order")
+        if (seq[1:] <= seq[:-1]).any():  # few bytes, packed, could be as many records as one likes
+            raise self._damaged("its records are not in order")
         self._seq = int(seq[-1])
 
     def _frame(self, raw: bytes) -> Frame:
-        # NumPy's memory is aligned for words; a bytes object's may not be.
-        words = np.frombuffer(raw[: len(raw) & ~7], "<u8").copy()
+        words = np.frombuffer(raw, "<u8", len(raw) // 8) if len(raw) >= 8 else np.empty(0, "<u8")
+        if not words.flags.aligned:  # as a bytes object's memory need not be
+            words = words.copy()
         capacity = len(raw) // _SMALLEST + 1
         offsets = np.empty(capacity, np.uint64)
         used = native.ffi.new("uint64_t *")
@@ -259,8 +268,25 @@ class TraceReader:
             raise self._damaged("a record that no tracer writes")
         offsets = offsets[: int(count)]
         starts = (offsets // 8).astype(np.intp)
-        rows = words[starts[:, None] + np.arange(_WORDS)] if count else words[:0]
-        return Frame(rows.reshape(-1).view(EVENT), raw, offsets)
+        rows = np.empty((len(starts), _WORDS), "<u8")
+        for column in range(_WORDS if count else 0):
+            np.take(words[column:], starts, out=rows[:, column], mode="clip")
+        return Frame(rows.reshape(-1).view(EVENT), raw, offsets, words)
+
+
+def _is_heavy(raw: bytes) -> bool:
+    """Whether JSON would take more memory than a command line in JSON of that length."""
+    if not raw.isascii() or len(raw) - 5 * raw.count(b"\\u") > _MAX_JSON_CHARACTERS:
+        return True
+    text = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    quotes, values = np.uint8(0), 0
+    for at in range(0, len(text), _LOOKED_AT_ONCE):
+        part = np.frombuffer(text, np.uint8, min(_LOOKED_AT_ONCE, len(text) - at), at)
+        before = np.cumsum(part == ord('"'), dtype=np.uint8) + quotes
+        outside = part[before % 2 == 0]
+        values += sum(int(np.count_nonzero(outside == ord(mark))) for mark in ",[{")
+        quotes = before[-1]
+    return values > _MAX_JSON_VALUES
 
 
 def open_file(path: str | os.PathLike[str]) -> BufferedReader:

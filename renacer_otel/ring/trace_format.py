@@ -7,7 +7,8 @@
 
 All numbers are little-endian. Types: 1 metadata (JSON, the first frame), 2 records (event.h), 3
 end (JSON, the last frame; a file without one was cut short). Codec 0 is none, 1 is zstd. CRCs
-are CRC-32 (zlib's). Frames are padded to nothing; a reader refuses more than MAX_RAW bytes.
+are CRC-32 (zlib's). Frames are padded to nothing; a reader refuses more than MAX_RAW bytes, of
+records more than MAX_RECORDS (a writer makes frames of 1 MiB and one record, at most 256 KiB).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ CODEC_NONE = 0
 CODEC_ZSTD = 1
 
 MAX_RAW = 64 << 20
+MAX_RECORDS = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,6 @@ def unpack_header(data: bytes) -> FrameHeader | None:
     magic, kind, codec, stored, raw, first_seq, crc = _FRAME_BODY.unpack(body)
     if magic != FRAME_MAGIC or kind not in TYPES or codec not in (CODEC_NONE, CODEC_ZSTD):
         return None
-    if raw > MAX_RAW or stored > MAX_RAW:
+    if raw > (MAX_RECORDS if kind == RECORDS else MAX_RAW) or stored > MAX_RAW:
         return None
     return FrameHeader(kind, codec, stored, raw, first_seq, crc)

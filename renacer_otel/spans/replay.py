@@ -499,11 +499,8 @@ class _Memory:
             gaps = frame.events[frame.events["kind"] == _GAP]["args"]
             events += int(gaps[:, 0].sum())
             calls += int(gaps[:, 1].sum())
-            size = len(frame.records)
-            # Aligned for words, which a buffer of bytes need not be.
-            data = ffi.new("uint64_t[]", size // 8 + 1)
-            ffi.memmove(data, frame.records, size)
-            taken = self._lib.rn_replay_feed(self._replay, data, size)
+            size = frame.words.nbytes
+            taken = self._lib.rn_replay_feed(self._replay, ffi.from_buffer(frame.words), size)
             assert taken == size, "the reader has checked it"
         if ends:
             self._lib.rn_replay_finish(self._replay)

@@ -179,6 +179,8 @@ def test_lenient_leaves_out_what_is_not_known(tmp_path: Path) -> None:
     assert len(found.warnings) == 5
     assert all(warning.endswith(" (left out)") for warning in found.warnings)
     assert wrong(tmp_path, SPANS + "max_spans = -3\n", lenient=True).startswith("4: ")
+    many = "".join(f"k{number} = 1\n" for number in range(20_000))
+    assert wrong(tmp_path, many, lenient=True) == "101: more than 100 keys that are not known"
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -201,6 +203,11 @@ HOSTILE = {
     "quotes": b'"' * 260_000,
     "a string without end": b'[ci]\nexport_path = """' + b"\\\n" * 120_000,
     "nul": bytes(1000),
+    "a header of blanks": b"[" + b" " * 250_000,
+    "a value like a header": b"x = [\n[" + b" " * 250_000 + b"\n]]\n",
+    "keys": b"".join(b"k%d = 1\n" % n for n in range(24_000)),
+    "a long key": b"k" * 260_000 + b" = 1\n",
+    "dates": b"x = [" + b"1979-05-27T07:32:00Z," * 12_000 + b"]\n",
 }
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,8 @@ def test_near_misses_do_not_show(perform: Perform) -> None:
 
 def test_every_way_to_poll(perform: Perform) -> None:
     ways = ["ask-ppoll", "ask-select", "ask-pselect", "ask-epoll"]
+    if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (5, 11):
+        ways.append("ask-epoll2")  # epoll_pwait2(2)
     subject, pids = perform(*ways, *(f"near-{way}" for way in ways))
     assert set(shown(subject, "BusyPolling")) == {pids[way] for way in ways}
 

@@ -17,7 +17,7 @@ import pytest
 from renacer_otel.analysis.golden import load
 from renacer_otel.cli import golden_check
 from renacer_otel.cli.main import main
-from tests.cli.tool import Done, renacer
+from tests.cli.tool import Done, environ, renacer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +159,25 @@ def test_forms_of_reports(program: Program) -> None:
     assert report.count("<testcase ") == 1
     done = program.golden("check", "same", "--format", "github")
     assert done.out.startswith("::error title=golden trace same::")
+
+
+def test_nothing_is_exported(program: Program) -> None:
+    """Whatever the environment says; the command has that as it is."""
+    program.write("env | grep OTEL_EXPORTER > seen.txt\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        env = environ(
+            OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
+            OTEL_TRACES_EXPORTER="none of ours",  # else an error
+            TRACEPARENT="malformed",  # else a warning
+        )
+        words = ("golden", "capture", "work", "--runs", "1", "--", "sh", "work.sh")
+        done = renacer(*words, env=env, cwd=program.folder)
+        assert (done.code, "warning" in done.err) == (0, False), done
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert (program.folder / "seen.txt").read_text().strip().endswith(endpoint)
 
 
 def test_update(program: Program) -> None:

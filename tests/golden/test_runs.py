@@ -118,7 +118,7 @@ def test_a_trace_without_arguments_tells_so(folder: Path, tmp_path: Path) -> Non
     full = traced(command, tmp_path)
     run = replay.of_trace(tmp_path / "run.renacer", details=True)
     poor = canonical.of_replay(run)
-    assert full.missing == ()
+    assert not any("arguments" in sentence for sentence in full.missing)
     assert poor.missing == ("the arguments of calls, but for paths, are not in the trace",)
     opened = {str(part.item) for part in poor.roles[0].items if part.item.call == "openat"}
     assert f"openat({folder}/copy)" in opened

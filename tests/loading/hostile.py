@@ -8,6 +8,9 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
+import zstandard
+
+from renacer_otel.ring import trace_format
 from tests.loading.made import CALLS, call, opened, printed, request, span, whole
 from tests.ring import traces
 
@@ -41,6 +44,24 @@ def spans(old: str, new: str) -> bytes:
     return text.replace(old, new, 1).encode()
 
 
+def claiming(size: int) -> bytes:
+    """A TRACE whose frame of records is of zeros, packed."""
+    stored = zstandard.compress(bytes(size))
+    return traces.head() + traces.frame(2, stored, size, 1) + traces.end()
+
+
+def again_and_again() -> bytes:
+    """A TRACE of gigabytes: one sound record, a frame full of it, and that many times."""
+    return traces.head() + traces.packed(traces.record(1) * 160_000) * 100 + traces.end()
+
+
+def described(more: str) -> bytes:
+    """A TRACE with more in its description, as it stands there."""
+    text = json.dumps(traces.METADATA)[:-1] + ', "more": ' + more + "}"
+    magic = trace_format.FILE_HEADER.pack(trace_format.MAGIC, trace_format.VERSION, 0)
+    return magic + traces.frame(1, text.encode()) + traces.end()
+
+
 def many_keys() -> str:
     return ", ".join(f'"k{n}": 0' for n in range(20_000))
 
@@ -55,6 +76,15 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "newer TRACE": lambda: b"RNCRTRC\x02" + bytes(100),
     "TRACE without a key": lambda: traces.head() + traces.end(),
     "TRACE with NaN": lambda: traces.head({**traces.METADATA, "lamport_seed": float("nan")}),
+    "TRACE of 64 MiB of zeros": lambda: claiming(64 << 20),
+    "TRACE of 16 MiB of zeros": lambda: claiming(16 << 20),
+    "TRACE of one record, gigabytes of it": again_and_again,
+    "TRACE of a description of lists": lambda: described("[" + "[]," * (12 << 20) + "1]"),
+    "TRACE of a description of brackets": lambda: described("[" * (30 << 20)),
+    "TRACE of a description of emoji": lambda: described(
+        '"\\ud83d\\ude00' + "x" * (38 << 20) + '"'
+    ),
+    "TRACE of a description with a key twice": lambda: described('1, "more": 1'),
     "a number": lambda: b"1",
     "null": lambda: b"null",
     "an empty object": lambda: b"{}",

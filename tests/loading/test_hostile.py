@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 import tracemalloc
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,21 +13,21 @@ import pytest
 from renacer_otel.analysis.golden import golden_file
 from renacer_otel.analysis.loading import load
 from renacer_otel.errors import TraceFileError, TraceUnreadable
-from tests.cli.tool import RENACER, Done, run_program, the_error
-from tests.loading import hostile
+from tests.cli.tool import RENACER, run_program, the_error
+from tests.loading import bounded, hostile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-MEASURED = str(Path(__file__).parent / "measured.py")
-MOST_MEMORY = 200 << 20
-MOST_CPU = 2.0  # seconds; a loaded machine takes longer, and no more of them
 CONFIG = '[[assertion]]\nname = "few"\ntype = "span_count"\nmax_spans = 1\n'
 COMMANDS = {
     "check": ["check", "--config", "CONFIG", "TRACE"],
     "query": ["query", "TRACE", "SELECT 1"],
     "report": ["report", "TRACE"],
     "explain": ["explain", "TRACE", "1", "2"],
+    "compare": ["compare", "TRACE", "TRACE"],
+    "golden diff": ["golden", "diff", "TRACE", "TRACE"],
 }
 
 
@@ -40,23 +37,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(folder: Path, command: str, trace: str) -> Done:
-    """Runs a command on a trace; fails if it took too much."""
-    figures = folder / "figures"
-    named = {"CONFIG": str(folder / "renacer.toml"), "TRACE": trace}
-    words = [named.get(word, word) for word in COMMANDS[command]]
-    done = run_program([sys.executable, MEASURED, figures, *words])
-    found = json.loads(figures.read_text())
-    assert found["peak"] < MOST_MEMORY, found
-    assert found["cpu"] < MOST_CPU, found
-    return done
-
-
 def refused(folder: Path, command: str, trace: str, code: int = 3) -> str:
-    done = told(folder, command, trace)
-    assert done.code == code, done
-    assert done.out == ""
-    return the_error(done.err)
+    named = {"CONFIG": str(folder / "renacer.toml"), "TRACE": trace}
+    return bounded.refused(folder, [named.get(word, word) for word in COMMANDS[command]], code)
 
 
 @pytest.mark.parametrize("name", hostile.CONTENTS)
@@ -69,30 +52,30 @@ def test_is_refused(tmp_path: Path, name: str) -> None:
     assert len(caught.value.message) < 500
 
 
-def pairs(test_full: bool) -> Iterator[tuple[str, str]]:
+def pairs() -> Iterator[tuple[str, str]]:
     """Every bad file with one of the commands, or with all of them."""
     commands = list(COMMANDS)
-    worst = [name for name in hostile.CONTENTS if re.search("in a |8 MiB", name)]
-    for at, name in enumerate(hostile.CONTENTS if test_full else worst):
-        for command in commands if test_full else [commands[at % len(commands)]]:
+    worst = [
+        name for name in hostile.CONTENTS if re.search("in a call|8 MiB|gigabytes|of lists", name)
+    ]
+    for at, name in enumerate(hostile.CONTENTS if bounded.IS_FULL else worst):
+        for command in commands if bounded.IS_FULL else [commands[at % len(commands)]]:
             yield command, name
 
 
-@pytest.mark.parametrize(
-    ("command", "name"), list(pairs(os.environ.get("RENACER_TEST_SCALE") == "full"))
-)
+@pytest.mark.parametrize(("command", "name"), list(pairs()))
 def test_each_command_refuses(folder: Path, command: str, name: str) -> None:
     path = folder / "trace"
     path.write_bytes(hostile.CONTENTS[name]())
     refused(folder, command, str(path))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_brackets(folder: Path, command: str, test_scale: int) -> None:
+@pytest.mark.parametrize("command", COMMANDS if bounded.IS_FULL else ("report", "golden diff"))
+def test_brackets(folder: Path, command: str) -> None:
     """A gigabyte of them at full scale."""
     path = folder / "trace"
     with path.open("wb") as file:
-        file.writelines(hostile.brackets((1 << 30) // (1 if test_scale > 1 else 16)))
+        file.writelines(hostile.brackets((1 << 30) // (1 if bounded.IS_FULL else 16)))
     refused(folder, command, str(path))
 
 

@@ -20,11 +20,13 @@ from renacer_otel.analysis.causality import naming, relation
 from renacer_otel.analysis.causality.critical_path import critical_path
 from renacer_otel.analysis.causality.graph import BY, graph_of
 from renacer_otel.analysis.causality.history import History
+from renacer_otel.analysis.golden import canonical, differences, golden_file, learning
 from renacer_otel.analysis.loading import load
 from renacer_otel.analysis.sql import tables
 from renacer_otel.analysis.sql.database import Database
 from renacer_otel.errors import RenacerError, TraceUnreadable
 from renacer_otel.reporters import (
+    golden_form_text,
     graph_dot,
     graph_json,
     graph_mermaid,
@@ -102,6 +104,12 @@ def look_at_all(run: Replay) -> None:
         list(patterns.rule(name).find(subject))
     with suppress(memory.TooMany):
         memory.peaks(subject)
+    form = canonical.of_replay(run)
+    golden = learning.learn([form], "x", ["x"])
+    with suppress(RenacerError):  # too much of it
+        golden = golden_file.load(golden_file.dump(golden))
+    assert differences.between(golden, [form]) == []
+    golden_form_text.render(golden)
     numbers = run.calls["seq"].tolist()
     for first, last in zip(numbers[:2], numbers[-2:], strict=False):
         with suppress(RenacerError):
@@ -134,7 +142,7 @@ def test_lies(sample: Sample, lies: list[tuple[int, str, int]], bits: list[int],
         path = Path(folder, "trace")
         traces.write(path, [bytes(data)], {}, sample.metadata)
         try:
-            run = load(path)
+            run = load(path, shown=True)
         except TraceUnreadable:
             return
     look_at_all(run)

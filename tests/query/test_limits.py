@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from renacer_otel.analysis.sql import Database, evaluate
 from renacer_otel.errors import ConfigError, RenacerError, UsageError
+from tests.loading import bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +102,31 @@ def test_each_alone(run: Replay, folder: Path) -> None:
         with Database(run) as database, pytest.raises(UsageError) as caught:
             ask(database, sql.replace("{folder}", str(folder)))
         assert "aborted" not in caught.value.message
+
+
+# What a command line cannot hold is left out.
+WORDS = [sql for sql in HOSTILE if sql.isprintable() and sql]
+SOME = [sql for sql in WORDS if sql.startswith(("COPY calls", "ATTACH"))]
+
+
+@pytest.mark.parametrize("sql", WORDS if bounded.IS_FULL else SOME[:1])
+def test_query_refuses(trace: Path, folder: Path, sql: str) -> None:
+    before = sorted(folder.iterdir())
+    words = ["query", str(trace), sql.replace("{folder}", str(folder))]
+    bounded.refused(folder, words, 125)
+    (folder / "figures").unlink()
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("sql", WORDS if bounded.IS_FULL else SOME[1:])
+def test_check_refuses(trace: Path, folder: Path, sql: str) -> None:
+    config = folder / "renacer.toml"
+    text = json.dumps(sql.replace("{folder}", str(folder)))
+    config.write_text(f'[[assertion]]\nname = "sql"\ntype = "custom"\nexpression = {text}\n')
+    before = sorted(folder.iterdir())
+    bounded.refused(folder, ["check", "--config", str(config), str(trace)], 5)
+    (folder / "figures").unlink()
+    assert sorted(folder.iterdir()) == before
 
 
 def test_time_ends(run: Replay) -> None:

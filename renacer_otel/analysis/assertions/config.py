@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 _MAX_BYTES = 256 << 10
 _MAX_PARTS = 16
 _MAX_ASSERTIONS = 1000
+_MAX_WARNINGS = 100
 # A key of so many parts: a parser takes a time that grows with the square of them.
 _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
 _LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}){{{_MAX_PARTS}}}")
-_HEADER = re.compile(r"\s*(\[\[?)\s*([^\]\n]+?)\s*\]")
+# No two repeats in it take the same characters: its time grows with the line alone.
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\s\]][^\]\n]*)\]")
 _KEY = re.compile(r"""\s*([\w-]+|"[^"\n]*"|'[^'\n]*')\s*[=.]""")
 
 
@@ -118,7 +120,7 @@ class _Places:
         table, nth = "", 0
         for number, line in _lines_outside_strings(text):
             if match := _HEADER.match(line):
-                table = _bare(match[2])
+                table = _bare(match[2].rstrip())
                 nth = counts.get(table, -1) + 1 if match[1] == "[[" else 0
                 counts[table] = nth
                 self._tables.setdefault((table, nth), number)
@@ -200,6 +202,8 @@ class _Checker:
         error = self._wrong(line, what)
         if not self._lenient:
             raise error
+        if len(self._config.warnings) >= _MAX_WARNINGS:
+            raise self._wrong(line, f"more than {_MAX_WARNINGS} keys that are not known")
         self._config.warnings.append(f"{error.message} (left out)")
 
     def _assertions(self, value: Any, line: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from renacer_otel.analysis.causality.history import SIGNAL
-from renacer_otel.analysis.golden import contents, measures, rules, shapes, tree
+from renacer_otel.analysis.golden import contents, measures, places, rules, shapes, tree
 from renacer_otel.analysis.golden.model import (
     OK,
     Argument,
@@ -125,7 +125,7 @@ class _Run:
         return Canonical(
             tuple(roles),
             tuple(self._links()),
-            measures.figures(self.run, self.shapes, (self.codes, self.names), self.role),
+            measures.figures(self.run, self.shapes),
             self.shapes.counts,
             tuple(sorted(self.kept)),
             bool(self.run.metadata.get("hashes")),
@@ -188,18 +188,18 @@ class _Run:
             role, label = divmod(rest, size)
             direction = "read" if way == Way.READ else "write"
             parts[role, direction, shape.labels[label]].append(number)
+        where = places.Places(self.run, shape, (self.codes, self.names))
         order = np.argsort(inverse, kind="stable")
         bounds = np.searchsorted(inverse[order], np.arange(len(known) + 1))
         for (role, direction, name), numbers in sorted(parts.items()):
-            content = ""
+            content = at = ""
             if direction == "write" and len(numbers) == 1:
                 low, high = int(bounds[numbers[0]]), int(bounds[numbers[0] + 1])
-                content = contents.of_rows(
-                    self.run, rows[order[low:high]],
-                    alone=alone[role], multiplexed=role in multiplexed,
-                )  # fmt: skip
+                written, waits = rows[order[low:high]], role in multiplexed
+                content = contents.of_rows(self.run, written, alone=alone[role], multiplexed=waits)
+                at = where.of_rows(written, ordered=alone[role] and not waits)
             total = int(sums[numbers].sum())
-            found[role].append(Stream(direction, name, _one(total), content))
+            found[role].append(Stream(direction, name, _one(total), content, places=at))
         return found
 
     def _effects(self) -> NDArray[np.int64]:
@@ -312,6 +312,8 @@ class _Run:
             yield "only some calls were recorded (-e trace=)"
         if self.details.shown is None:
             yield "the arguments of calls, but for paths, are not in the trace"
+        if self.run.has_hashes and (moved := places.kernel_moved(self.run, self.names, self.codes)):
+            yield f"what {', '.join(moved)} moved is counted, but its bytes were not seen"
         if self.shapes.cut:
             yield f"more than {shapes.MOST_SHAPES} different calls: some by name only"
 

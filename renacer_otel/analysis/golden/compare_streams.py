@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.golden import patterns, sentences
+from renacer_otel.analysis.golden import patterns, places, sentences
 from renacer_otel.analysis.golden.model import Difference, Range, Role, Severity, Stream
 
 if TYPE_CHECKING:
@@ -80,4 +80,11 @@ def _one(known: Role, expected: Stream, streams: list[Stream]) -> Iterator[Diffe
             "bytes", Severity.CHANGED,
             f"now writes other bytes to {name} ({now} as before), in {known.shown}",
             known.shown, expected.content, content,
+        )  # fmt: skip
+        return
+    if writes and len(streams) == 1 and places.differ(expected.places, streams[0].places):
+        yield Difference(
+            "bytes", Severity.CHANGED,
+            f"now writes to other places in {name} ({now} bytes as before), in {known.shown}",
+            known.shown, expected.places, streams[0].places,
         )  # fmt: skip

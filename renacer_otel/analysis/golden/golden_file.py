@@ -27,6 +27,8 @@ _HEAD = struct.Struct("<8sIIQ")
 #: What a file may have. A message may take 2 bytes of it and more than 100 of memory.
 MOST_BYTES = 2 * 1024 * 1024
 MOST_PARTS = 100_000
+MOST_ROLES = 5_000
+MOST_RUNS = 1_000
 
 
 def write(golden: model.Golden, path: str | os.PathLike[str]) -> None:
@@ -71,7 +73,7 @@ def dump(golden: model.Golden) -> bytes:
     message = golden_pb2.Golden()
     _put(message, golden)
     body: bytes = message.SerializeToString(deterministic=True)
-    if len(body) > MOST_BYTES or _parts(golden) > MOST_PARTS:
+    if len(body) > MOST_BYTES or _has_too_many(golden):
         raise OutputError(
             f"the golden trace would have {len(body)} bytes, more than {MOST_BYTES} are not read:"
             " capture fewer calls (-e trace=)"
@@ -103,8 +105,12 @@ def load(data: bytes) -> model.Golden:
     message = golden_pb2.Golden()
     try:
         message.ParseFromString(body)
-        if _parts(message) > MOST_PARTS:
+        if _has_too_many(message):
             raise ValueError("damaged: too many parts")
+        # A key or a field that comes twice is there once now, and all is written in one way.
+        message.DiscardUnknownFields()
+        if message.ByteSize() != length:
+            raise ValueError("damaged: something is in it twice, or is not known")
         golden: model.Golden = _get(model.Golden, message)
     except (DecodeError, UnicodeDecodeError) as error:
         raise ValueError("damaged: capture it again") from error
@@ -116,6 +122,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_FIGURES = (
+    "calls", "read_bytes", "written_bytes", "peak_memory", "cpu_us", "off_cpu_us", "stops"
+)  # fmt: skip
 
 
 @functools.cache
@@ -180,11 +191,16 @@ def _value(form: Any, part: Any) -> Any:
     return part
 
 
-def _parts(golden: Any) -> int:
-    """How many parts a golden trace has, or the message of one; more than MOST_PARTS: enough."""
-    form = golden.form
+def _has_too_many(golden: Any) -> bool:
+    """Whether a golden trace, or the message of one, has more parts than a file may have."""
+    form, figures = golden.form, golden.form.figures
     count = len(form.roles) + len(form.links) + len(form.normalised)
-    count += len(form.figures.off_cpu_us) + len(golden.command)
+    count += len(form.kept) + len(form.missing) + len(golden.command)
+    count += sum(len(getattr(figures, name)) for name in _FIGURES)
+    if len(form.roles) > MOST_ROLES:
+        return True
+    for values in figures.off_cpu_us.values() if count <= MOST_PARTS else ():
+        count += len(getattr(values, "values", values))
     for role in form.roles if count <= MOST_PARTS else ():
         count += len(role.items) + len(role.streams) + len(role.order) + len(role.chains)
         count += len(role.argv) + len(role.exits) + len(role.libraries)
@@ -192,7 +208,7 @@ def _parts(golden: Any) -> int:
             break
         count += sum(len(part.items) for part in (*role.order, *role.chains))
         count += sum(len(part.item.arguments) for part in role.items)
-    return count
+    return count > MOST_PARTS
 
 
 def _check(golden: model.Golden) -> None:
@@ -200,6 +216,8 @@ def _check(golden: model.Golden) -> None:
     form = golden.form
     if golden.runs < 1:
         raise ValueError("damaged: of no run")
+    if golden.runs > MOST_RUNS:
+        raise ValueError("damaged: of too many runs")
     names: set[str] = set()
     for role in form.roles:
         if role.name in names or (role.parent and role.parent not in names):

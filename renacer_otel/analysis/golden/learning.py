@@ -7,7 +7,7 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-from renacer_otel.analysis.golden import matching, patterns
+from renacer_otel.analysis.golden import matching, patterns, places
 from renacer_otel.analysis.golden.model import (
     Canonical,
     Chain,
@@ -60,7 +60,7 @@ def _joined(form: Canonical, run: Canonical) -> Canonical:
         tuple(roles),
         _links(form.links, [link._replace(cause=same[link.cause], effect=same[link.effect])
                             for link in run.links]),
-        _figures(form.figures, run.figures, same),
+        _figures(form.figures, run.figures),
         {
             rule: max(form.normalised.get(rule, 0), run.normalised.get(rule, 0))
             for rule in sorted({*form.normalised, *run.normalised})
@@ -263,8 +263,9 @@ def join_streams(known: Sequence[Stream], other: Sequence[Stream]) -> tuple[Stre
         size = _sum([part.size for part in parts])
         known_one = found.get(key)
         content = parts[0].content if len(parts) == 1 else ""
+        at = parts[0].places if len(parts) == 1 else places.VARIES
         if known_one is None:
-            result.append(Stream(*key, Range(0, size.high), content, True))
+            result.append(Stream(*key, Range(0, size.high), content, True, at))
             continue
         name = key[1]
         for part in parts:
@@ -272,7 +273,8 @@ def join_streams(known: Sequence[Stream], other: Sequence[Stream]) -> tuple[Stre
         size = known_one.size.joined(size)
         same = not parts or content == known_one.content
         varies = known_one.varies or not size.is_one or not same
-        result.append(Stream(key[0], name, size, known_one.content if same else "", varies))
+        at = places.joined(known_one.places, at) if parts else known_one.places
+        result.append(Stream(key[0], name, size, known_one.content if same else "", varies, at))
     return tuple(result)
 
 
@@ -297,23 +299,11 @@ def _links(known: Iterable[Link], other: Iterable[Link]) -> tuple[Link, ...]:
     )
 
 
-def _figures(known: Figures, other: Figures, same: dict[str, str]) -> Figures:
-    runs = len(known.calls)
-    waited = dict(known.off_cpu_us)
-    named = {}
-    for what, values in other.off_cpu_us.items():
-        role, colon, thing = what.partition(":")
-        named[same.get(role, role) + colon + thing] = values
-    more = len(other.calls)
+def _figures(known: Figures, other: Figures) -> Figures:
+    """Those of both; times are added to what was learned (timing.figures_of)."""
     return Figures(
         known.calls + other.calls,
         known.read_bytes + other.read_bytes,
         known.written_bytes + other.written_bytes,
         known.peak_memory + other.peak_memory,
-        known.cpu_us + other.cpu_us,
-        {
-            what: waited.get(what, (0,) * runs) + named.get(what, (0,) * more)
-            for what in sorted({*waited, *named})
-        },
-        known.stops + other.stops,
     )

@@ -15,34 +15,37 @@ if TYPE_CHECKING:
 def roles(known: Canonical, other: Canonical) -> dict[str, str]:
     """By the names of `other`'s roles those of `known`; a role that is new is absent.
 
-    Among the children of roles that match: first those that are run alike, then those that run the
-    same program, in order.
+    Among the children of roles that match, and those whose parents are not known: first those that
+    are run alike, then those that run the same program, in order.
     """
     found: dict[str, str] = {}
-    if known.roles and other.roles:
-        found[other.roles[0].name] = known.roles[0].name
     free: dict[str, list[Role]] = defaultdict(list)
     for role in known.roles:
-        if role.parent:
-            free[role.parent].append(role)
+        free[role.parent].append(role)
     children: dict[str, list[Role]] = defaultdict(list)
     for role in other.roles:
-        if role.parent:
-            children[role.parent].append(role)
+        children[role.parent].append(role)
+    _match(children[""], free[""], found)
+    # The command, however it is run now.
+    if children[""] and free[""] and free[""][0] is known.roles[0]:
+        found.setdefault(other.roles[0].name, known.roles[0].name)
     for parent in other.roles:  # parents come first
-        if parent.name not in found:
-            continue
-        there = free[found[parent.name]]
-        for same in (_alike, _same_program):
-            for role in children[parent.name]:
-                if role.name in found:
-                    continue
-                for candidate in there:
-                    if same(candidate, role):
-                        found[role.name] = candidate.name
-                        there.remove(candidate)
-                        break
+        if parent.name in found:
+            _match(children[parent.name], free[found[parent.name]], found)
     return found
+
+
+def _match(roles: list[Role], there: list[Role], found: dict[str, str]) -> None:
+    """Finds some of these roles among those that are there, and takes them out."""
+    for same in (_alike, _same_program):
+        for role in roles:
+            if role.name in found:
+                continue
+            for candidate in there:
+                if same(candidate, role):
+                    found[role.name] = candidate.name
+                    there.remove(candidate)
+                    break
 
 
 def _alike(known: Role, other: Role) -> bool:

@@ -96,6 +96,7 @@ class Stream:
 
     `content`: the hash of what was written, in hex (spans/content.py); "" = not captured, or not
     the same in all runs (`varies`). Of several threads or processes: "~" and a sum over writes.
+    `places`: where it was written, as a hash (golden/places.py); "" = one after the other.
     """
 
     direction: str  # "read" or "write"
@@ -103,6 +104,7 @@ class Stream:
     size: Range
     content: str = ""
     varies: bool = False
+    places: str = ""
 
 
 @dataclass(frozen=True)

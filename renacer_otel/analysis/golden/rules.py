@@ -64,6 +64,8 @@ WRITES = frozenset(
 )
 #: Of WRITES: the second descriptor is the one that is written to.
 TO_THE_SECOND = frozenset("copy_file_range splice tee".split())
+#: Of WRITES: the second descriptor is the one that the kernel takes it from.
+FROM_THE_SECOND = frozenset("sendfile sendfile64".split())
 OPENS = frozenset("open openat openat2 creat".split())
 #: Calls that show that the order and number of others is not the program's own choice.
 MULTIPLEXING = frozenset(

@@ -41,6 +41,7 @@ class Shapes:
     items: list[Item]
     labels: list[str]
     failed: NDArray[np.bool_]
+    origin: NDArray[np.int64]  # of what the kernel moves: the label of where from; -1 = none
     counts: dict[str, int] = field(default_factory=dict)  # by rule
     cut: bool = False  # there were too many
     words: Words = field(default_factory=lambda: Words((), {}))
@@ -185,6 +186,9 @@ def of_replay(
     label, labels = maker.labels()
     second, seconds = maker.seconds()
     to_second = maker.per_name([name in rules.TO_THE_SECOND for name in maker.names]).astype(bool)
+    from_second = maker.per_name([name in rules.FROM_THE_SECOND for name in maker.names])
+    origin = np.where(from_second.astype(bool), len(labels) + second, -1)
+    origin = np.where(to_second, label, origin)
     label = np.where(to_second, len(labels) + second, label)
     labels = labels + seconds
     # A read or write is what it is about, and its error; nothing else of it counts.
@@ -221,7 +225,7 @@ def of_replay(
     found = to[inverse.reshape(-1)] if len(index) else np.zeros(0, np.int64)
     return Shapes(
         way, found, label, [item for item in items if item is not None], labels, maker.failed,
-        {rule: times for rule, times in sorted(counts.items()) if times},
+        origin, {rule: times for rule, times in sorted(counts.items()) if times},
         len(index) > MOST_SHAPES, maker.words,
     )  # fmt: skip
 

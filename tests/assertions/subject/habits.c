@@ -17,9 +17,14 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
 
 static char file[4096];
 static char buffer[65536];
@@ -137,6 +142,9 @@ static void ask_often(const char *how, int times, long wait_ns)
 			must(select(ends[0] + 1, &set, NULL, NULL, &micro) == 0, "select");
 		else if (!strcmp(how, "pselect"))
 			must(pselect(ends[0] + 1, &set, NULL, NULL, &wait, NULL) == 0, "pselect");
+		else if (!strcmp(how, "epoll2")) /* not every C library has it */
+			must(syscall(SYS_epoll_pwait2, epoll, &event, 1, &wait, NULL, 8) == 0,
+			     "epoll_pwait2");
 		else
 			must(epoll_pwait(epoll, &event, 1, wait_ns > 0, NULL) == 0, "epoll_pwait");
 	}

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Where in files bytes are written, and what the kernel is told to move from where.
+
+A write's place is known where the call says it (pwrite64), or where its descriptor was opened by
+the process that writes and moved there by lseek. What goes on from where the last one ended has no
+place of its own: that is how streams are written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from renacer_otel.analysis.golden import rules
+from renacer_otel.spans import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from renacer_otel.analysis.golden.shapes import Called, Shapes
+    from renacer_otel.spans.replay import Replay
+
+#: Of a Stream: its places are not the same in all runs, or were not told.
+VARIES = "?"
+_ANY_ORDER = "~"
+_ON = -1  # from where the last one ended
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_SAYS = frozenset("pwrite64 pwritev pwritev2".split())
+_MOVES = frozenset("read readv write writev pwritev2 sendfile sendfile64".split())
+_COPIES = frozenset("dup dup2 dup3".split())
+_ENDS = frozenset({"close", "_llseek"})
+_I386 = 2
+_NUMBER = re.compile(rb"\[([0-9]{1,19})\b")
+
+
+class Places:
+    """Of each call of a run: `at`: the byte that it writes from, or _ON; `origin`: what the kernel
+    took it from, as a number (0: from memory) and `origin_at`: from which byte, or _ON."""
+
+    def __init__(self, run: Replay, shapes: Shapes, called: Called) -> None:
+        assert run.details is not None
+        self._run, self._details = run, run.details
+        self._codes, self._names = called
+        count = len(run.calls)
+        self.at = np.full(count, _ON, np.int64)
+        self.origin, self.origin_at = np.zeros(count, np.int64), np.full(count, _ON, np.int64)
+        self._said()
+        self._moved()
+        self._taken(shapes)
+
+    def of_rows(self, rows: NDArray[np.int64], *, ordered: bool) -> str:
+        """The places of what these calls write to one stream; "" or "~": none of their own.
+
+        `ordered`: they are of one thread, whose choice their order is; else "~" and a sum.
+        """
+        if not ordered:
+            rows = rows[(self.at[rows] != _ON) & (self.origin[rows] == 0)]
+            if not len(rows):
+                return _ANY_ORDER
+            bytes_of = self._run.calls["result"][rows].astype(np.uint64)
+            with np.errstate(over="ignore"):
+                mixed = (self.at[rows].astype(np.uint64) * _ODD ^ bytes_of) * _ODD
+                mixed ^= mixed >> np.uint64(29)
+                return f"{_ANY_ORDER}{int((mixed * _ODD).sum(dtype=np.uint64)):016x}"
+        rows = rows[np.argsort(self._run.calls["seq"][rows], kind="stable")]
+        at, origin, taken = self.at[rows], self.origin[rows], self.origin_at[rows]
+        if (at == _ON).all() and not origin.any():
+            return ""
+        length: NDArray[np.int64] = self._run.calls["result"][rows]
+        new = np.ones(len(rows), bool)
+        new[1:] = (origin[1:] != origin[:-1]) | ~_goes_on(at, length) | ~_goes_on(taken, length)
+        first = np.flatnonzero(new)
+        parts = np.stack(
+            [at[first], origin[first], taken[first], np.add.reduceat(length, first)]
+        ).astype("<i8")
+        return hashlib.sha256(parts.tobytes()).hexdigest()[:16]
+
+    def _named(self, names: frozenset[str]) -> NDArray[np.bool_]:
+        table = np.array([name in names for name in self._names], bool)
+        return table[self._codes] if len(table) else np.zeros(0, bool)
+
+    def _said(self) -> None:
+        rows = np.flatnonzero(self._named(_SAYS))
+        args = self._details.rows["args"][rows]
+        low = args[:, 3].astype(np.int64)
+        halves = (args[:, 3] & 0xFFFFFFFF | args[:, 4] << np.uint64(32)).astype(np.int64)
+        at = np.where(self._run.calls["abi"][rows] == _I386, halves, low)
+        self.at[rows] = np.where(at < 0, _ON, at)  # pwritev2: -1 = where it stands
+
+    def _moved(self) -> None:
+        """Places of writes behind an lseek that has moved something."""
+        calls = self._run.calls
+        good = calls["result"] >= 0
+        seeks = self._named(frozenset({"lseek"})) & good
+        if not seeks.any():
+            return
+        opens = self._named(rules.OPENS) & good
+        makes = opens | (self._named(_COPIES) & good)
+        moves = self._named(_MOVES) & good & (self.at == _ON)
+        rows = np.flatnonzero(seeks | makes | moves | self._named(_ENDS))
+        fd = np.where(makes, calls["result"], self._details.rows["fd"])[rows]
+        process = self._run.threads["ordinal"][calls["thread"][rows]]
+        order = np.lexsort((calls["seq"][rows], fd, process))
+        rows, fd, process = rows[order], fd[order], process[order]
+        seek, move = seeks[rows], moves[rows]
+        bound = ~(seek | move)
+        bound[0] = True
+        bound[1:] |= (fd[1:] != fd[:-1]) | (process[1:] != process[:-1])
+        # Others may move what was not opened here.
+        tracked = (opens & ~self._appends())[rows][_last(bound)]
+        base = np.where(seek, calls["result"][rows], 0)
+        step = np.where(move, calls["result"][rows], 0)
+        total = np.cumsum(step) - step  # before each
+        anchor = _last(bound | seek)
+        former = np.append(0, anchor[:-1])
+        # Where a seek finds itself already, it is as if it had not been.
+        stays = seek & tracked & (base[former] + total - total[former] == base)
+        placed = move & tracked & seek[_last(bound | (seek & ~stays))]
+        self.at[rows[placed]] = (base[anchor] + total - total[anchor])[placed]
+
+    def _appends(self) -> NDArray[np.bool_]:
+        shown = self._details.shown
+        if shown is None:
+            return np.zeros(len(self._codes), bool)
+        texts, index = np.unique(shown["text"], return_inverse=True)
+        table = np.array([b"O_APPEND" in self._details.text(int(text)) for text in texts], bool)
+        found: NDArray[np.bool_] = table[index.reshape(-1)]
+        return found
+
+    def _taken(self, shapes: Shapes) -> None:
+        """What sendfile and its like move, and from where."""
+        rows = np.flatnonzero(shapes.origin >= 0)
+        if not len(rows):
+            return
+        labels, index = np.unique(shapes.origin[rows], return_inverse=True)
+        numbers = [1 + zlib.crc32(shapes.labels[label].encode()) for label in labels.tolist()]
+        self.origin[rows] = np.array(numbers, np.int64)[index.reshape(-1)]
+        shown = self._details.shown
+        if shown is None:
+            return
+        texts, index = np.unique(shown["text"][rows], return_inverse=True)
+        told = [_offsets(self._details.text(int(text))) for text in texts]
+        pairs = np.array(told, np.int64)[index.reshape(-1)]
+        to_second = self._named(rules.TO_THE_SECOND)[rows]
+        self.origin_at[rows] = pairs[:, 0]
+        self.at[rows[to_second]] = pairs[to_second, 1]
+
+
+def _offsets(text: bytes) -> tuple[int, int]:
+    """Of the words of a call: its two offsets in memory; the second: of the fourth argument."""
+    words = text.split(b"\x1f")
+    found = [_ON, _ON]
+    for at, word in enumerate(words):
+        if (match := _NUMBER.match(word)) is not None:
+            found[at > 2] = min(int(match[1]), 1 << 62)
+    return found[0], found[1]
+
+
+def _goes_on(at: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of each but the first: whether it begins where the one before it ended."""
+    behind = np.where(at[:-1] == _ON, _ON, at[:-1] + length[:-1])
+    found: NDArray[np.bool_] = at[1:] == behind
+    return found
+
+
+def _last(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Of each row the last marked one up to it; the first is marked."""
+    found: NDArray[np.int64] = np.maximum.accumulate(np.where(marks, np.arange(len(marks)), 0))
+    return found
+
+
+def joined(first: str, second: str) -> str:
+    """Of two runs."""
+    return first if first == second else VARIES
+
+
+def differ(expected: str, now: str) -> bool:
+    """Whether a run's places are certainly others."""
+    one_alone = expected.startswith(_ANY_ORDER) != now.startswith(_ANY_ORDER)
+    return expected != now and not one_alone and VARIES not in (expected, now)
+
+
+def kernel_moved(run: Replay, names: Sequence[str], codes: NDArray[Any]) -> list[str]:
+    """The names of calls that moved data whose content nobody has seen."""
+    assert run.details is not None
+    unseen = run.details.rows["content"] == replay.CONTENT_UNSEEN
+    return sorted({names[code] for code in np.unique(codes[unseen]).tolist()} & rules.WRITES)
