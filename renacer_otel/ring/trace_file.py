@@ -268,9 +268,9 @@ class TraceReader:
             raise self._damaged("a record that no tracer writes")
         offsets = offsets[: int(count)]
         starts = (offsets // 8).astype(np.intp)
-        rows = np.empty((len(starts), _WORDS), "<u8")
-        for column in range(_WORDS if count else 0):
-            np.take(words[column:], starts, out=rows[:, column], mode="clip")
+        rows = np.empty(0, "<u8")
+        if count:
+            rows = np.lib.stride_tricks.sliding_window_view(words, _WORDS)[starts]
         return Frame(rows.reshape(-1).view(EVENT), raw, offsets, words)
 
 

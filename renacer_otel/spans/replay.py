@@ -17,6 +17,7 @@ from renacer_otel.engine import native
 from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI
 from renacer_otel.errors import TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
+from renacer_otel.spans import grouping
 from renacer_otel.spans.content import Content
 
 if TYPE_CHECKING:
@@ -282,13 +283,9 @@ def call_name(abi: int, nr: int) -> str:
 
 def call_names(calls: NDArray[Any]) -> tuple[NDArray[Any], list[str]]:
     """The names of calls (CALL): an index for each call, and the names, one for each ABI."""
-    keys = calls["abi"].astype("i8") << 32 | calls["nr"].astype("i8") & 0xFFFFFFFF
-    known, codes = np.unique(keys, return_inverse=True)
-    names = [
-        call_name(key >> 32, (key & 0xFFFFFFFF ^ 1 << 31) - (1 << 31))  # signed again
-        for key in known.tolist()
-    ]
-    return codes.reshape(-1), names
+    first, codes = grouping.grouped(calls["abi"], calls["nr"])
+    names = [call_name(int(calls["abi"][row]), int(calls["nr"][row])) for row in first.tolist()]
+    return codes, names
 
 
 def call_number(abi: int, name: str) -> int | None:

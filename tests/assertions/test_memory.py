@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from renacer_otel.analysis.assertions import memory
 from renacer_otel.analysis.assertions.subject import Subject
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIB = 1 << 20
-BRK = 12  # of x86_64
+MMAP, MUNMAP, BRK = 9, 11, 12  # of x86_64
 
 
 def test_peak(perform: Callable[..., tuple[Subject, dict[str, int]]]) -> None:
@@ -89,3 +91,50 @@ def test_ranges() -> None:
     heap = [(memory._BRK, [0] * 4, 0x1000), (memory._BRK, [0x5000] * 4, 0x5000)]
     assert space(*heap) == 0x4000
     assert space(*heap, (memory._BRK, [0x2000] * 4, 0x2000)) == 0x1000
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9), st.integers(0, 4)), max_size=30))
+def test_what_is_given_back_at_once_counts_as_any(doing: list[tuple[int, int, int]]) -> None:
+    """A trace of which something was lost is followed call by call; it has the same peaks."""
+    made = Made()
+    threads = [made.thread(number, 100 + number, 100 + number) for number in (1, 2)]
+    known: list[list[tuple[int, int]]] = [[], []]
+    values: dict[int, tuple[list[int], int]] = {}
+    number, free = 1, 0x7F0000000000
+
+    def call(who: int, nr: int, args: list[int], result: int = 0) -> None:
+        nonlocal number
+        made.call(threads[who], number, number + 1, nr=nr)
+        values[number] = (args, result)
+        number += 2
+
+    for who, what, size in doing:
+        length = (1, 0x1000, 0x2000, 0x10000, 0x18001)[size]
+        if what < 7 or not known[who]:
+            free += 1 << 20
+            flags = 0x02 if what == 6 else 0x22
+            call(who, MMAP, [0, length, 0 if what == 5 else 3, flags], free)
+            if what < 4:
+                call(who, MUNMAP, [free, length])
+            else:
+                known[who].append((free, length))
+        elif what == 7:
+            call(who, MUNMAP, list(known[who].pop()))
+        elif what == 8:  # over what is there
+            at, _ = known[who][0]
+            call(who, MMAP, [at, length, 3, 0x32], at)
+            call(who, MUNMAP, [at, length])
+        else:
+            call(who, BRK, [0], 0x10000 * (1 + size))
+    history = made.history()
+    run = history.run
+    details = np.zeros(len(run.calls), replay.DETAIL)
+    for row, detail in zip(run.calls, details, strict=True):
+        args, row["result"] = values[int(row["seq"])]
+        detail["args"][: len(args)] = args
+    run.details = replay.Details(details, np.zeros(1, replay.TEXT), np.zeros(0, np.uint8))
+    assert run.is_whole
+    found = memory.peaks(Subject(history))
+    run.lost_events = 1
+    assert sorted(found) == sorted(memory.peaks(Subject(history)))

@@ -17,6 +17,8 @@ from renacer_otel.analysis.causality.history import EXEC, START, view
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from renacer_otel.analysis.assertions.subject import Subject
 
 #: Those that it takes, of a machine's own programs.
@@ -24,9 +26,9 @@ CALLS = ("mmap", "munmap", "mremap", "mprotect", "brk")
 #: Of one process at once; more take a time that grows with their square.
 MOST_MAPPINGS = 100_000
 _PAGE = 4096
-_ANONYMOUS, _PRIVATE, _PROT_ANY = 0x20, 0x02, 0x7
+_ANONYMOUS, _PRIVATE, _FIXED, _PROT_ANY = 0x20, 0x02, 0x10, 0x7
 _MREMAP_DONTUNMAP = 4
-_MMAP, _MUNMAP, _MREMAP, _MPROTECT, _BRK, _EXEC, _START = range(7)
+_MMAP, _MUNMAP, _MREMAP, _MPROTECT, _BRK, _EXEC, _START, _PASSING = range(8)
 _KINDS = {"mmap": _MMAP, "mmap2": _MMAP, "munmap": _MUNMAP, "mremap": _MREMAP,
           "mprotect": _MPROTECT, "brk": _BRK}  # fmt: skip
 
@@ -99,6 +101,8 @@ def peaks(subject: Subject) -> list[Peak]:
     kind = np.concatenate([kind_of[rows], what_else])
     owner = np.concatenate([subject.process[rows], threads["ordinal"][of_event]])
     order = np.argsort(numbers, kind="stable")
+    if subject.run.is_whole:
+        order = _without_pairs(subject, rows, order, kind, owner)
     args = [view(subject.args[:, at][rows]) for at in range(4)]
     results = view(subject.result[rows].astype(np.uint64))
     # Of a call its place among the calls, of an event its thread.
@@ -122,17 +126,67 @@ def peaks(subject: Subject) -> list[Peak]:
         space = spaces.get(who)
         if space is None:
             space = spaces[who] = _Space()
-        _apply(space, what, [column[at] for column in args], results[at])
+        total = 0
+        if what == _PASSING:
+            total = _whole(args[1][at])
+        else:
+            _apply(space, what, [column[at] for column in args], results[at])
         heap = space.top - space.base
-        if space.total + heap > best.get(who, (0,))[0]:
-            best[who] = (space.total + heap, heap, number)
+        total += space.total + heap
+        if total > best.get(who, (0,))[0]:
+            best[who] = (total, heap, number)
     found = [Peak(who, *values) for who, values in best.items()]
     return sorted(found, key=lambda peak: -peak.total)
 
 
+def _without_pairs(
+    subject: Subject,
+    rows: NDArray[np.int64],
+    order: NDArray[np.int64],
+    kind: NDArray[np.int8],
+    owner: NDArray[np.uint64],
+) -> NDArray[np.int64]:
+    """The order without mappings that the process gives back as a whole by its next call of these.
+
+    They leave nothing changed, as the kernel maps where nothing is. Of those between two other
+    calls of a process the greatest stays, as _PASSING.
+    """
+    place = np.argsort(owner[order], kind="stable")
+    by = order[place]
+    call = np.minimum(by, len(rows) - 1) if len(rows) else np.zeros(0, np.int64)
+    if len(call) < 2:
+        return order
+    args, at = subject.args[rows[call]], subject.result[rows[call]].astype(np.uint64)
+    own, usable = _ANONYMOUS | _PRIVATE, (args[:, 2] & np.uint64(_PROT_ANY)) != 0
+    counts = usable & ((args[:, 3] & np.uint64(own)) == own)
+    pair = (kind[by] == _MMAP) & (args[:, 3] & np.uint64(_FIXED) == 0)
+    pair[-1] = False
+    pair[:-1] &= (kind[by][1:] == _MUNMAP) & (owner[by][:-1] == owner[by][1:])
+    pair[:-1] &= (at[:-1] == args[1:, 0]) & (args[:-1, 1] == args[1:, 1])
+    stays = ~(pair | np.append(False, pair[:-1]))
+    begins = stays.copy()
+    begins[1:] |= owner[by][1:] != owner[by][:-1]
+    between = np.cumsum(begins)
+    passing = np.flatnonzero(pair & counts)
+    pages = (args[passing, 1] + np.uint64(_PAGE - 1)) // np.uint64(_PAGE)
+    passing = passing[np.lexsort((passing, ~pages, between[passing]))]
+    first = np.ones(len(passing), bool)
+    first[1:] = between[passing][1:] != between[passing][:-1]
+    kind[by[passing[first]]] = _PASSING
+    stays[passing[first]] = True
+    kept = np.zeros(len(order), bool)
+    kept[place[stays]] = True
+    return order[kept]
+
+
+def _whole(size: int) -> int:
+    """Bytes of the pages that hold so many."""
+    return -(-size // _PAGE) * _PAGE
+
+
 def _apply(space: _Space, what: int, args: list[int], result: int) -> None:
     first, second, third, fourth = args
-    size = -(-second // _PAGE) * _PAGE
+    size = _whole(second)
     if what == _MMAP:
         space.cut(result, result + size)
         if fourth & _ANONYMOUS and fourth & _PRIVATE:
@@ -149,7 +203,7 @@ def _apply(space: _Space, what: int, args: list[int], result: int) -> None:
             space.top = result
     elif what == _MREMAP:
         known = space.cut(first, first + max(size, 1))
-        target = -(-third // _PAGE) * _PAGE
+        target = _whole(third)
         if known and fourth & _MREMAP_DONTUNMAP:
             for low, high, usable in known:
                 space.put(low, high, usable)

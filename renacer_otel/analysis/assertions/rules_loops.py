@@ -50,7 +50,9 @@ def tight_loop(subject: Subject) -> Iterator[Finding]:
         if len(order) <= cycle:
             return
         same = (codes[cycle:] == codes[:-cycle]) & (threads[cycle:] == threads[:-cycle])
-        for start, end in zip(*(each.tolist() for each in _runs(same)), strict=True):
+        starts, ends = _runs(same)
+        many = ends - starts + cycle > _LOOP_LIMIT / 10  # of less nothing shows
+        for start, end in zip(starts[many].tolist(), ends[many].tolist(), strict=True):
             count = end - start + cycle
             level = severity(count, _LOOP_LIMIT)
             bytes_moved = int(moved[start + count] - moved[start])

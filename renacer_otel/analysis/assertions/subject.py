@@ -12,7 +12,7 @@ import numpy as np
 from renacer_otel.analysis.causality.critical_path import CriticalPath, critical_path
 from renacer_otel.analysis.causality.naming import process_name
 from renacer_otel.errors import one_line
-from renacer_otel.spans import replay
+from renacer_otel.spans import grouping, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,13 +129,5 @@ def groups(
 
     `columns` are of all calls, `rows` the indexes of those to be looked at.
     """
-    key = np.zeros(len(rows), np.int64)
-    for column in columns:
-        _, index = np.unique(column[rows], return_inverse=True)
-        index = index.reshape(-1)
-        # Made dense each time: it never gets greater than the square of the number of rows.
-        key = key * (int(index.max(initial=0)) + 1) + index
-        _, key = np.unique(key, return_inverse=True)
-        key = key.reshape(-1)
-    _, first, counts = np.unique(key, return_index=True, return_counts=True)
-    return rows[first], counts, key
+    first, key = grouping.grouped(*(column[rows] for column in columns))
+    return rows[first], np.bincount(key, minlength=len(first)), key

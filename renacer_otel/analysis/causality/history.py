@@ -8,6 +8,7 @@ others each may have been the cause, and one of them was.
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,14 +57,30 @@ class _Index:
     """Rows by the number of an event; the threads and times of rows."""
 
     def __init__(self, numbers: NDArray[Any], threads: NDArray[Any], times: NDArray[Any]) -> None:
-        self._order = np.argsort(numbers, kind="stable")
-        self.numbers = numbers[self._order]
-        self._view, self._rows = view(self.numbers), view(self._order)
+        self._numbers = numbers
         self.threads, self.times = view(threads), view(times)
+
+    @functools.cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return np.argsort(self._numbers, kind="stable")
+
+    @functools.cached_property
+    def numbers(self) -> NDArray[Any]:
+        """All numbers, in order."""
+        found: NDArray[Any] = self._numbers[self._order]
+        return found
+
+    @functools.cached_property
+    def _view(self) -> memoryview:
+        return view(self.numbers)
+
+    @functools.cached_property
+    def _rows(self) -> memoryview:
+        return view(self._order)
 
     def rows(self, wanted: NDArray[Any]) -> NDArray[np.int64]:
         """The row of each number, -1 where there is none."""
-        if not len(self.numbers):
+        if not len(wanted) or not len(self._numbers):
             return np.full(len(wanted), -1, np.int64)
         at = np.minimum(np.searchsorted(self.numbers, wanted), len(self.numbers) - 1)
         return np.where(self.numbers[at] == wanted, self._order[at], -1)

@@ -26,7 +26,7 @@ from renacer_otel.analysis.golden.model import (
 )
 from renacer_otel.analysis.golden.rules import Way
 from renacer_otel.errors import UsageError, did_you_mean
-from renacer_otel.spans import replay, source
+from renacer_otel.spans import grouping, replay, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,9 +155,9 @@ class _Run:
         empty = (self.shapes.way[rows] == Way.READ) & (self.calls["result"][rows] == 0)
         rows = rows[~empty]
         size = len(self.items) + 1
-        key, first, times = np.unique(
-            self.role[rows] * size + self.shapes.item[rows], return_index=True, return_counts=True
-        )
+        first, group = grouping.grouped(self.role[rows], self.shapes.item[rows])
+        key = self.role[rows[first]] * size + self.shapes.item[rows[first]]
+        times = np.bincount(group, minlength=len(first))
         for one, row in zip(key.tolist(), rows[first].tolist(), strict=True):
             frame = source.resolve(self.details, row)
             if frame is not None and frame.where:
@@ -178,8 +178,7 @@ class _Run:
             return found
         size = len(shape.labels) + 1
         key = (self.role[rows] * size + shape.label[rows]) * 4 + shape.way[rows]
-        known, inverse = np.unique(key, return_inverse=True)
-        inverse = inverse.reshape(-1)
+        known, inverse = grouping.indexed(key)
         sums = np.zeros(len(known), np.int64)
         np.add.at(sums, inverse, np.clip(self.calls["result"][rows], 0, 1 << 40))
         parts: dict[tuple[int, str, str], list[int]] = defaultdict(list)

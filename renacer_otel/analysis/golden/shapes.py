@@ -12,7 +12,7 @@ from renacer_otel.analysis.golden import rules
 from renacer_otel.analysis.golden.model import OK, Argument, Item, Rank
 from renacer_otel.analysis.golden.rules import Way
 from renacer_otel.analysis.golden.texts import Words, random_names, shown
-from renacer_otel.spans import replay
+from renacer_otel.spans import grouping, replay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,6 @@ _STANDARD = ("<stdin>", "<stdout>", "<stderr>")
 Called = tuple["NDArray[Any]", list[str]]
 #: Of columns of details the marks that stand for them in a text.
 _MARKS = {"path": "\x01", "other_path": "\x02"}
-_ODD = 0x9E3779B97F4A7C15
 
 
 @dataclass
@@ -45,16 +44,6 @@ class Shapes:
     counts: dict[str, int] = field(default_factory=dict)  # by rule
     cut: bool = False  # there were too many
     words: Words = field(default_factory=lambda: Words((), {}))
-
-
-def mixed(*columns: NDArray[Any]) -> NDArray[np.uint64]:
-    """A number for each row, the same for rows that are alike in all columns."""
-    key = np.zeros(len(columns[0]), np.uint64)
-    with np.errstate(over="ignore"):
-        for column in columns:
-            key = (key ^ column.astype(np.int64).view(np.uint64)) * np.uint64(_ODD)
-            key ^= key >> np.uint64(29)
-    return key
 
 
 def shown_of(details: Details) -> NDArray[Any]:
@@ -94,8 +83,7 @@ class _Maker:
         rows = np.flatnonzero(opens.astype(bool) & ~self.failed & self.over)
         if not len(rows):
             return {}
-        key = mixed(self.shown["text"][rows], self.rows["path"][rows])
-        _, first = np.unique(key, return_index=True)
+        first, _ = grouping.grouped(self.shown["text"][rows], self.rows["path"][rows])
         found = []
         for row in rows[first].tolist():
             words = self.texts[int(self.shown["text"][row])].split("\x1f")
@@ -121,8 +109,7 @@ class _Maker:
         path = np.where(standard > 0, 0, self.rows["path"])
         peer = np.where((standard > 0) | (path > 0), 0, self.rows["peer"])
         kind = np.where((standard > 0) | (path > 0) | (peer > 0), 0, self.shown["kind"])
-        key = mixed(path, peer, kind, standard)
-        _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
+        index, inverse = grouping.grouped(path, peer, kind, standard)
         names: dict[str, int] = {}
         to = np.zeros(len(index), np.int64)
         for number, row in enumerate(index.tolist()):
@@ -135,13 +122,13 @@ class _Maker:
             else:
                 name = _KINDS[min(int(kind[row]), len(_KINDS) - 1)]
             to[number] = names.setdefault(name, len(names))
-        return to[inverse.reshape(-1)], list(names)
+        return to[inverse], list(names)
 
     def seconds(self) -> tuple[NDArray[np.int64], list[str]]:
         """What the second descriptor leads to, where it is the one that is written to."""
-        index, inverse = np.unique(self.shown["other"], return_inverse=True)
+        index, inverse = grouping.indexed(self.shown["other"])
         names = [self.words(self.texts[int(at)]) or "<other>" for at in index]
-        return inverse.reshape(-1).astype(np.int64), names
+        return inverse, names
 
     def ways(self) -> tuple[NDArray[np.int8], dict[str, int]]:
         """By the names of calls, and by how they ended."""
@@ -194,17 +181,15 @@ def of_replay(
     # A read or write is what it is about, and its error; nothing else of it counts.
     plain = way == Way.ITEM
     passes = (way == Way.READ) | (way == Way.WRITE)
-    key = mixed(
+    index, inverse = grouping.grouped(
         np.where(plain, maker.codes, -1 - way),
         *(np.where(plain, column, 0) for column in (
             maker.shown["text"], maker.rows["path"], maker.rows["other_path"],
             maker.shown["other"],
         )),
         np.where(plain | passes, label, 0),
-        maker.error,
+        np.where(plain | passes, maker.error, 0),
     )  # fmt: skip
-    key[way == Way.LEFT_OUT] = 0
-    _, index, inverse = np.unique(key, return_index=True, return_inverse=True)
     items: dict[Item | None, int] = {}
     to = np.full(len(index), -1, np.int64)
     allocator = 0
@@ -222,7 +207,7 @@ def of_replay(
     counts["memory"] = counts.get("memory", 0) + allocator
     for rule, times in maker.words.counts.items():
         counts[rule] = counts.get(rule, 0) + times
-    found = to[inverse.reshape(-1)] if len(index) else np.zeros(0, np.int64)
+    found = to[inverse] if len(index) else np.zeros(0, np.int64)
     return Shapes(
         way, found, label, [item for item in items if item is not None], labels, maker.failed,
         origin, {rule: times for rule, times in sorted(counts.items()) if times},
