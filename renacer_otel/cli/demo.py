@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from typing import TYPE_CHECKING
 
 from renacer_otel.cli import options, terminal
 from renacer_otel.errors import EngineError
 from renacer_otel.sidecar import summary
 from renacer_otel.sidecar.session import Session, SessionConfig
+from renacer_otel.spans.context import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             argv=command or PIPELINE,
             environ=dict(os.environ),
             otlp=resolve(OtlpFlags(endpoint=receiver.endpoint), {}).settings,
-            run_id=str(uuid.uuid4()),
+            run_id=new_run_id(),
             options="demo",
         )
         outcome = Session(session).run()

@@ -195,11 +195,10 @@ def _session(
     context, run_id, shown = None, "", ""
     if exports:
         import shlex
-        import uuid
 
-        from renacer_otel.spans.context import inbound
+        from renacer_otel.spans.context import inbound, new_run_id
 
-        run_id = str(uuid.uuid4())
+        run_id = new_run_id()
         shown = one_line(shlex.join(_without_secrets(given.words)), 1000)
         context, more = inbound(given.trace_parent, environ)
         warnings += more

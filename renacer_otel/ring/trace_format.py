@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAGIC = b"RNCRTRC\x01"
 VERSION = 1
@@ -36,8 +36,7 @@ MAX_RAW = 64 << 20
 MAX_RECORDS = 16 << 20
 
 
-@dataclass(frozen=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """A frame's head; sizes in bytes."""
 
     type: int

@@ -9,7 +9,6 @@ import select
 import stat
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel.errors import EngineError, one_line
@@ -26,15 +25,15 @@ _LOOK_MS = 50
 _TAKE_S = 3600.0  # a take ends with the stream, not by time
 
 
-@dataclass
 class Delivered:
     """What became of an output: spans (or records), and why the rest is not there."""
 
-    written: int = 0
-    rejected: int = 0
-    lost: int = 0
-    error: str = ""
-    warning: str = ""
+    def __init__(self) -> None:
+        self.written = 0
+        self.rejected = 0
+        self.lost = 0
+        self.error = ""
+        self.warning = ""
 
 
 class Output(threading.Thread):

@@ -9,7 +9,6 @@ describe the tracer. The SDK is imported when the resource is made, not with thi
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from renacer_otel._version import __version__
 from renacer_otel.errors import one_line
+from renacer_otel.spans.context import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +50,6 @@ class ResourceChoice:
     def service_name(self) -> str:
         """service.name of the run."""
         return str(self.attributes["service.name"])
-
-
-def new_run_id() -> str:
-    """A random UUID, for `renacer.run.id`."""
-    return str(uuid.uuid4())
 
 
 def parse_resource_attributes(text: str) -> dict[str, str] | None:
