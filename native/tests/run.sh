@@ -101,24 +101,38 @@ for file in $core $common; do
     linked="$linked $(object "$file")"
 done
 
-passed=0
-failed=0
-skipped=0
+wanted=''
 for file in $programs; do
     name=$(basename "$file" .c)
     if [ $# -gt 0 ]; then
         case " $* " in *" $name "*) ;; *) continue ;; esac
     fi
+    wanted="$wanted $name"
+    rm -f "$made/$name.status"
+done
+# As many at a time as there are CPUs: they are to hold beside a load. How each ended is written
+# to NAME.status, and told in order.
+if [ -n "$wanted" ]; then
+    # shellcheck disable=SC2016,SC2086 # the inner shell expands; words
+    printf '%s\n' $wanted | CC=$CC flags=$flags made=$made linked=$linked runner=$runner \
+        ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+        TSAN_OPTIONS=halt_on_error=1 xargs -P "$jobs" -n 1 sh -c '
+            program=$made/$0 status=0
+            object=$made/native-tests-$0.o
+            {
+                if [ ! -f "$program" ] || [ -n "$(find $object $linked -newer "$program")" ]; then
+                    $CC $flags -o "$program" $object $linked
+                fi && $runner "$program"
+            } >"$program.log" 2>&1 </dev/null || status=$?
+            printf "%s\n" "$status" >"$program.status"'
+fi
+
+passed=0
+failed=0
+skipped=0
+for name in $wanted; do
     program=$made/$name
-    # shellcheck disable=SC2086 # words
-    if stale "$program" "$(object "$file")" $linked; then
-        $CC $flags -o "$program" "$(object "$file")" $linked
-    fi
-    status=0
-    # shellcheck disable=SC2086 # words
-    ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
-        TSAN_OPTIONS=halt_on_error=1 \
-        $runner "$program" >"$program.log" 2>&1 </dev/null || status=$?
+    status=$(cat "$program.status")
     case $status in
     0) passed=$((passed + 1)) ;;
     77)

@@ -12,8 +12,10 @@ HEAD = "import os, pytest, socket, subprocess, sys, threading, time\n"
 
 
 @pytest.fixture(autouse=True)
-def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_plugins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the pytest that is run: what its tests do not use takes time."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # it unsets the variable: ours comes after
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:cacheprovider")
 
 
