@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The records of a TRACE file, interpreted once: columns of calls, events, edges, threads. */
-#include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "columns.h"
 #include "details.h"
 #include "listed.h"
+#include "peaks.h"
 #include "places.h"
 #include "run_private.h"
 #include "shown.h"
 #include "symbols/sites.h"
 
-/* Of a process. */
-struct peak {
-	uint64_t bytes;
-	int32_t signal; /* at which it was told last; 0 = none */
-	bool exits;     /* it was told at the entry of exit or exit_group, of this program */
-	bool shares;    /* the memory is its maker's, or was copied from us */
-};
-
 struct rn_replay {
 	struct rn_interpreter *interpreter; /* NULL once finished */
 	struct column calls, events, edges, threads, processes, names;
-	struct column peaks; /* by ordinal */
+	struct peaks peaks;
 	struct places places; /* of the threads that live */
 	struct allowance allowance;
 	struct details *details; /* NULL: not asked for */
@@ -59,18 +50,25 @@ static uint32_t add_thread(struct rn_replay *replay, int32_t tid, int32_t pid, u
 	return RN_NO_PLACE;
 }
 
+/* NULL: there is none. */
+static const rn_replay_thread *thread_at(const struct rn_replay *replay, uint32_t row)
+{
+	return row == RN_NO_PLACE ? NULL : (const rn_replay_thread *)replay->threads.rows + row;
+}
+
 /* The thread of a record. One that no record announced belongs to its leader's process, or to one
    of its own, whose ordinal is the interpreter's. */
 static uint32_t thread_of(struct rn_replay *replay, const struct rn_event *ev)
 {
 	uint32_t row = rn_places_get(&replay->places, ev->tid);
 	uint64_t ordinal = 1ull << 61 | ev->seq;
+	const rn_replay_thread *leader;
 
 	if (row != RN_NO_PLACE)
 		return row;
-	row = rn_places_get(&replay->places, ev->pid);
-	if (row != RN_NO_PLACE)
-		ordinal = ((const rn_replay_thread *)replay->threads.rows)[row].ordinal;
+	leader = thread_at(replay, rn_places_get(&replay->places, ev->pid));
+	if (leader)
+		ordinal = leader->ordinal;
 	return add_thread(replay, ev->tid, ev->pid, ordinal, 0);
 }
 
@@ -144,32 +142,6 @@ static void on_edge(void *ctx, const struct rn_edge *edge)
 		};
 }
 
-/* NULL: no memory, counted; or a number that no process can have yet. */
-static struct peak *peak_of(struct rn_replay *replay, uint64_t ordinal)
-{
-	struct column *peaks = &replay->peaks;
-
-	if (ordinal > replay->threads.n + 1)
-		return NULL;
-	if (ordinal >= peaks->n && !add_rows(replay, peaks, ordinal + 1 - peaks->n))
-		return NULL;
-	return (struct peak *)(void *)peaks->rows + ordinal;
-}
-
-static void tell_peak(const struct rn_replay *replay, rn_replay_process *row)
-{
-	const struct peak *peak = (const void *)replay->peaks.rows;
-
-	if (row->ordinal >= replay->peaks.n)
-		return;
-	peak += row->ordinal;
-	row->shares = peak->shares;
-	row->peak = peak->bytes;
-	row->peak_known = row->ended && (WIFEXITED(row->wait_status)
-						 ? peak->exits
-						 : peak->signal == WTERMSIG(row->wait_status));
-}
-
 static void on_process(void *ctx, const struct rn_process *process)
 {
 	struct rn_replay *replay = ctx;
@@ -199,7 +171,7 @@ static void on_process(void *ctx, const struct rn_process *process)
 		.ended = process->ended,
 		.superseded = process->superseded,
 	};
-	tell_peak(replay, row);
+	rn_peaks_tell(&replay->peaks, row);
 }
 
 rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
@@ -232,7 +204,7 @@ rn_replay *rn_replay_new(uint64_t key0, uint64_t key1, uint64_t lamport_seed,
 	replay->threads.size = sizeof(rn_replay_thread);
 	replay->processes.size = sizeof(rn_replay_process);
 	replay->names.size = 1;
-	replay->peaks.size = sizeof(struct peak);
+	rn_peaks_init(&replay->peaks);
 	replay->interpreter = rn_interpreter_create(&config, &observer, 1);
 	if (replay->interpreter)
 		return replay;
@@ -295,66 +267,6 @@ static void add_event(struct rn_replay *replay, const struct rn_event *ev, uint3
 		};
 }
 
-static void take_peak(struct rn_replay *replay, const struct rn_event *ev)
-{
-	const struct rn_piece *piece = rn_piece_first(ev);
-	uint32_t thread = rn_places_get(&replay->places, ev->tid);
-	struct peak *peak;
-	uint64_t bytes;
-
-	while (piece && piece->type != RN_PIECE_PEAK)
-		piece = rn_piece_next(ev, piece);
-	if (!piece || piece->len != sizeof(bytes) || thread == RN_NO_PLACE)
-		return;
-	peak = peak_of(replay, ((const rn_replay_thread *)replay->threads.rows)[thread].ordinal);
-	if (!peak || peak->shares)
-		return;
-	memcpy(&bytes, rn_piece_data(piece), sizeof(bytes));
-	if (bytes > peak->bytes)
-		peak->bytes = bytes;
-	if (ev->kind == RN_SIGNAL)
-		peak->signal = ev->nr;
-	else
-		peak->exits = rn_syscall((enum rn_abi)ev->abi, ev->nr)->flags & RN_CALL_NO_RETURN;
-}
-
-/* Before the interpreter has the record, which may be the end. */
-static void follow_peak(struct rn_replay *replay, const struct rn_event *ev)
-{
-	struct peak *peak;
-
-	switch ((enum rn_kind)ev->kind) {
-	case RN_PROCESS_START:
-		if (ev->tid != ev->pid ||
-		    !(ev->args[3] & CLONE_VM || ev->args[4] == RN_BIRTH_VFORK ||
-		      ev->args[4] == RN_BIRTH_LAUNCH))
-			break;
-		peak = peak_of(replay, ev->args[0]);
-		if (peak)
-			peak->shares = true;
-		break;
-	case RN_EXEC:
-		peak = peak_of(replay, ev->args[0]);
-		if (peak) {
-			peak->shares = peak->exits = false;
-			peak->signal = 0;
-		}
-		break;
-	case RN_SYSCALL:
-	case RN_SYSCALL_ENTER:
-		if (!(rn_syscall((enum rn_abi)ev->abi, ev->nr)->flags &
-		      (RN_CALL_NO_RETURN | RN_CALL_EXEC)))
-			break;
-		take_peak(replay, ev);
-		break;
-	case RN_SIGNAL:
-		take_peak(replay, ev);
-		break;
-	default:
-		break;
-	}
-}
-
 /* What the interpreter has told of a record is of the threads as they were before it. */
 static void follow(struct rn_replay *replay, const struct rn_event *ev)
 {
@@ -398,16 +310,17 @@ uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
 	rn_listed_begin(&replay->listed);
 	while (replay->interpreter && at < len) {
 		const struct rn_event *ev = (const struct rn_event *)((const uint8_t *)data + at);
-		uint32_t size = rn_event_check(ev, len - at);
+		uint32_t size = rn_event_check(ev, len - at), thread;
 
 		if (size == 0)
 			break;
+		thread = rn_places_get(&replay->places, ev->tid);
 		if (replay->details)
-			rn_details_before(replay->details, ev,
-					  rn_places_get(&replay->places, ev->tid));
-		follow_peak(replay, ev);
+			rn_details_before(replay->details, ev, thread);
+		rn_peaks_follow(&replay->peaks, &replay->allowance, ev, replay->threads.n,
+				thread_at(replay, thread));
 		if (replay->shown)
-			rn_shown_before(replay->shown, ev, rn_places_get(&replay->places, ev->tid));
+			rn_shown_before(replay->shown, ev, thread);
 		rn_interpreter_feed(replay->interpreter, ev);
 		follow(replay, ev);
 		at += size;
@@ -468,7 +381,7 @@ void rn_replay_free(rn_replay *replay)
 	free(replay->threads.rows);
 	free(replay->processes.rows);
 	free(replay->names.rows);
-	free(replay->peaks.rows);
+	rn_peaks_deinit(&replay->peaks);
 	rn_shown_destroy(replay->shown);
 	rn_details_destroy(replay->details);
 	rn_sites_destroy(replay->sites);

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from renacer_otel._version import __version__
+from renacer_otel.errors import TraceUnreadable
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +40,20 @@ def of_trace(
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
-    from renacer_otel.spans import replay
+    from renacer_otel.ring import trace_file
+    from renacer_otel.spans.columns import Columns, word
 
-    return replay.listing(path, head, exit_code, sources=sources)
+    with trace_file.open_trace(path) as reader:
+        described = reader.metadata
+        try:
+            columns = Columns.of(described, 0)
+            anchors = [word(described[f"{at}_anchor"]) for at in ("realtime", "monotonic")]
+            limit = int(described.get("string_limit", 32))
+            first = head([str(text) for text in described["command"]], anchors[0])
+        except (LookupError, TypeError, ValueError) as error:
+            raise TraceUnreadable(
+                f"{reader.name}: damaged: its description lacks its key, its"
+                " times, its command, or which calls are in it; capture it again"
+            ) from error
+        yield first
+        yield from columns.listing(reader, anchors, limit, exit_code, sources=sources)

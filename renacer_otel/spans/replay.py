@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The records of a TRACE file, interpreted by the core once more: NumPy columns of what came out.
 
-No Python object a call: the columns lie in the core's memory, and live as long as any of them.
+No Python object a call: the columns lie in the core's memory (spans.columns).
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from renacer_otel.engine import native
-from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI
-from renacer_otel.errors import TraceUnreadable, one_line
+from renacer_otel.errors import TraceUnreadable
 from renacer_otel.ring import trace_file
 from renacer_otel.spans import grouping
+from renacer_otel.spans.columns import Columns, span_key
 from renacer_otel.spans.content import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-_GAP = 10  # RN_GAP
 _LONGEST_WORDS = 4096
 
 # As in api.h, which says what they mean.
@@ -261,7 +260,7 @@ class Replay:
 
     def number_of_span(self, span_id: int) -> int:
         """The counter of a span id: the number of a call's entry, or as ids.h says."""
-        return int(native.lib.rn_span_counter(*_key(self.metadata), span_id))
+        return int(native.lib.rn_span_counter(*span_key(self.metadata), span_id))
 
     def span_of_process(self, ordinal: int) -> int:
         """The id of the span that a process began with."""
@@ -269,7 +268,7 @@ class Replay:
 
     def span_of_number(self, number: int) -> int:
         """The id of the span of the call whose entry has this number."""
-        return int(native.lib.rn_span_id(*_key(self.metadata), number))
+        return int(native.lib.rn_span_id(*span_key(self.metadata), number))
 
 
 @functools.cache
@@ -376,60 +375,29 @@ def of_reader(
     if max_bytes is None:
         max_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     try:
-        key, seed = _key(reader.metadata), _word(reader.metadata["lamport_seed"])
-        wanted = _wanted(reader.metadata)
+        columns = Columns.of(reader.metadata, max_bytes)
     except (LookupError, TypeError, ValueError) as error:
         raise TraceUnreadable(
             f"{reader.name}: damaged: its description lacks the key of its"
             " span ids, or which calls are in it; capture it again"
         ) from error
-    memory = _Memory(key, seed, wanted, max_bytes)
     if details or shown:
-        memory.want_details(shown)
-    lost_events, lost_calls = memory.feed(reader)
+        columns.want_details(shown)
+    lost_events, lost_calls = columns.feed(reader)
     return Replay(
         reader.metadata,
-        memory.column("calls", CALL),
-        memory.column("events", EVENT),
-        memory.column("edges", EDGE),
-        memory.column("threads", THREAD),
-        _processes(memory),
+        columns.column("calls", CALL),
+        columns.column("events", EVENT),
+        columns.column("edges", EDGE),
+        columns.column("threads", THREAD),
+        _processes(columns),
         reader.complete,
         lost_events,
         lost_calls,
-        memory.missed(),
-        memory.details(shown) if details or shown else None,
+        columns.missed(),
+        _details(columns, shown) if details or shown else None,
         reader.end,
     )
-
-
-def listing(
-    path: str | os.PathLike[str],
-    head: Callable[[list[str], int], bytes],
-    exit_code: int,
-    *,
-    sources: bool,
-) -> Iterator[bytes]:
-    """The calls of a TRACE file as a listing (spans.listing, which has the head), part by part.
-
-    Raises TraceNotFound, TraceUnreadable, MemoryError.
-    """
-    with trace_file.open_trace(path) as reader:
-        try:
-            memory = _Memory(
-                _key(reader.metadata), _word(reader.metadata["lamport_seed"]),
-                _wanted(reader.metadata), 0,
-            )  # fmt: skip
-            anchors = [_word(reader.metadata[f"{at}_anchor"]) for at in ("realtime", "monotonic")]
-            limit = int(reader.metadata.get("string_limit", 32))
-            first = head([str(word) for word in reader.metadata["command"]], anchors[0])
-        except (LookupError, TypeError, ValueError) as error:
-            raise TraceUnreadable(
-                f"{one_line(os.fspath(path), 120)}: damaged: its description lacks its key, its"
-                " times, its command, or which calls are in it; capture it again"
-            ) from error
-        yield first
-        yield from memory.listing(reader, anchors, limit, exit_code, sources=sources)
 
 
 def nothing() -> Replay:
@@ -439,128 +407,20 @@ def nothing() -> Replay:
     return Replay({}, calls, events, edges, threads, {}, True, 0, 0, 0, details)
 
 
-def _key(metadata: dict[str, Any]) -> tuple[int, int]:
-    first, second = metadata["id_key"]
-    return _word(first), _word(second)
+def _details(columns: Columns, shown: bool) -> Details:
+    return Details(
+        columns.column("details", DETAIL),
+        columns.column("texts", TEXT),
+        columns.column("text_bytes", np.dtype("u1")),
+        columns.column("sources", SOURCE),
+        columns.column("shown_rows", SHOWN) if shown else None,
+    )
 
 
-def _word(value: Any) -> int:
-    return int(value) & (1 << 64) - 1
-
-
-def _wanted(metadata: dict[str, Any]) -> list[int] | None:
-    """Which calls were recorded, as bitmaps; None = all. ValueError: not told, or not so."""
-    if not metadata.get("filtered"):
-        return None
-    words = [_word(int(word, 16)) for word in metadata["wanted"]]
-    if len(words) != ABI_COUNT * WORDS_PER_ABI:
-        raise ValueError
-    return words
-
-
-class _Memory:
-    """The core's columns; freed with the last array over them."""
-
-    def __init__(
-        self, key: tuple[int, int], seed: int, wanted: list[int] | None, max_bytes: int
-    ) -> None:
-        ffi, self._lib = native.load()
-        bitmaps = ffi.NULL if wanted is None else ffi.new("uint64_t[]", wanted)
-        replay = self._lib.rn_replay_new(*key, seed, bitmaps, max_bytes)
-        if replay == ffi.NULL:
-            raise MemoryError
-        self._replay = ffi.gc(replay, self._lib.rn_replay_free)
-
-    def want_details(self, shown: bool) -> None:
-        """Asks for them, before any frame is fed."""
-        if not self._lib.rn_replay_want_details(self._replay):
-            raise MemoryError
-        if shown and not self._lib.rn_replay_want_shown(self._replay):
-            raise MemoryError
-
-    def details(self, shown: bool) -> Details:
-        """What there is of them."""
-        return Details(
-            self.column("details", DETAIL),
-            self.column("texts", TEXT),
-            self.column("text_bytes", np.dtype("u1")),
-            self.column("sources", SOURCE),
-            self.column("shown_rows", SHOWN) if shown else None,
-        )
-
-    def feed(self, frames: Iterable[trace_file.Frame], *, ends: bool = True) -> tuple[int, int]:
-        """Feeds all frames, and ends. Returns how many events and calls were lost."""
-        ffi = native.ffi
-        events = calls = 0
-        for frame in frames:
-            gaps = frame.events[frame.events["kind"] == _GAP]["args"]
-            events += int(gaps[:, 0].sum())
-            calls += int(gaps[:, 1].sum())
-            size = frame.words.nbytes
-            taken = self._lib.rn_replay_feed(self._replay, ffi.from_buffer(frame.words), size)
-            assert taken == size, "the reader has checked it"
-        if ends:
-            self._lib.rn_replay_finish(self._replay)
-        return events, calls
-
-    def listing(
-        self,
-        frames: Iterable[trace_file.Frame],
-        anchors: list[int],
-        limit: int,
-        exit_code: int,
-        *,
-        sources: bool,
-    ) -> Iterator[bytes]:
-        """Feeds all frames, and ends; what has been made of each."""
-        self._lib.rn_replay_want_listing(self._replay, *anchors, limit, sources)
-        for frame in frames:
-            self.feed([frame], ends=False)
-            yield self._listed()
-        self._lib.rn_replay_finish(self._replay)
-        self._lib.rn_replay_end_listing(self._replay, exit_code)
-        yield self._listed()
-
-    def _listed(self) -> bytes:
-        count = native.ffi.new("uint64_t *")
-        text = self._lib.rn_replay_listing(self._replay, count)
-        if text == native.ffi.NULL:
-            raise MemoryError
-        return bytes(native.ffi.buffer(text, count[0]))
-
-    def column(self, name: str, form: np.dtype[Any]) -> NDArray[Any]:
-        """A column as it lies there, read-only."""
-        ffi = native.ffi
-        count = ffi.new("uint64_t *")
-        rows = getattr(self._lib, f"rn_replay_{name}")(self._replay, count)
-        assert ffi.sizeof(ffi.typeof(rows).item) == form.itemsize
-        if not count[0]:
-            return np.empty(0, form)
-        return np.asarray(_Column(self, int(ffi.cast("uintptr_t", rows)), int(count[0]), form))
-
-    def missed(self) -> int:
-        """Rows for which there was no memory."""
-        return int(self._lib.rn_replay_missed(self._replay))
-
-
-class _Column:
-    """NumPy keeps this, and so the memory, for as long as an array needs it."""
-
-    def __init__(self, owner: _Memory, address: int, count: int, form: np.dtype[Any]) -> None:
-        self._owner = owner
-        self.__array_interface__ = {
-            "version": 3,
-            "data": (address, True),
-            "shape": (count,),
-            "typestr": form.str,
-            "descr": form.descr,
-        }
-
-
-def _processes(memory: _Memory) -> dict[int, Process]:
-    names = memory.column("names", np.dtype("u1"))
+def _processes(columns: Columns) -> dict[int, Process]:
+    names = columns.column("names", np.dtype("u1"))
     found: dict[int, Process] = {}
-    for row in memory.column("processes", _PROCESS):
+    for row in columns.column("processes", _PROCESS):
         ordinal, at = int(row["ordinal"]), int(row["exe_at"])
         exe = os.fsdecode(names[at : at + int(row["exe_len"])].tobytes())
         process = Process(
