@@ -64,6 +64,7 @@ HEADERS: dict[str, set[str]] = {
     "summary.h": {"span.h"},
     "encode.h": {"span.h"},
     "api.h": set(),
+    "replay.h": set(),
 }
 
 

@@ -206,7 +206,7 @@ def test_library_exports_the_api_and_nothing_else(source_root: Path) -> None:
     declared = corebuild.api_functions(source_root)
     assert "rn_run_new" in declared
     missing = [name for name in declared if not hasattr(native.lib, name)]
-    assert not missing, f"declared in api.h, defined nowhere: {missing}"
+    assert not missing, f"declared, defined nowhere: {missing}"
     library = Path(native.__file__).parents[1] / "_native" / corebuild.LIBRARY
     assert not exported(library) - set(declared)
 

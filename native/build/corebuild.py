@@ -32,6 +32,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path("renacer_otel", "_native")
+API_HEADERS = ("api.h", "replay.h")  # what Python sees
 LIBRARY = "librenacer.so"
 API_MODULE = "_api.py"
 
@@ -198,14 +199,19 @@ def strip_comments(text: str) -> str:
     return re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
 
 
+def _api_text(root: Path) -> str:
+    headers = (root / "native" / "include" / "renacer" / name for name in API_HEADERS)
+    return strip_comments("\n".join(header.read_text(encoding="utf-8") for header in headers))
+
+
 def api_declarations(root: Path) -> str:
-    """What cffi is told: ``api.h`` whole, and the enums of the other public headers.
+    """What cffi is told: ``API_HEADERS`` whole, and the enums of the other public headers.
 
     Lines for the preprocessor are left out, but for ``#define NAME number``.
     """
     include = root / "native" / "include" / "renacer"
     lines = []
-    for line in strip_comments((include / "api.h").read_text(encoding="utf-8")).splitlines():
+    for line in _api_text(root).splitlines():
         if not line.lstrip().startswith("#"):
             lines.append(line)
             continue
@@ -213,16 +219,15 @@ def api_declarations(root: Path) -> str:
         if match:
             lines.append(f"#define {match[1]} {match[2]}")
     for header in sorted(include.glob("*.h")):
-        if header.name != "api.h":
+        if header.name not in API_HEADERS:
             text = strip_comments(header.read_text(encoding="utf-8"))
             lines += re.findall(r"^enum(?:\s+\w+)?\s*\{[^{}]*\}\s*;", text, flags=re.MULTILINE)
     return "\n".join(lines)
 
 
 def api_functions(root: Path) -> list[str]:
-    """Names of the functions that ``api.h`` declares: what the library exports."""
-    text = strip_comments((root / "native/include/renacer/api.h").read_text(encoding="utf-8"))
-    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    """Names of the functions that ``API_HEADERS`` declare: what the library exports."""
+    text = re.sub(r"^\s*#.*$", "", _api_text(root), flags=re.MULTILINE)
     return sorted(set(re.findall(r"\b(rn_\w+)\s*\([^;{}]*\)\s*;", text)))
 
 

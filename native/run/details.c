@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "decode/decode.h"
-#include "renacer/api.h"
+#include "renacer/replay.h"
 #include "renacer/content.h"
 #include "spans/summary_private.h"
 #include "symbols/sites.h"

@@ -4,7 +4,7 @@
 #define RENACER_RUN_PEAKS_H
 
 #include "columns.h"
-#include "renacer/api.h"
+#include "renacer/replay.h"
 #include "renacer/event.h"
 
 struct peaks {

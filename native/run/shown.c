@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "decode/decode.h"
-#include "renacer/api.h"
+#include "renacer/replay.h"
 
 #include "details.h"
 #include "places.h"

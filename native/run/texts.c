@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "renacer/api.h"
+#include "renacer/replay.h"
 
 #define FIRST_SIZE 1024u
 #define PROBES 256u /* paths may be chosen to meet in the hash */

@@ -4,6 +4,7 @@
 #include "renacer/api.h"
 #include "renacer/content.h"
 #include "renacer/ids.h"
+#include "renacer/replay.h"
 #include "renacer/syscalls.h"
 #include "run/places.h"
 #include "run/texts.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The core's replay of a TRACE file, and its columns as NumPy arrays: rn_replay of api.h.
+"""The core's replay of a TRACE file, and its columns as NumPy arrays: replay.h.
 
 The columns lie in the core's memory, and live as long as any array over them.
 """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WORDS = 4096
 
-# As in api.h, which says what they mean.
+# As in replay.h, which says what they mean.
 CALL = np.dtype(
     [
         ("seq", "<u8"),
@@ -147,7 +147,7 @@ UNKNOWN = {
 }
 #: Of the column `flags` of calls: RN_FLAG_… of event.h.
 FAILED, INTERRUPTED, RESTARTED, UNFINISHED = 1, 2, 4, 8
-#: Of the column `content` of details: RN_CONTENT_… of api.h.
+#: Of the column `content` of details: RN_CONTENT_… of replay.h.
 CONTENT_NONE, CONTENT_HASHED, CONTENT_UNREAD, CONTENT_UNSEEN = range(4)
 
 
