@@ -1,38 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-#include "lines.h"
-
+/* Programs of line numbers: from an address to a row. See lines.h. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "renacer/cursor.h"
+#include "lines_private.h"
 
 #define SECTION_MAX (128u << 20)    /* bytes of .debug_line; of a longer one no line is told */
 #define UNIT_MAX (32u << 20)        /* bytes of one unit */
 #define SEQUENCES_MAX (4u << 20)
-#define FORMATS_MAX 16u
-
-enum { FORM_STRING = 0x08, FORM_STRP = 0x0e, FORM_LINE_STRP = 0x1f };
-enum { CONTENT_PATH = 1, CONTENT_DIRECTORY = 2 };
-
-struct unit {
-	struct rn_cursor all;     /* behind its length */
-	struct rn_cursor tables;  /* of folders and files */
-	struct rn_cursor program;
-	unsigned offset_size;
-	unsigned version;
-	uint8_t min_length, line_range, opcode_base;
-	int8_t line_base;
-	const uint8_t *lengths; /* of standard opcodes' operands, opcode_base - 1 of them */
-};
 
 /* Takes a unit from a section; false: there is no more. A bad one has no program. */
-static bool next_unit(struct rn_cursor *section, struct unit *unit)
+static bool next_unit(struct rn_cursor *section, struct line_unit *unit)
 {
 	uint64_t len = rn_cursor_unsigned(section, 4);
 	struct rn_cursor c;
 	const uint8_t *at;
 
-	*unit = (struct unit){.offset_size = 4};
+	*unit = (struct line_unit){.offset_size = 4};
 	if (len == 0xffffffff) {
 		len = rn_cursor_unsigned(section, 8);
 		unit->offset_size = 8;
@@ -73,7 +56,7 @@ struct row {
 
 /* The rows of a program one after the other; each step reads a byte, and so there is an end. */
 struct rows {
-	const struct unit *unit;
+	const struct line_unit *unit;
 	struct rn_cursor c;
 	struct row row;
 	bool fresh; /* a sequence begins */
@@ -106,7 +89,7 @@ static enum row_kind extended(struct rows *rows)
 
 static enum row_kind standard(struct rows *rows, uint8_t op)
 {
-	const struct unit *unit = rows->unit;
+	const struct line_unit *unit = rows->unit;
 	struct rn_cursor *c = &rows->c;
 
 	switch (op) {
@@ -138,7 +121,7 @@ static enum row_kind standard(struct rows *rows, uint8_t op)
 /* The next row into rows->row; ROW_NONE: there is no more. */
 static enum row_kind next_row(struct rows *rows)
 {
-	const struct unit *unit = rows->unit;
+	const struct line_unit *unit = rows->unit;
 
 	while (!rows->c.bad && rn_cursor_left(&rows->c)) {
 		uint8_t op = (uint8_t)rn_cursor_unsigned(&rows->c, 1);
@@ -181,7 +164,7 @@ static bool add_sequence(struct line_index *index, uint64_t low, uint64_t high, 
 	return true;
 }
 
-static bool index_unit(const struct unit *unit, uint64_t at, struct line_index *index)
+static bool index_unit(const struct line_unit *unit, uint64_t at, struct line_index *index)
 {
 	struct rows rows = {.unit = unit, .c = unit->program};
 	enum row_kind kind;
@@ -213,7 +196,7 @@ void rn_lines_index(const struct elf_file *file, struct line_index *index)
 {
 	uint8_t *bytes = rn_elf_take(file, &file->lines, SECTION_MAX);
 	struct rn_cursor section = rn_cursor_over(bytes, bytes ? (size_t)file->lines.size : 0);
-	struct unit unit;
+	struct line_unit unit;
 	bool room = true;
 
 	*index = (struct line_index){.n = 0};
@@ -236,7 +219,7 @@ void rn_lines_free(struct line_index *index)
 }
 
 /* The row that covers an address: the last one before the next one's. */
-static bool find_row(const struct unit *unit, uint64_t address, struct row *found)
+static bool find_row(const struct line_unit *unit, uint64_t address, struct row *found)
 {
 	struct rows rows = {.unit = unit, .c = unit->program};
 	struct row last = {.line = 0};
@@ -256,219 +239,13 @@ static bool find_row(const struct unit *unit, uint64_t address, struct row *foun
 	return false;
 }
 
-/* A name, in the tables or elsewhere. */
-struct name {
-	bool known;
-	char text[LINE_PATH_MAX];
-};
-
-struct entry {
-	struct name *name; /* NULL: not asked for */
-	uint64_t folder;
-};
-
-static void take_form(const struct elf_file *file, const struct unit *unit, struct rn_cursor *c,
-		      uint64_t form, struct name *name, uint64_t *number)
-{
-	const struct elf_part *part = form == FORM_STRP ? &file->strings : &file->line_strings;
-	const char *text;
-	uint64_t value;
-
-	switch (form) {
-	case FORM_STRING:
-		text = rn_cursor_string(c);
-		if (name && text && strlen(text) < sizeof(name->text)) {
-			strcpy(name->text, text);
-			name->known = true;
-		}
-		return;
-	case FORM_STRP:
-	case FORM_LINE_STRP:
-		value = rn_cursor_unsigned(c, unit->offset_size);
-		if (name && !c->bad)
-			name->known =
-				rn_elf_string(file, part, value, name->text, sizeof(name->text));
-		return;
-	case 0x0b: /* data1 */
-	case 0x25: /* strx1 */
-		*number = rn_cursor_unsigned(c, 1);
-		return;
-	case 0x05: /* data2 */
-	case 0x26: /* strx2 */
-		*number = rn_cursor_unsigned(c, 2);
-		return;
-	case 0x06: /* data4 */
-	case 0x28: /* strx4 */
-		*number = rn_cursor_unsigned(c, 4);
-		return;
-	case 0x07: /* data8 */
-		*number = rn_cursor_unsigned(c, 8);
-		return;
-	case 0x1e: /* data16 */
-		rn_cursor_take(c, 16);
-		return;
-	case 0x0f: /* udata */
-	case 0x1a: /* strx */
-		*number = rn_cursor_uleb(c);
-		return;
-	case 0x09: /* block */
-		rn_cursor_take(c, rn_cursor_uleb(c));
-		return;
-	default:
-		c->bad = true;
-	}
-}
-
-/* A table of DWARF 5: its entry `want`, if there is one; the cursor goes behind it. */
-static void take_table(const struct elf_file *file, const struct unit *unit, struct rn_cursor *c,
-		       uint64_t want, struct entry *entry)
-{
-	uint64_t contents[FORMATS_MAX], forms[FORMATS_MAX], count;
-	unsigned formats = (unsigned)rn_cursor_unsigned(c, 1);
-
-	if (formats > FORMATS_MAX)
-		c->bad = true;
-	for (unsigned i = 0; i < formats && !c->bad; i++) {
-		contents[i] = rn_cursor_uleb(c);
-		forms[i] = rn_cursor_uleb(c);
-	}
-	count = rn_cursor_uleb(c);
-	if (formats == 0)
-		return;
-	for (uint64_t at = 0; at < count && !c->bad && rn_cursor_left(c); at++)
-		for (unsigned i = 0; i < formats; i++) {
-			bool path = contents[i] == CONTENT_PATH && at == want;
-			uint64_t number = 0;
-
-			take_form(file, unit, c, forms[i], path ? entry->name : NULL, &number);
-			if (contents[i] == CONTENT_DIRECTORY && at == want)
-				entry->folder = number;
-		}
-}
-
-/* The same before DWARF 5: lists, each ended by an empty name, from 1 on. */
-static void take_list(struct rn_cursor *c, bool files, uint64_t want, struct entry *entry)
-{
-	for (uint64_t at = 1; !c->bad; at++) {
-		const char *text = rn_cursor_string(c);
-		uint64_t folder;
-
-		if (!text || !*text)
-			return;
-		folder = files ? rn_cursor_uleb(c) : 0;
-		if (files) {
-			rn_cursor_uleb(c); /* time… */
-			rn_cursor_uleb(c); /* …and size */
-		}
-		if (at != want || !entry->name)
-			continue;
-		entry->folder = folder;
-		entry->name->known = strlen(text) < sizeof(entry->name->text);
-		if (entry->name->known)
-			strcpy(entry->name->text, text);
-	}
-}
-
-static void look_up(const struct elf_file *file, const struct unit *unit, bool files, uint64_t want,
-		    struct entry *entry)
-{
-	struct rn_cursor c = unit->tables;
-	struct entry skipped = {.name = NULL};
-
-	entry->name->known = false;
-	if (unit->version == 5) {
-		if (files)
-			take_table(file, unit, &c, UINT64_MAX, &skipped);
-		take_table(file, unit, &c, want, entry);
-	} else {
-		if (files)
-			take_list(&c, false, 0, &skipped);
-		take_list(&c, files, want, entry);
-	}
-}
-
-/* `folder`/`path` in place of `path`, unless that begins at the root. */
-static void prepend(char *path, const char *folder)
-{
-	size_t len = strlen(path), more = strlen(folder);
-
-	if (*path == '/' || more == 0 || len + more + 2 > LINE_PATH_MAX)
-		return;
-	memmove(path + more + 1, path, len + 1);
-	memcpy(path, folder, more);
-	path[more] = '/';
-}
-
-/* Without "." and what ".." takes back. */
-static void tidy(char *path)
-{
-	char *to = path;
-	const char *from = path;
-	bool root = *path == '/';
-
-	while (*from) {
-		const char *end = strchrnul(from, '/');
-		size_t len = (size_t)(end - from);
-		char *last = to > path ? memrchr(path, '/', (size_t)(to - path)) : NULL;
-		char *word = last ? last + 1 : path;
-
-		if (len == 2 && memcmp(from, "..", 2) == 0 && to > path + root &&
-		    !(to - word == 2 && memcmp(word, "..", 2) == 0)) {
-			to = last ? last : path;
-		} else if (len && !(len == 1 && *from == '.')) {
-			if (to > path || root)
-				*to++ = '/';
-			memmove(to, from, len);
-			to += len;
-		}
-		from = *end ? end + 1 : end;
-	}
-	if (to == path && root)
-		*to++ = '/';
-	*to = 0;
-}
-
-static bool name_file(const struct elf_file *file, const struct unit *unit, uint64_t number,
-		      struct line_found *found)
-{
-	struct name name = {.known = false};
-	struct entry entry = {.name = &name};
-	uint64_t folder;
-
-	look_up(file, unit, true, number, &entry);
-	if (!name.known || !*name.text)
-		return false;
-	strcpy(found->path, name.text);
-	folder = entry.folder;
-	look_up(file, unit, false, folder, &entry);
-	if (name.known && (folder || unit->version == 5))
-		prepend(found->path, name.text);
-	found->below = 0;
-	if (unit->version == 5) {
-		if (folder)
-			look_up(file, unit, false, 0, &entry);
-		if (name.known) {
-			prepend(found->path, name.text);
-			tidy(name.text);
-		}
-	}
-	tidy(found->path);
-	if (unit->version == 5 && name.known) {
-		size_t len = strlen(name.text);
-
-		if (len && strncmp(found->path, name.text, len) == 0 && found->path[len] == '/')
-			found->below = len + 1;
-	}
-	return true;
-}
-
 static bool find_in_unit(const struct elf_file *file, uint64_t at, uint64_t address,
 			 struct line_found *found)
 {
 	struct elf_part part = file->lines;
 	struct rn_cursor section;
 	uint8_t head[12], *bytes;
-	struct unit unit;
+	struct line_unit unit;
 	struct row row;
 	uint64_t len;
 	bool done;
@@ -488,7 +265,7 @@ static bool find_in_unit(const struct elf_file *file, uint64_t at, uint64_t addr
 		return false;
 	section = rn_cursor_over(bytes, (size_t)part.size);
 	done = next_unit(&section, &unit) && find_row(&unit, address, &row) && row.line &&
-	       name_file(file, &unit, row.file, found);
+	       rn_lines_name_file(file, &unit, row.file, found);
 	found->line = done ? row.line : 0;
 	free(bytes);
 	return done;
