@@ -142,6 +142,9 @@ void rn_object_open(struct object *object, uint8_t ways);
 void rn_object_shut(struct object_space *space, struct object *object, uint8_t ways);
 
 /* fd_table.c */
+struct fd_table *rn_table_new(struct object_space *space); /* NULL: no memory */
+/* Closes all that it has. */
+void rn_table_free(struct object_space *space, struct fd_table *table);
 struct fd_entry *rn_table_entry(const struct fd_table *table, int32_t fd); /* NULL: none */
 /* The object's number of users grows. What was there is shut. */
 void rn_table_set(struct object_space *space, struct fd_table *table, int32_t fd,
@@ -153,17 +156,19 @@ void rn_table_close(struct object_space *space, struct fd_table *table, int32_t 
 void rn_table_close_range(struct object_space *space, struct fd_table *table, uint32_t first,
 			  uint32_t last, bool cloexec_only, struct fd_user *user);
 void rn_table_mark_range(struct fd_table *table, uint32_t first, uint32_t last);
-/* A table of its own, like the one that it had. */
-void rn_table_unshare(struct object_space *space, struct fd_user *user);
 /* Others may have all of it, too. */
 void rn_table_share_all(struct fd_table *table);
 /* It cannot be followed any longer. */
 void rn_table_lose(struct object_space *space, struct fd_table *table);
-bool rn_table_is_shared(const struct fd_table *table);
 /* Takes an open descriptor out of the table, and keeps it until the call's end. */
 bool rn_user_put_aside(struct object_space *space, struct fd_user *user, int32_t fd);
 void rn_user_restore_aside(struct object_space *space, struct fd_user *user);
 void rn_user_drop_aside(struct object_space *space, struct fd_user *user);
+
+/* fd_users.c */
+/* A table of its own, like the one that it had. */
+void rn_table_unshare(struct object_space *space, struct fd_user *user);
+bool rn_table_is_shared(const struct fd_table *table);
 
 /* fd_races.c */
 /* A descriptor that is about to be put into a table while a copy of it is made. */
