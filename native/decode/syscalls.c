@@ -107,6 +107,12 @@ bool rn_syscall_next(const char *name, struct rn_number *at)
 	return false;
 }
 
+void rn_roles_set(struct rn_roles *roles, const char *name, uint8_t role)
+{
+	for (struct rn_number at = {0}; rn_syscall_next(name, &at);)
+		roles->of[at.abi][at.nr] = role;
+}
+
 const char *rn_errno_name(int err)
 {
 	return err > 0 && (size_t)err < COUNT(errno_table) ? errno_table[err].name : NULL;

@@ -70,8 +70,7 @@ void rn_content_init(struct rn_engine *e)
 	if (!e->config.hashes)
 		return;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-		for (struct rn_number at = {0}; rn_syscall_next(forms[i].name, &at);)
-			e->content_form[at.abi][at.nr] = forms[i].form;
+		rn_roles_set(&e->content_forms, forms[i].name, forms[i].form);
 }
 
 static bool read_file(struct gathered *g, const struct iovec *part, uint8_t *to)
@@ -218,7 +217,7 @@ static struct written unpacked(const struct gathered *g)
 {
 	const uint64_t *args = g->task->args;
 	struct written call = {
-		.form = g->e->content_form[g->task->abi][g->task->nr],
+		.form = rn_role(&g->e->content_forms, g->task->abi, g->task->nr),
 		.fd = args[0],
 		.data = args[1],
 		.count = args[2],
@@ -304,8 +303,7 @@ void rn_content_at_exit(struct rn_engine *e, const struct task *task, int64_t re
 	struct written call;
 	uint64_t total;
 
-	if (result < 0 || task->nr < 0 || task->nr >= (int32_t)sizeof(e->content_form[0]) ||
-	    e->content_form[task->abi][task->nr] == FORM_NONE)
+	if (result < 0 || rn_role(&e->content_forms, task->abi, task->nr) == FORM_NONE)
 		return;
 	g = (struct gathered){.e = e, .task = task, .memory = -1};
 	call = unpacked(&g);

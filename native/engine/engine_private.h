@@ -183,8 +183,8 @@ struct rn_engine {
 	struct unwinder *unwinder; /* NULL: nor who made a call */
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	/* What a call tells of objects, if that is asked for: see identity_calls.c. */
-	uint8_t identity_role[RN_ABI_COUNT][64 * RN_ABI_WORDS];
-	uint8_t content_form[RN_ABI_COUNT][64 * RN_ABI_WORDS]; /* how it writes: see content.c */
+	struct rn_roles identity_roles;
+	struct rn_roles content_forms; /* how it writes: see content.c */
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */
 	uint8_t scratch[WANT_MAX][CAPTURE_MAX];

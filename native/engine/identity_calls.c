@@ -71,11 +71,8 @@ _Static_assert(N_ROLES < 255, "an index fits a byte");
 
 static const struct call_role *role_of(const struct rn_engine *e, const struct task *task)
 {
-	uint8_t index;
+	uint8_t index = rn_role(&e->identity_roles, task->abi, task->nr);
 
-	if (task->nr < 0 || task->nr >= (int32_t)sizeof(e->identity_role[0]))
-		return NULL;
-	index = e->identity_role[task->abi][task->nr];
 	return index ? &roles[index - 1] : NULL;
 }
 
@@ -84,8 +81,7 @@ void rn_identity_init(struct rn_engine *e)
 	if (!e->config.objects)
 		return;
 	for (size_t i = 0; i < N_ROLES; i++)
-		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
-			e->identity_role[at.abi][at.nr] = (uint8_t)(i + 1);
+		rn_roles_set(&e->identity_roles, roles[i].name, (uint8_t)(i + 1));
 }
 
 /* What goes through it can be the cause of nothing if neither can be read nor written. */

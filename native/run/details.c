@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 
 #include "decode/decode.h"
-#include "renacer/replay.h"
 #include "renacer/content.h"
+#include "renacer/replay.h"
 #include "spans/summary_private.h"
 #include "symbols/sites.h"
 
@@ -29,8 +29,8 @@ struct details {
 	struct column held;  /* uint64_t a thread: the object of its call's descriptor */
 	struct column named; /* by the object's number */
 	struct texts texts;
-	bool unseen[RN_ABI_COUNT][RN_ABI_CALLS]; /* by number */
-	uint8_t waits[RN_ABI_COUNT][RN_ABI_CALLS]; /* by number: of waits[], from 1 */
+	struct rn_roles unseen; /* 1: of unseen_calls[] */
+	struct rn_roles waits; /* index of waits[], from 1 */
 };
 
 /* Calls that move data from object to object, or have it moved while they are over. */
@@ -67,11 +67,9 @@ struct details *rn_details_create(struct rn_interpreter *in, struct rn_sites *si
 	details->named.size = sizeof(struct named);
 	rn_texts_init(&details->texts);
 	for (size_t i = 0; i < sizeof(unseen_calls) / sizeof(unseen_calls[0]); i++)
-		for (struct rn_number at = {0}; rn_syscall_next(unseen_calls[i], &at);)
-			details->unseen[at.abi][at.nr] = true;
+		rn_roles_set(&details->unseen, unseen_calls[i], 1);
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
-		for (struct rn_number at = {0}; rn_syscall_next(waits[i].name, &at);)
-			details->waits[at.abi][at.nr] = (uint8_t)(i + 1);
+		rn_roles_set(&details->waits, waits[i].name, (uint8_t)(i + 1));
 	return details;
 }
 
@@ -216,11 +214,8 @@ static void name_object(struct details *details, rn_replay_detail *row, bool mad
 static bool polls(const struct details *details, const struct rn_call *call)
 {
 	const struct rn_piece *piece = call->entry ? rn_piece_first(call->entry) : NULL;
-	unsigned which, arg;
+	unsigned which = rn_role(&details->waits, call->abi, call->nr), arg;
 
-	if (call->nr < 0 || call->nr >= (int32_t)RN_ABI_CALLS || call->abi >= RN_ABI_COUNT)
-		return false;
-	which = details->waits[call->abi][call->nr];
 	if (!which)
 		return false;
 	arg = waits[which - 1].arg;
@@ -252,8 +247,7 @@ static void set_content(const struct details *details, const struct rn_call *cal
 	struct rn_content content;
 
 	if (!piece) {
-		bool unseen = call->nr >= 0 && call->nr < (int32_t)RN_ABI_CALLS &&
-			      call->abi < RN_ABI_COUNT && details->unseen[call->abi][call->nr];
+		bool unseen = rn_role(&details->unseen, call->abi, call->nr);
 
 		row->content = unseen && call->exit && call->result > 0 ? RN_CONTENT_UNSEEN
 									: RN_CONTENT_NONE;

@@ -7,7 +7,7 @@
 #include "renacer/interpret.h"
 #include "renacer/syscalls.h"
 
-static uint8_t kinds[RN_ABI_COUNT][RN_ABI_CALLS];
+static struct rn_roles kinds;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const struct {
@@ -53,12 +53,11 @@ static const struct {
 static void find_all(void)
 {
 	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		for (struct rn_number at = {0}; rn_syscall_next(calls[i].name, &at);)
-			kinds[at.abi][at.nr] = (uint8_t)calls[i].kind;
+		rn_roles_set(&kinds, calls[i].name, (uint8_t)calls[i].kind);
 	/* Where there is a newer one, the older one takes a structure. */
 	for (struct rn_number at = {0}; rn_syscall_next("mmap", &at);)
 		if (at.abi == RN_ABI_I386 || at.abi == RN_ABI_ARM)
-			kinds[at.abi][at.nr] = CALL_MMAP_OLD;
+			kinds.of[at.abi][at.nr] = CALL_MMAP_OLD;
 }
 
 void rn_call_kinds_init(void)
@@ -68,9 +67,7 @@ void rn_call_kinds_init(void)
 
 enum call_kind rn_call_kind(uint8_t abi, int32_t nr)
 {
-	if (abi >= RN_ABI_COUNT || nr < 0 || (unsigned)nr >= RN_ABI_CALLS)
-		return CALL_OTHER;
-	return (enum call_kind)kinds[abi][nr];
+	return (enum call_kind)rn_role(&kinds, abi, nr);
 }
 
 bool rn_kinds_are_wanted(const uint64_t *wanted, enum call_kind first, enum call_kind last)
@@ -80,7 +77,7 @@ bool rn_kinds_are_wanted(const uint64_t *wanted, enum call_kind first, enum call
 	rn_call_kinds_init();
 	for (unsigned abi = 1; abi < RN_ABI_COUNT; abi++)
 		for (unsigned nr = 0; nr < RN_ABI_CALLS; nr++) {
-			enum call_kind kind = (enum call_kind)kinds[abi][nr];
+			enum call_kind kind = (enum call_kind)kinds.of[abi][nr];
 
 			if (kind >= first && kind <= last &&
 			    !rn_selection_is_wanted(wanted, (uint8_t)abi, (int32_t)nr))

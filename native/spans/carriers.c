@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "channels.h"
-#include "renacer/syscalls.h"
 #include "signals.h"
 
 static const struct {
@@ -32,14 +31,11 @@ struct carriers *rn_carriers_create(struct edges *edges, const uint64_t *wanted)
 	if (!carriers)
 		return NULL;
 	carriers->edges = edges;
-	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);) {
-			carriers->role[at.abi][at.nr] = roles[i].role;
-			carriers->unseen |=
-				(roles[i].role == CARRIER_SEND ||
-				 roles[i].role == CARRIER_RECEIVE) &&
-				!rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr);
-		}
+	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		rn_roles_set(&carriers->roles, roles[i].name, roles[i].role);
+		if (roles[i].role == CARRIER_SEND || roles[i].role == CARRIER_RECEIVE)
+			carriers->unseen |= !rn_selection_has_all(wanted, roles[i].name);
+	}
 	return carriers;
 }
 
@@ -54,13 +50,6 @@ void rn_carriers_release(struct carriers *carriers)
 void rn_carriers_destroy(struct carriers *carriers)
 {
 	free(carriers);
-}
-
-static enum carrier_role role_of(const struct carriers *carriers, uint8_t abi, int32_t nr)
-{
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_CALLS)
-		return CARRIER_NONE;
-	return (enum carrier_role)carriers->role[abi][nr];
 }
 
 static void forget(struct object *object)
@@ -221,7 +210,7 @@ void rn_carriers_entry(struct edges *edges, struct thread *thread, const struct 
 	if (!edges->carriers)
 		return;
 	rn_carriers_gone(edges, thread); /* there was no memory for its entry */
-	role = role_of(edges->carriers, ev->abi, ev->nr);
+	role = (enum carrier_role)rn_role(&edges->carriers->roles, ev->abi, ev->nr);
 	object = role ? rn_channel_object(thread, (int32_t)ev->args[0]) : NULL;
 	if (!object || !is_for(object, role))
 		return;

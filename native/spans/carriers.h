@@ -8,6 +8,7 @@
 
 #include "edges_private.h"
 #include "puts.h"
+#include "renacer/syscalls.h"
 
 /* What calls do, by their names. */
 enum carrier_role {
@@ -28,7 +29,7 @@ enum carrier_role {
 struct carriers {
 	struct edges *edges;
 	struct puts_pool pool;
-	uint8_t role[RN_ABI_COUNT][RN_ABI_WORDS * 64u];
+	struct rn_roles roles; /* enum carrier_role */
 	bool unseen; /* messages may pass by calls that are not recorded */
 	uint64_t sent; /* greatest time of a message */
 	struct object *kept[RN_QUEUES_KEPT]; /* held */

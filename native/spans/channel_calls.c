@@ -76,22 +76,19 @@ static bool is_needed(uint8_t role)
 
 void rn_channel_roles(struct channels *channels, const uint64_t *wanted)
 {
-	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);) {
-			channels->role[at.abi][at.nr] = roles[i].role;
-			if (rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
-				continue;
-			if (is_needed(roles[i].role))
-				channels->unsure = "selection";
-			channels->unnamed |= roles[i].role == CHANNEL_RENAME;
-		}
+	for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		rn_roles_set(&channels->roles, roles[i].name, roles[i].role);
+		if (rn_selection_has_all(wanted, roles[i].name))
+			continue;
+		if (is_needed(roles[i].role))
+			channels->unsure = "selection";
+		channels->unnamed |= roles[i].role == CHANNEL_RENAME;
+	}
 }
 
 static enum channel_role role_of(const struct channels *channels, uint8_t abi, int32_t nr)
 {
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_CALLS)
-		return CHANNEL_NONE;
-	return (enum channel_role)channels->role[abi][nr];
+	return (enum channel_role)rn_role(&channels->roles, abi, nr);
 }
 
 struct operation *rn_operation(struct channels *channels, struct thread *thread)

@@ -7,6 +7,7 @@
 #define RENACER_SPANS_CHANNELS_H
 
 #include "edges_private.h"
+#include "renacer/syscalls.h"
 #include "stream.h"
 
 #define NAMES_MAX 256u    /* datagram sockets that are found by their names */
@@ -75,7 +76,7 @@ struct operation {
 struct channels {
 	struct edges *edges;
 	struct stream_pool pool;
-	uint8_t role[RN_ABI_COUNT][RN_ABI_WORDS * 64u];
+	struct rn_roles roles; /* enum channel_role */
 	const char *unsure; /* why nothing is certain; NULL = it is */
 	uint64_t stray;     /* greatest time of a send to where it is not known */
 	uint64_t connects;  /* of a connect */

@@ -82,16 +82,14 @@ _Static_assert(N_ROLES < 255, "an index fits a byte");
 void rn_fd_roles_of_calls(struct object_space *space)
 {
 	for (size_t i = 0; i < N_ROLES; i++)
-		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
-			space->role[at.abi][at.nr] = (uint8_t)(i + 1);
+		rn_roles_set(&space->roles, roles[i].name, (uint8_t)(i + 1));
 }
 
 bool rn_objects_are_followed(const uint64_t *wanted)
 {
 	for (size_t i = 0; wanted && i < N_ROLES; i++)
-		for (struct rn_number at = {0}; rn_syscall_next(roles[i].name, &at);)
-			if (!rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
-				return false;
+		if (!rn_selection_has_all(wanted, roles[i].name))
+			return false;
 	return true;
 }
 
@@ -136,11 +134,8 @@ bool rn_fd_is_opening(const struct object_space *space, uint8_t abi, int32_t nr)
 
 const struct fd_role *rn_fd_role(const struct object_space *space, uint8_t abi, int32_t nr)
 {
-	uint8_t index;
+	uint8_t index = rn_role(&space->roles, abi, nr);
 
-	if (abi >= RN_ABI_COUNT || nr < 0 || (uint32_t)nr >= RN_ABI_CALLS)
-		return NULL;
-	index = space->role[abi][nr];
 	return index ? &roles[index - 1] : NULL;
 }
 

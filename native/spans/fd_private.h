@@ -125,7 +125,7 @@ struct object_space {
 	void (*unseen)(void *ctx, uint64_t table);
 	void *left_ctx;
 	struct object *same[OBJECT_BUCKETS], *tuple[OBJECT_BUCKETS];
-	uint8_t role[RN_ABI_COUNT][RN_ABI_CALLS]; /* fd_calls.c; 0 = none */
+	struct rn_roles roles; /* index of fd_calls.c's, from 1 */
 };
 
 /* objects.c */

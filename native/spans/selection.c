@@ -36,6 +36,14 @@ bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr)
 	return wanted[abi * RN_ABI_WORDS + (uint32_t)nr / 64u] >> ((uint32_t)nr % 64u) & 1u;
 }
 
+bool rn_selection_has_all(const uint64_t *wanted, const char *name)
+{
+	for (struct rn_number at = {0}; rn_syscall_next(name, &at);)
+		if (!rn_selection_is_wanted(wanted, (uint8_t)at.abi, (int32_t)at.nr))
+			return false;
+	return true;
+}
+
 bool rn_selector_counts(const struct rn_selector *selector, const struct rn_event *ev)
 {
 	return rn_selection_is_wanted(selector->config.wanted, ev->abi, ev->nr);

@@ -58,6 +58,8 @@ struct rn_selection {
 void rn_selection_widen(uint64_t *wanted);
 /* Whether a bitmap (NULL = all) holds a call. */
 bool rn_selection_is_wanted(const uint64_t *wanted, uint8_t abi, int32_t nr);
+/* Whether it holds every call called `name`. */
+bool rn_selection_has_all(const uint64_t *wanted, const char *name);
 
 struct rn_interpreter_config {
 	bool no_edges; /* causes in other threads are not looked for, to see what that costs */

@@ -230,6 +230,19 @@ struct rn_number {
 };
 bool rn_syscall_next(const char *name, struct rn_number *at);
 
+/* What calls are to whoever keeps this, by their numbers in every ABI; 0 = nothing. */
+struct rn_roles {
+	uint8_t of[RN_ABI_COUNT][RN_ABI_CALLS];
+};
+
+/* Of every call called `name`. */
+void rn_roles_set(struct rn_roles *roles, const char *name, uint8_t role);
+
+static inline uint8_t rn_role(const struct rn_roles *roles, unsigned abi, int64_t nr)
+{
+	return abi < RN_ABI_COUNT && (uint64_t)nr < RN_ABI_CALLS ? roles->of[abi][nr] : 0;
+}
+
 /* "ENOENT" and "No such file or directory" of errno 2; NULL where unknown. */
 const char *rn_errno_name(int err);
 const char *rn_errno_text(int err);
