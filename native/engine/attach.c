@@ -43,19 +43,13 @@ static long options_of(const struct rn_engine *e)
 /* When a process was made, in ns since boot (field 22 of its stat, in ticks), or 0. */
 static uint64_t made_at(int pid)
 {
-	char path[64], line[1024], *at;
+	char path[64], text[1024], *at;
 	unsigned long long ticks = 0;
-	FILE *file;
-	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
+	if (!rn_read_text(path, text, sizeof(text)))
 		return 0;
-	len = fread(line, 1, sizeof(line) - 1, file);
-	fclose(file);
-	line[len] = 0;
-	at = strrchr(line, ')'); /* its name may hold anything */
+	at = strrchr(text, ')'); /* its name may hold anything */
 	for (unsigned field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (!at || sscanf(at, " %llu", &ticks) != 1)

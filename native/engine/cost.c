@@ -12,8 +12,6 @@
  *
  * How near this comes: docs/benchmarks.md.
  */
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -38,22 +36,7 @@ static uint64_t children_ns(void)
 /* Whether a thread waits for something: neither runs nor would if it could. */
 static bool sleeps(int tid)
 {
-	char path[64], text[512];
-	const char *state;
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (len <= 0)
-		return true;
-	text[len] = 0;
-	state = strrchr(text, ')'); /* a name may hold one, too */
-	return !state || !state[1] || strchr("SDZXI", state[2]);
+	return strchr("SDZXI", rn_thread_state(tid)); /* gone: 0, which is in it, too */
 }
 
 /* Seen to wait, and in the same call still: it has used no time since. */

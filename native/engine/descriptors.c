@@ -79,19 +79,9 @@ static bool describe_device(const char *proc, struct rn_fd_detail *detail)
 static bool describe_pidfd(int tid, int32_t fd, struct rn_fd_detail *detail)
 {
 	char path[64], text[512], *line;
-	ssize_t len;
-	int file;
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, fd);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return false;
-	len = read(file, text, sizeof(text) - 1);
-	close(file);
-	if (len <= 0)
-		return false;
-	text[len] = 0;
-	line = strstr(text, "\nPid:\t");
+	line = rn_read_text(path, text, sizeof(text)) ? strstr(text, "\nPid:\t") : NULL;
 	if (!line)
 		return false;
 	detail->kind = RN_FD_PID;

@@ -190,6 +190,12 @@ struct rn_engine {
 	uint8_t scratch[WANT_MAX][CAPTURE_MAX];
 };
 
+/* proc.c: what the kernel tells of a thread in /proc */
+/* The head of a file, as a string: at least a byte. false: none. */
+bool rn_read_text(const char *path, char *text, size_t size);
+/* Its state, as proc_pid_stat(5) has it: R, S, …; 0: it is gone, or that cannot be read. */
+char rn_thread_state(int tid);
+
 /* task.c */
 struct task *rn_task_find(struct rn_engine *e, int tid);
 struct task *rn_task_add(struct rn_engine *e, int tid); /* NULL: no memory */

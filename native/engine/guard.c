@@ -250,17 +250,7 @@ static void restore_structure(struct rn_engine *e, const struct task *task, uint
 /* States of /proc/PID/stat in which an interruption costs nothing. */
 static bool is_running(int tid)
 {
-	char path[64], line[512];
-	const char *end;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	end = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
-	fclose(file);
-	return end && end[1] == ' ' && end[2] == 'R';
+	return rn_thread_state(tid) == 'R';
 }
 
 static void own_filter(struct task *task, const struct task *maker)

@@ -194,19 +194,9 @@ static struct fdinfo fdinfo_of(int tid, int32_t fd)
 	struct fdinfo info = {.there = false};
 	char path[48], text[FDINFO_BYTES];
 	const char *flags;
-	ssize_t len;
-	int file;
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, fd);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return info;
-	len = read(file, text, sizeof(text) - 1);
-	close(file);
-	if (len <= 0)
-		return info;
-	text[len] = 0;
-	flags = strstr(text, "flags:\t");
+	flags = rn_read_text(path, text, sizeof(text)) ? strstr(text, "flags:\t") : NULL;
 	if (!flags)
 		return info;
 	info.there = true;

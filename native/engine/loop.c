@@ -128,10 +128,15 @@ static void forget_former(struct happened *batch, unsigned at)
 			batch[i].tid = 0;
 }
 
-/* System CPU time, ns, of the process of the stop that was taken last. */
-static uint64_t stime_of(const struct rn_engine *e)
+/* What the last of `n` stops comes with, which was just taken. */
+static void add_stop(const struct rn_engine *e, struct happened *batch, unsigned n)
 {
-	return rn_ns_of(&e->usage.ru_stime);
+	struct happened *h = &batch[n - 1];
+
+	h->at = rn_monotonic();
+	h->stime = rn_ns_of(&e->usage.ru_stime);
+	if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
+		forget_former(batch, n - 1);
 }
 
 /*
@@ -150,13 +155,8 @@ static unsigned look_at_others(struct rn_engine *e, struct happened *batch, unsi
 			if (task->tid == first || task->dead || task->held)
 				continue;
 			h->tid = rn_wait_for(e, task->tid, &h->status, &stays);
-			if (h->tid <= 0)
-				continue;
-			h->at = rn_monotonic();
-			h->stime = stime_of(e);
-			if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
-				forget_former(batch, n);
-			n++;
+			if (h->tid > 0)
+				add_stop(e, batch, ++n);
 		}
 	return n;
 }
@@ -203,11 +203,7 @@ void rn_loop_step(struct rn_engine *e, bool *none_left)
 		h->tid = rn_wait_any(e, &h->status, flags, &stays);
 		if (h->tid <= 0)
 			break;
-		h->at = rn_monotonic();
-		h->stime = stime_of(e);
-		if (h->status >> 16 == RN_PTRACE_EVENT_EXEC)
-			forget_former(batch, n);
-		n++;
+		add_stop(e, batch, ++n);
 		flags |= WNOHANG;
 	} while (n < most && !stays);
 	e->peeked = stays && n == 1 ? e->peeked + 1 : 0;
