@@ -255,7 +255,6 @@ static void now(struct channels *channels, struct gone *gone)
 {
 	const struct rn_event *ev = channels->now;
 	const struct thread *thread = channels->thread;
-	const struct rn_process *process = &thread->process->pub;
 
 	gone->known = true;
 	if (ev->kind == RN_SYSCALL || ev->kind == RN_SYSCALL_ENTER) {
@@ -266,15 +265,7 @@ static void now(struct channels *channels, struct gone *gone)
 						     : UINT64_MAX;
 		return;
 	}
-	gone->cause = (struct cause){
-		.seq = ev->seq,
-		.clock = thread->clock,
-		.span_id = process->ctx.span_id,
-		.ordinal = process->ordinal,
-		.tid = thread->tid,
-		.trace_flags = process->ctx.flags,
-	};
-	memcpy(gone->cause.trace_id, process->ctx.trace_id, sizeof(gone->cause.trace_id));
+	rn_cause_in_process(thread->process, ev->seq, thread->clock, thread->tid, &gone->cause);
 	gone->since = thread->entered;
 	gone->until = ev->seq;
 }
@@ -359,22 +350,6 @@ static void on_close(void *ctx, struct object *object, uint8_t ways, uint8_t end
 		all_closed(channels, object);
 }
 
-struct dying {
-	struct joined *joined;
-	struct process *process;
-	bool several;
-};
-
-static void on_owner(void *ctx, struct process *process)
-{
-	struct dying *dying = ctx;
-
-	if (process->clock > dying->joined->clock)
-		dying->joined->clock = process->clock;
-	dying->several |= dying->process && dying->process != process;
-	dying->process = process;
-}
-
 /* All former ways to write had gone at this event. */
 static bool others_gone(const struct channel *channel, uint64_t at)
 {
@@ -385,31 +360,17 @@ static bool others_gone(const struct channel *channel, uint64_t at)
 static void join_dying(struct channels *channels, struct thread *thread, struct operation *op,
 		       const struct object *writer, struct joined *joined)
 {
-	struct dying dying = {.joined = joined};
+	struct holders writers = {.joined = joined};
 	const struct channel *in = op->in;
-	const struct rn_process *process;
-	const struct thread *other;
 	struct cause cause;
 
-	rn_object_owners(channels->edges->in->objects, writer, RN_WAY_WRITE, on_owner, &dying);
-	if (!dying.process || dying.several || dying.process == thread->process)
+	rn_object_owners(channels->edges->in->objects, writer, RN_WAY_WRITE, rn_holders_add,
+			 &writers);
+	if (!rn_holder_ended(channels->edges, &writers, thread, &cause))
 		return;
-	process = &dying.process->pub;
-	other = rn_thread_find(&channels->edges->in->tables, process->pid);
-	if (!other || other->process != dying.process || dying.process->threads != 1)
-		return;
-	cause = (struct cause){
-		.seq = other->entered,
-		.clock = dying.process->clock,
-		.span_id = process->ctx.span_id,
-		.ordinal = process->ordinal,
-		.tid = other->tid,
-		.trace_flags = process->ctx.flags,
-	};
-	memcpy(cause.trace_id, process->ctx.trace_id, sizeof(cause.trace_id));
 	rn_join(channels->edges, thread, joined, &cause, RN_EDGE_EOF,
-		other->entered && !op->untraced && others_gone(in, other->entered) &&
-			(!in->last.known || in->last.until < other->entered));
+		cause.seq && !op->untraced && others_gone(in, cause.seq) &&
+			(!in->last.known || in->last.until < cause.seq));
 }
 
 void rn_channel_ended(struct channels *channels, struct thread *thread, struct operation *op,

@@ -51,10 +51,25 @@ void rn_link_next_to(struct thread *thread, const struct cause *cause, enum rn_e
 /* Causes of this effect may be missing; the first reason stays. */
 void rn_join_incomplete(struct joined *joined, const char *reason);
 
-/* lives.c: the end of a thread or process, whose time thread->clock is. */
+/* lives.c */
+/* An event of a process that no other span than its own shows. */
+void rn_cause_in_process(const struct process *process, uint64_t seq, uint64_t clock, int32_t tid,
+			 struct cause *out);
+/* The end of a thread or process, whose time thread->clock is. */
 void rn_cause_of_end(const struct thread *thread, const struct rn_event *ev, struct cause *out);
 /* The end of a process that nobody has taken the number of. false: not known. */
 bool rn_life_end(struct edges *edges, int32_t pid, struct cause *out);
+/* Those who have something, as rn_object_owners() and its like visit them. */
+struct holders {
+	struct joined *joined; /* after all of them */
+	const struct process *process; /* the last one; NULL = there is none */
+	bool several;
+};
+void rn_holders_add(void *ctx, struct process *process); /* a visitor */
+/* Somebody has had what they have: the only one of them has ended by its last call, of which no end
+   is recorded yet. false: it need not be so. out->seq 0: that call is not known. */
+bool rn_holder_ended(struct edges *edges, const struct holders *holders,
+		     const struct thread *effect, struct cause *out);
 /* Whether that process's parent is `waiter`, for certain. */
 bool rn_life_was_child(struct edges *edges, int32_t pid, const struct rn_process *waiter);
 

@@ -169,23 +169,32 @@ static void miss_call(struct rn_interpreter *in, const struct rn_event *ev)
 	lose_objects(in);
 }
 
-static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
+/* The entry of a call; NULL: no memory for its thread, and it is counted as missed. */
+static struct thread *begin_call(struct rn_interpreter *in, const struct rn_event *ev)
 {
 	struct thread *thread = rn_thread_of(in, ev);
-	struct rn_call call;
 
-	if (!thread) {
-		in->totals.calls += is_counted(in, ev);
-		miss_call(in, ev);
-		return;
-	}
-	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* its exit was lost */
 	in->totals.calls += is_counted(in, ev);
+	if (!thread) {
+		miss_call(in, ev);
+		return NULL;
+	}
+	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* the exit of one before was lost */
 	thread->selected = is_selected(in, thread, ev);
 	rn_live_entry(thread, ev);
 	thread->open_lamport = rn_advance(in, thread, 0);
 	rn_edges_entry(in->edges, thread, ev);
 	follow_entry(in, thread, ev);
+	return thread;
+}
+
+static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
+{
+	struct thread *thread = begin_call(in, ev);
+	struct rn_call call;
+
+	if (!thread)
+		return;
 	if (!rn_thread_open(thread, ev)) {
 		miss_call(in, ev); /* its end will not be seen */
 		return;
@@ -218,23 +227,14 @@ static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
 
 static void on_call(struct rn_interpreter *in, const struct rn_event *ev)
 {
-	struct thread *thread = rn_thread_of(in, ev);
+	struct thread *thread = begin_call(in, ev);
 	struct rn_call call;
 
-	if (!thread) {
-		in->totals.calls += is_counted(in, ev);
-		miss_call(in, ev);
+	if (!thread)
 		return;
-	}
-	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED);
-	in->totals.calls += is_counted(in, ev);
-	thread->selected = is_selected(in, thread, ev);
-	rn_live_entry(thread, ev);
 	describe(in, &call, thread, ev);
 	call.exit = ev;
-	call.lamport_start = thread->open_lamport = rn_advance(in, thread, 0);
-	rn_edges_entry(in->edges, thread, ev);
-	follow_entry(in, thread, ev);
+	call.lamport_start = thread->open_lamport;
 	finish_call(in, thread, &call, thread->selected);
 }
 

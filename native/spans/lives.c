@@ -44,17 +44,48 @@ static struct ended *slot_of(struct lives *lives, int32_t pid)
 	return &lives->ended[(uint32_t)pid & (ENDED_SLOTS - 1)];
 }
 
+void rn_cause_in_process(const struct process *process, uint64_t seq, uint64_t clock, int32_t tid,
+			 struct cause *out)
+{
+	const struct rn_process *pub = &process->pub;
+
+	*out = (struct cause){.seq = seq,
+			      .clock = clock,
+			      .span_id = pub->ctx.span_id,
+			      .ordinal = pub->ordinal,
+			      .tid = tid,
+			      .trace_flags = pub->ctx.flags};
+	memcpy(out->trace_id, pub->ctx.trace_id, sizeof(out->trace_id));
+}
+
 void rn_cause_of_end(const struct thread *thread, const struct rn_event *ev, struct cause *out)
 {
-	const struct rn_process *process = &thread->process->pub;
+	rn_cause_in_process(thread->process, ev->seq, thread->clock, ev->tid, out);
+}
 
-	*out = (struct cause){.seq = ev->seq,
-			      .clock = thread->clock,
-			      .span_id = process->ctx.span_id,
-			      .ordinal = process->ordinal,
-			      .tid = ev->tid,
-			      .trace_flags = process->ctx.flags};
-	memcpy(out->trace_id, process->ctx.trace_id, sizeof(out->trace_id));
+void rn_holders_add(void *ctx, struct process *process)
+{
+	struct holders *holders = ctx;
+
+	if (process->clock > holders->joined->clock)
+		holders->joined->clock = process->clock;
+	holders->several |= holders->process && holders->process != process;
+	holders->process = process;
+}
+
+bool rn_holder_ended(struct edges *edges, const struct holders *holders,
+		     const struct thread *effect, struct cause *out)
+{
+	const struct process *process = holders->process;
+	const struct thread *thread;
+
+	if (!process || holders->several || process == effect->process)
+		return false;
+	thread = rn_thread_find(&edges->in->tables, process->pub.pid);
+	if (!thread || thread->process != process || process->threads != 1)
+		return false;
+	rn_cause_in_process(process, thread->entered, process->clock, thread->tid, out);
+	return true;
 }
 
 void rn_lives_ended(struct edges *edges, const struct thread *thread, const struct rn_event *ev)

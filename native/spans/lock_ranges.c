@@ -221,38 +221,21 @@ bool rn_lock_is_barred(const struct lock_file *file, const struct lock_call *cal
 	return false;
 }
 
-/* Who seemed to hold it. */
-struct losers {
-	struct joined *joined;
-	const struct process *process;
-	bool several;
-};
-
-static void on_loser(void *ctx, struct process *process)
-{
-	struct losers *losers = ctx;
-
-	if (process->clock > losers->joined->clock)
-		losers->joined->clock = process->clock;
-	losers->several |= losers->process && losers->process != process;
-	losers->process = process;
-}
-
 /* It was lost by no call: whoever had it has ended, and its end is not recorded yet. false: that
    may not be so. */
 static bool end_of_owner(const struct lock_file *file, const struct lock *lock,
 			 const struct lock_request *request, struct cause *cause)
 {
 	const struct object_space *space = request->edges->in->objects;
-	struct losers losers = {.joined = request->joined};
+	struct holders losers = {.joined = request->joined};
 	bool raced = is_unsure(file, lock);
-	const struct thread *thread;
+	struct cause end;
 
 	if (lock->owner.kind == LOCK_OF_PROCESS)
-		rn_fd_table_users(space, lock->owner.number, on_loser, &losers);
+		rn_fd_table_users(space, lock->owner.number, rn_holders_add, &losers);
 	else if (file->object)
-		rn_description_users(space, file->object, (uint32_t)lock->owner.number, on_loser,
-				     &losers);
+		rn_description_users(space, file->object, (uint32_t)lock->owner.number,
+				     rn_holders_add, &losers);
 	/* It may be none of these who had it last. */
 	if (lock->owner.kind != LOCK_OF_PROCESS &&
 	    rn_description_races((uint32_t)lock->owner.number)) {
@@ -262,20 +245,9 @@ static bool end_of_owner(const struct lock_file *file, const struct lock *lock,
 	/* Nobody knows who. */
 	if (!losers.process && request->edges->in->greatest > request->joined->clock)
 		request->joined->clock = request->edges->in->greatest;
-	if (raced || !losers.process || losers.several ||
-	    losers.process == request->thread->process)
+	if (raced || !rn_holder_ended(request->edges, &losers, request->thread, &end) || !end.seq)
 		return false;
-	thread = rn_thread_find(&request->edges->in->tables, losers.process->pub.pid);
-	if (!thread || thread->process != losers.process || losers.process->threads != 1 ||
-	    !thread->entered)
-		return false;
-	*cause = (struct cause){.seq = thread->entered,
-				.clock = losers.process->clock,
-				.span_id = losers.process->pub.ctx.span_id,
-				.ordinal = losers.process->pub.ordinal,
-				.tid = thread->tid,
-				.trace_flags = losers.process->pub.ctx.flags};
-	memcpy(cause->trace_id, losers.process->pub.ctx.trace_id, sizeof(cause->trace_id));
+	*cause = end;
 	return true;
 }
 
