@@ -6,10 +6,7 @@
  */
 #include <string.h>
 
-#include "../decode/decode.h"
-
-#define NAME_MAX_BYTES 256u
-#define PUT_TEXT(buf, literal) rn_buf_put(buf, literal, sizeof(literal) - 1)
+#include "row.h"
 
 /* Makes a quoted text of all that stands behind `start`. */
 static void quote(struct rn_buf *buf, size_t start)
@@ -38,13 +35,6 @@ static void quote(struct rn_buf *buf, size_t start)
 		*--to = '\'';
 	*--to = '"';
 	buf->len += more;
-}
-
-static void put_number(struct rn_buf *buf, int64_t value)
-{
-	char digits[RN_NUMBER_MAX];
-
-	rn_buf_put(buf, digits, (size_t)(rn_write_i64(digits, value) - digits));
 }
 
 /* Seconds with nine decimals. */
@@ -110,21 +100,8 @@ static void put_result(struct rn_buf *buf, const struct rn_call *call)
 		put_number(buf, -call->result);
 }
 
-static void put_name(struct rn_buf *buf, const struct rn_call *call)
-{
-	char digits[RN_NUMBER_MAX];
-
-	if (call->desc->name) {
-		rn_buf_put(buf, call->desc->name, strlen(call->desc->name));
-		return;
-	}
-	PUT_TEXT(buf, "syscall_");
-	rn_buf_put(buf, digits, (size_t)(rn_write_hex(digits, (uint32_t)call->nr) - digits));
-}
-
 void rn_csv_call(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call)
 {
-	const char *process = call->process->name;
 	size_t start;
 
 	put_time(buf, rn_unix_ns(trace, call->t0));
@@ -134,10 +111,10 @@ void rn_csv_call(struct rn_buf *buf, const struct rn_trace *trace, const struct 
 	put_number(buf, call->tid);
 	PUT_TEXT(buf, ",");
 	start = buf->len;
-	rn_utf8_escape(buf, process, strlen(process), NAME_MAX_BYTES);
+	put_process_name(buf, call);
 	quote(buf, start);
 	PUT_TEXT(buf, ",");
-	put_name(buf, call);
+	put_call_name(buf, call);
 	PUT_TEXT(buf, ",");
 	put_args(buf, call, trace->string_limit);
 	PUT_TEXT(buf, ",");

@@ -6,11 +6,9 @@
  */
 #include <string.h>
 
-#include "../decode/decode.h"
+#include "row.h"
 
-#define NAME_MAX_BYTES 256u
 #define SOURCE_MAX_BYTES 4096u
-#define PUT_TEXT(buf, literal) rn_buf_put(buf, literal, sizeof(literal) - 1)
 
 /* Makes a JSON string of all that stands behind `start`. */
 static void quote(struct rn_buf *buf, size_t start)
@@ -47,13 +45,6 @@ static void quote(struct rn_buf *buf, size_t start)
 	}
 	*--to = '"';
 	buf->len += more;
-}
-
-static void put_number(struct rn_buf *buf, int64_t value)
-{
-	char digits[RN_NUMBER_MAX];
-
-	rn_buf_put(buf, digits, (size_t)(rn_write_i64(digits, value) - digits));
 }
 
 static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t string_limit)
@@ -98,21 +89,6 @@ static void put_result(struct rn_buf *buf, const struct rn_call *call)
 	}
 }
 
-static void put_name(struct rn_buf *buf, const struct rn_call *call)
-{
-	char digits[RN_NUMBER_MAX];
-
-	PUT_TEXT(buf, "{\"name\":\"");
-	if (call->desc->name) {
-		rn_buf_put(buf, call->desc->name, strlen(call->desc->name));
-	} else {
-		PUT_TEXT(buf, "syscall_");
-		rn_buf_put(buf, digits,
-			   (size_t)(rn_write_hex(digits, (uint32_t)call->nr) - digits));
-	}
-	PUT_TEXT(buf, "\"");
-}
-
 static void put_string(struct rn_buf *buf, const char *text)
 {
 	size_t start = buf->len;
@@ -149,7 +125,6 @@ void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struc
 		     const struct rn_call *call)
 {
 	const struct rn_site *site = rn_site_of(trace, call);
-	const char *process = call->process->name;
 	bool finished = !(call->flags & RN_FLAG_UNFINISHED);
 	uint64_t ns = finished && call->t1 > call->t0 ? call->t1 - call->t0 : 0;
 	size_t start;
@@ -158,8 +133,9 @@ void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struc
 		PUT_TEXT(buf, ",\n");
 	listing->ns += ns;
 	listing->errors += (call->flags & RN_FLAG_FAILED) != 0;
-	put_name(buf, call);
-	PUT_TEXT(buf, ",\"args\":[");
+	PUT_TEXT(buf, "{\"name\":\"");
+	put_call_name(buf, call);
+	PUT_TEXT(buf, "\",\"args\":[");
 	put_args(buf, call, trace->string_limit);
 	put_result(buf, call);
 	PUT_TEXT(buf, ",\"duration_us\":");
@@ -176,7 +152,7 @@ void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struc
 	put_number(buf, call->tid);
 	PUT_TEXT(buf, ",\"process\":");
 	start = buf->len;
-	rn_utf8_escape(buf, process, strlen(process), NAME_MAX_BYTES);
+	put_process_name(buf, call);
 	quote(buf, start);
 	if (site)
 		put_source(buf, site);
