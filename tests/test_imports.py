@@ -44,8 +44,8 @@ C: dict[str, set[str]] = {
     "tables": C_BASE,
     "decode": C_BASE | {"span.h", "encode.h"},
     "ring": C_BASE | {"ring.h", "ids.h", "content.h"},
-    "engine": C_BASE | {"cursor.h", "ring.h", "ids.h", "content.h", "engine.h", "ring"},
-    "symbols": C_BASE | {"cursor.h", "span.h"},
+    "engine": C_BASE | {"cursor.h", "notes.h", "ring.h", "ids.h", "content.h", "engine.h", "ring"},
+    "symbols": C_BASE | {"cursor.h", "notes.h", "span.h"},
     "spans": C_BASE | {"ring.h", "ids.h", "span.h", "interpret.h", "summary.h", "ring", "decode"},
     "encode": C_BASE | {"span.h", "encode.h", "ids.h", "decode"},
 }
@@ -54,6 +54,7 @@ C: dict[str, set[str]] = {
 HEADERS: dict[str, set[str]] = {
     "event.h": set(),
     "cursor.h": set(),
+    "notes.h": {"cursor.h", "event.h"},
     "ids.h": {"event.h"},
     "content.h": {"event.h"},
     "syscalls.h": {"event.h"},

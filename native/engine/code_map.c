@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "engine_private.h"
+#include "renacer/notes.h"
 #include "unwind.h"
 
 #define LINES_MAX 20000u /* of /proc/PID/maps */
@@ -253,33 +254,6 @@ static bool read_at(struct rn_engine *e, const struct task *task, uint64_t addr,
 	return rn_memory_read_one(e, task->tid, addr, to, len) == len;
 }
 
-static void take_notes(struct module *module, const uint8_t *notes, size_t len)
-{
-	size_t at = 0;
-
-	while (len - at >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr note;
-		size_t name, data;
-
-		memcpy(&note, notes + at, sizeof(note));
-		at += sizeof(note);
-		if (note.n_namesz > NOTES_MAX || note.n_descsz > NOTES_MAX)
-			return;
-		name = (note.n_namesz + 3u) & ~3u;
-		data = (note.n_descsz + 3u) & ~3u;
-		if (name + data > len - at)
-			return;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(notes + at, "GNU", 4) == 0 && note.n_descsz &&
-		    note.n_descsz <= RN_BUILD_ID_MAX) {
-			module->id_len = (uint8_t)note.n_descsz;
-			memcpy(module->id, notes + at + name, note.n_descsz);
-			return;
-		}
-		at += name + data;
-	}
-}
-
 /* The first one's file offset is 0, and so its address is the file's. */
 static void take_headers(struct rn_engine *e, const struct task *task, const struct code *code,
 			 const Elf64_Phdr *headers, unsigned n)
@@ -306,7 +280,7 @@ static void take_headers(struct rn_engine *e, const struct task *task, const str
 		}
 		if (header->p_type == PT_NOTE && !module->id_len && header->p_memsz &&
 		    read_at(e, task, code->base + at, notes, len))
-			take_notes(module, notes, len);
+			module->id_len = rn_notes_build_id(notes, len, module->id);
 	}
 	if (!module->header)
 		rn_find_frames(task->tid, module, first);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "renacer/notes.h"
+
 #define SECTIONS_MAX 65536u
 #define HEADERS_MAX 128u
 #define NOTES_MAX 4096u
@@ -48,31 +50,10 @@ static int open_regular(const char *path, struct stat *st)
 static void take_notes(struct elf_file *file, uint64_t offset, uint64_t size)
 {
 	uint8_t notes[NOTES_MAX];
-	size_t len = size < sizeof(notes) ? (size_t)size : sizeof(notes), at = 0;
+	size_t len = size < sizeof(notes) ? (size_t)size : sizeof(notes);
 
-	if (!read_exact(file, offset, notes, len))
-		return;
-	while (len - at >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr note;
-		size_t name, data;
-
-		memcpy(&note, notes + at, sizeof(note));
-		at += sizeof(note);
-		if (note.n_namesz > NOTES_MAX || note.n_descsz > NOTES_MAX)
-			return;
-		name = (note.n_namesz + 3u) & ~3u;
-		data = (note.n_descsz + 3u) & ~3u;
-		if (name + data > len - at)
-			return;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(notes + at, "GNU", 4) == 0 && note.n_descsz &&
-		    note.n_descsz <= RN_BUILD_ID_MAX) {
-			file->id_len = (uint8_t)note.n_descsz;
-			memcpy(file->id, notes + at + name, note.n_descsz);
-			return;
-		}
-		at += name + data;
-	}
+	if (read_exact(file, offset, notes, len))
+		file->id_len = rn_notes_build_id(notes, len, file->id);
 }
 
 static void take_segments(struct elf_file *file, const Elf64_Ehdr *head)
