@@ -182,6 +182,16 @@ static inline void make_pair(int32_t tid, uint16_t type, int32_t a, int32_t b, u
 	feed_whole(ev, 0);
 }
 
+static inline void make_socket(int32_t tid, uint16_t family, uint16_t type, int32_t fd,
+			       uint64_t inode)
+{
+	struct rn_event *ev = call_record(RN_SYSCALL, tid, "socket", family, type, 0, 0);
+	struct rn_object_id id = socket_id(family, type, inode, 0);
+
+	add_object(ev, fd, &id);
+	feed_whole(ev, fd);
+}
+
 static inline const struct told *call_of(uint64_t seq)
 {
 	for (unsigned i = 0; i < told.ncalls; i++)

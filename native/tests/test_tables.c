@@ -6,6 +6,8 @@
 
 #include "check.h"
 #include "decode/decode.h"
+#include "renacer/api.h"
+#include "renacer/ids.h"
 
 /* The C library's own names, an independent source: glibc has them since 2.32. */
 #ifdef __GLIBC__
@@ -215,6 +217,51 @@ static void test_signals(void)
 	CHECK_STR(rn_si_code_name(SIGCHLD, INT32_MIN), NULL);
 }
 
+/* As Python asks. */
+static void test_api_names(void)
+{
+	struct rn_id_key key = {7, 8};
+
+	CHECK_STR(rn_table_edge(1), "fork");
+	CHECK_STR(rn_table_edge(0), NULL);
+	CHECK_STR(rn_table_errno(2), "ENOENT");
+	CHECK_STR(rn_table_errno(4000), NULL);
+	CHECK_STR(rn_table_edge(1000), NULL);
+	CHECK_INT(rn_span_counter(7, 8, rn_id_of(&key, 42)), 42);
+}
+
+static void test_api_arguments(void)
+{
+	int nr = rn_table_number(RN_ABI_X86_64, "openat"), kind = -1;
+	uint64_t value = 7;
+
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, nr, 1, &kind), "filename");
+	CHECK_INT(kind, RN_ARG_PATH);
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, nr, 4, &kind), NULL);
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, nr, -1, &kind), NULL);
+	CHECK_STR(rn_table_argument(RN_ABI_X86_64, 100000, 0, &kind), NULL);
+	CHECK_STR(rn_table_argument(77, nr, 0, &kind), NULL);
+	CHECK(rn_table_flags(RN_ABI_X86_64, nr) & RN_CALL_RESULT_FD);
+	CHECK_INT(rn_table_flags(RN_ABI_X86_64, -1), 0);
+	CHECK_INT(rn_table_flags(77, nr), 0);
+	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "O_CREAT", &value));
+	CHECK_INT(value, 0x40);
+	/* The machines differ. */
+	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "O_DIRECTORY", &value));
+	CHECK_INT(value, 0x10000);
+	/* Which constants it is shown by depends on another argument. */
+	nr = rn_table_number(RN_ABI_X86_64, "fcntl");
+	CHECK(rn_table_value(RN_ABI_X86_64, nr, 2, "FD_CLOEXEC", &value));
+	CHECK_INT(value, 1);
+	CHECK(!rn_table_value(RN_ABI_X86_64, nr, 2, "FD_NOTHING", &value));
+	nr = rn_table_number(RN_ABI_AARCH64, "openat");
+	CHECK(rn_table_value(RN_ABI_AARCH64, nr, 2, "O_DIRECTORY", &value));
+	CHECK_INT(value, 0x4000);
+	CHECK(!rn_table_value(RN_ABI_AARCH64, nr, 2, "O_NOTHING", &value));
+	CHECK(!rn_table_value(RN_ABI_AARCH64, nr, 1, "O_CREAT", &value));
+	CHECK_INT(value, 0x4000);
+}
+
 int main(void)
 {
 	test_numbers();
@@ -224,5 +271,7 @@ int main(void)
 	test_kinds_and_flags();
 	test_errno();
 	test_signals();
+	test_api_names();
+	test_api_arguments();
 	return check_done();
 }
