@@ -17,5 +17,5 @@ pytest.register_assert_rewrite(
 @pytest.fixture(scope="session")
 def script_runner(shared_folder: Path) -> Path:
     """The compiled subject."""
-    source = Path(__file__).parent / "subject" / "subject.c"
-    return compiled_once(shared_folder / "causality" / "subject", source, "-lrt")
+    sources = sorted(Path(__file__).with_name("subject").glob("*.c"))
+    return compiled_once(shared_folder / "causality" / "subject", *sources, "-lrt")

@@ -22,7 +22,8 @@ LEAST = 0.999
 def collect(folder: Path, number: int) -> Verdict:
     """The first half with --cpu auto, the rest with free."""
     kinds = frozenset().union(*(choice.kinds for choice in CHOICES.values()))
-    runner = compiled(folder / "subject", Path(__file__).parent / "subject" / "subject.c", "-lrt")
+    sources = sorted(Path(__file__).with_name("subject").glob("*.c"))
+    runner = compiled(folder / "subject", *sources, "-lrt")
     work = folder / "work"
     work.mkdir()
     found = Verdict()
