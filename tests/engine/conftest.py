@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.engine.tools")
+pytest.register_assert_rewrite("tests.engine.tools", "tests.engine.identities")
 
 from tests.compiling import compiled_once  # noqa: E402
 from tests.engine.tools import SUBJECTS  # noqa: E402
