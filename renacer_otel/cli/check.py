@@ -65,23 +65,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> options.Parser:
-    parser = options.Parser(
-        prog="renacer-otel check",
-        usage="renacer-otel check [OPTION...] (TRACE | -- COMMAND [ARGUMENT...])",
-        description=__doc__,
-        formatter_class=options.Paragraphs,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "trace", metavar="TRACE", nargs="?", help="made by --format record -o TRACE"
-    )
+    parser = options.parser_of("check", "[OPTION...] (TRACE | -- COMMAND [ARGUMENT...])", __doc__)
+    options.add_trace(parser, nargs="?")
     parser.add_argument("--config", metavar="FILE", default=_DEFAULT,
         help="the assertions (renacer.toml)")  # fmt: skip
     parser.add_argument("--lenient", action="store_true",
         help="warn of unknown sections, keys and types, and leave them out")  # fmt: skip
     parser.add_argument("--format", metavar="FORMAT", default="text",
         help="text, json or junit (text)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
+    options.add_output(parser, "the report ")
     return parser
 
 

@@ -66,12 +66,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> options.Parser:
-    parser = options.Parser(
-        prog="renacer-otel compare",
-        usage="renacer-otel compare [OPTION...] (A B | --run 'COMMAND' --run 'COMMAND')",
-        description=__doc__,
-        formatter_class=options.Paragraphs,
-        allow_abbrev=False,
+    parser = options.parser_of(
+        "compare", "[OPTION...] (A B | --run 'COMMAND' --run 'COMMAND')", __doc__
     )
     parser.add_argument("traces", metavar="A B", nargs="*", help="TRACE files, made by --format"
         " record (--capture hashes)")  # fmt: skip
@@ -91,7 +87,7 @@ def _parser() -> options.Parser:
         help="take [semantic_equivalence] of this renacer.toml")  # fmt: skip
     parser.add_argument("--format", metavar="FORMAT", default="text",
         help="text, json or junit (text)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
+    options.add_output(parser, "the report ")
     return parser
 
 

@@ -24,18 +24,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """Writes the verdict; 0. Raises TraceNotFound, TraceUnreadable, UsageError, OutputError."""
-    parser = options.Parser(
-        prog="renacer-otel explain",
-        usage="renacer-otel explain TRACE A B [--format text|json] [-o FILE]",
-        description=__doc__,
-        formatter_class=options.Paragraphs,
-        allow_abbrev=False,
-    )
-    parser.add_argument("trace", metavar="TRACE", help="made by --format record -o TRACE")
+    parser = options.parser_of("explain", "TRACE A B [--format text|json] [-o FILE]", __doc__)
+    options.add_trace(parser)
     parser.add_argument("a", metavar="A", help="a span: see above")
     parser.add_argument("b", metavar="B", help="another")
     parser.add_argument("--format", metavar="FORMAT", default="text", help="text or json (text)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
+    options.add_output(parser)
     given = parser.parse_args(list(arguments))
     options.one_of("--format", given.format, ("text", "json"))
     history = written.history_of(given.trace)

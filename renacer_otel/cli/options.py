@@ -53,6 +53,27 @@ class Paragraphs(argparse.RawDescriptionHelpFormatter):
     """Help whose description stands as it is in the source."""
 
 
+def parser_of(name: str, usage: str, description: str | None) -> Parser:
+    """The parser of another sub-command; its module's docstring is the description."""
+    return Parser(
+        prog=f"renacer-otel {name}",
+        usage=f"renacer-otel {name} {usage}",
+        description=description,
+        formatter_class=Paragraphs,
+        allow_abbrev=False,
+    )
+
+
+def add_trace(parser: Parser, **how: Any) -> None:
+    """The argument TRACE."""
+    parser.add_argument("trace", metavar="TRACE", help="made by --format record -o TRACE", **how)
+
+
+def add_output(parser: Parser, what: str = "") -> None:
+    """The option -o; `what`: is written."""
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"write {what}to FILE")
+
+
 _USAGES = {
     "run": "renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]",
     "attach": "renacer-otel attach [OPTION...] [PID...]",

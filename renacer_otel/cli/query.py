@@ -35,20 +35,16 @@ _HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
 
 def main(arguments: Sequence[str]) -> int:
     """Writes what was asked; 0. Raises TraceNotFound, TraceUnreadable, UsageError, OutputError."""
-    parser = options.Parser(
-        prog="renacer-otel query",
-        usage="renacer-otel query TRACE SQL [--format FORMAT] [--timeout SECONDS] [-o FILE]",
-        description=__doc__,
-        formatter_class=options.Paragraphs,
-        allow_abbrev=False,
+    parser = options.parser_of(
+        "query", "TRACE SQL [--format FORMAT] [--timeout SECONDS] [-o FILE]", __doc__
     )
-    parser.add_argument("trace", metavar="TRACE", help="made by --format record -o TRACE")
+    options.add_trace(parser)
     parser.add_argument("sql", metavar="SQL", help="a SELECT")
     parser.add_argument("--format", metavar="FORMAT", default="text",
         help="text, csv, json, parquet (text)")  # fmt: skip
     parser.add_argument("--timeout", metavar="SECONDS", default="60",
         help="end a query that takes longer (60)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
+    options.add_output(parser)
     given = parser.parse_args(list(arguments))
     options.one_of("--format", given.format, FORMATS)
     if given.format == "parquet" and given.output is None:

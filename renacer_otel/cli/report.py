@@ -26,21 +26,17 @@ BY = ("process", "thread")
 
 def main(arguments: Sequence[str]) -> int:
     """Writes the view; 0. Raises TraceNotFound, TraceUnreadable, UsageError, OutputError."""
-    parser = options.Parser(
-        prog="renacer-otel report",
-        usage="renacer-otel report TRACE [--view VIEW] [--format FORMAT] [--by WHAT] [-o FILE]",
-        description=__doc__,
-        formatter_class=options.Paragraphs,
-        allow_abbrev=False,
+    parser = options.parser_of(
+        "report", "TRACE [--view VIEW] [--format FORMAT] [--by WHAT] [-o FILE]", __doc__
     )
-    parser.add_argument("trace", metavar="TRACE", help="made by --format record -o TRACE")
+    options.add_trace(parser)
     parser.add_argument("--view", metavar="VIEW", default="causality",
         help="causality or critical-path (causality)")  # fmt: skip
     parser.add_argument("--format", metavar="FORMAT",
         help="dot, mermaid, json (dot); of critical-path: text, json (text)")  # fmt: skip
     parser.add_argument("--by", metavar="WHAT", default="process",
         help="nodes of the graph: process or thread (process)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
+    options.add_output(parser)
     given = parser.parse_args(list(arguments))
     options.one_of("--view", given.view, VIEWS)
     form = given.format or VIEWS[given.view][0]
