@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from renacer_otel.analysis.assertions.subject import Subject
 
@@ -34,6 +36,20 @@ class Rule(NamedTuple):
     advice: str = ""
     calls: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+
+
+def of_call(subject: Subject, level: float, row: int, what: str) -> Finding:
+    """One of the process that made the call in this row: `what` it did."""
+    ordinal = int(subject.process[row])
+    return Finding(level, f"{subject.who(ordinal)} {what}", ordinal)
+
+
+def often(counts: NDArray[Any], limit: float) -> Iterator[tuple[int, int, float]]:
+    """Which of these numbers of times are worth telling: (index, times, severity)."""
+    for at, count in enumerate(counts.tolist()):
+        level = severity(count, limit)
+        if level > 0:
+            yield at, count, level
 
 
 def severity(times: float, limit: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.assertions.finding import Finding, Rule, severity
+from renacer_otel.analysis.assertions.finding import Finding, Rule, of_call, often, severity
 from renacer_otel.analysis.assertions.rules_io import OPENS, storm
 from renacer_otel.analysis.assertions.subject import groups
 from renacer_otel.analysis.causality.history import EXEC
@@ -66,16 +66,11 @@ def fd_leak(subject: Subject) -> Iterator[Finding]:
     last, _, _ = groups(order[::-1], subject.process, numbers)
     left = last[made[last]]
     firsts, counts, group = groups(left, subject.process)
-    for at, (first, count) in enumerate(zip(firsts.tolist(), counts.tolist(), strict=True)):
-        level = severity(count, _LEAK_LIMIT)
-        if level > 0:
-            codes = np.bincount(subject.codes[left[group == at]])
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} left {count:,} descriptors open, most of"
-                f" them made by {subject.names[int(codes.argmax())]}",
-                int(subject.process[first]),
-            )
+    for at, count, level in often(counts, _LEAK_LIMIT):
+        codes = np.bincount(subject.codes[left[group == at]])
+        name = subject.names[int(codes.argmax())]
+        what = f"left {count:,} descriptors open, most of them made by {name}"
+        yield of_call(subject, level, firsts[at], what)
 
 
 def _last_reset(subject: Subject) -> NDArray[Any]:

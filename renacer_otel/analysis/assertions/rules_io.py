@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.assertions.finding import Finding, Rule, severity
+from renacer_otel.analysis.assertions.finding import Finding, Rule, of_call, often
 from renacer_otel.analysis.assertions.subject import groups
 
 if TYPE_CHECKING:
@@ -47,18 +47,14 @@ def _tiny(subject: Subject, names: tuple[str, ...], verb: str) -> Iterator[Findi
     firsts, counts, group = groups(rows, subject.process, subject.object)
     tiny = np.bincount(group, subject.result[rows] <= _TINY, len(firsts))
     sums = np.bincount(group, subject.result[rows], len(firsts))
-    for first, count, few, total in zip(
-        firsts.tolist(), counts.tolist(), tiny.tolist(), sums.tolist(), strict=True
-    ):
-        level = severity(few, _TINY_LIMIT) if few >= _TINY_SHARE * count else 0.0
-        if level > 0:
-            what = subject.words(subject.path[first]) or "a pipe or socket"
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} {verb} {what} in {count:,} calls of"
-                f" {total / count:.1f} bytes on average",
-                int(subject.process[first]),
-            )
+    for at, few, level in often(tiny, _TINY_LIMIT):
+        if few < _TINY_SHARE * counts[at]:
+            continue
+        what = subject.words(subject.path[firsts[at]]) or "a pipe or socket"
+        yield of_call(
+            subject, level, firsts[at], f"{verb} {what} in {counts[at]:,} calls of"
+            f" {sums[at] / counts[at]:.1f} bytes on average",
+        )  # fmt: skip
 
 
 def tiny_reads(subject: Subject) -> Iterator[Finding]:
@@ -77,15 +73,10 @@ def storm(
     """One process, one path or peer (a column of `subject`), many calls."""
     rows = np.flatnonzero(which & (text != 0))
     firsts, counts, _ = groups(rows, subject.process, text)
-    for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):
-        level = severity(count, limit)
-        if level > 0:
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} {verb}"
-                f" {subject.words(text[first])} {count:,} times",
-                int(subject.process[first]),
-            )
+    for at, count, level in often(counts, limit):
+        first = firsts[at]
+        what = f"{verb} {subject.words(text[first])} {count:,} times"
+        yield of_call(subject, level, first, what)
 
 
 def stat_storm(subject: Subject) -> Iterator[Finding]:
@@ -111,16 +102,11 @@ def reread_file(subject: Subject) -> Iterator[Finding]:
     # Once for each time that it was opened.
     firsts, _, _ = groups(rows, subject.process, subject.object, subject.path)
     opened, counts, _ = groups(firsts, subject.process, subject.path)
-    for first, count in zip(opened.tolist(), counts.tolist(), strict=True):
-        level = severity(count, _REREAD_LIMIT)
-        path = subject.path[first]
-        if level > 0 and not subject.bytes_of(path).startswith(_MADE_ANEW):
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} opened and read {subject.words(path)}"
-                f" {count:,} times, and nothing was written to it",
-                int(subject.process[first]),
-            )
+    for at, count, level in often(counts, _REREAD_LIMIT):
+        path = subject.path[opened[at]]
+        if not subject.bytes_of(path).startswith(_MADE_ANEW):
+            what = f"opened and read {subject.words(path)} {count:,} times"
+            yield of_call(subject, level, opened[at], f"{what}, and nothing was written to it")
 
 
 def fsync_storm(subject: Subject) -> Iterator[Finding]:
@@ -129,15 +115,12 @@ def fsync_storm(subject: Subject) -> Iterator[Finding]:
     firsts, counts, group = groups(rows, subject.process)
     spent = (subject.calls["t1"] - subject.calls["t0"])[rows]
     times = np.bincount(group, spent, len(firsts))
-    for first, count, time in zip(firsts.tolist(), counts.tolist(), times.tolist(), strict=True):
-        level = severity(count, _SYNC_LIMIT)
-        if level > 0:
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} waited for the disk {count:,} times"
-                f" ({subject.names[subject.codes[first]]} and the like), {time / 1e6:,.1f} ms",
-                int(subject.process[first]),
-            )
+    for at, count, level in often(counts, _SYNC_LIMIT):
+        name = subject.names[subject.codes[firsts[at]]]
+        yield of_call(
+            subject, level, firsts[at], f"waited for the disk {count:,} times ({name} and the"
+            f" like), {times[at] / 1e6:,.1f} ms",
+        )  # fmt: skip
 
 
 RULES = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.assertions.finding import Finding, Rule, severity
+from renacer_otel.analysis.assertions.finding import Finding, Rule, of_call, often, severity
 from renacer_otel.analysis.assertions.rules_io import READS, WRITES
 from renacer_otel.analysis.assertions.subject import groups
 
@@ -61,12 +61,10 @@ def tight_loop(subject: Subject) -> Iterator[Finding]:
             covered[start : start + count] = True
             row = order[start]
             names = [subject.names[code] for code in codes[start : start + cycle]]
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[row])} made {count:,} calls in a row of"
-                f" {', '.join(names)}, {bytes_moved / count:,.0f} bytes a call",
-                int(subject.process[row]),
-            )
+            yield of_call(
+                subject, level, row, f"made {count:,} calls in a row of {', '.join(names)},"
+                f" {bytes_moved / count:,.0f} bytes a call",
+            )  # fmt: skip
 
 
 def busy_polling(subject: Subject) -> Iterator[Finding]:
@@ -74,15 +72,10 @@ def busy_polling(subject: Subject) -> Iterator[Finding]:
     asked = (subject.polls != 0) & subject.succeeded & (subject.result == 0)
     rows = np.flatnonzero(asked)
     firsts, counts, _ = groups(rows, subject.process)
-    for first, count in zip(firsts.tolist(), counts.tolist(), strict=True):
-        level = severity(count, _POLL_LIMIT)
-        if level > 0:
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[first])} asked {count:,} times by"
-                f" {subject.names[subject.codes[first]]} without waiting, and nothing was ready",
-                int(subject.process[first]),
-            )
+    for at, count, level in often(counts, _POLL_LIMIT):
+        name = subject.names[subject.codes[firsts[at]]]
+        what = f"asked {count:,} times by {name} without waiting, and nothing was ready"
+        yield of_call(subject, level, firsts[at], what)
 
 
 def eagain_spin(subject: Subject) -> Iterator[Finding]:
@@ -94,17 +87,12 @@ def eagain_spin(subject: Subject) -> Iterator[Finding]:
     for column in (subject.codes, subject.calls["thread"], subject.args[:, 0]):
         alike &= column[order][1:] == column[order][:-1]
     same = alike & failed[1:] & failed[:-1]
-    for start, end in zip(*(each.tolist() for each in _runs(same)), strict=True):
-        count = end - start + 1
-        level = severity(count, _EAGAIN_LIMIT)
-        if level > 0:
-            row = order[start]
-            yield Finding(
-                level,
-                f"{subject.who(subject.process[row])} tried"
-                f" {subject.names[subject.codes[row]]} {count:,} times in a row: EAGAIN each time",
-                int(subject.process[row]),
-            )
+    starts, ends = _runs(same)
+    for at, count, level in often(ends - starts + 1, _EAGAIN_LIMIT):
+        row = order[starts[at]]
+        name = subject.names[subject.codes[row]]
+        what = f"tried {name} {count:,} times in a row: EAGAIN each time"
+        yield of_call(subject, level, row, what)
 
 
 RULES = {

@@ -332,14 +332,13 @@ def _calls(history: History, threads: _Threads, ranges: list[tuple[int, int]]) -
     processes, which = np.unique(
         history.run.threads["ordinal"][calls["thread"]], return_inverse=True
     )
+    codes, names = replay.call_names(calls)
     # As one number: NumPy sorts rows of several fields slowly.
-    keys = which.reshape(-1).astype(np.int64) << 40
-    keys |= calls["abi"].astype(np.int64) << 32 | calls["nr"].astype(np.int64) & 0xFFFFFFFF
+    keys = which.reshape(-1).astype(np.int64) * len(names) + codes
     keys, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
     times = np.bincount(which.reshape(-1), weights=spent, minlength=len(keys))
     rows = []
     for key, count, time in zip(keys.tolist(), counts.tolist(), times.tolist(), strict=True):
-        nr = (key & 0xFFFFFFFF ^ 1 << 31) - (1 << 31)  # signed again
-        name = replay.call_name(key >> 32 & 0xFF, nr)
-        rows.append(InKernel(int(processes[key >> 40]), name, count, int(time)))
+        process, code = divmod(key, len(names))
+        rows.append(InKernel(int(processes[process]), names[code], count, int(time)))
     return sorted(rows, key=lambda row: -row.time)
