@@ -124,10 +124,16 @@ static inline uint64_t start_of(uint64_t seq)
 	return world_find_call(&w, seq)->call.lamport_start;
 }
 
+/* Whether it is a cause of it or not. */
+static inline void comes_after(uint64_t effect, uint64_t cause)
+{
+	CHECK(world_find_call(&w, effect)->call.lamport_end > start_of(cause));
+}
+
 static inline void linked_to_call(uint64_t effect, uint64_t cause, const char *edge)
 {
 	linked(effect, rn_id_of(&w.key, cause), edge);
-	CHECK(world_find_call(&w, effect)->call.lamport_end > start_of(cause));
+	comes_after(effect, cause);
 }
 
 static inline void not_linked(uint64_t effect)

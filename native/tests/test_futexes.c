@@ -9,6 +9,63 @@
 #define WORD 0x7000u
 #define PRIVATE(op) ((op) | FUTEX_PRIVATE_FLAG)
 
+/* Threads of process 7, at one private word. */
+static uint64_t waits(int32_t tid)
+{
+	return ENTER(tid, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+}
+
+static void is_woken(int32_t tid)
+{
+	LEAVE(tid, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+}
+
+static uint64_t begins_wake(int32_t tid, uint64_t most)
+{
+	return ENTER(tid, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), most);
+}
+
+static void ends_wake(int32_t tid, uint64_t most, int64_t woken)
+{
+	LEAVE(tid, 7, "futex", woken, WORD, PRIVATE(FUTEX_WAKE), most);
+}
+
+static uint64_t wakes(int32_t tid, uint64_t most, int64_t woken)
+{
+	return CALL(tid, 7, "futex", woken, WORD, PRIVATE(FUTEX_WAKE), most);
+}
+
+/* 8 waits, 9 wakes it, and it goes on. Returns the wait. */
+static uint64_t wake_up(uint64_t *wake)
+{
+	uint64_t wait = waits(8), call = wakes(9, 1, 1);
+
+	is_woken(8);
+	if (wake)
+		*wake = call;
+	return wait;
+}
+
+/* Process 7, and 8, which it has made. */
+static void begin_two(void)
+{
+	begin();
+	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
+	spawned(7, 7, 8);
+}
+
+/* 8 waits at a word of its own memory, 7 wakes at one of its, and 8 goes on. Returns the wait. */
+static uint64_t meet(uint64_t there, uint64_t here, uint64_t most, int64_t woken, uint64_t *wake)
+{
+	uint64_t wait = ENTER(8, 8, "futex", there, FUTEX_WAIT);
+	uint64_t call = CALL(7, 7, "futex", woken, here, FUTEX_WAKE, most);
+
+	LEAVE(8, 8, "futex", 0, there, FUTEX_WAIT);
+	if (wake)
+		*wake = call;
+	return wait;
+}
+
 static void test_join(void)
 {
 	uint64_t wait, leave;
@@ -40,39 +97,39 @@ static void test_futex(void)
 	begin();
 	spawn_threads(3);
 	/* The wake's own end comes after the waiter's. */
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wait = waits(8);
+	wake = begins_wake(9, 1);
+	is_woken(8);
+	ends_wake(9, 1, 1);
 	linked_to_call(wait, wake, "futex");
 	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, true), 1);
 	/* Ended before the wait began; another word; the other kind; nobody; another's bits. */
-	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wakes(9, 1, 1);
 	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT_BITSET), 0, 0, 0, 2);
 	CALL(9, 7, "futex", 1, WORD + 4, PRIVATE(FUTEX_WAKE), 1);
 	CALL(9, 7, "futex", 1, WORD, FUTEX_WAKE, 1);
-	CALL(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wakes(9, 1, 0);
 	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE_BITSET), 1, 0, 0, 4);
 	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE_BITSET), 1, 0, 0, 6);
 	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT_BITSET));
 	linked_to_call(wait, wake, "futex");
 	/* Not woken. */
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wait = waits(8);
+	wakes(9, 1, 1);
 	LEAVE(8, 7, "futex", -110, WORD, PRIVATE(FUTEX_WAIT));
 	not_linked(wait);
 	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 0);
 	/* Two wakers: both are joined, none is linked. */
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	other = ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(10, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wait = waits(8);
+	wake = begins_wake(9, 1);
+	other = begins_wake(10, 1);
+	is_woken(8);
+	ends_wake(9, 1, 1);
+	ends_wake(10, 1, 0);
 	not_linked(wait);
 	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 2);
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(other));
+	comes_after(wait, wake);
+	comes_after(wait, other);
 	end();
 }
 
@@ -86,21 +143,21 @@ static void test_lists(void)
 	wait = ENTER(8, 7, "futex_waitv", 0x100, 1);
 	for (unsigned i = 0; i < 9; i++)
 		CALL(9, 7, "getpid", 7);
-	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
+	wake = begins_wake(9, 1);
 	LEAVE(8, 7, "futex_waitv", 0, 0x100, 1);
-	LEAVE(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	ends_wake(9, 1, 1);
 	not_linked(wait);
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	comes_after(wait, wake);
 	CHECK_STR(incomplete(wait), "futex_waitv");
 	/* Moved to a word that is not known, and woken there. */
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wait = waits(8);
 	CALL(9, 7, "futex_requeue", 1, 0x100, 0, 0, 1);
 	for (unsigned i = 0; i < 9; i++)
 		CALL(9, 7, "getpid", 7);
 	wake = CALL(9, 7, "futex", 1, WORD + 4, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	is_woken(8);
 	not_linked(wait);
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	comes_after(wait, wake);
 	end();
 }
 
@@ -111,21 +168,21 @@ static void test_counted_wakes(void)
 
 	begin();
 	spawn_threads(3);
-	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	wake_2 = ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	first = waits(8);
+	second = waits(9);
+	wake = wakes(10, 1, 1);
+	is_woken(8);
+	wake_2 = begins_wake(7, 1);
+	is_woken(9);
 	linked_to_call(first, wake, "futex");
-	LEAVE(7, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	ends_wake(7, 1, 1);
 	linked_to_call(second, wake_2, "futex");
 	/* One wake of two. */
-	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = CALL(10, 7, "futex", 2, WORD, PRIVATE(FUTEX_WAKE), 9);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	first = waits(8);
+	second = waits(9);
+	wake = wakes(10, 9, 2);
+	is_woken(8);
+	is_woken(9);
 	linked_to_call(first, wake, "futex");
 	linked_to_call(second, wake, "futex");
 	end();
@@ -138,10 +195,10 @@ static void test_requeue(void)
 
 	begin();
 	spawn_threads(2);
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	wait = waits(8);
 	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_CMP_REQUEUE), 0, 1, WORD + 64);
 	wake = CALL(9, 7, "futex", 1, WORD + 64, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	is_woken(8);
 	linked_to_call(wait, wake, "futex");
 	/* A mutex that passes its owner's priority on. */
 	lock = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_LOCK_PI));
@@ -169,25 +226,17 @@ static void test_shared_memory(void)
 	w.now += 10;
 	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
 	spawned(7, 7, 8);
-	wait = ENTER(8, 8, "futex", page + 16, FUTEX_WAIT);
-	wake = CALL(7, 7, "futex", 1, page + 16, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, page + 16, FUTEX_WAIT);
+	wait = meet(page + 16, page + 16, 1, 1, &wake);
 	linked_to_call(wait, wake, "futex");
-	wait = ENTER(8, 8, "futex", WORD, FUTEX_WAIT);
-	CALL(7, 7, "futex", 1, WORD, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, WORD, FUTEX_WAIT);
+	wait = meet(WORD, WORD, 1, 1, NULL);
 	not_linked(wait);
 	/* Moved in one process only: still the same memory. */
 	CALL(8, 8, "mremap", 0x90000, page, 4096, 4096, MREMAP_MAYMOVE);
-	wait = ENTER(8, 8, "futex", 0x90010, FUTEX_WAIT);
-	wake = CALL(7, 7, "futex", 1, page + 16, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x90010, FUTEX_WAIT);
+	wait = meet(0x90010, page + 16, 1, 1, &wake);
 	linked_to_call(wait, wake, "futex");
 	/* Gone in the other. */
 	CALL(7, 7, "munmap", 0, page, 4096);
-	wait = ENTER(8, 8, "futex", 0x90010, FUTEX_WAIT);
-	CALL(7, 7, "futex", 1, page + 16, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x90010, FUTEX_WAIT);
+	wait = meet(0x90010, page + 16, 1, 1, NULL);
 	not_linked(wait);
 	end();
 }
@@ -197,20 +246,14 @@ static void test_unknown_memory(void)
 {
 	uint64_t wait, wake;
 
-	begin();
-	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
-	spawned(7, 7, 8);
+	begin_two();
 	CALL(7, 7, "mmap", 0x10000, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 90, 0);
 	CALL(8, 8, "mmap", 0x50000, 0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 91, 0);
-	wait = ENTER(8, 8, "futex", 0x51010, FUTEX_WAIT);
-	wake = CALL(7, 7, "futex", 1, 0x11010, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x51010, FUTEX_WAIT);
+	wait = meet(0x51010, 0x11010, 1, 1, &wake);
 	not_linked(wait);
 	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
-	wait = ENTER(8, 8, "futex", 0x51010, FUTEX_WAIT);
-	CALL(7, 7, "futex", 1, 0x11014, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x51010, FUTEX_WAIT);
+	comes_after(wait, wake);
+	wait = meet(0x51010, 0x11014, 1, 1, NULL);
 	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 0);
 	end();
 }
@@ -241,32 +284,22 @@ static void test_named_file(void)
 {
 	uint64_t wait, wake;
 
-	begin();
-	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
-	spawned(7, 7, 8);
+	begin_two();
 	map_file(7, 0x10000, 0, RN_OBJECT_IS_REGULAR);
 	map_file(8, 0x50000, 4096, RN_OBJECT_IS_REGULAR);
-	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
-	wake = CALL(7, 7, "futex", 1, 0x11010, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	wait = meet(0x50010, 0x11010, 1, 1, &wake);
 	linked_to_call(wait, wake, "futex");
 	/* Mapped no longer here, it is the same file there. */
 	CALL(7, 7, "munmap", 0, 0x10000, 8192);
 	map_file(7, 0x20000, 0, RN_OBJECT_IS_REGULAR);
-	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
-	wake = CALL(7, 7, "futex", 1, 0x21010, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	wait = meet(0x50010, 0x21010, 1, 1, &wake);
 	linked_to_call(wait, wake, "futex");
 	/* Two woken where one waits. */
-	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
-	wake = CALL(7, 7, "futex", 2, 0x21010, FUTEX_WAKE, 9);
-	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	wait = meet(0x50010, 0x21010, 9, 2, &wake);
 	not_linked(wait);
 	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
 	CHECK_STR(incomplete(wait), "untraced");
-	wait = ENTER(8, 8, "futex", 0x50020, FUTEX_WAIT);
-	CALL(7, 7, "futex", 1, 0x21020, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x50020, FUTEX_WAIT);
+	wait = meet(0x50020, 0x21020, 1, 1, NULL);
 	not_linked(wait);
 	end();
 }
@@ -276,9 +309,7 @@ static void test_unseen_waker(void)
 {
 	uint64_t wait, last = 0;
 
-	begin();
-	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
-	spawned(7, 7, 8);
+	begin_two();
 	map_file(7, 0x10000, 0, RN_OBJECT_IS_REGULAR);
 	map_file(8, 0x50000, 0, RN_OBJECT_IS_REGULAR);
 	for (unsigned i = 0; i < 10; i++)
@@ -286,10 +317,8 @@ static void test_unseen_waker(void)
 	wait = CALL(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
 	CHECK_STR(incomplete(wait), "untraced");
 	/* Or who had its robust mutex was killed: by whatever. */
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(last));
-	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
-	CALL(7, 7, "futex", 1, 0x10010, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	comes_after(wait, last);
+	wait = meet(0x50010, 0x10010, 1, 1, NULL);
 	not_linked(wait);
 	end();
 }
@@ -299,14 +328,10 @@ static void test_device(void)
 {
 	uint64_t wait;
 
-	begin();
-	spawn(7, 7, 8, 8, 2, SIGCHLD, 0);
-	spawned(7, 7, 8);
+	begin_two();
 	map_file(7, 0x10000, 0, 0);
 	map_file(8, 0x50000, 0, 0);
-	wait = ENTER(8, 8, "futex", 0x50010, FUTEX_WAIT);
-	CALL(7, 7, "futex", 1, 0x10010, FUTEX_WAKE, 1);
-	LEAVE(8, 8, "futex", 0, 0x50010, FUTEX_WAIT);
+	wait = meet(0x50010, 0x10010, 1, 1, NULL);
 	not_linked(wait);
 	end();
 }
@@ -318,26 +343,26 @@ static void test_all_woken(void)
 
 	begin();
 	spawn_threads(3);
-	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
+	first = waits(8);
+	second = waits(9);
 	CALL(7, 7, "futex", -11, WORD, PRIVATE(FUTEX_WAIT));
-	wake = ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
-	LEAVE(10, 7, "futex", 2, WORD, PRIVATE(FUTEX_WAKE), 9);
-	ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(7, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAKE), 9);
+	wake = begins_wake(10, 9);
+	ends_wake(10, 9, 2);
+	begins_wake(7, 9);
+	is_woken(8);
+	is_woken(9);
+	ends_wake(7, 9, 0);
 	linked_to_call(first, wake, "futex");
 	linked_to_call(second, wake, "futex");
 	/* One of three is still asleep: which one, and who woke the others? */
-	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	second = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = ENTER(10, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
-	LEAVE(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 9);
-	ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 9);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	LEAVE(7, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 9);
+	first = waits(8);
+	second = waits(9);
+	wake = begins_wake(10, 9);
+	ends_wake(10, 9, 1);
+	begins_wake(7, 9);
+	is_woken(8);
+	is_woken(9);
+	ends_wake(7, 9, 1);
 	not_linked(first);
 	not_linked(second);
 	CHECK_INT(edges_to(first, ANY, RN_EDGE_FUTEX, false), 2);
@@ -351,12 +376,12 @@ static void test_woke_one(void)
 
 	begin();
 	spawn_threads(2);
-	first = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
-	second = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	other = ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	first = waits(8);
+	wake = begins_wake(9, 1);
+	is_woken(8);
+	second = waits(8);
+	other = begins_wake(7, 1);
+	is_woken(8);
 	linked_to_call(first, wake, "futex");
 	linked_to_call(second, other, "futex");
 	end();
@@ -372,15 +397,15 @@ static void test_restarted(void)
 	ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT), 0, 1);
 	LEAVE(8, 7, "futex", -516, WORD, PRIVATE(FUTEX_WAIT), 0, 1);
 	wait = ENTER(8, 7, "restart_syscall", 0);
-	other = ENTER(9, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	ENTER(7, 7, "futex", WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(9, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	other = waits(9);
+	wake = wakes(10, 1, 1);
+	begins_wake(7, 1);
+	is_woken(9);
 	LEAVE(8, 7, "restart_syscall", 0, 0);
-	LEAVE(7, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	ends_wake(7, 1, 1);
 	not_linked(other);
 	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, false), 2);
-	CHECK(world_find_call(&w, wait)->call.lamport_end > start_of(wake));
+	comes_after(wait, wake);
 	/* Alone it is linked; one that goes on with something else waits no more. */
 	ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT), 0, 1);
 	LEAVE(8, 7, "futex", -516, WORD, PRIVATE(FUTEX_WAIT), 0, 1);
@@ -388,7 +413,7 @@ static void test_restarted(void)
 	ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT), 0, 1);
 	LEAVE(8, 7, "futex", -516, WORD, PRIVATE(FUTEX_WAIT), 0, 1);
 	wait = ENTER(8, 7, "restart_syscall", 0);
-	wake = CALL(10, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wake = wakes(10, 1, 1);
 	LEAVE(8, 7, "restart_syscall", 0, 0);
 	linked_to_call(wait, wake, "futex");
 	end();
@@ -408,14 +433,10 @@ static void test_untraced_children(void)
 	LEAVE(8, 7, "futex", 0, 0x10000, FUTEX_WAIT);
 	not_linked(wait);
 	CHECK_STR(incomplete(wait), "untraced");
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	wait = wake_up(NULL);
 	CHECK_INT(edges_to(wait, ANY, RN_EDGE_FUTEX, true), 1);
 	CALL(7, 7, "clone", 51, CLONE_VM | CLONE_THREAD);
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	wait = wake_up(NULL);
 	not_linked(wait);
 	CHECK_STR(incomplete(wait), "untraced");
 	end();
@@ -428,9 +449,7 @@ static void test_io_uring(void)
 	begin();
 	spawn_threads(2);
 	CALL(7, 7, "io_uring_setup", 5, 0);
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	wait = wake_up(NULL);
 	not_linked(wait);
 	CHECK_STR(incomplete(wait), "io_uring");
 	end();
@@ -444,18 +463,16 @@ static void test_losses(void)
 
 	begin();
 	spawn_threads(2);
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
+	wait = waits(8);
+	wake = wakes(9, 1, 1);
 	ev = world_next(&w, RN_GAP, 0, 0);
 	ev->args[0] = 1;
 	world_feed(&w);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	is_woken(8);
 	not_linked(wait);
 	CHECK_INT(edges_to(wait, wake, RN_EDGE_FUTEX, false), 1);
 	CHECK_STR(world_find_call(&w, wait)->call.incomplete, "lost");
-	wait = ENTER(8, 7, "futex", WORD, PRIVATE(FUTEX_WAIT));
-	wake = CALL(9, 7, "futex", 1, WORD, PRIVATE(FUTEX_WAKE), 1);
-	LEAVE(8, 7, "futex", 0, WORD, PRIVATE(FUTEX_WAIT));
+	wait = wake_up(&wake);
 	linked_to_call(wait, wake, "futex");
 	end();
 }

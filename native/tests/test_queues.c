@@ -7,16 +7,23 @@
 #define NEW (O_RDWR | O_CREAT | O_EXCL)
 #define LONGEST 1024
 
-static void open_queue(int32_t tid, int32_t fd, uint64_t inode, uint64_t flags)
+/* `kind`: of the whole call, or of its exit. */
+static struct rn_event *open_record(enum rn_kind kind, int32_t tid, int32_t fd, uint64_t inode,
+				    uint64_t flags)
 {
-	struct rn_event *ev = call_record(RN_SYSCALL, tid, "mq_open", 0x1000, flags, 0600, 0);
+	struct rn_event *ev = call_record(kind, tid, "mq_open", 0x1000, flags, 0600, 0);
 	const struct rn_object_id id = {.kind = RN_OBJECT_MQUEUE,
 					.ways = RN_WAY_READ | RN_WAY_WRITE,
 					.dev_minor = 20,
 					.inode = inode};
 
 	add_object(ev, fd, &id);
-	feed_whole(ev, fd);
+	return ev;
+}
+
+static void open_queue(int32_t tid, int32_t fd, uint64_t inode, uint64_t flags)
+{
+	feed_whole(open_record(RN_SYSCALL, tid, fd, inode, flags), fd);
 }
 
 static void open_three(uint64_t flags)
@@ -77,6 +84,17 @@ static void end_receive(int32_t tid, int32_t fd, int64_t len, int64_t priority)
 {
 	set_result(receive_record(RN_SYSCALL_EXIT, tid, fd, priority), len);
 	world_feed(&w);
+}
+
+/* It is told how many messages there are. */
+static void look(int32_t tid, int32_t fd, int64_t messages)
+{
+	const int64_t attr[4] = {0, 10, LONGEST, messages};
+	struct rn_event *ev =
+		call_record(RN_SYSCALL, tid, "mq_getsetattr", (uint64_t)fd, 0, 0x1000, 0);
+
+	record_piece(ev, RN_PIECE_STRUCT, 2, RN_PIECE_AT_EXIT, attr, sizeof(attr));
+	feed_whole(ev, 0);
 }
 
 static void check_joined(uint64_t effect, unsigned n, const uint64_t *causes)
@@ -184,8 +202,6 @@ static void test_two_receivers(void)
 static void test_found(void)
 {
 	uint64_t sent, got;
-	int64_t attr[4] = {0, 10, LONGEST, 0};
-	struct rn_event *ev;
 
 	open_three(O_RDWR | O_CREAT);
 	sent = send_one(A, 3, 8, 0);
@@ -198,17 +214,12 @@ static void test_found(void)
 	close_world();
 	/* It says that it is empty. */
 	open_three(O_RDWR | O_CREAT);
-	ev = call_record(RN_SYSCALL, B, "mq_getsetattr", 3, 0, 0x1000, 0);
-	record_piece(ev, RN_PIECE_STRUCT, 2, RN_PIECE_AT_EXIT, attr, sizeof(attr));
-	feed_whole(ev, 0);
+	look(B, 3, 0);
 	sent = send_one(A, 3, 8, 0);
 	check_cause(receive(B, 3, 8, 0), "mqueue", sent);
 	/* Now it says that it is not. */
 	sent = send_one(A, 3, 8, 0);
-	attr[3] = 1;
-	ev = call_record(RN_SYSCALL, B, "mq_getsetattr", 3, 0, 0x1000, 0);
-	record_piece(ev, RN_PIECE_STRUCT, 2, RN_PIECE_AT_EXIT, attr, sizeof(attr));
-	feed_whole(ev, 0);
+	look(B, 3, 1);
 	check_cause(receive(B, 3, 8, 0), "mqueue", sent);
 	close_world();
 }
@@ -229,18 +240,8 @@ static void test_by_name(void)
 	enter(A, "mq_open", 0x1000, NEW, 0600);
 	open_queue(B, 6, 78, O_WRONLY);
 	sent = send_one(B, 6, 8, 0);
-	{
-		struct rn_event *ev =
-			call_record(RN_SYSCALL_EXIT, A, "mq_open", 0x1000, NEW, 0600, 0);
-		const struct rn_object_id id = {.kind = RN_OBJECT_MQUEUE,
-						.ways = RN_WAY_READ | RN_WAY_WRITE,
-						.dev_minor = 20,
-						.inode = 78};
-
-		add_object(ev, 3, &id);
-		set_result(ev, 3);
-		world_feed(&w);
-	}
+	set_result(open_record(RN_SYSCALL_EXIT, A, 3, 78, NEW), 3);
+	world_feed(&w);
 	check_cause(receive(A, 3, 8, 0), "mqueue", sent);
 	/* Many come and go. */
 	for (uint64_t i = 0; i < 200; i++) {
