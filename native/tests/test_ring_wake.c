@@ -157,15 +157,22 @@ static void send_to_wait(struct sleeper *sleeper)
 		sched_yield();
 }
 
-static void test_read_wakes_producer(void)
+/* A record is read, and the producer goes on. */
+static void make_room(struct sleeper *sleeper)
 {
 	static _Alignas(8) uint8_t buf[RN_EVENT_MAX];
+
+	CHECK_INT(rn_ring_read(&sleeper->ends.consumer, buf, sizeof(buf)), sizeof(buf));
+	CHECK_INT(pthread_join(sleeper->thread, NULL), 0);
+	CHECK(sleeper->slept_ns < SOON_NS);
+}
+
+static void test_read_wakes_producer(void)
+{
 	struct sleeper sleeper;
 
 	send_to_wait(&sleeper);
-	CHECK_INT(rn_ring_read(&sleeper.ends.consumer, buf, sizeof(buf)), sizeof(buf));
-	CHECK_INT(pthread_join(sleeper.thread, NULL), 0);
-	CHECK(sleeper.slept_ns < SOON_NS);
+	make_room(&sleeper);
 	CHECK(!waits(&sleeper));
 	CHECK(rn_ring_reserve(&sleeper.ends.producer, SIZE / 2, true) != NULL);
 	ends_close(&sleeper.ends);
@@ -188,23 +195,19 @@ static void test_corrupt_read_wakes_producer(void)
 /* A producer waits already when the consumer, who has more in mind, would go to sleep. */
 static void test_no_sleep_before_a_waiting_producer(void)
 {
-	static _Alignas(8) uint8_t buf[RN_EVENT_MAX];
 	struct sleeper sleeper;
 	uint64_t since = now_ns();
 
 	send_to_wait(&sleeper);
 	rn_ring_sleep(&sleeper.ends.consumer, 2 * SIZE, LIMIT_NS);
 	CHECK(now_ns() - since < SOON_NS);
-	CHECK_INT(rn_ring_read(&sleeper.ends.consumer, buf, sizeof(buf)), sizeof(buf));
-	CHECK_INT(pthread_join(sleeper.thread, NULL), 0);
-	CHECK(sleeper.slept_ns < SOON_NS);
+	make_room(&sleeper);
 	ends_close(&sleeper.ends);
 }
 
 /* Who is woken and finds nothing changed goes on to wait: there was no progress yet. */
 static void test_woken_for_nothing(void)
 {
-	static _Alignas(8) uint8_t buf[RN_EVENT_MAX];
 	struct sleeper sleeper;
 	_Atomic uint32_t *blocked;
 
@@ -216,9 +219,7 @@ static void test_woken_for_nothing(void)
 		while (!waits(&sleeper))
 			sched_yield();
 	}
-	CHECK_INT(rn_ring_read(&sleeper.ends.consumer, buf, sizeof(buf)), sizeof(buf));
-	CHECK_INT(pthread_join(sleeper.thread, NULL), 0);
-	CHECK(sleeper.slept_ns < SOON_NS);
+	make_room(&sleeper);
 	ends_close(&sleeper.ends);
 }
 

@@ -93,6 +93,15 @@ class Terminal:
         shown, self._seen = self._seen, ""
         return shown
 
+    def end_job(self) -> None:
+        """Ends the subject's job in the foreground of a shell, and the shell: checks both codes."""
+        self.type("end\n")
+        self.read_until("prompt> ")
+        self.type("echo code $?\n")
+        self.read_until("code 5")
+        self.type("exit\n")
+        assert self.wait() == 0
+
     def wait(self) -> int:
         """The exit code, or -signal."""
         return self._process.wait(LIMIT)

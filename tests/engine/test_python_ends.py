@@ -14,14 +14,11 @@ import pytest
 from tests.engine.terminal import Terminal
 from tests.engine.test_births import KINDS, told
 from tests.engine.test_python_engine import PYTHON
-from tests.engine.test_signals import wait_until_gone
+from tests.engine.test_signals import left_behind_is_let_go
 from tests.engine.tools import (
     START,
     environment,
     execute,
-    line_of,
-    read_events,
-    ready_pid,
     record,
     running,
     traced,
@@ -95,38 +92,16 @@ def test_ctrl_z(subject: Path) -> None:
         terminal.read_until("job")
         terminal.type("line\n")
         terminal.read_until("got line")
-        terminal.type("end\n")
-        terminal.read_until("prompt> ")
-        terminal.type("echo code $?\n")
-        terminal.read_until("code 5")
-        terminal.type("exit\n")
-        assert terminal.wait() == 0
+        terminal.end_job()
 
 
 @pytest.mark.parametrize("core", [True, False], ids=["core", "alone"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_left_behind_is_let_go(tmp_path: Path, number: int, core: bool) -> None:
-    path = tmp_path / "run.renacer"
-    script = (
-        "exec 3<&0; (trap '' INT QUIT; read line; echo $line; grep Tracer /proc/self/status) <&3 &"
-        " echo ready $$; exit 4"
+    disable, told_before = ("", 0) if core else ("core", 1)
+    left_behind_is_let_go(
+        tmp_path / "run.renacer", number, *PYTHON, disable=disable, told_before=told_before
     )
-    words = [*traced("--format", "record", "-o", path, *PYTHON), "sh", "-c", script]
-    env = environment(RENACER_DISABLE="" if core else "core")
-    with running(words, stderr=subprocess.PIPE, env=env) as process:
-        wait_until_gone(ready_pid(process))
-        process.send_signal(number)
-        assert process.wait(60) == 4
-        assert process.stderr is not None
-        lines = [process.stderr.readline() for _ in range(1 if core else 2)]
-        assert "untraced" in lines[-1]
-        process.stderr.close()
-        assert process.stdin is not None
-        process.stdin.write("still here\n")
-        process.stdin.flush()
-        assert line_of(process) == "still here"
-        assert line_of(process).split() == ["TracerPid:", "0"]
-    assert read_events(path)
 
 
 def test_children_of_others_are_not_waited_for(tmp_path: Path) -> None:

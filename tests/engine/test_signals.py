@@ -291,21 +291,26 @@ def test_one_of_many_is_killed_and_the_others_go_on(subject: Path) -> None:
     assert done.output == "all\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
-def test_what_the_command_left_behind_is_let_go(tmp_path: Path, number: int) -> None:
-    """With the command gone, a signal to us is for us; what still runs goes on, untraced."""
-    path = tmp_path / "run.renacer"
+def left_behind_is_let_go(
+    path: Path, number: int, *options: str, disable: str = "", told_before: int = 0
+) -> None:
+    """With the command gone, a signal to us is for us; what still runs goes on, untraced.
+
+    `told_before`: lines on standard error that come before what is told of that.
+    """
     script = (
         "exec 3<&0; (trap '' INT QUIT; read line; echo $line; grep Tracer /proc/self/status) <&3 &"
         " echo ready $$; exit 4"
     )
-    words = [*traced("--format", "record", "-o", path), "sh", "-c", script]
-    with running(words, stderr=subprocess.PIPE) as process:
+    words = [*traced("--format", "record", "-o", path, *options), "sh", "-c", script]
+    env = environment(RENACER_DISABLE=disable)
+    with running(words, stderr=subprocess.PIPE, env=env) as process:
         wait_until_gone(ready_pid(process))
         process.send_signal(number)
-        assert process.wait(30) == 4
+        assert process.wait(60) == 4
         assert process.stderr is not None
-        assert "untraced" in process.stderr.readline()
+        lines = [process.stderr.readline() for _ in range(told_before + 1)]
+        assert "untraced" in lines[-1]
         process.stderr.close()
         assert process.stdin is not None
         process.stdin.write("still here\n")
@@ -313,6 +318,11 @@ def test_what_the_command_left_behind_is_let_go(tmp_path: Path, number: int) -> 
         assert line_of(process) == "still here"
         assert line_of(process).split() == ["TracerPid:", "0"]
     assert read_events(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_what_the_command_left_behind_is_let_go(tmp_path: Path, number: int) -> None:
+    left_behind_is_let_go(tmp_path / "run.renacer", number)
 
 
 def test_busy_ones_are_let_go(subject: Path) -> None:

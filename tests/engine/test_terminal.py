@@ -83,9 +83,4 @@ def test_a_job_stops_and_goes_on(subject: Path, is_traced: bool, how: str) -> No
             terminal.read_until("job")
             terminal.type(f"line {turn}\n")
             terminal.read_until(f"got line {turn}")
-        terminal.type("end\n")
-        terminal.read_until("prompt> ")
-        terminal.type("echo code $?\n")
-        terminal.read_until("code 5")
-        terminal.type("exit\n")
-        assert terminal.wait() == 0
+        terminal.end_job()
