@@ -192,8 +192,14 @@ def test_attributes_are_those_that_are_sent() -> None:
     assert resource == attributes_in("Resource")
 
 
+def of_encoder() -> str:
+    """The source that says which attributes a span has."""
+    parts = sorted((ROOT / "native/encode").glob("span_*.h"))
+    return "".join(part.read_text(encoding="utf-8") for part in parts)
+
+
 def test_attributes_are_those_of_the_encoder() -> None:
-    source = (ROOT / "native/encode/span_walk.h").read_text(encoding="utf-8")
+    source = of_encoder()
     known = set(re.findall(r'RN_KEY\("([^"]+)"\)', source)) | {"syscall.args.NAME"}
     written = set().union(*map(attributes_in, ["Every span", *TABLES.values()]))
     text = SPANS.read_text(encoding="utf-8")
@@ -202,7 +208,7 @@ def test_attributes_are_those_of_the_encoder() -> None:
 
 
 def test_contexts_are_those_of_the_encoder() -> None:
-    source = (ROOT / "native/encode/span_walk.h").read_text(encoding="utf-8")
+    source = of_encoder()
     known = set(re.findall(r'\[RN_CONTEXT_\w+\] = "(\w+)"', source))
     assert len(known) == 7
     assert known <= set(code_words(section_of(SPANS, "A process")))
