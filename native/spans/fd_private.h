@@ -196,10 +196,12 @@ const struct rn_object_id *rn_fd_identity(const struct rn_event *ev, int64_t fd)
 /* Forgets the call that it is in. */
 void rn_user_leave_call(struct object_space *space, struct fd_user *user);
 
-/* fd_exits.c */
+/* fd_install.c */
 /* `object` is a descriptor now. `description`: as in struct fd_entry. */
 void rn_fd_install(struct object_space *space, struct fd_user *user, int64_t fd,
 		   struct object *object, uint8_t ways, bool cloexec, uint32_t description);
+/* A descriptor of nobody knows what. */
+void rn_fd_install_unknown(struct object_space *space, struct fd_user *user, int64_t fd);
 /* A new object, as the record tells of it, and a descriptor of it; NULL: it has none. */
 struct object *rn_fd_make(struct object_space *space, struct fd_user *user,
 			  const struct rn_event *ev, int64_t fd, const struct rn_object_id *own,
