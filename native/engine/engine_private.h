@@ -180,6 +180,7 @@ struct rn_engine {
 	struct cost cost;
 	struct filter filter;
 	struct files *files; /* NULL: applications' spans are not looked for */
+	struct states *states; /* NULL: files are not looked at */
 	struct unwinder *unwinder; /* NULL: nor who made a call */
 	_Atomic uint64_t signals; /* to be sent to all; bit signal */
 	/* What a call tells of objects, if that is asked for: see identity_calls.c. */
@@ -298,6 +299,18 @@ void rn_identify_at_exit(struct rn_engine *e, const struct task *task, int64_t r
 void rn_content_init(struct rn_engine *e);
 void rn_content_at_exit(struct rn_engine *e, const struct task *task, int64_t result,
 			struct record *rec);
+
+/* file_state.c: of a name in an open folder. `room`: bytes of content that may be read, less what was.
+   A target is to be freed. */
+void rn_file_look(struct rn_engine *e, uint64_t *room, int folder, const char *name,
+		  struct rn_file_state *to);
+
+/* states.c: nothing, if it is not asked for */
+struct states *rn_states_create(void);
+void rn_states_free(struct states *states);
+/* After the call's arguments were captured. */
+void rn_states_at_entry(struct rn_engine *e, const struct task *task, const struct record *rec);
+void rn_states_end(struct rn_engine *e);
 
 /* peak.c: nothing, if it is not asked for */
 void rn_peak_add(struct rn_engine *e, const struct task *task, struct record *rec);

@@ -237,6 +237,7 @@ int rn_engine_run(struct rn_engine *e)
 	rn_cost_end(e);
 	rn_timer_end(e);
 	atomic_store_explicit(&e->counters.cpu_ns, rn_thread_time(), memory_order_relaxed);
+	rn_states_end(e);
 	rn_emit_end(e);
 	return e->command_status;
 }
@@ -256,6 +257,13 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
 	if (config->application)
 		e->files = rn_files_create();
+	if (config->states) {
+		e->states = rn_states_create();
+		if (!e->states) {
+			rn_engine_destroy(e);
+			return NULL;
+		}
+	}
 	if (config->source)
 		e->unwinder = rn_unwinder_create();
 	return e;
@@ -268,6 +276,7 @@ void rn_engine_destroy(struct rn_engine *e)
 	rn_tasks_free(e);
 	free(e->files);
 	free(e->unwinder);
+	rn_states_free(e->states);
 	free(e);
 }
 

@@ -270,6 +270,7 @@ static void on_entry(struct rn_engine *e, struct task *task, const struct stop *
 		rn_thread_context(e, task, &e->entry);
 		rn_source_at_entry(e, task, &e->entry);
 		rn_capture_entry(e, task, &e->entry);
+		rn_states_at_entry(e, task, &e->entry);
 		if (task->desc->flags & (RN_CALL_NO_RETURN | RN_CALL_EXEC))
 			rn_peak_add(e, task, &e->entry);
 		rn_emit_entry(e, task);

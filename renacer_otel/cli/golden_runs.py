@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from renacer_otel.cli.recording import Ran
 
 #: Of `run`: what is compared beside the calls.
-CAPTURE = ("--capture", "hashes")
+CAPTURE = ("--capture", "writes")
 SOURCE = ("--source",)
 
 

@@ -11,7 +11,7 @@ from renacer_otel.cli import terminal
 from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 FORMATS = ("text", "csv", "json", "record", "otlp-json")
-CAPTURES = ("hashes", "rss")
+CAPTURES = ("hashes", "writes", "rss")
 ENGINES = ("auto", "ptrace", "python")
 # --follow: generations of processes below the command, None = all.
 FOLLOW = {"threads": 0, "children": 1, "all": None}
@@ -326,8 +326,9 @@ def _trace_options(add: Callable[..., None]) -> None:
         " too), all (all)")  # fmt: skip
     add("--max-depth", metavar="N", help="follow N generations of processes below the command")
     add("--capture", metavar="WHAT",
-        help="into a TRACE file, by comma: hashes of what is written and sent; rss: memory that"
-        " processes had resident at most")  # fmt: skip
+        help="into a TRACE file, by comma: hashes of what is written and sent, and of files that"
+        " change; writes: the former alone; rss: memory that processes had resident at"
+        " most")  # fmt: skip
     add("-E", "--env", metavar="NAME[=VALUE]", action="append", default=[], dest="variables",
         help="set NAME for the command; without =, unset it")  # fmt: skip
     add("-u", "--user", metavar="USER", help="run the command as USER, with its groups; needs root")

@@ -299,13 +299,15 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         without_core.check_selection(selection)
     disable = _disabled(environ)
     seccomp, no_new_privs, reason = _filtering(given, selection.wanted, disable)
+    captured = (given.capture or "").split(",")
     return Tuning(
         text_flags=_text_flags(given),
         text_column=values.parse_count(given.columns, "-a", 0, 1000),
         string_limit=values.parse_count(given.string_limit, "-s", 0, _MAX_STRING),
         describe_fds=text_options.described_fds(given),
-        hashes="hashes" in (given.capture or "").split(","),
-        peaks="rss" in (given.capture or "").split(","),
+        hashes=bool({"hashes", "writes"} & {*captured}),
+        states="hashes" in captured,
+        peaks="rss" in captured,
         source=given.source,
         follow=not given.no_follow,
         max_depth=_max_depth(given),

@@ -50,6 +50,7 @@ class Tuning(NamedTuple):
     string_limit: int = 32  # bytes of a buffer
     describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
     hashes: bool = False  # records of what is written or sent carry its hash
+    states: bool = False  # files that calls may change are looked at, before and at the end
     peaks: bool = False  # ends of programs tell how much memory they had resident
     source: bool = False  # where in the source calls are made
     follow: bool = True
@@ -295,6 +296,20 @@ class NativeRun:
         native.lib.rn_run_stats(self._run, raw)
         return Stats(**{name: int(getattr(raw, name)) for name in Stats._fields})
 
+    def looked(self) -> dict[str, Any]:
+        """Of files that calls may have changed: what they were before and what they are now.
+
+        After traced(). `files`: of each its path and two states, as TRACE files have them;
+        `files_not_seen`: how many more there may be.
+        """
+        ffi, lib = native.load()
+        found = ffi.new("rn_looked_file *")
+        files: list[list[Any]] = []
+        while lib.rn_run_looked(self._run, len(files), found):
+            states = [_file_state(state) for state in (found.before, found.after)]
+            files.append([os.fsdecode(ffi.string(found.path)), *states])
+        return {"files": files, "files_not_seen": int(lib.rn_run_not_looked(self._run))}
+
     def counted(self) -> Any:
         """The core's rn_counted, for spans.counts; NULL before the end, or if nothing counts."""
         return native.lib.rn_run_summary(self._run)
@@ -313,6 +328,18 @@ class NativeRun:
         if self._run != native.ffi.NULL:
             native.lib.rn_run_free(self._run)
             self._run = native.ffi.NULL
+
+
+def _file_state(state: Any) -> list[Any] | None:
+    """As a TRACE file has it: None = there is no file; mode -1: it could not be looked at."""
+    ffi = native.ffi
+    if not state.mode and not state.unreadable:
+        return None
+    lanes = [int(lane) for lane in state.lanes] if state.known else None
+    target = None if state.target == ffi.NULL else os.fsdecode(ffi.string(state.target))
+    words = (state.uid, state.gid, state.links, state.size, state.device, state.inode, state.rdev)
+    mode, attributes = int(state.mode) or -1, [int(word) for word in state.attributes]
+    return [mode, *map(int, words), attributes, lanes, target]
 
 
 def exec_error(command: str, number: int) -> RenacerError:
@@ -391,6 +418,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
     raw.peaks = tuning.peaks
     raw.hashes = tuning.hashes
+    raw.states = tuning.states and not config.attach
     raw.follow = tuning.follow
     raw.max_depth = tuning.max_depth
     raw.filter = SECCOMP_MODES.index(tuning.seccomp)

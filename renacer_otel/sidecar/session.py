@@ -321,7 +321,12 @@ class Session:
             return FileOutput(run, 0, config.output.for_closer(), limit_s, PlainWriter)
         descriptor = config.output.for_closer()
         if config.format == "record":
-            return FileOutput(run, run.RECORD, descriptor, limit_s, self._trace_writer)
+            looked = run.looked if self._looks_at_files() else None
+
+            def trace_writer(write: Callable[[bytes], None]) -> _RecordWriter:
+                return self._trace_writer(write, looked)
+
+            return FileOutput(run, run.RECORD, descriptor, limit_s, trace_writer)
         if config.format == "csv":
             from renacer_otel.sidecar.outputs import CsvWriter
 
@@ -354,7 +359,13 @@ class Session:
         write(listing.head(self._config.argv, self._anchors[0]))
         return PlainWriter(write)
 
-    def _trace_writer(self, write: Callable[[bytes], None]) -> _RecordWriter:
+    def _looks_at_files(self) -> bool:
+        tuning = self._config.tuning
+        return tuning.states and tuning.engine == "ptrace" and not self._config.attach
+
+    def _trace_writer(
+        self, write: Callable[[bytes], None], looked: Callable[[], dict[str, Any]] | None
+    ) -> _RecordWriter:
         config = self._config
         context = self._context
         machine = os.uname()
@@ -385,9 +396,11 @@ class Session:
                 "string_limit": config.tuning.string_limit,
                 "peaks": config.tuning.peaks,
                 "hashes": config.tuning.hashes,
+                "states": looked is not None,
                 "engine": config.tuning.engine,
                 "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,
             },
+            looked,
         )
 
 
@@ -441,16 +454,22 @@ class _JsonWriter:
 class _RecordWriter:
     """A TRACE file."""
 
-    def __init__(self, write: Callable[[bytes], None], metadata: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        metadata: dict[str, Any],
+        looked: Callable[[], dict[str, Any]] | None,
+    ) -> None:
         from renacer_otel.ring.trace_writer import TraceWriter
 
+        self._looked = looked
         self._writer = TraceWriter(write, metadata)
 
     def block(self, view: memoryview, first_seq: int) -> None:
         self._writer.records(view, first_seq)
 
     def close(self, stats: Stats) -> None:
-        self._writer.end(stats._asdict())
+        self._writer.end({**stats._asdict(), **(self._looked() if self._looked else {})})
 
 
 def _anchors() -> tuple[int, int]:

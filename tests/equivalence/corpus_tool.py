@@ -3,6 +3,9 @@
 
 A folder of corpus/ is a pair: two programs, and pair.toml with what they are about, their arguments
 and files, and their mutants: [name, which program, the text in it that is changed, into what].
+
+Pairs come in rounds (`added`), each split by itself: a half that was held out stays so when others
+are added. What was held out until somebody mended what it showed is of the tuning half (`seen`).
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class Mutant(NamedTuple):
 
 @dataclass
 class Pair:
-    """`programs`: by side; `files` and `modes` (octal): what a run begins with."""
+    """`programs`: by side; `files`, `modes` (octal), `links` (to what): what a run begins with."""
 
     name: str
     about: str
@@ -51,6 +54,9 @@ class Pair:
     args: list[str]
     files: dict[str, str]
     modes: dict[str, str]
+    links: dict[str, str]
+    added: int
+    seen: bool
     mutants: list[Mutant] = field(default_factory=list)
 
     @property
@@ -73,6 +79,9 @@ def load() -> list[Pair]:
             found.get("args", []),
             found.get("files", {}),
             found.get("modes", {}),
+            found.get("links", {}),
+            found.get("added", 1),
+            found.get("seen", False),
             [Mutant(*row) for row in found["mutants"]],
         )
         for mutant in pair.mutants:
@@ -84,9 +93,15 @@ def load() -> list[Pair]:
 
 def halves(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
     """(the tuning half, the held-out half)."""
-    mixed = sorted(pairs, key=lambda pair: pair.name)
-    random.Random(SEED).shuffle(mixed)
-    return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+    tuning: list[Pair] = []
+    held_out: list[Pair] = []
+    for number in sorted({pair.added for pair in pairs}):
+        mixed = sorted((pair for pair in pairs if pair.added == number), key=lambda pair: pair.name)
+        random.Random(SEED).shuffle(mixed)
+        for at, pair in enumerate(mixed):
+            is_tuning = pair.seen or at < len(mixed) // 2
+            (tuning if is_tuning else held_out).append(pair)
+    return tuning, held_out
 
 
 class Seen(NamedTuple):
@@ -156,6 +171,8 @@ class Bench:
         for name, text in pair.files.items():
             (start / name).parent.mkdir(exist_ok=True)
             (start / name).write_text(text, encoding="utf-8")
+        for name, target in pair.links.items():
+            (start / name).symlink_to(target)
         for name, mode in pair.modes.items():
             (start / name).chmod(int(mode, 8))
         room = self._folder / "room"

@@ -216,6 +216,7 @@ def record(tmp_path: Path) -> Any:
 
 
 HASHES = ("--capture", "hashes")
+WRITES = ("--capture", "writes")
 
 
 def test_traces(record: Any) -> None:
@@ -242,14 +243,14 @@ def test_traces_without_hashes_are_not_sure(record: Any) -> None:
 
 def test_written_over_in_part_is_not_known(record: Any) -> None:
     script = "f = open('f', 'wb', 0); f.write(b'abcd'); f.seek(1); f.write({})"
-    a = record("a", python(script.format("b'xy'")), *HASHES)
-    b = record("b", python(script.format("b'xz'")), *HASHES)
+    a = record("a", python(script.format("b'xy'")), *WRITES)
+    b = record("b", python(script.format("b'xz'")), *WRITES)
     code, found = traces(a, b)
     assert (code, found["equal"]) == (1, True)
     assert "content" in [each["kind"] for each in found["doubts"]]
     gaps = "f = open('f', 'wb', 0); f.seek(3); f.write(b'z')"
     filled = "f = open('f', 'wb', 0); f.write(bytes(3) + b'z')"
-    assert traces(record("a", python(gaps), *HASHES), record("b", python(filled), *HASHES))[0] == 0
+    assert traces(record("a", python(gaps), *WRITES), record("b", python(filled), *WRITES))[0] == 0
 
 
 def test_exit_codes(tmp_path: Path, record: Any) -> None:

@@ -71,6 +71,7 @@ typedef struct {
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
 	int peaks;             /* ends of programs tell how much memory they had resident */
 	int hashes;            /* records of what is written or sent carry its hash */
+	int states;            /* files that calls may change are looked at: rn_run_looked() */
 	int source;         /* which code made each call is recorded, and shown by its source */
 	/* Whom the command runs as, if change_user. */
 	int change_user;
@@ -198,6 +199,29 @@ typedef struct {
 	uint64_t count; /* …so many durations */
 } rn_counted_bucket;
 
+/* A file, or that there is none: see struct rn_file_state of engine.h. */
+typedef struct {
+	uint32_t mode; /* 0 = there is none */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t links;
+	uint64_t size;
+	uint64_t device;
+	uint64_t inode;
+	uint64_t rdev;
+	uint64_t attributes[2];
+	uint64_t lanes[2]; /* of its content, if known */
+	const char *target; /* of a symbolic link, else NULL */
+	int known;
+	int unreadable;
+} rn_file_state;
+
+typedef struct {
+	const char *path;
+	rn_file_state before; /* the first call that may have changed it */
+	rn_file_state after;  /* the run's end */
+} rn_looked_file;
+
 typedef struct rn_counted rn_counted;
 
 int rn_api_version(void);
@@ -234,6 +258,11 @@ void rn_run_give_up(rn_run *run);
 void rn_run_stats(rn_run *run, rn_stats *stats);
 /* What RN_OUT_SUMMARY counted; NULL before the run is done, or without it. Lives as the run. */
 const rn_counted *rn_run_summary(rn_run *run);
+/* Once rn_run_traced(): fills the file with this number, valid as long as the run is; 0 = there is
+   none. */
+int rn_run_looked(const rn_run *run, uint32_t at, rn_looked_file *file);
+/* How often a file was not looked at that a call may have changed. */
+uint64_t rn_run_not_looked(const rn_run *run);
 void rn_run_free(rn_run *run);
 
 /* 1 = a block, 0 = timeout, -1 = no more will come. Blocks stay valid until released. */

@@ -62,6 +62,7 @@ struct rn_engine_config {
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool hashes;     /* records of what is written carry RN_PIECE_CONTENT */
+	bool states;     /* files that change are looked at: rn_engine_looked() */
 	bool peaks;      /* ends of programs carry RN_PIECE_PEAK */
 	bool no_capture; /* nothing of calls' arguments is read from memory */
 	bool source;      /* entries carry RN_PIECE_SOURCE */
@@ -154,5 +155,29 @@ bool rn_engine_is_filtered(const struct rn_engine *engine);
 void rn_engine_signal_all(struct rn_engine *engine, int sig);
 
 const struct rn_engine_counters *rn_engine_counters(const struct rn_engine *engine);
+
+/* A file, or that there is none: stat(2). */
+struct rn_file_state {
+	uint32_t mode; /* type and mode; 0 = there is none */
+	uint32_t uid, gid, links;
+	uint64_t size;
+	uint64_t device, inode, rdev;
+	uint64_t attributes[2]; /* of all extended ones, in any order; 0 = none */
+	uint64_t lanes[2]; /* of its content, see content.h, if it is known… */
+	const char *target; /* …or of a symbolic link; else NULL */
+	bool known;
+	bool unreadable; /* it could not be looked at */
+};
+
+/* What calls may have changed, by the path that it has after all links, in the tracer's sight. */
+struct rn_looked {
+	const char *path;
+	struct rn_file_state before, after; /* the first such call; the end of the run */
+};
+
+/* Once the run has ended, with config.states: the one with this number, or NULL. */
+const struct rn_looked *rn_engine_looked(const struct rn_engine *engine, uint32_t at);
+/* How often something was not looked at: there were too many, or it was not to be had. */
+uint64_t rn_engine_not_looked(const struct rn_engine *engine);
 
 #endif

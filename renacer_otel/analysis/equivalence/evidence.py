@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from renacer_otel.analysis.assertions import memory
 from renacer_otel.analysis.assertions.subject import Subject
 from renacer_otel.analysis.causality.history import History
+from renacer_otel.analysis.equivalence import looked
 from renacer_otel.analysis.equivalence import state as aspects
 from renacer_otel.analysis.equivalence.contents import digest_of
 from renacer_otel.analysis.equivalence.effects import Effects
@@ -29,6 +30,11 @@ _NEEDED = frozenset(("calls", "processes", "arguments", "paths", "objects", "sig
 _NO_FILES = ("/dev/pts/", "/proc/", "/dev/fd/", "(")
 # Questions to the system, not to somebody: names, users, the log of whoever asks for it.
 _SERVICES = (":53", "/nscd/socket", "/systemd/resolve", "/run/systemd/userdb", "/.heim_org.h5l")
+
+
+def _counts(path: str) -> bool:
+    """Whether what becomes of a path is an effect."""
+    return path not in _NOWHERE and not path.startswith(_NO_FILES) and not is_cache(path)
 
 
 class Evidence:
@@ -68,10 +74,7 @@ class Evidence:
         return [
             (path, node)
             for path, node in sorted(self.effects.names.nodes.items())
-            if (node is None or node.touched)
-            and path not in _NOWHERE
-            and not path.startswith(_NO_FILES)
-            and not is_cache(path)
+            if (node is None or node.touched) and _counts(path)
         ]
 
     # --- what is told in any case ----------------------------------------------------------------
@@ -187,6 +190,10 @@ class Evidence:
                 put("target", node.target)
             elif node.kind in ("file", "") and node.is_written:
                 put("content", self._content(node))
+        self.state.existed = frozenset(
+            self.shown(path) for path, _ in self._files() if self.effects.names.was_there(path)
+        )
+        self.state.looked = looked.of_run(self._run, self.shown, _counts)
         by_node: dict[int, list[str]] = {}
         for path, node in self._files():
             if node is not None:

@@ -116,6 +116,10 @@ class Names:
         self._all_synced = 0
         self._existed: set[str] = set()  # before the run
 
+    def was_there(self, path: str) -> bool:
+        """Whether a path is known to have been there before the run."""
+        return path in self._existed
+
     def next(self) -> int:
         """Another moment."""
         self.tick += 1

@@ -8,14 +8,29 @@ have the same values.
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from renacer_otel.analysis.equivalence.looked import Looked
 
 #: Groups of aspects, in the order in which differences are told.
 EXIT, OUTPUT, FILES, DURABILITY, CONNECTIONS, SIGNALS, WAYS = (
     "exit", "output", "files", "durability", "connections", "signals", "writes",
 )  # fmt: skip
 GROUPS = (EXIT, OUTPUT, FILES, DURABILITY, CONNECTIONS, SIGNALS, WAYS)
+
+#: What files are, by the type in their mode.
+KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+}
 
 
 class Aspect(NamedTuple):
@@ -30,7 +45,8 @@ class Bytes(NamedTuple):
     """A content. `digest`: b"" where it is not known; two with the same `size` may differ then.
 
     Only those of one `kind` compare: "sha256" of the bytes, "hashes" of all that was written,
-    "over …" of what was written over something that is not known, "mapped": of neither.
+    "looked at" of files that the tracer looked at, "over …" of what was written over something that
+    is not known, "mapped": of neither.
     """
 
     size: int
@@ -88,6 +104,8 @@ class State:
     measures: Measures = field(default_factory=Measures)
     wait_status: int | None = None  # of the command; None: it had not ended
     pids: frozenset[int] = frozenset()  # that its processes had: a number in an output may be one
+    looked: Looked | None = None  # files, where the tracer looked at them
+    existed: frozenset[str] = frozenset()  # files that are known to have been there before
 
     def doubt(self, kind: str, what: str) -> None:
         """Adds one, or counts it where it is there already."""

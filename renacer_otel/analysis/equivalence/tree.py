@@ -8,7 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.equivalence.state import FILES, Aspect, Bytes, State
+from renacer_otel.analysis.equivalence.state import FILES, KINDS, Aspect, Bytes, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 _SAMPLE = 1 << 20  # bytes kept of a file to tell where it differs
 _SAMPLES = 64 << 20  # of all files together
 _CHUNK = 1 << 20
-_KINDS = {
-    stat.S_IFREG: "file",
-    stat.S_IFDIR: "folder",
-    stat.S_IFLNK: "symbolic link",
-    stat.S_IFIFO: "fifo",
-    stat.S_IFSOCK: "socket",
-    stat.S_IFCHR: "character device",
-    stat.S_IFBLK: "block device",
-}
 
 
 def is_cache(path: str) -> bool:
@@ -86,7 +77,7 @@ class Look:
             put("type", "absent")
             return False
         form = stat.S_IFMT(found.st_mode)
-        put("type", _KINDS.get(form, "unknown"))
+        put("type", KINDS.get(form, "unknown"))
         put("owner", (found.st_uid, found.st_gid))
         if form != stat.S_IFLNK:
             put("mode", stat.S_IMODE(found.st_mode))

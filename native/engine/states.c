@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that a run changes: each is looked at before the first call that may change it or its name, and
+ * again when the run has ended. A name is what the kernel makes of a path: links within it are
+ * followed. What is known of a file of before is what the caller stands still for, so it is bounded.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine_private.h"
+#include "place.h"
+
+#define FILES_MAX 16384u
+#define TEXT_MAX (4u << 20)        /* bytes of all paths and targets */
+#define CONTENTS_MAX (1ull << 30)  /* of all, before and after each */
+#define AT_CWD (-100)
+
+/* How a call names what it may change. */
+enum how {
+	HOW_NONE,
+	HOW_OPEN,     /* path 0, flags 1 */
+	HOW_OPENAT,   /* folder 0, path 1, flags 2 */
+	HOW_OPENAT2,  /* folder 0, path 1 */
+	HOW_AT_0,     /* path 0 */
+	HOW_AT_0_END, /* path 0, and where links end there */
+	HOW_AT_1,     /* path 1 */
+	HOW_BOTH,     /* path 0, path 1 */
+	HOW_IN_0,     /* folder 0, path 1 */
+	HOW_IN_0_END,
+	HOW_IN_1,    /* folder 1, path 2 */
+	HOW_IN_BOTH, /* folder 0, path 1, folder 2, path 3 */
+	HOW_FD,      /* descriptor 0 */
+	HOW_BIND,    /* address 1, which may be a path */
+	HOW_MOUNT    /* what has a name is another thing from now on */
+};
+
+static const struct {
+	const char *name;
+	uint8_t how;
+} hows[] = {
+	{"open", HOW_OPEN},
+	{"creat", HOW_AT_0_END},
+	{"openat", HOW_OPENAT},
+	{"openat2", HOW_OPENAT2},
+	{"truncate", HOW_AT_0_END},
+	{"truncate64", HOW_AT_0_END},
+	{"rename", HOW_BOTH},
+	{"renameat", HOW_IN_BOTH},
+	{"renameat2", HOW_IN_BOTH},
+	{"link", HOW_BOTH},
+	{"linkat", HOW_IN_BOTH},
+	{"symlink", HOW_AT_1},
+	{"symlinkat", HOW_IN_1},
+	{"unlink", HOW_AT_0},
+	{"unlinkat", HOW_IN_0},
+	{"rmdir", HOW_AT_0},
+	{"mkdir", HOW_AT_0},
+	{"mkdirat", HOW_IN_0},
+	{"mknod", HOW_AT_0},
+	{"mknodat", HOW_IN_0},
+	{"chmod", HOW_AT_0_END},
+	{"fchmodat", HOW_IN_0_END},
+	{"fchmodat2", HOW_IN_0_END},
+	{"chown", HOW_AT_0_END},
+	{"chown32", HOW_AT_0_END},
+	{"lchown", HOW_AT_0},
+	{"lchown32", HOW_AT_0},
+	{"fchownat", HOW_IN_0_END},
+	{"fchmod", HOW_FD},
+	{"fchown", HOW_FD},
+	{"fchown32", HOW_FD},
+	{"setxattr", HOW_AT_0_END},
+	{"lsetxattr", HOW_AT_0},
+	{"fsetxattr", HOW_FD},
+	{"removexattr", HOW_AT_0_END},
+	{"lremovexattr", HOW_AT_0},
+	{"fremovexattr", HOW_FD},
+	{"bind", HOW_BIND},
+	{"mount", HOW_MOUNT},
+	{"move_mount", HOW_MOUNT},
+};
+
+struct looked {
+	struct rn_looked pub;
+	uint32_t next; /* of its bucket: index + 1, 0 = none */
+	bool moved;    /* it came by a rename, with all that is in it if it is a folder */
+};
+
+struct states {
+	struct looked *files;
+	uint32_t count, capacity;
+	uint32_t bucket[FILES_MAX];
+	uint64_t text, missed;
+	uint64_t room; /* bytes of content that may yet be hashed */
+	bool off; /* a file may be served by a tracee: it would wait for us, and we for it */
+	uint8_t how[RN_ABI_COUNT][64 * RN_ABI_WORDS];
+};
+
+struct states *rn_states_create(void)
+{
+	struct states *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->room = CONTENTS_MAX;
+	for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++)
+		for (struct rn_number at = {0}; rn_syscall_next(hows[i].name, &at);)
+			s->how[at.abi][at.nr] = hows[i].how;
+	return s;
+}
+
+void rn_states_free(struct states *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->count; i++) {
+		free((char *)s->files[i].pub.path);
+		free((char *)s->files[i].pub.before.target);
+		free((char *)s->files[i].pub.after.target);
+	}
+	free(s->files);
+	free(s);
+}
+
+/* --- all of them --------------------------------------------------------------------------------- */
+
+static char *kept(struct states *s, const char *text, size_t len)
+{
+	char *copy;
+
+	if (s->text + len + 1 > TEXT_MAX)
+		return NULL;
+	copy = malloc(len + 1);
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, len);
+	copy[len] = 0;
+	s->text += len + 1;
+	return copy;
+}
+
+static uint32_t *bucket_of(struct states *s, const char *path)
+{
+	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+	for (const char *c = path; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+	return &s->bucket[hash % FILES_MAX];
+}
+
+static struct looked *find(struct states *s, const char *path)
+{
+	for (uint32_t at = *bucket_of(s, path); at; at = s->files[at - 1].next)
+		if (strcmp(s->files[at - 1].pub.path, path) == 0)
+			return &s->files[at - 1];
+	return NULL;
+}
+
+/* NULL: there is no room, which is counted. */
+static struct looked *add(struct states *s, const char *path)
+{
+	uint32_t *bucket = bucket_of(s, path);
+	char *copy = NULL;
+
+	if (s->count == s->capacity && s->capacity < FILES_MAX) {
+		uint32_t more = s->capacity ? 2 * s->capacity : 64;
+		struct looked *files = realloc(s->files, more * sizeof(*files));
+
+		if (files) {
+			s->files = files;
+			s->capacity = more;
+		}
+	}
+	if (s->count < s->capacity)
+		copy = kept(s, path, strlen(path));
+	if (!copy) {
+		s->missed++;
+		return NULL;
+	}
+	s->files[s->count] = (struct looked){.pub = {.path = copy}, .next = *bucket};
+	*bucket = ++s->count;
+	return &s->files[s->count - 1];
+}
+
+static void look(struct rn_engine *e, int folder, const char *name, struct rn_file_state *to)
+{
+	struct states *s = e->states;
+
+	rn_file_look(e, &s->room, folder, name, to);
+	if (!to->target)
+		return;
+	s->text += strlen(to->target) + 1;
+	if (s->text > TEXT_MAX) {
+		free((char *)to->target);
+		to->target = NULL;
+		to->unreadable = true;
+	}
+}
+
+static void note(struct rn_engine *e, const struct place *place, bool moved)
+{
+	struct looked *found = find(e->states, place->path);
+
+	if (!found) {
+		found = add(e->states, place->path);
+		if (found)
+			look(e, place->folder, place->name, &found->pub.before);
+	}
+	if (found)
+		found->moved |= moved;
+}
+
+/* --- calls --------------------------------------------------------------------------------------- */
+
+/* What argument `arg` was captured as, ended by a NUL; false: nothing. */
+static bool text_of(struct states *s, const struct record *rec, unsigned arg,
+		    enum rn_piece_type type, char to[PATH_MAX])
+{
+	for (const struct rn_piece *p = rn_piece_first(&rec->ev); p;
+	     p = rn_piece_next(&rec->ev, p)) {
+		if (p->arg != arg || p->type != type)
+			continue;
+		if (p->flags & RN_PIECE_UNREAD)
+			return false; /* the kernel cannot read it either */
+		if (p->flags & RN_PIECE_CUT || p->len >= PATH_MAX)
+			break;
+		memcpy(to, rn_piece_data(p), p->len);
+		to[p->len] = 0;
+		return p->len > 0;
+	}
+	s->missed++;
+	return false;
+}
+
+/* Takes `base`, which it closes. */
+static void note_path(struct rn_engine *e, const struct task *task, int base, char *path, bool end,
+		      bool moved)
+{
+	static struct place place; /* one tracer thread in a process */
+
+	if (!rn_place_find(task->tid, base, path, end, &place))
+		return;
+	note(e, &place, moved);
+	close(place.folder);
+}
+
+static void note_arg(struct rn_engine *e, const struct task *task, const struct record *rec,
+		     unsigned arg, int folder, bool end, bool moved)
+{
+	static char path[PATH_MAX];
+	char base[48];
+
+	if (!text_of(e->states, rec, arg, RN_PIECE_PATH, path))
+		return;
+	if (strcmp(path, "/dev/fuse") == 0) {
+		e->states->off = true;
+		e->states->missed++;
+		return;
+	}
+	if (folder == AT_CWD)
+		snprintf(base, sizeof(base), "/proc/%d/cwd", task->tid);
+	else
+		snprintf(base, sizeof(base), "/proc/%d/fd/%d", task->tid, folder);
+	if (*path == '/')
+		strcpy(base, "/");
+	note_path(e, task, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, end, moved);
+}
+
+static void note_socket(struct rn_engine *e, const struct task *task, const struct record *rec)
+{
+	static char path[PATH_MAX];
+	const size_t at = offsetof(struct sockaddr_un, sun_path);
+	char base[48];
+	sa_family_t family;
+
+	memset(path, 0, at + 1);
+	if (!text_of(e->states, rec, 1, RN_PIECE_STRUCT, path))
+		return;
+	memcpy(&family, path, sizeof(family));
+	if (family != AF_UNIX || !path[at]) /* no path, or none in a file system */
+		return;
+	memmove(path, path + at, strlen(path + at) + 1);
+	snprintf(base, sizeof(base), "/proc/%d/cwd", task->tid);
+	note_path(e, task, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, false, false);
+}
+
+static void note_fd(struct rn_engine *e, const struct task *task, int fd)
+{
+	static char path[PATH_MAX];
+	char link[48];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", task->tid, fd);
+	len = readlink(link, path, sizeof(path) - 1);
+	if (len <= 0 || *path != '/')
+		return;
+	path[len] = 0;
+	note_path(e, task, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), path, false, false);
+}
+
+static bool may_change(uint64_t flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
+}
+
+void rn_states_at_entry(struct rn_engine *e, const struct task *task, const struct record *rec)
+{
+	struct states *s = e->states;
+	const uint64_t *args = task->args;
+	int folder = (int)args[0];
+	bool end = true;
+
+	if (!s || s->off || task->nr < 0 || task->nr >= (int32_t)sizeof(s->how[0]))
+		return;
+	switch ((enum how)s->how[task->abi][task->nr]) {
+	case HOW_NONE:
+		return;
+	case HOW_OPEN:
+		if (may_change(args[1]))
+			note_arg(e, task, rec, 0, AT_CWD, !(args[1] & O_NOFOLLOW), false);
+		return;
+	case HOW_OPENAT:
+		if (may_change(args[2]))
+			note_arg(e, task, rec, 1, folder, !(args[2] & O_NOFOLLOW), false);
+		return;
+	case HOW_AT_0:
+		end = false;
+		/* fall through */
+	case HOW_AT_0_END:
+		note_arg(e, task, rec, 0, AT_CWD, end, false);
+		return;
+	case HOW_AT_1:
+		note_arg(e, task, rec, 1, AT_CWD, false, false);
+		return;
+	case HOW_BOTH:
+		note_arg(e, task, rec, 0, AT_CWD, false, false);
+		note_arg(e, task, rec, 1, AT_CWD, false, true);
+		return;
+	case HOW_IN_0:
+		end = false;
+		/* fall through */
+	case HOW_IN_0_END:
+	case HOW_OPENAT2:
+		note_arg(e, task, rec, 1, folder, end, false);
+		return;
+	case HOW_IN_1:
+		note_arg(e, task, rec, 2, (int)args[1], false, false);
+		return;
+	case HOW_IN_BOTH:
+		note_arg(e, task, rec, 1, folder, false, false);
+		note_arg(e, task, rec, 3, (int)args[2], false, true);
+		return;
+	case HOW_FD:
+		note_fd(e, task, folder);
+		return;
+	case HOW_BIND:
+		note_socket(e, task, rec);
+		return;
+	case HOW_MOUNT:
+		s->off = true;
+		s->missed++;
+		return;
+	}
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+/* What came with a folder: it was nowhere near before. */
+static void note_inside(struct states *s, const char *folder)
+{
+	static char path[RN_PLACE_MAX];
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir) {
+		s->missed++;
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		struct looked *found;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		found = find(s, path);
+		if (!found)
+			found = add(s, path);
+		if (found)
+			found->moved = true;
+	}
+	closedir(dir);
+}
+
+void rn_states_end(struct rn_engine *e)
+{
+	struct states *s = e->states;
+
+	if (!s)
+		return;
+	if (e->leaving) /* somebody runs on, and may change them */
+		s->missed++;
+	s->room = CONTENTS_MAX;
+	for (uint32_t i = 0; i < s->count; i++) { /* more may come meanwhile */
+		struct rn_looked *file = &s->files[i].pub;
+
+		look(e, AT_FDCWD, file->path, &file->after);
+		if (s->files[i].moved && S_ISDIR(file->after.mode) && !S_ISDIR(file->before.mode))
+			note_inside(s, file->path);
+	}
+}
+
+const struct rn_looked *rn_engine_looked(const struct rn_engine *e, uint32_t at)
+{
+	return e->states && at < e->states->count ? &e->states->files[at].pub : NULL;
+}
+
+uint64_t rn_engine_not_looked(const struct rn_engine *e)
+{
+	return e->states ? e->states->missed : 0;
+}
