@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "details.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,25 @@ static uint32_t peer_of(struct details *details, const struct rn_call *call)
 	return rn_texts_row(&details->texts, details->allowance, text, len);
 }
 
+/* Of a connection that the call has made: the own address, as peer_of() has the other. */
+static uint32_t own_end_of(struct details *details, const struct rn_call *call)
+{
+	const struct rn_piece *p = call->exit ? rn_piece_first(call->exit) : NULL;
+	char shown[INET6_ADDRSTRLEN], text[sizeof(shown) + 16];
+	struct rn_object_id id;
+
+	while (p && (p->type != RN_PIECE_OBJECT || p->len != sizeof(id)))
+		p = rn_piece_next(call->exit, p);
+	if (!p)
+		return 0;
+	memcpy(&id, rn_piece_data(p), sizeof(id));
+	if (id.kind != RN_OBJECT_SOCKET || !id.port || !id.peer_port ||
+	    !inet_ntop(id.family, id.address, shown, sizeof(shown)))
+		return 0;
+	snprintf(text, sizeof(text), id.family == AF_INET6 ? "[%s]:%u" : "%s:%u", shown, id.port);
+	return rn_texts_row(&details->texts, details->allowance, text, strlen(text));
+}
+
 static bool makes_descriptor(const struct rn_call *call)
 {
 	return call->desc->flags & RN_CALL_RESULT_FD && call->result >= 0 &&
@@ -312,6 +332,7 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 	row->path = path_of(details, call);
 	row->other_path = other_path(details, call);
 	row->peer = peer_of(details, call);
+	row->own_end = own_end_of(details, call);
 	row->source = source_of(details, call);
 	row->fd = descriptor_of(call->desc, call->args);
 	if (made) {

@@ -82,7 +82,7 @@ DETAIL = np.dtype(
         ("content", "<u4"),
         ("polls", "<u4"),
         ("source", "<u4"),
-        ("zero", "<u4"),
+        ("own_end", "<u4"),
         ("hashed", "<u8"),
         ("hash", "<u8", (2,)),
     ]
@@ -179,8 +179,8 @@ class Process(NamedTuple):
 class Details:
     """What calls were given: `rows` (DETAIL), as many as calls, in their order.
 
-    Its columns of texts (`path`, `other_path`, `peer`) have indexes into `texts` (TEXT), `source`
-    into `sources` (SOURCE, see spans.source); 0 = none.
+    Its columns of texts (`path`, `other_path`, `peer`, `own_end`) have indexes into `texts` (TEXT),
+    `source` into `sources` (SOURCE, see spans.source); 0 = none.
     `hashed` and `hash` mean something only where `content` is CONTENT_HASHED.
     """
 

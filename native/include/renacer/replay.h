@@ -121,7 +121,7 @@ typedef struct {
 	uint32_t content; /* RN_CONTENT_* */
 	uint32_t polls; /* 1 = a poll, select or epoll_wait with a timeout of 0 */
 	uint32_t source; /* where it was made: row of rn_replay_sources(); 0 = not recorded */
-	uint32_t zero;
+	uint32_t own_end; /* text: address of the own end of a connection that connect made */
 	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
 	uint64_t hash[2]; /* …and their hash: see content.h */
 } rn_replay_detail;

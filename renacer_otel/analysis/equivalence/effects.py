@@ -30,7 +30,7 @@ Handler = Callable[[Call, Process], None]
 _EINPROGRESS = -115
 _HASHED = 1  # RN_CONTENT_HASHED
 _CHUNK = 1 << 15  # calls that are objects at the same time
-_DETAILS = ("args", "path", "other_path", "peer", "object", "content", "hashed", "hash")
+_DETAILS = ("args", "path", "other_path", "peer", "object", "own_end", "content", "hashed", "hash")
 
 
 class Effects(FileCalls):
@@ -42,6 +42,7 @@ class Effects(FileCalls):
         super().__init__(cwd, umask)
         self.signals: list[tuple[int, str]] = []
         self._run = run
+        self._ends: dict[str, Connection] = {}  # by the address of the end that connected
         self._causes = set(run.edges["cause"].tolist())
         self._effects = set(run.edges["effect"].tolist())
         self._pids = {process.pid for process in run.processes.values()}
@@ -103,6 +104,7 @@ class Effects(FileCalls):
             other,
             peer,
             object_id,
+            own_end,
             kind,
             length,
             lanes,
@@ -116,7 +118,7 @@ class Effects(FileCalls):
             content = Content(length, (lanes[0], lanes[1])) if kind == _HASHED else None
             yield code, Call(
                 names[code], process, seq, result, tuple(args), texts[path], texts[other],
-                texts[peer], object_id, content,
+                texts[peer], object_id, content, texts[own_end],
             )  # fmt: skip
 
     # --- sockets ---------------------------------------------------------------------------------
@@ -131,12 +133,22 @@ class Effects(FileCalls):
         connection = self._connection(self._open(call, process, call.fd(0)))
         connection.role = f"to {call.peer}" if call.peer else ""
         connection.inside |= self._is_inside(call)
+        self._joined(connection, call.own_end)
 
     def _on_accept(self, call: Call, process: Process) -> None:
         connection = Connection("accepted")
         connection.inside = bool({call.seq, call.seq + 1} & self._effects)
+        self._joined(connection, call.peer)
         process.fds[call.result] = Open(call.object, connection=connection)
         self.connections.append(connection)
+
+    def _joined(self, connection: Connection, address: str) -> None:
+        """Who connected from an address, and who accepted from it, are both of this run."""
+        other = self._ends.pop(_plain(address), None)
+        if other is not None and (other.role == "accepted") != (connection.role == "accepted"):
+            connection.inside = other.inside = True
+        elif address:
+            self._ends[_plain(address)] = connection
 
     def _is_inside(self, call: Call) -> bool:
         """Whether one of the run's own processes took what this call gave."""
@@ -180,6 +192,12 @@ class Effects(FileCalls):
 
     def _on_mount(self, call: Call, _process: Process) -> None:
         self._doubt("path", f"after {call.name} paths mean something else")
+
+
+def _plain(address: str) -> str:
+    """An address of IPv4 as one, if it is told as one of IPv6."""
+    mapped = address.startswith("[::ffff:") and "." in address
+    return address[8:].replace("]", "") if mapped else address
 
 
 #: Calls that are handled like another one.

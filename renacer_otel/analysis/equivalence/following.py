@@ -28,6 +28,7 @@ class Call(NamedTuple):
     peer: str
     object: int
     content: Content | None
+    own_end: str = ""  # address of a connection that it made
 
     def fd(self, at: int) -> int:
         """An argument that is a descriptor."""
