@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+cp -a "$1" "$2"
