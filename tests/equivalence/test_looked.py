@@ -254,7 +254,7 @@ GOOD = [0o100644, 0, 0, 1, 3, 1, 2, 0, [0, 0], [1, 2], None]
         {"files": [["f", GOOD, [-2, *GOOD[1:]]]], "files_not_seen": 0},
         {"files": [["f", GOOD, [1 << 40, *GOOD[1:]]]], "files_not_seen": 0},
         {"files": [["f", GOOD, [*GOOD[:7], 1 << 70, *GOOD[8:]]]], "files_not_seen": 0},
-        {"files": [["f", GOOD, [*GOOD[:9], [1 << 63, 0], None]]], "files_not_seen": 0},
+        {"files": [["f", GOOD, [*GOOD[:9], [1 << 64, 0], None]]], "files_not_seen": 0},
         {"files": [["f", GOOD, [*GOOD[:8], 7, None, None]]], "files_not_seen": 0},
     ],
 )

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.analysis.equivalence.state import FILES, KINDS, Aspect, Bytes, State
-from renacer_otel.engine.python_content import PRIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,8 +133,6 @@ def _state(given: Any) -> FileState:
         content = Bytes(size, b"", "looked at")
         if lanes:
             one, two = (int(lane) for lane in lanes)
-            if not (0 <= one < PRIMES[0] and 0 <= two < PRIMES[1]):
-                raise ValueError("no hash")
             content = content._replace(digest=one.to_bytes(8, "big") + two.to_bytes(8, "big"))
     elif target is not None:
         target = str(target)
