@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
 #: How a thread waits for another in user space is a matter of chance.
 CHANCE = frozenset({"futex", "sched_yield"})
 
@@ -63,7 +64,7 @@ CASES = (
     _case("births clone3-wrong", 7),
     _case("births posix-spawn", 5),
     _case("births pthread", 5, ignored=CHANCE),
-    _case("births storm 1000", 6, 16, ignored=CHANCE),
+    _case(f"births storm {1000 if FULL else 250}", 6, 16, ignored=CHANCE),
     _case("births double-fork", 5),
     _case("births newborn", 6, 17, told=False),
     _case("births signal-at-birth", 6, 14, told=False),
@@ -123,7 +124,7 @@ CASES = (
     _case("memory numbers", 29),
     _case("memory undumpable", 30),
     _case("memory race", 29, told=False),
-    _case("memory descriptors 10000", 29),
+    _case(f"memory descriptors {10000 if FULL else 2500}", 29),
     _case("seccomp errno", 27),
     _case("seccomp trap", 27),
     _case("seccomp trace", 27),

@@ -42,6 +42,14 @@
 		must_result;                                                                       \
 	})
 
+/* `full` with RENACER_TEST_SCALE=full, else `few`: how often. */
+static inline unsigned scaled(unsigned full, unsigned few)
+{
+	const char *scale = getenv("RENACER_TEST_SCALE");
+
+	return scale && strcmp(scale, "full") == 0 ? full : few;
+}
+
 /* The end of a child would cut short whatever its parent is at: a matter of chance. */
 static inline void begin(void)
 {

@@ -163,10 +163,11 @@ static int killed(char **argv)
 {
 	static struct strand strands[3];
 	char *stack = stacks(3);
+	const int turns = (int)scaled(40, 15);
 	unsigned right = 0;
 
 	(void)argv;
-	for (int turn = 0; turn < 40; turn++) {
+	for (int turn = 0; turn < turns; turn++) {
 		int up[2], status;
 		pid_t pid;
 
@@ -197,7 +198,6 @@ static int killed(char **argv)
  * each computes for longer than it takes to look whether it does.
  */
 #define MAKERS 4u
-#define TURNS 100u
 
 static _Atomic uint64_t *counter;
 
@@ -222,6 +222,7 @@ static int makes(void *stack)
 
 static int births_in_stops(char **argv)
 {
+	const unsigned turns = scaled(100, 25);
 	unsigned moved = 0;
 	pid_t pid;
 
@@ -238,7 +239,7 @@ static int births_in_stops(char **argv)
 		for (;;)
 			pause();
 	}
-	for (unsigned turn = 0; turn < TURNS; turn++) {
+	for (unsigned turn = 0; turn < turns; turn++) {
 		uint64_t before = *counter;
 		int status;
 
@@ -254,7 +255,7 @@ static int births_in_stops(char **argv)
 	}
 	kill(pid, SIGKILL);
 	ended("child", pid);
-	say("ran while stopped: %u of %u\n", moved, TURNS);
+	say("ran while stopped: %u of %u\n", moved, turns);
 	return 0;
 }
 

@@ -169,7 +169,7 @@ static int race(char **argv)
 	return 0;
 }
 
-/* Ten thousand descriptors, the highest used. */
+/* Thousands of descriptors, the highest used. */
 static int descriptors(char **argv)
 {
 	int n = (int)strtol(argv[2], NULL, 10), fd = -1;

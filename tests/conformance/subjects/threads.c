@@ -139,8 +139,10 @@ static _Atomic bool enough;
 
 static int spins(void *unused)
 {
+	const int least = (int)scaled(3000, 800);
+
 	(void)unused;
-	for (int i = 0; i < 3000 || !enough; i++)
+	for (int i = 0; i < least || !enough; i++)
 		syscall(SYS_getppid);
 	return 0;
 }
