@@ -90,8 +90,15 @@ def git_repository(folder: Path) -> None:
 
 
 def _c_project(folder: Path) -> None:
-    """The sources of our own core, with a makefile."""
-    shutil.copytree(SOURCES / "native", folder / "native")
+    """The sources of our own core, or the smaller half of what is compiled, with a makefile."""
+    spans = str(SOURCES / "native" / "spans")
+    shutil.copytree(
+        SOURCES / "native",
+        folder / "native",
+        ignore=lambda path, names: [
+            name for name in names if not FULL and path == spans and name.endswith(".c")
+        ],
+    )
     shutil.copy(WORKLOADS / "core.mk", folder / "Makefile")
 
 
