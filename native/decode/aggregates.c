@@ -340,22 +340,28 @@ static char *write_length(char *out, const struct rn_call *call, unsigned arg)
 	return out;
 }
 
+size_t rn_filled_length(const struct rn_call *call, unsigned arg, size_t len)
+{
+	int32_t room, after;
+
+	if (arg < 5 && length_at(call, arg + 1, false, &room) &&
+	    length_at(call, arg + 1, true, &after)) {
+		if (after >= 0 && (size_t)after < len)
+			len = (size_t)after;
+		if (room >= 0 && (size_t)room < len)
+			len = (size_t)room;
+	}
+	return len;
+}
+
 static char *write_sockaddr(char *out, const struct rn_call *call, unsigned arg, bool filled)
 {
 	const struct rn_piece *piece = readable(call, arg);
 	char *end = NULL;
-	int32_t room, after;
 	size_t len;
 
 	if (piece && !(filled && rn_gave_nothing(call))) {
-		len = piece->len;
-		if (filled && arg < 5 && length_at(call, arg + 1, false, &room) &&
-		    length_at(call, arg + 1, true, &after)) {
-			if (after >= 0 && (size_t)after < len)
-				len = (size_t)after;
-			if (room >= 0 && (size_t)room < len)
-				len = (size_t)room;
-		}
+		len = filled ? rn_filled_length(call, arg, piece->len) : piece->len;
 		end = rn_write_sockaddr(out, call->abi, rn_piece_data(piece), len);
 	}
 	return end ? end : rn_write_pointer(out, call->args[arg]);

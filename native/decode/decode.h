@@ -178,6 +178,10 @@ static inline int rn_machine(unsigned abi)
 	}
 }
 
+/* How much of the `len` bytes captured of an address the call has filled in: as the next argument
+   told, and no more than there was room. */
+size_t rn_filled_length(const struct rn_call *call, unsigned arg, size_t len);
+
 /* The address of a connect(), accept(), bind(), … as it was captured; false: not known. */
 struct rn_peer {
 	const uint8_t *data; /* the address as text, or a Unix socket's name as it is */

@@ -152,6 +152,7 @@ bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer)
 		const struct rn_piece *piece;
 		const uint8_t *data;
 		uint16_t family;
+		size_t len;
 
 		if (kind != RN_ARG_SOCKADDR_IN && kind != RN_ARG_SOCKADDR_OUT)
 			continue;
@@ -164,12 +165,15 @@ bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer)
 		    piece->flags & RN_PIECE_UNREAD)
 			return false;
 		data = rn_piece_data(piece);
+		len = piece->len;
+		/* What stands behind it in the buffer is no part of a name. */
+		if (kind == RN_ARG_SOCKADDR_OUT && (len = rn_filled_length(call, arg, len)) < 2)
+			return false;
 		memcpy(&family, data, 2);
 		peer->port = -1;
 		peer->family = family;
 		peer->local = (call->desc->args[arg].form & RN_FORM_MASK) == RN_SHAPE_LOCAL;
-		if ((family == AF_INET && piece->len >= 8) ||
-		    (family == AF_INET6 && piece->len >= 28)) {
+		if ((family == AF_INET && len >= 8) || (family == AF_INET6 && len >= 28)) {
 			if (!inet_ntop(family, data + (family == AF_INET ? 4 : 8), peer->text,
 				       sizeof(peer->text)))
 				return false;
@@ -178,12 +182,11 @@ bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer)
 			peer->port = port_of(data);
 			return true;
 		}
-		if (family != AF_UNIX || piece->len < 4)
+		if (family != AF_UNIX || len < 4)
 			return false;
 		peer->data = data + 2;
 		/* An abstract name starts with NUL and goes on to the end. */
-		peer->len = data[2] ? strnlen((const char *)data + 2, piece->len - 2)
-				    : (size_t)piece->len - 2;
+		peer->len = data[2] ? strnlen((const char *)data + 2, len - 2) : len - 2;
 		return true;
 	}
 	return false;

@@ -135,6 +135,18 @@ static void test_addresses(struct rn_buf *buf, struct sample *s)
 	CHECK_STR(arg_text(buf, s, 1),
 		  "{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"127.0.0.1\")}");
 	CHECK_STR(arg_text(buf, s, 2), "[128 => 16]");
+	CHECK(rn_call_peer(&s->call, &peer) && peer.port == 80 && !peer.local);
+
+	/* A client without a name: behind its family stands what was in the buffer before. */
+	un.sun_family = AF_UNIX;
+	length = 2;
+	sample(s, "accept", ARGS(3, 0x10, 0x20));
+	sample_piece(s, RN_PIECE_STRUCT, 2, &room, 4, 4, 0);
+	sample_piece(s, RN_PIECE_STRUCT, 1, &un, sizeof(un), 128, RN_PIECE_AT_EXIT);
+	sample_piece(s, RN_PIECE_STRUCT, 2, &length, 4, 4, RN_PIECE_AT_EXIT);
+	sample_result(s, 4);
+	CHECK_STR(arg_text(buf, s, 1), "{sa_family=AF_UNIX}");
+	CHECK(!rn_call_peer(&s->call, &peer));
 }
 
 static void test_buffers(struct rn_buf *buf, struct sample *s)
