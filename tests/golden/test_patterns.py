@@ -6,9 +6,10 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from renacer_otel.analysis.golden import patterns
+from renacer_otel.analysis.golden import canonical, patterns
 from renacer_otel.analysis.golden.canonical import folded
 from renacer_otel.analysis.golden.texts import Words, random_names
+from tests.golden.made_runs import Call, Thread, made
 
 _words = st.text(st.sampled_from("ab/.1290<>"), max_size=12)
 
@@ -63,14 +64,33 @@ def test_how_often_a_group_comes_again_does_not_matter(
 def test_random_names_are_found_by_how_they_were_made() -> None:
     names = random_names([
         "/tmp/tmpab12_xyz", "/tmp/sortQ7zK2p", "/tmp/tmp.Ab3dE6gH9j", "/home/a/sedAbCdEf",
-        "/x/abcdef", "/tmp/cc12AbQz.s",
+        "/x/abcdef", "/tmp/cc12AbQz.s", "/tmp/pymp-8_ol_xn8", "/tmp/s8k529k_",
     ])  # fmt: skip
     assert set(names.values()) == {
-        "tmp<random>", "<random>", "tmp.<random>", "sed<random>", "<random>.s",
+        "tmp<random>", "<random>", "tmp.<random>", "sed<random>", "<random>.s", "pymp-<random>",
     }  # fmt: skip
     words = Words((), names)
     assert words('rm "/tmp/sortQ7zK2p"') == 'rm "/tmp/<random>"'
     assert words.counts["random-names"] == 1
+
+
+def test_a_socket_in_a_folder_with_a_random_name_has_one_too() -> None:
+    def bound(folder: str, socket: str, mode: str = "0700") -> tuple[str, ...]:
+        name = f"{folder}/{socket}"
+        calls = [
+            Call("mkdir", f"\x01\x1f{mode}", folder),
+            Call("bind", f'\x03\x1f{{sa_family=AF_UNIX, sun_path="{name}"}}\x1f39'),
+            Call("unlink", "\x01", name),
+        ]
+        run = canonical.of_replay(made([Thread(0, calls)], (), 1000, 4096))
+        return tuple(str(part.item) for part in run.roles[0].items)
+
+    one = bound("/tmp/pymp-tbo90_d5", "listener-vmyvsls9")
+    assert "unlink(/tmp/pymp-<random>/listener-<random>)" in one
+    assert one == bound("/tmp/pymp-u0d7b0vt", "listener-e5z_lg9n")
+    # Where its folder is anybody's, its name is a chosen one.
+    public = "/run/daemon-main_one", "control-internal", "0755"
+    assert "unlink(/run/daemon-main_one/control-internal)" in bound(*public)
 
 
 def test_placeholders() -> None:

@@ -23,6 +23,7 @@ RULES: dict[str, str] = {
     "times": "times are <time>; asking for the time is left out",
     "transfers": "reads and writes count as bytes, however they were split; seeks are left out",
     "waits": "waiting (futex, poll, select, epoll, wait, sleep, yield) is left out",
+    "wakeups": "what a process tells itself, by a pipe or eventfd that it alone uses, is left out",
 }
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 MOST_SHAPES = 200_000
 _KINDS = ("", "<other>", "<file>", "<pipe>", "<socket>", "<eventfd>", "<mqueue>", "<pidfd>",
           "<signalfd>")  # fmt: skip
+_TO_ONESELF = [_KINDS.index(kind) for kind in ("<pipe>", "<eventfd>")]
 _STANDARD = ("<stdin>", "<stdout>", "<stderr>")
 #: replay.call_names(): an index for each call, and the names.
 Called = tuple["NDArray[Any]", list[str]]
 #: Of columns of details the marks that stand for them in a text.
 _MARKS = {"path": "\x01", "other_path": "\x02"}
+_SOCKET = re.compile(r'sun_path="([^"]+)"')
 
 
 @dataclass
@@ -77,7 +80,7 @@ class _Maker:
         return table[self.codes] if len(table) else np.zeros(0, np.int64)
 
     def _made_alone(self) -> dict[str, str]:
-        """Names that were made with O_EXCL for their owner alone, or as such a folder."""
+        """Names made with O_EXCL for their owner alone, or as such a folder; sockets in these."""
         opens = self.per_name([name in rules.OPENS or name in ("mkdir", "mkdirat")
                                 for name in self.names])  # fmt: skip
         rows = np.flatnonzero(opens.astype(bool) & ~self.failed & self.over)
@@ -89,6 +92,12 @@ class _Maker:
             words = self.texts[int(self.shown["text"][row])].split("\x1f")
             if words[-1] == "0700" or (words[-1] == "0600" and "O_EXCL" in words[-2]):
                 found.append(self.texts[int(self.rows["path"][row])])
+        folders = set(found)
+        bound = self.per_name([name == "bind" for name in self.names]).astype(bool) & ~self.failed
+        for text in np.unique(self.shown["text"][bound]).tolist():
+            path = _SOCKET.search(self.texts[text])
+            if path and path[1].rpartition("/")[0] in folders:
+                found.append(path[1])
         return random_names(found)
 
     def labels(self) -> tuple[NDArray[np.int64], list[str]]:
@@ -130,6 +139,29 @@ class _Maker:
         names = [self.words(self.texts[int(at)]) or "<other>" for at in index]
         return inverse, names
 
+    def to_oneself(self) -> NDArray[np.bool_]:
+        """Reads and writes of pipes and eventfds that one process alone uses, in both ways."""
+        kinds = [(name in rules.READS) + 2 * (name in rules.WRITES) for name in self.names]
+        way, thing = self.per_name(kinds), self.rows["object"]
+        rows = np.flatnonzero(
+            (way > 0) & (thing != 0) & np.isin(self.shown["kind"], _TO_ONESELF)
+        )  # fmt: skip
+        things, at = grouping.indexed(thing[rows])
+        process = self.run.threads["ordinal"][self.calls["thread"][rows]]
+        first = np.zeros(len(things), process.dtype)
+        first[at] = process
+        passed_on = self.per_name([name in rules.TO_THE_SECOND for name in self.names])[rows] != 0
+        others = (process != first[at]) | (self.shown["foreign"][rows] != 0) | passed_on
+        own = np.ones(len(things), bool)
+        own[at[others]] = False
+        for one in (1, 2):
+            met = np.zeros(len(things), bool)
+            met[at[way[rows] == one]] = True
+            own &= met
+        found = np.zeros(len(self.calls), bool)
+        found[rows] = own[at]
+        return found
+
     def ways(self) -> tuple[NDArray[np.int8], dict[str, int]]:
         """By the names of calls, and by how they ended."""
         counts: dict[str, int] = {}
@@ -157,6 +189,10 @@ class _Maker:
             again = (np.isin(self.error, numbers) | self.cut_short) & (way != Way.LEFT_OUT)
             counts["retries"] = int(again.sum())
             way[again] = Way.LEFT_OUT
+        if "wakeups" not in self.kept:
+            own = self.to_oneself() & (way != Way.LEFT_OUT)
+            counts["wakeups"] = int(own.sum())
+            way[own] = Way.LEFT_OUT
         return way, counts
 
 

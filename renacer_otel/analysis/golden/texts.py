@@ -19,10 +19,10 @@ _TEMPORARY = re.compile(r"^(?:/tmp|/var/tmp|/dev/shm|/run/user/\d+|/usr/tmp)/")
 #: What mkstemp() and mkdtemp() fill in, or Python's tempfile; before it what tells it apart.
 _END = r"(?=\.[A-Za-z0-9]+$|$)"
 _RANDOM_TAIL = re.compile(
-    rf"(?P<python>tmp[a-z0-9_]{{8}}){_END}"
+    rf"(?P<python>tmp[a-z0-9_]{{8}}){_END}|(?<=[._-])[a-z0-9_]{{8}}{_END}"
     rf"|(?<=[._-])[A-Za-z0-9]{{6,32}}{_END}|[A-Za-z0-9]{{6}}{_END}"
 )
-_WHOLE = re.compile(rf"^(?!tmp)[A-Za-z0-9]{{6,32}}{_END}")
+_WHOLE = re.compile(rf"^(?!tmp)(?:[A-Za-z0-9]{{6,32}}|[a-z0-9_]{{8}}){_END}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _HEX = re.compile(
     r"(?<![0-9A-Za-z])(?=[a-f0-9]*[0-9])(?=[a-f0-9]*[a-f])[0-9a-f]{16,}(?![0-9A-Za-z])"
