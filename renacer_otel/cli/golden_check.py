@@ -165,25 +165,27 @@ def _judge_times(found: Verdict, golden: Golden, looks: _Looks, choice: Choice, 
             f"times were not compared: they are of another machine, {figures.machine}"
         )
         return
-    if not timing.suspects(figures, looks.observed[-1].sample, choice.tolerance):
+    suspects = timing.suspects(figures, looks.observed[-1].sample, choice.tolerance)
+    if not suspects:
         return
     if needed is None:
         found.notes.append(
             f"it looks slower, but {golden.runs} golden runs are too few to tell; capture 3 or more"
         )
         return
-    innocent = 0
-    while len(looks.observed) < needed and innocent < 2:
-        sample = looks.look().sample
-        innocent += not timing.suspects(figures, sample, choice.tolerance)
+    innocent, unfit = 0, ""
+    while len(looks.observed) < needed and innocent < 2 and not unfit:
+        unfit = load.why_unfit(len(looks.observed) / needed)
+        if not unfit:
+            sample = looks.look().sample
+            innocent += not timing.suspects(figures, sample, choice.tolerance)
     if innocent >= 2:
         return
     samples = [one.sample for one in looks.observed]
-    slower = timing.judge(figures, samples, choice.tolerance)
-    if slower and (why := load.why_unfit()):
-        found.notes.append(
-            f"it looks slower, but times were not judged, as {why}: {slower[0].sentence}"
-        )
+    slower = [] if unfit else timing.judge(figures, samples, choice.tolerance)
+    if unfit or (slower and (unfit := load.why_unfit())):
+        what = slower[0].sentence if slower else suspects[0]
+        found.notes.append(f"it looks slower, but times were not judged, as {unfit}: {what}")
         return
     found.slower = slower
     if slower:

@@ -328,7 +328,7 @@ def late_server(delay: list[float]) -> Iterator[int]:
 
 
 def test_a_longer_wait_is_found(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load.Load, "why_unfit", lambda self: "")  # whatever else the machine does
+    monkeypatch.setattr(load.Load, "why_unfit", lambda *_: "")  # whatever else the machine does
     delay = [0.05]
     with late_server(delay) as port:
         words = ("--", sys.executable, "-SEc", CLIENT, str(port))
@@ -340,7 +340,7 @@ def test_a_longer_wait_is_found(program: Program, monkeypatch: pytest.MonkeyPatc
         assert "waits for bytes" in first
         program.check("client", "--ignore-timing", code=0)
         program.check("client", "--tolerance", "5000", code=0)
-        monkeypatch.setattr(load.Load, "why_unfit", lambda self: "others work")
+        monkeypatch.setattr(load.Load, "why_unfit", lambda *_: "others work")
         lines = program.check("client", code=0)
         assert "it looks slower, but times were not judged, as others work" in lines[1]
 
@@ -349,10 +349,10 @@ def test_times_beside_other_work_or_of_elsewhere(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capture = ("capture", "it", "--runs", "1", "--", "true")
-    monkeypatch.setattr(load.Load, "why_unfit", lambda self: "others work")
+    monkeypatch.setattr(load.Load, "why_unfit", lambda *_: "others work")
     assert "checks will not compare times, as others work" in program.golden(*capture).err
     assert "taken beside other work" in program.check("it", code=0)[1]
-    monkeypatch.setattr(load.Load, "why_unfit", lambda self: "")
+    monkeypatch.setattr(load.Load, "why_unfit", lambda *_: "")
     assert program.golden(*capture).code == 0
     monkeypatch.setattr(golden_check, "machine", lambda: "elsewhere")
     assert "of another machine" in program.check("it", code=0)[1]

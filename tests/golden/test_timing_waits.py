@@ -81,6 +81,13 @@ def test_own_work_is_not_others(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(load.Load().others() - 0.01) < 1e-9
 
 
+def test_what_the_rest_cannot_mend_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others took 1.3 CPUs in the first of six runs: more than 0.2 of all, were the rest quiet."""
+    monkeypatch.setattr(load.Load, "others", lambda self: 1.3)
+    assert "other programs took 1.3 CPUs" in load.Load().why_unfit(1 / 6)
+    assert load.Load().why_unfit(1 / 7) == ""
+
+
 def test_a_machine_has_a_name() -> None:
     assert load.machine() == load.machine()
     assert load.machine().endswith("CPUs")

@@ -28,11 +28,14 @@ class Load:
             return 0.0
         return max(busy - self._busy - (_own() - self._own), 0.0) / elapsed
 
-    def why_unfit(self) -> str:
-        """Why times of this while are not to be judged by; "" = they are."""
+    def why_unfit(self, part: float = 1.0) -> str:
+        """Why times of this while are not to be judged by; "" = they are.
+
+        `part`: so much of it is over, and whatever becomes of the rest cannot mend it.
+        """
         if _throttled() > self._throttled:
             return "the container's CPU limit held it back meanwhile"
-        if (others := self.others()) > MOST_OTHERS:
+        if (others := self.others()) * part > MOST_OTHERS:
             return f"other programs took {others:.1f} CPUs meanwhile"
         return ""
 

@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.golden.real.commands import Command
-    from tests.golden.real.session import Checked
+    from tests.golden.real.session import Checked, Session
 
 FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
 CHECKS = 200 if FULL else 10
@@ -90,11 +92,33 @@ def _print_row(words: tuple[str, ...]) -> None:
     print(f"| {name:<18} |" + "".join(f" {word:>11} |" for word in figures), flush=True)
 
 
-def _run(command: Command, checks: int, hogs: int, base: Path) -> Tally:
-    with session(command, base) as made:
-        made.capture(RUNS)
-        with load(hogs):
-            return tallied(command.name, partial(made.check, "--format", "json"), checks)
+def _captured(
+    commands: list[Command], base: Path, stack: ExitStack
+) -> tuple[list[Session], list[str]]:
+    """Sessions of those that can be captured here, and what failed."""
+    sessions, failures = [], []
+    for command in commands:
+        if missing := command.missing:
+            told = f"{command.name}: left out: needs {', '.join(missing)}"
+            print(told)
+            if not REQUIRED.isdisjoint(missing):
+                failures.append(told)
+            continue
+        made = stack.enter_context(session(command, base))
+        try:
+            made.capture(RUNS)
+        except CaptureFailedError as error:
+            print(error)
+            failures.append(str(error))
+        else:
+            sessions.append(made)
+    return sessions, failures
+
+
+def _run(made: Session, checks: int) -> Tally:
+    tally = tallied(made.command.name, partial(made.check, "--format", "json"), checks)
+    _print_row(tally.row)
+    return tally
 
 
 def _tell(tally: Tally) -> None:
@@ -117,31 +141,23 @@ def main(words: list[str] | None = None) -> int:
         commands = chosen(given.names)
     except ValueError as error:
         parser.error(str(error))
-    failures = alarms = checks = 0
-    _print_row(("command", "checks", "runs", "alarms", "unconfirmed", "seconds"))
-    print(f"|{'-' * 20}|" + f"{'-' * 12}:|" * 5, flush=True)
-    tallies = []
-    with tempfile.TemporaryDirectory(prefix="renacer-golden-") as base:
-        for command in commands:
-            if missing := command.missing:
-                print(f"{command.name}: left out: needs {', '.join(missing)}")
-                failures += not REQUIRED.isdisjoint(missing)
-                continue
-            try:
-                tally = _run(command, given.checks, given.load, Path(base))
-            except CaptureFailedError as error:
-                print(error)
-                failures += 1
-                continue
-            _print_row(tally.row)
-            tallies.append(tally)
-            _tell(tally)
+    with ExitStack() as stack:
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="renacer-golden-")))
+        sessions, failures = _captured(commands, base, stack)
+        _print_row(("command", "checks", "runs", "alarms", "unconfirmed", "seconds"))
+        print(f"|{'-' * 20}|" + f"{'-' * 12}:|" * 5, flush=True)
+        stack.enter_context(load(given.load))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            tallies = list(pool.map(lambda made: _run(made, given.checks), sessions))
+    for tally in tallies:
+        _tell(tally)
     alarms = sum(len(tally.alarms) for tally in tallies)
     checks = sum(tally.checks for tally in tallies)
     unconfirmed = sum(tally.unconfirmed.total() for tally in tallies)
     print(
         f"golden traces: {len(tallies)} commands, {checks} checks beside {given.load} busy loops,"
-        f" {alarms} alarms, {unconfirmed} differences of a first run alone, {failures} failures"
+        f" {alarms} alarms, {unconfirmed} differences of a first run alone,"
+        f" {len(failures)} failures"
     )
     return 1 if alarms or failures or not checks else 0
 
