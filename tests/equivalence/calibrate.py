@@ -123,23 +123,34 @@ WAYS = (
 class Share(NamedTuple):
     """Of verdicts "equal" (`equal` of pairs, `missed` of mutants), the share that is right."""
 
+    claimed: float
     equal: int
     missed: int
     share: float
 
 
-def share(way: Way, bench: Bench, pairs: list[Pair]) -> Share:
-    """Pairs and mutants weigh the same."""
-    equal, missed, mutants = 0, 0, 0
+def shares(way: Way, bench: Bench, pairs: list[Pair]) -> list[Share]:
+    """One for each confidence that was claimed. Pairs and mutants weigh the same."""
+    counts: dict[float, list[int]] = {}
+    mutants = 0
+
+    def add(verdict: Verdict, which: int) -> None:
+        if verdict.equal:
+            claimed = round(verdict.confidence, 2) if way.judged is _by_calls else way.claimed
+            counts.setdefault(claimed, [0, 0])[which] += 1
+
     for pair in pairs:
         plain = {side: bench.run(pair, side) for side in "ab"}
-        equal += way.judged(plain["a"], plain["b"]).equal
+        add(way.judged(plain["a"], plain["b"]), 0)
         for mutant in pair.mutants:
             changed = {**plain, mutant.side: bench.run(pair, mutant.side, mutant)}
-            missed += way.judged(changed["a"], changed["b"]).equal
+            add(way.judged(changed["a"], changed["b"]), 1)
             mutants += 1
-    right, wrong = equal / len(pairs), missed / max(mutants, 1)
-    return Share(equal, missed, right / (right + wrong) if right + wrong else 0.0)
+    found = []
+    for claimed, (equal, missed) in sorted(counts.items(), reverse=True):
+        right, wrong = equal / len(pairs), missed / max(mutants, 1)
+        found.append(Share(claimed, equal, missed, right / (right + wrong)))
+    return found
 
 
 def main(words: list[str]) -> int:
@@ -151,11 +162,11 @@ def main(words: list[str]) -> int:
     print("withheld | claimed | right | 'equal' of pairs | of mutants")
     with closing(Bench()) as bench:
         for way in WAYS:
-            found = share(way, bench, pairs)
-            print(
-                f"{way.what} | {way.claimed:.2f} | {found.share:.2f} | {found.equal} |"
-                f" {found.missed}"
-            )
+            for found in shares(way, bench, pairs):
+                print(
+                    f"{way.what} | {found.claimed:.2f} | {found.share:.2f} | {found.equal} |"
+                    f" {found.missed}"
+                )
     return 0
 
 

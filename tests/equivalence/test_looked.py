@@ -222,7 +222,11 @@ def test_it_began_otherwise(tmp_path: Path) -> None:
 def test_without_a_look_what_may_be_as_before_is_no_difference(tmp_path: Path) -> None:
     again = py("d = open('f', 'rb').read(); open('f', 'wb').write(d)")
     read = py("open('f', 'rb').read()")
-    equal, sure, _ = Folder(tmp_path, with_file).compare(again, read, "writes")
+    folder = Folder(tmp_path, with_file)
+    equal, sure, _ = folder.compare(again, read, "writes")
+    assert equal
+    assert sure < 0.9
+    equal, sure, _ = folder.compare(sh("mv f g"), sh("cp f g; rm f"), "writes")
     assert equal
     assert sure < 0.9
 
