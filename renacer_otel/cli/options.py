@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
@@ -17,8 +19,34 @@ ENGINES = ("auto", "ptrace", "python")
 FOLLOW = {"threads": 0, "children": 1, "all": None}
 
 
+def _columns() -> int:
+    """How wide the terminal is, as shutil.get_terminal_size() has it."""
+    try:
+        columns = int(os.environ.get("COLUMNS", "0"))
+    except ValueError:
+        columns = 0
+    if columns <= 0:
+        try:
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+        except (AttributeError, ValueError, OSError):
+            columns = 0
+    return columns if columns > 0 else 80
+
+
+class Formatter(argparse.HelpFormatter):
+    """argparse's, which does not import shutil, at each start, to see how wide a terminal is."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        how.setdefault("width", _columns() - 2)
+        super().__init__(*args, **how)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are ours: one line, exit code 125."""
+
+    def __init__(self, **how: Any) -> None:
+        how.setdefault("formatter_class", Formatter)
+        super().__init__(**how)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's. An option that there is not is told with what comes closest."""
@@ -49,7 +77,7 @@ def one_of(name: str, value: str, known: Collection[str]) -> None:
         raise UsageError(f"{name}: '{one_line(value, 40)}' is not one of {', '.join(known)}{hint}")
 
 
-class Paragraphs(argparse.RawDescriptionHelpFormatter):
+class Paragraphs(Formatter, argparse.RawDescriptionHelpFormatter):
     """Help whose description stands as it is in the source."""
 
 

@@ -141,3 +141,18 @@ def test_hostile_arguments_stay_within_their_line(tmp_path: Path) -> None:
     text = trace.read_bytes()
     assert b"/no/\\33]0;title\\7\\n+++ exited with 0 +++\\n\\377\\303(" in text
     assert all(byte == 10 or 32 <= byte < 127 for byte in text)
+
+
+def test_a_start_imports_little() -> None:
+    """Modules that take milliseconds each, before the command and for a TRACE file."""
+    code = (
+        "import sys\n"
+        "from renacer_otel.cli import main, options, run\n"
+        "options.RunParser().parse(['-q', '-o', 'x', '--', 'true'])\n"
+        "from renacer_otel.ring import trace_writer\n"
+        "from renacer_otel.sidecar import outputs\n"
+        "from renacer_otel.spans import context\n"
+        "heavy = 'dataclasses inspect uuid shutil logging numpy grpc google opentelemetry'\n"
+        "print(*sorted(set(heavy.split()) & sys.modules.keys()))\n"
+    )
+    assert run_program([sys.executable, "-c", code]) == Done(0, "\n", "")
