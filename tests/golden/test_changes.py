@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from renacer_otel.analysis.golden.model import Golden
 
 PROGRAM = """
-import os, signal, socket, subprocess, sys
+import os, select, signal, socket, subprocess, sys
 os.chdir(sys.argv[1])
 out = os.open("out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 os.write(out, b"hello world")
@@ -37,6 +37,14 @@ server = listening.accept()[0]
 server.recv(4)
 signal.signal(signal.SIGUSR1, lambda *_: None)
 os.kill(os.getpid(), signal.SIGUSR1)
+child = os.fork()
+if not child:
+    pairs = [socket.socketpair() for _ in range(2)]
+    for pair in pairs:
+        select.select([], [pair[0]], [])
+        pair[0].sendall(b"round")
+    os._exit(0)
+os.waitpid(child, 0)
 memory = bytearray(3000000)
 # more
 sys.exit(3)
@@ -87,6 +95,17 @@ CHANGES = {
     "removed": Change("# more", "os.unlink('final')", "file", "now also removes final"),
     "stderr": Change("# more", "os.write(2, b'x')", "bytes", "now also writes to <stderr>"),
     "appended": Change("O_TRUNC", "O_APPEND", "file", "O_APPEND"),
+    "bytes to one of several that are waited for": Change(
+        'b"round"', 'b"rouNd" if pair is pairs[1] else b"round"',
+        "bytes", "writes other bytes to <socket> (10 as before)",
+    ),
+    "another folder of one that waits in rounds": Change(
+        "    pairs = [", "    os.chdir('/'); pairs = [", "call", "now also changes to the folder /"
+    ),
+    "one more file of its folder": Change(
+        "# more", "open('final').close()", "input", "now also opens final for reading"
+    ),
+    "standard input": Change("# more", "os.read(0, 1)", "call", "now also reads from <stdin>"),
     "one thread": Change(
         "# more",
         "import threading; t = threading.Thread(target=int); t.start(); t.join()",

@@ -151,8 +151,11 @@ class _Run:
         """Of each role its items, and how often. Keeps where in the source they are made first."""
         found: list[Counter[int]] = [Counter() for _ in self.tree.keys]
         rows = np.flatnonzero((self.shapes.item >= 0) & (self.role >= 0))
-        # That something was read is told by the stream, and that there was no more is nothing.
+        # That something was read is told by the stream, and that there was no more is nothing; but
+        # standard input, which is empty, is a thing to ask for.
         empty = (self.shapes.way[rows] == Way.READ) & (self.calls["result"][rows] == 0)
+        asked = np.array([name == shapes.STDIN for name in self.shapes.labels], bool)
+        empty &= ~asked[self.shapes.label[rows]]
         rows = rows[~empty]
         size = len(self.items) + 1
         first, group = grouping.grouped(self.role[rows], self.shapes.item[rows])

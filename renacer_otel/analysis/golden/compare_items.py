@@ -30,8 +30,10 @@ _NAMES = frozenset(
     """creat mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink
     symlinkat mknod mknodat truncate ftruncate""".split()
 )
+#: What a process sets for all that it does from then on; no scheduler's choice.
+_OWN = frozenset("chdir fchdir umask setrlimit personality capset seccomp".split())
 _LONGEST_ORDER = 4000
-_PIPE = "<pipe>"
+_FOLDER = "<folder>/"
 
 
 _SENDS = ("kill", "tkill", "tgkill")
@@ -52,6 +54,8 @@ def between(known: Role, role: Role) -> Iterator[Difference]:
         if part.item.call in rules.OPENS and part.item.arguments
     }
     pairs, new, lost = _pairs(known, role, new, lost)
+    new.sort(key=lambda at: _later(role.items[at].item))
+    lost.sort(key=lambda at: _later(known.items[at].item))
     told = [_changed(known, role, was, now) for was, now in pairs]
     told += [_new(known, role, at) for at in new if not _follows(role.items[at].item, opened)]
     told += [_lost(known, at) for at in lost if not _follows(known.items[at].item, opened)]
@@ -118,6 +122,11 @@ def _pairs(
     return pairs, rest, [at for at in lost if at not in gone]
 
 
+def _later(item: Item) -> tuple[bool, bool]:
+    """That something is opened is told before what is done with it, and what is not there last."""
+    return item.call not in rules.OPENS, item.result != OK
+
+
 def _kind(item: Item) -> str:
     if item.call == "signal":
         return "signal"
@@ -131,9 +140,17 @@ def _kind(item: Item) -> str:
         return "file"
     if item.rank == Rank.EFFECT and item.call == "write":
         return "bytes"
-    if item.result != OK:
+    if item.result != OK and item.rank != Rank.LOOK:
         return "error"
+    if item.call in rules.OPENS and item.result == OK and _is_input(item):
+        return "input"
     return "effect" if item.rank == Rank.EFFECT else "call"
+
+
+def _is_input(item: Item) -> bool:
+    """Whether it names what the command is given to work on, not what the system has installed."""
+    name = item.arguments[0].text if item.arguments else ""
+    return bool(name) and (name.startswith(_FOLDER) or not name.startswith(("/", "<")))
 
 
 def _is_peer(item: Item) -> bool:
@@ -142,7 +159,7 @@ def _is_peer(item: Item) -> bool:
 
 def _severity(known: Role, role: Role, item: Item) -> Severity:
     """A program that waits in rounds looks at things more or less often."""
-    if item.rank == Rank.EFFECT or item.call in rules.OPENS:
+    if item.rank == Rank.EFFECT or item.call in rules.OPENS or item.call in _OWN:
         return Severity.CHANGED
     return Severity.CHANGED if known.exact and role.exact else Severity.MINOR
 
@@ -191,7 +208,9 @@ def _changed(known: Role, role: Role, was: int, now: int) -> Difference:
             what = f"now {sentences.says(item)} with mode {new} instead of {old}"
         else:
             what = f"now {sentences.says(item)} with {new} instead of {old}"
-            if item.call in _MODES or sentences.tells_all(item):
+            if item.call in ("bind", "connect"):
+                old = sentences.address(before)
+            if item.call in (*_MODES, "bind", "connect") or sentences.tells_all(item):
                 what = f"now {sentences.says(item)} instead of {old}"
     return Difference(
         kind, _severity(known, role, item), f"{what}, in {known.shown}{_at(after)}",

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.golden import compare_items, compare_streams, matching, sentences
+from renacer_otel.analysis.golden import (
+    compare_items,
+    compare_streams,
+    matching,
+    sentences,
+    texts,
+)
 from renacer_otel.analysis.golden.model import (
     Canonical,
     Difference,
@@ -20,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Kinds, in the order in which they are told: what follows from another stands behind it.
 ORDER = (
-    "argv", "file", "mode", "sync", "bytes", "process", "exit", "network", "error", "effect",
-    "signal", "order", "library", "memory", "link", "threads", "call", "count",
+    "argv", "process", "file", "mode", "sync", "input", "network", "bytes", "exit", "error",
+    "effect", "signal", "order", "library", "memory", "link", "threads", "call", "count",
 )  # fmt: skip
 _QUIET_EXITS = frozenset({"SIGPIPE", "runs on"})
 #: Memory: what allocators and stacks of threads may take more.
@@ -45,7 +51,12 @@ def between(golden: Golden, runs: Sequence[Canonical]) -> list[Difference]:
         keys = {_key(one) for one in here}
         found = [one for one in found if _key(one) in keys]
     found = list({one.sentence: one for one in reversed(found)}.values())[::-1]
-    return sorted(found, key=lambda one: (-one.severity, ORDER.index(one.kind)))
+    return sorted(found, key=_importance)
+
+
+def _importance(one: Difference) -> tuple[int, int, int, bool]:
+    """What is made under another name each time, nobody waits for."""
+    return -one.severity, ORDER.index(one.kind), one.later, texts.RANDOM in one.sentence
 
 
 def _key(one: Difference) -> tuple[str, str, str, str]:
@@ -55,10 +66,11 @@ def _key(one: Difference) -> tuple[str, str, str, str]:
 def _between(golden: Canonical, run: Canonical) -> Iterator[Difference]:
     same = matching.roles(golden, run)
     known = {role.name: role for role in golden.roles}
+    words = (_words(golden), _words(run))
     renamed = {name: known[other].shown for name, other in same.items()}
     for role in run.roles:
         if role.name in same:
-            yield from _role(known[same[role.name]], role)
+            yield from _role(known[same[role.name]], role, words)
         elif not role.parent or role.parent in same:  # else its parent is new, too
             yield _new_process(role, renamed)
     missed = known.keys() - set(same.values())
@@ -87,10 +99,16 @@ def _lost_process(role: Role, known: dict[str, Role]) -> Difference:
     )
 
 
-def _role(known: Role, role: Role) -> Iterator[Difference]:
+def _words(form: Canonical) -> set[str]:
+    """Of all command lines."""
+    return {argument.text for role in form.roles for argument in role.argv}
+
+
+def _role(known: Role, role: Role, words: tuple[set[str], set[str]]) -> Iterator[Difference]:
+    """`words`: of all command lines, before and now."""
     where = known.shown
     if known.parent:
-        yield from _argv(known, role)
+        yield from _argv(known, role, words)
     if not _within(role.count.low, known.count, 0 if known.count.is_one else 1):
         yield Difference(
             "process", Severity.CHANGED,
@@ -118,8 +136,10 @@ def _role(known: Role, role: Role) -> Iterator[Difference]:
             where, library, "",
         )  # fmt: skip
     few, many = known.threads
+    # Pools grow by demand: where runs had different numbers, a further run may have another.
+    most = many + many // 2 + 1 if known.threads.is_one else 2 * many + 2
     if (
-        (role.threads.low > 2 * many + 2)
+        (role.threads.low > most)
         or (few and not role.threads.low)
         or (role.threads.low and not many)
     ):
@@ -139,15 +159,17 @@ def _ends(codes: Sequence[str]) -> str:
     return " or ".join(code if code.startswith("SIG") else f"exit code {code}" for code in codes)
 
 
-def _argv(known: Role, role: Role) -> Iterator[Difference]:
+def _argv(known: Role, role: Role, words: tuple[set[str], set[str]]) -> Iterator[Difference]:
     from renacer_otel.analysis.golden import patterns
 
     if patterns.arguments_fit(known.argv, role.argv):
         return
-    was, now = sentences.command(known.argv), sentences.command(role.argv)
+    was, now = sentences.whole_command(known.argv), sentences.whole_command(role.argv)
+    new = {argument.text for argument in role.argv} - words[0]
+    lost = {argument.text for argument in known.argv} - words[1]
     yield Difference(
         "argv", Severity.CHANGED,
-        f"{known.name} is now run as: {now} (instead of: {was})", known.shown, was, now,
+        sentences.run_as(known, role.argv, new, lost), known.shown, was, now, later=int(not new),
     )  # fmt: skip
 
 

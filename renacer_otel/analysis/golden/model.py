@@ -95,7 +95,8 @@ class Stream:
     """What a role reads from or writes to an object, whatever the calls.
 
     `content`: the hash of what was written, in hex (spans/content.py); "" = not captured, or not
-    the same in all runs (`varies`). Of several threads or processes: "~" and a sum over writes.
+    the same in all runs (`varies`). Of several threads or processes: "~" and a sum over writes;
+    of several objects that one thread writes to as they are ready: "=" and a sum over them.
     `places`: where it was written, as a hash (golden/places.py); "" = one after the other.
     """
 
@@ -194,8 +195,9 @@ class Severity(IntEnum):
 class Difference:
     """One thing that is not as it was.
 
-    `kind`: argv, process, exit, file, mode, sync, order, bytes, network, error, effect, library,
-    memory, link, threads, call, count. `sentence`: for a person, without an end mark.
+    `kind`: argv, process, exit, file, mode, sync, order, input (a file of the folder, opened for
+    reading), bytes, network, error, effect, signal, library, memory, link, threads, call, count.
+    `sentence`: for a person, without an end mark.
     """
 
     kind: str
@@ -205,3 +207,4 @@ class Difference:
     expected: str
     actual: str
     source: str = ""  # file:line, where known
+    later: int = 0  # by it those of a kind are told one after the other

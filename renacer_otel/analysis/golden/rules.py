@@ -13,7 +13,7 @@ RULES: dict[str, str] = {
     "addresses": "addresses and sizes of memory are <addr>",
     "closing": "closing descriptors, moving and marking them, is not a call of its own",
     "folder": "the folder that the command is run in is <folder>",
-    "identities": "numbers of processes are <process>; asking for one's own is left out",
+    "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
     "loader": "what the loader does before the program begins is one list of libraries",
     "memory": "mmap without a file, munmap, brk, mprotect, madvise count as peak memory",
     "ports": "ports that the kernel chose are <port>",

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import re
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.golden import rules
+from renacer_otel.analysis.golden import patterns, rules
 from renacer_otel.analysis.golden.model import OK, Argument, Item, Range, Role
 from renacer_otel.errors import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
 _LONGEST = 160
+_LONGEST_LINE = 4000
 _DOES = {
     "mkdir": "makes the folder {0}",
     "mkdirat": "makes the folder {0}",
@@ -44,9 +48,14 @@ _DOES = {
     "write": "writes to {0}",
     "read": "reads from {0}",
     "signal": "gets the signal {0}",
+    "umask": "sets the mask of modes to {0}",
     "chdir": "changes to the folder {0}",
     "mmap": "maps {2}",
 }
+#: Of an address as strace writes it.
+_PATH = re.compile(r'sun_path=(@?"[^"]*")')
+_PORT = re.compile(r"port=htons\(([^)]*)\)")
+_HOST = re.compile(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]*)"')
 _LOOKS = frozenset("stat lstat fstat newfstatat statx access faccessat faccessat2".split())
 
 
@@ -90,7 +99,12 @@ def address(item: Item) -> str:
     """Whom a call names: the address among its arguments, else what it is about."""
     for argument in item.arguments[1:]:
         if "sa_family" in argument.text:
-            return word(argument.text)
+            path, port, host = (
+                next(iter(form.findall(argument.text)), "") for form in (_PATH, _PORT, _HOST)
+            )
+            if host:
+                host = f"[{host}]" if ":" in host else host
+            return word(path or (f"{host}:{port}" if host and port else argument.text))
     return word(item.arguments[0].text) if item.arguments else item.call
 
 
@@ -103,8 +117,45 @@ def brief(item: Item) -> str:
 
 def command(argv: Sequence[Argument]) -> str:
     """A command line."""
-    return word(" ".join(argument.text if argument.text and " " not in argument.text
-                         else f"'{argument.text}'" for argument in argv))  # fmt: skip
+    return word(_line(argument.text for argument in argv))
+
+
+def whole_command(argv: Sequence[Argument]) -> str:
+    """A command line that may be long."""
+    return one_line(_line(argument.text for argument in argv), _LONGEST_LINE)
+
+
+def _line(words: Iterable[str]) -> str:
+    return " ".join(text if text and " " not in text else f"'{text}'" for text in words)
+
+
+def run_as(
+    known: Role, argv: Sequence[Argument], new: AbstractSet[str], lost: AbstractSet[str]
+) -> str:
+    """Of a command line that is another one: the whole, or if that is long what of it is.
+
+    `new`: words that no command line had before; `lost`: that none has now.
+    """
+    was, now = _line(one.text for one in known.argv), _line(one.text for one in argv)
+    if max(len(was), len(now)) <= _LONGEST:
+        return f"{known.name} is now run as: {word(now)} (instead of: {word(was)})"
+    before = [one.text for one in known.argv]
+    after = [one.text for one in argv]
+    if len(before) == len(after):
+        both = zip(before, after, strict=True)
+        after = [mine if patterns.fits(mine, yours) else yours for mine, yours in both]
+    gone, come = [], []
+    for kind, low, high, start, end in SequenceMatcher(None, before, after, False).get_opcodes():
+        if kind != "equal":
+            gone += before[low:high]
+            come += after[start:end]
+    if not new.isdisjoint(come):  # others have moved here from elsewhere, or to there
+        gone = [one for one in gone if one in lost]
+        come = [one for one in come if one in new]
+    told = f"with {word(_line(come))}" if come else "without"
+    if gone:
+        told += f" {'instead of ' if come else ''}{word(_line(gone))}"
+    return f"{known.shown} is now run {told}: {word(now)}"
 
 
 def times(count: Range) -> str:

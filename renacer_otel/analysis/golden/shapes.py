@@ -25,7 +25,8 @@ MOST_SHAPES = 200_000
 _KINDS = ("", "<other>", "<file>", "<pipe>", "<socket>", "<eventfd>", "<mqueue>", "<pidfd>",
           "<signalfd>")  # fmt: skip
 _TO_ONESELF = [_KINDS.index(kind) for kind in ("<pipe>", "<eventfd>")]
-_STANDARD = ("<stdin>", "<stdout>", "<stderr>")
+STDIN = "<stdin>"
+_STANDARD = (STDIN, "<stdout>", "<stderr>")
 #: replay.call_names(): an index for each call, and the names.
 Called = tuple["NDArray[Any]", list[str]]
 #: Of columns of details the marks that stand for them in a text.
@@ -162,6 +163,22 @@ class _Maker:
         found[rows] = own[at]
         return found
 
+    def _mask_looks(self) -> list[int]:
+        """Pairs of umask() of which the second sets what the first had found."""
+        rows = np.flatnonzero(self.per_name([name == "umask" for name in self.names]) & self.over)
+        thread, result = self.calls["thread"], self.calls["result"]
+        rows = rows[np.lexsort((self.calls["seq"][rows], thread[rows]))]
+        mask = self.rows["args"][rows, 0]
+        found: list[int] = []
+        at = 0
+        while at + 1 < len(rows):
+            first, second = int(rows[at]), int(rows[at + 1])
+            if thread[first] == thread[second] and int(mask[at + 1]) == int(result[first]):
+                found += (first, second)
+                at += 1
+            at += 1
+        return found
+
     def ways(self) -> tuple[NDArray[np.int8], dict[str, int]]:
         """By the names of calls, and by how they ended."""
         counts: dict[str, int] = {}
@@ -182,6 +199,9 @@ class _Maker:
                 counts[rule] = counts.get(rule, 0) + times
             elif one != Way.ITEM:
                 counts["transfers"] = counts.get("transfers", 0) + times
+        if "identities" not in self.kept and (looks := self._mask_looks()):
+            counts["identities"] = counts.get("identities", 0) + len(looks)
+            way[looks] = Way.LEFT_OUT
         way[~self.over & (way != Way.LEFT_OUT)] = Way.LEFT_OUT
         if "retries" not in self.kept:
             numbers = [number for number in range(1, 4096)
