@@ -19,7 +19,7 @@ from renacer_otel.analysis.golden import (
     worded,
 )
 from renacer_otel.analysis.golden.verdict import Verdict
-from renacer_otel.errors import one_line
+from renacer_otel.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ _SUFFIX = ".golden"
 def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
     """How `after` differs from `before`: files, or names of golden traces of the folder.
 
-    Raises TraceNotFound, TraceUnreadable.
+    Raises TraceNotFound, TraceUnreadable, UsageError.
     """
     since = time.monotonic()
     notes: list[str] = []
@@ -53,7 +53,7 @@ def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
 
 def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden]:
     """Each side as a golden trace; notes of what was not told, and so not compared."""
-    found, kinds = [], []
+    found, kinds, others = [], [], []
     for word in words:
         path = word
         if not os.path.exists(word) and os.path.exists(os.path.join(folder, word + _SUFFIX)):
@@ -65,8 +65,15 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
         if run.lacks:
             notes.append(f"{one_line(word, 100)}: {run.form} does not tell {'; '.join(run.lacks)}")
         kinds.append(common.kind(run))
+        others += [(word, run.form)] if run.form != "record" else []
         found.append(_learned(word, run, canonical.of_replay(worded.worded(run))))
         del run  # one at a time: they may be large
+    if others and len(kinds) < len(words):
+        word, form = others[0]
+        raise UsageError(
+            f"{one_line(word, 60)} is {form}, which tells less than a golden trace: compare it with"
+            " the NAME.json beside that, or with a TRACE file"
+        )
     if len(kinds) == len(words) and len(set(kinds)) > 1:
         runs = [loading.load(word) for word in words]
         notes.append(common.note(runs, [one_line(word, 100) for word in words]))

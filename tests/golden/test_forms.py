@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from renacer_otel.analysis.golden import canonical, golden_file, learning
 from renacer_otel.cli.main import main
-from renacer_otel.spans import listing
+from renacer_otel.spans import listing, replay
 from tests.cli.tool import Done, renacer
 from tests.loading.made import CALLS, printed, whole
 
@@ -72,6 +73,19 @@ def test_changes_are_found(folder: Path, capfd: pytest.CaptureFixture[str]) -> N
         assert found.code == 1, (first, second, found.out)
         for words in TOLD:
             assert words in found.out, (first, second)
+
+
+def test_a_golden_trace_needs_records(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    form = canonical.of_replay(replay.of_trace(folder / "same.renacer", shown=True))
+    golden_file.write(learning.learn([form], "x", ["sh"]), tmp_path / "x.golden")
+    golden = str(tmp_path / "x.golden")
+    assert main(["golden", "diff", golden, str(folder / "same.renacer")]) == 0
+    for words in ((golden, str(folder / "same.json")), (str(folder / "same.otlp"), golden)):
+        capfd.readouterr()
+        assert main(["golden", "diff", *words]) == 125
+        assert "compare it with the NAME.json" in capfd.readouterr().err
 
 
 def test_what_little_others_tell(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
