@@ -168,6 +168,24 @@ def test_names_that_are_links(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_what_is_synced_by_a_name_with_links_is_not_known(tmp_path: Path) -> None:
+    def begin(folder: Path) -> None:
+        (folder / "real").mkdir()
+        (folder / "link").symlink_to("real")
+
+    folder = Folder(tmp_path, begin)
+    script = "import os; f = open('{}/f', 'w'); f.write('x'); f.flush(); os.fsync(f.fileno())"
+    linked, plain = py(script.format("link")), py(script.format("real"))
+    equal, sure, _ = folder.compare(linked, plain)
+    assert equal
+    assert sure < 0.9
+    assert folder.compare(linked, linked) == (True, 0.97, [])
+    equal, _, differences = folder.compare(plain, py("open('real/f', 'w').write('x')"))
+    assert (equal, differences) == (
+        False, ["real/f: its data: synced by A, not synced by B"],
+    )  # fmt: skip
+
+
 def test_whole_folders_move(tmp_path: Path) -> None:
     def begin(folder: Path) -> None:
         (folder / "old" / "deep").mkdir(parents=True)

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.analysis.equivalence.state import FILES, KINDS, Aspect, Bytes, State
+from renacer_otel.analysis.equivalence.state import DURABILITY, FILES, KINDS, Aspect, Bytes, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,6 +160,7 @@ def completed(ours: State, theirs: State) -> tuple[State, State]:
                 state.doubt("unreadable", f"{path} could not be looked at")
             for what, value in end.aspects():
                 state.aspects[Aspect(FILES, path, what)] = value
+    _leave_linked(made, {*mine.files, *yours.files})
     for state, looked in zip(made, (mine, yours), strict=True):
         _tell_names(state, looked)
         if looked.missed:
@@ -175,6 +176,22 @@ def _without_files(state: State) -> State:
     return State(
         aspects, state.samples, doubts, state.measures, state.wait_status, state.pids, state.looked
     )
+
+
+def _leave_linked(made: tuple[State, State], known: set[str]) -> None:
+    """Calls tell what was synced by the names that they were given; looks have the real ones."""
+    ours, theirs = (
+        {aspect: value for aspect, value in state.aspects.items() if aspect.group == DURABILITY}
+        for state in made
+    )
+    linked = sorted({aspect.subject for aspect in (*ours, *theirs)} - {"", *known})
+    if ours == theirs or not linked:
+        return
+    for state in made:
+        for aspect in (*ours, *theirs):
+            state.aspects.pop(aspect, None)
+    what = "has links in it, or was not looked at: what was made durable is not known"
+    made[0].doubt("content", f"the name {linked[0]} {what}")
 
 
 def _has_other_names(states: list[FileState]) -> bool:
