@@ -18,6 +18,7 @@ from renacer_otel.ring import trace_file
 from renacer_otel.spans import counts
 from tests.cli.summary_tables import read_tables
 from tests.cli.tool import renacer
+from tests.scale import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ DURATIONS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(DURATIONS, min_size=1, max_size=400))
 def test_quantiles_are_within_their_bound(durations: list[int]) -> None:
     check(durations)

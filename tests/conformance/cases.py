@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
+from tests.scale import FULL
+
 #: How a thread waits for another in user space is a matter of chance.
 CHANCE = frozenset({"futex", "sched_yield"})
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.encode.core import ATTR_MAX, EVENT_MAX, SPAN_MAX, Core, Piece
 from tests.encode.model import MORE, attributes, escape
 from tests.encode.test_calls import CUT, plain_call, syscall_span
+from tests.scale import examples
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -97,7 +98,7 @@ def test_a_whole_argv_is_whole(core: Core) -> None:
     ),
     st.lists(st.sampled_from(["PATH", "STRING", "ARGV", "ENVP"]), min_size=6, max_size=6),
 )
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_any_sizes_and_kinds_stay_within_limits(
     core: Core, sizes: list[tuple[int, int, bytes]], kinds: list[str]
 ) -> None:

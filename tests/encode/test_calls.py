@@ -24,6 +24,7 @@ from tests.encode.model import (
     typed,
 )
 from tests.encode.test_utf8 import hostile
+from tests.scale import examples
 
 U64 = st.integers(0, (1 << 64) - 1)
 # Mostly what registers hold: small numbers, negative ones, addresses.
@@ -230,7 +231,7 @@ def signal_name(core: Core, number: int) -> str:
 
 
 @given(calls(), st.integers(1 << 60, 1 << 61), st.integers(0, 1 << 59))
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_call_span_says_exactly_what_went_in(
     core: Core, call: Call, realtime: int, monotonic: int
 ) -> None:

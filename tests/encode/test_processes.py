@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.encode.model import Value, attributes, count, creation_time, encode, escape, typed
 from tests.encode.test_calls import TIMES, U64, signal_name
 from tests.encode.test_utf8 import hostile
+from tests.scale import examples
 
 if TYPE_CHECKING:
     from tests.encode.core import Core
@@ -71,7 +72,7 @@ def set_context(
 
 
 @given(st.data(), REALTIMES, ANCHORS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_process_span_says_exactly_what_went_in(
     core: Core, data: st.DataObject, realtime: int, monotonic: int
 ) -> None:
@@ -150,7 +151,7 @@ def test_a_process_span_says_exactly_what_went_in(
 
 
 @given(st.data(), REALTIMES, ANCHORS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_the_root_span_says_exactly_what_went_in(
     core: Core, data: st.DataObject, realtime: int, monotonic: int
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.encode.core import ATTR_MAX, Core, Piece
 from tests.encode.model import MORE, attributes, encode
+from tests.scale import examples
 
 if TYPE_CHECKING:
     from tests.encode.model import Value
@@ -202,7 +203,7 @@ CALLS = [
 REGISTERS = st.one_of(st.integers(1, 64), st.integers(0, (1 << 64) - 1))
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     name=st.sampled_from(CALLS),
     args=st.lists(

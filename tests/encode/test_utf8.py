@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.encode.model import escape, tokens, unescape
+from tests.scale import examples
 
 if TYPE_CHECKING:
     from tests.encode.core import Core
@@ -28,7 +29,7 @@ hostile = st.lists(
 
 
 @given(hostile)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @example(bytes(range(256)) * 2)
 @example(b"a" * 7 + b"\\" + b"b" * 8 + b"\x7f" + b"c" * 9)
 def test_the_escape_is_safe_exact_and_reversible(core: Core, data: bytes) -> None:
@@ -39,7 +40,7 @@ def test_the_escape_is_safe_exact_and_reversible(core: Core, data: bytes) -> Non
 
 
 @given(hostile, st.integers(0, 40))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_the_limit_counts_input_and_never_splits_a_code_point(
     core: Core, data: bytes, limit: int
 ) -> None:
@@ -53,7 +54,7 @@ def test_the_limit_counts_input_and_never_splits_a_code_point(
 
 
 @given(hostile, st.integers(0, 60))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_fixed_room_is_never_exceeded_and_a_cut_is_told(
     core: Core, data: bytes, room: int
 ) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,16 +203,20 @@ class Spans:
         """Call spans of that name."""
         return [span for span in self.spans if span.name == name and "syscall.name" in facts(span)]
 
-    @property
+    @cached_property
     def processes(self) -> list[Span]:
-        return [span for span in self.spans if "process.pid" in facts(span)]
+        return [
+            span
+            for span in self.spans
+            if any(pair.key == "process.pid" for pair in span.attributes)
+        ]
 
     @property
     def root(self) -> Span:
         (root,) = [span for span in self.spans if span.name == "renacer-otel run"]
         return root
 
-    @property
+    @cached_property
     def by_id(self) -> dict[SpanKey, Span]:
         found = {(span.trace_id, span.span_id): span for span in self.spans}
         assert len(found) == len(self.spans), "a span id was given twice"

@@ -7,7 +7,6 @@ a rule that says why; all else must be the same, byte by byte.
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import subprocess
@@ -16,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.scale import FULL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 WORKLOADS = Path(__file__).parent / "workloads"
 SOURCES = Path(__file__).resolve().parents[2]
-FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.programs.catalogue import FULL, PROGRAMS, SOURCES, Program
+from tests.programs.catalogue import PROGRAMS, SOURCES, Program
 from tests.programs.runner import Ran, Traced, differences, run_bare, run_traced
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from pathlib import Path

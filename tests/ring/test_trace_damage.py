@@ -19,6 +19,7 @@ from renacer_otel.ring import trace_file
 from renacer_otel.ring import trace_format as form
 from tests.ring import traces
 from tests.ring.traces import block, end, frame, head, packed, piece, record
+from tests.scale import examples
 
 BLOCKS = [block(1, 3), block(7, 2), block(11, 4)]
 ROWS = b"".join(raw[at : at + 104] for raw in BLOCKS for at in range(0, len(raw), 128))
@@ -67,7 +68,7 @@ def test_every_byte_damaged() -> None:
     cut=st.one_of(st.none(), st.integers(0, len(WHOLE))),
     tail=st.binary(max_size=64),
 )
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_damage(changes: list[tuple[int, int]], cut: int | None, tail: bytes) -> None:
     """Refused; or what was read is the true beginning, and `complete` only where it is all."""
     damaged = bytearray(WHOLE)
