@@ -63,6 +63,7 @@ HOSTILE = (
     "SELECT '\ud800'",
     "SELECT '\x00",
     "(" * 5000,
+    "SELECT (" + "[" * 9000,
 )
 
 

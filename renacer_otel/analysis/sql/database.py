@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import tempfile
@@ -25,6 +26,7 @@ MEMORY_MB = 256
 SECONDS = 60.0
 _BATCH = 1000
 _SQL_MAX = 1 << 20
+_DEEPEST = 300  # brackets: the parser's memory grows with the square of them
 # What a statement that only reads begins with, behind comments.
 _READS = re.compile(
     r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
@@ -141,6 +143,8 @@ class Database:
             raise UsageError("the SQL is not UTF-8") from error
         if size > _SQL_MAX:
             raise UsageError(f"the SQL is longer than {_SQL_MAX:,} bytes")
+        if _depth(sql) > _DEEPEST:
+            raise UsageError(f"the SQL is nested too deep: more than {_DEEPEST} brackets")
         try:
             found = self._con.extract_statements(sql)
         except (self._duckdb.Error, RuntimeError) as error:
@@ -182,6 +186,12 @@ class Database:
         finally:
             done.set()
             watcher.join()
+
+
+def _depth(sql: str) -> int:
+    """How many brackets are open at most, those in texts and comments too."""
+    steps = (1 if mark in "([{" else -1 for mark in re.findall(r"[()\[\]{}]", sql))
+    return max(itertools.accumulate(steps), default=0)
 
 
 def _quoted(text: str) -> str:
