@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """SIGKILL at any instant, to tracer or traced: nobody hangs, nothing attached is harmed.
 
-100 kills, at other instants each time; 10,000 with RENACER_TEST_SCALE=full. Where the instants
+200 kills, at other instants each time; 10,000 with RENACER_TEST_SCALE=full. Where the instants
 lie is told when a test fails.
 """
 
@@ -21,13 +21,12 @@ import pytest
 from tests.engine.attaching import last_words, stat_of, tell, until
 from tests.engine.terminal import Terminal
 from tests.engine.tools import LIMIT, PROGRAM, environment, line_of, ready_pid, running, traced
-from tests.scale import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PARTS = 50 if FULL else 25
+PARTS = 50
 # Python's start takes most of it: the instants lie before, in and after the attach or launch.
 WITHIN_S = 0.25
 SIGNALS, APART_US = 400, 300
@@ -35,7 +34,7 @@ SIGNALS, APART_US = 400, 300
 
 @pytest.fixture(params=range(PARTS))
 def rounds(request: pytest.FixtureRequest, test_scale: int) -> int:
-    """Kills in this part: of four kinds, 50 parts each, 10,000 in all; 100 in 25 parts each."""
+    """Kills in this part: of four kinds, 50 parts each, 200 or 10,000 in all."""
     del request
     return 1 if test_scale == 1 else 50
 
