@@ -16,10 +16,11 @@ MS = 1000
 SLEEP = "sleep waits for its own sleep"
 PARENT = "sh waits for the end of sleep"
 SYNC = "db waits for the disk of /data"
+PORT = "curl waits for bytes of a:1"
 
 
 def figures(cpu: list[int], **waits: tuple[int, ...]) -> Figures:
-    names = {"sleep": SLEEP, "parent": PARENT, "sync": SYNC, "port": "curl waits for bytes of a:1"}
+    names = {"sleep": SLEEP, "parent": PARENT, "sync": SYNC, "port": PORT}
     return Figures(cpu_us=tuple(cpu), off_cpu_us={names[key]: row for key, row in waits.items()})
 
 
@@ -92,6 +93,9 @@ def test_the_cause_comes_before_who_waits_for_it() -> None:
     assert [found.what for found in judge(golden, slow, 50)] == [SLEEP, PARENT]
     busy = [Sample(150 * MS, {PARENT: 112 * MS, SLEEP: 10 * MS})] * 5
     assert [found.what for found in judge(golden, busy, 50)] == [CPU, PARENT]
+    golden = figures([50 * MS] * 5, sleep=(10 * MS,) * 5, port=(12 * MS,) * 5)
+    slow = [Sample(50 * MS, {PORT: 300 * MS, SLEEP: 60 * MS})] * 5
+    assert [found.what for found in judge(golden, slow, 50)] == [SLEEP, PORT]
 
 
 def test_faster_is_not_slower() -> None:

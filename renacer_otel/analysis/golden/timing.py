@@ -114,7 +114,9 @@ def judge(figures: Figures, samples: Sequence[Sample], tolerance: float) -> list
 def _importance(slower: Slower) -> tuple[int, int]:
     what = slower.what.partition(" waits for ")[2]
     rank = 1 if what.startswith(waits.SEEN_FROM_HERE) else 0
-    return (-1 if slower.what == CPU else rank), slower.before_us - slower.after_us
+    if slower.what == CPU or what.startswith(waits.ITS_OWN):
+        rank = -1
+    return rank, slower.before_us - slower.after_us
 
 
 def _quantities(

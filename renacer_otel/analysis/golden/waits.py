@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from renacer_otel.spans.replay import Replay
 
+#: A wait for nobody else: told before others, as these may come of it.
+ITS_OWN = "its own sleep"
 #: What a call waits for, by its name; others do not wait.
 KINDS = {
-    "its own sleep": ("nanosleep", "clock_nanosleep"),
+    ITS_OWN: ("nanosleep", "clock_nanosleep"),
     "a signal": ("pause", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64"),
     "files to be ready": (
         "select", "pselect6", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2",
