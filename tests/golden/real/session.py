@@ -144,9 +144,10 @@ def session(command: Command, base: Path) -> Iterator[Session]:
 
 @contextmanager
 def load(hogs: int) -> Iterator[None]:
-    """Processes that only compute, meanwhile."""
+    """Processes that only compute, meanwhile, and no longer than this one lives."""
+    script = f"import os\nwhile os.getppid() == {os.getpid()}: sum(range(1_000_000))"
     running = [
-        subprocess.Popen([sys.executable, "-ISc", "while True: pass"], stdin=subprocess.DEVNULL)
+        subprocess.Popen([sys.executable, "-ISc", script], stdin=subprocess.DEVNULL)
         for _ in range(hogs)
     ]
     try:
