@@ -127,7 +127,10 @@ def _repository(folder: Path) -> None:
     git("add", ".")
     git("commit", "--quiet", "-m", "All")
     (folder / "d1" / "f1.txt").write_text("changed\n")
-    (folder / "staged.txt").write_text("staged\n")
+    staged = folder / "staged.txt"
+    staged.write_text("staged\n")
+    # As new as the index, it would make git write the index anew: gitformat-index(5), racy git.
+    os.utime(staged, (_LONG_AGO, _LONG_AGO))
     git("add", "staged.txt")
     (folder / "new.txt").write_text("new\n")
     (folder / "d2" / "f2.txt").unlink()
