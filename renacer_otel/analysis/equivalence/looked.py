@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.analysis.equivalence.state import DURABILITY, FILES, KINDS, Aspect, Bytes, State
@@ -173,9 +173,7 @@ def _without_files(state: State) -> State:
     """What is compared is what files are, not what calls made of them."""
     aspects = {aspect: value for aspect, value in state.aspects.items() if aspect.group != FILES}
     doubts = [doubt for doubt in state.doubts if doubt.kind not in _SETTLED]
-    return State(
-        aspects, state.samples, doubts, state.measures, state.wait_status, state.pids, state.looked
-    )
+    return replace(state, aspects=aspects, doubts=doubts, existed=frozenset())
 
 
 def _leave_linked(made: tuple[State, State], known: set[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.spans import content, replay
+from renacer_otel.spans import content, grouping, replay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +39,7 @@ def of_rows(run: Replay, rows: NDArray[np.int64], *, alone: bool, multiplexed: b
 def _of_objects(run: Replay, rows: NDArray[np.int64]) -> str:
     """Of each object what was written to it; "": several threads wrote to one."""
     assert run.details is not None
-    _, objects = np.unique(run.details.rows["object"][rows], return_inverse=True)
-    objects = objects.reshape(-1)
+    _, objects = grouping.indexed(run.details.rows["object"][rows])
     order = np.argsort(objects, kind="stable")
     bounds = np.searchsorted(objects[order], np.arange(objects.max() + 2))
     parts = [

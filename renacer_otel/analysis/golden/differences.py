@@ -9,6 +9,7 @@ from renacer_otel.analysis.golden import (
     compare_items,
     compare_streams,
     matching,
+    patterns,
     sentences,
     texts,
 )
@@ -160,8 +161,6 @@ def _ends(codes: Sequence[str]) -> str:
 
 
 def _argv(known: Role, role: Role, words: tuple[set[str], set[str]]) -> Iterator[Difference]:
-    from renacer_otel.analysis.golden import patterns
-
     if patterns.arguments_fit(known.argv, role.argv):
         return
     was, now = sentences.whole_command(known.argv), sentences.whole_command(role.argv)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renacer_otel.analysis.golden import rules
-from renacer_otel.spans import replay
+from renacer_otel.spans import grouping, replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,9 +128,9 @@ class Places:
         shown = self._details.shown
         if shown is None:
             return np.zeros(len(self._codes), bool)
-        texts, index = np.unique(shown["text"], return_inverse=True)
+        texts, index = grouping.indexed(shown["text"])
         table = np.array([b"O_APPEND" in self._details.text(int(text)) for text in texts], bool)
-        found: NDArray[np.bool_] = table[index.reshape(-1)]
+        found: NDArray[np.bool_] = table[index]
         return found
 
     def _taken(self, shapes: Shapes) -> None:
@@ -138,15 +138,15 @@ class Places:
         rows = np.flatnonzero(shapes.origin >= 0)
         if not len(rows):
             return
-        labels, index = np.unique(shapes.origin[rows], return_inverse=True)
+        labels, index = grouping.indexed(shapes.origin[rows])
         numbers = [1 + zlib.crc32(shapes.labels[label].encode()) for label in labels.tolist()]
-        self.origin[rows] = np.array(numbers, np.int64)[index.reshape(-1)]
+        self.origin[rows] = np.array(numbers, np.int64)[index]
         shown = self._details.shown
         if shown is None:
             return
-        texts, index = np.unique(shown["text"][rows], return_inverse=True)
+        texts, index = grouping.indexed(shown["text"][rows])
         told = [_offsets(self._details.text(int(text))) for text in texts]
-        pairs = np.array(told, np.int64)[index.reshape(-1)]
+        pairs = np.array(told, np.int64)[index]
         to_second = self._named(rules.TO_THE_SECOND)[rows]
         self.origin_at[rows] = pairs[:, 0]
         self.at[rows[to_second]] = pairs[to_second, 1]
