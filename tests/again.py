@@ -8,15 +8,11 @@ more busy loops than there are CPUs. It ends with 1 if one fails again; else the
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.load import beside
 
 MOST = 3
 TIMES = 10
@@ -37,25 +33,13 @@ def failed() -> list[str]:
     return sorted(found) if ended and isinstance(found, dict) else []
 
 
-@contextmanager
-def _load_beside() -> Iterator[None]:
-    loop = [sys.executable, "-c", "while True: pass"]
-    loops = [subprocess.Popen(loop) for _ in range((os.cpu_count() or 1) + 1)]
-    try:
-        yield
-    finally:
-        for process in loops:
-            process.kill()
-            process.wait()
-
-
 def main() -> int:
     """Runs them; returns the exit code."""
     tests = failed()
     if not 0 < len(tests) <= MOST:
         print(f"again: {len(tests)} tests to confirm; 1 to {MOST} are (none: pytest broke off)")
         return 1
-    with _load_beside():
+    with beside():
         for test in tests:
             for nth in range(1, TIMES + 1):
                 pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]

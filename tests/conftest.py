@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.given_signals import take_signals
+from tests.required import REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -22,9 +23,6 @@ _TELEMETRY = re.compile(r"OTEL_.*|TRACEPARENT|TRACESTATE|BAGGAGE|RENACER_(?!TEST
 for _name in list(os.environ):
     if _TELEMETRY.fullmatch(_name):
         del os.environ[_name]
-
-# Tools whose absence must fail a test instead of skipping it: RENACER_REQUIRE="strace,go,cc".
-_REQUIRED = frozenset(filter(None, re.split(r"[,\s]+", os.environ.get("RENACER_REQUIRE", ""))))
 
 _LIVE = Path(__file__).parent / "live"
 
@@ -83,7 +81,7 @@ def _refused(report: pytest.TestReport | pytest.CollectReport) -> str | None:
     longrepr = report.longrepr
     reason = str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)
     words = set(re.findall(r"[\w.+-]+", reason))
-    lacking = sorted(words & _REQUIRED)
+    lacking = sorted(words & REQUIRED)
     if not lacking:
         return None
     return f"{reason} (RENACER_REQUIRE says that {', '.join(lacking)} must be here)"
@@ -183,6 +181,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_report_header() -> list[str]:
     """What decides which tests run."""
-    facts: dict[str, Any] = {"required": ",".join(sorted(_REQUIRED)) or "nothing"}
+    facts: dict[str, Any] = {"required": ",".join(sorted(REQUIRED)) or "nothing"}
     facts["scale"] = os.environ.get("RENACER_TEST_SCALE", "normal")
     return [f"renacer: {' '.join(f'{key}={value}' for key, value in facts.items())}"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,16 +21,7 @@ from tests.conformance.cases import CASES, Case
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.lanes import LANES, Outcome, check, hindrance, strace_version
 from tests.given_signals import take_signals
-
-
-def _load(stack: ExitStack) -> None:
-    """As many processes that only compute as there are CPUs."""
-    for _ in range(os.cpu_count() or 1):
-        process = subprocess.Popen(
-            [sys.executable, "-ISc", "while True: pass"], stdin=subprocess.DEVNULL
-        )
-        stack.callback(process.wait)
-        stack.callback(process.kill)
+from tests.load import beside
 
 
 def _once(cases: list[Case], subjects: Subjects, jobs: int, lanes: list[str]) -> dict[str, Outcome]:
@@ -78,7 +68,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="renacer-subjects-"))
         if given.load:
-            _load(stack)
+            stack.enter_context(beside(os.cpu_count() or 1))
         for turn in range(1, given.runs + 1):
             begun = time.monotonic()
             outcomes = _once(cases, Subjects(Path(folder)), given.jobs, given.lane)

@@ -12,6 +12,7 @@ from renacer_otel.analysis.golden import golden_file
 from renacer_otel.errors import TraceUnreadable
 from tests.golden import hostile
 from tests.loading import bounded
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ def test_each_byte_changed() -> None:
 @pytest.mark.parametrize(
     ("command", "name"),
     [(command, name) for name in hostile.CONTENTS for command in COMMANDS]
-    if bounded.IS_FULL
+    if FULL
     else [("show", "a million empty items"), ("check", "newer")],
 )
 def test_each_command_refuses(folder: Path, command: str, name: str) -> None:
@@ -91,12 +92,12 @@ def test_each_command_refuses(folder: Path, command: str, name: str) -> None:
     assert "newer" in told or "version" in told or "damaged" in told or "not a golden" in told
 
 
-@pytest.mark.parametrize("command", COMMANDS if bounded.IS_FULL else ("diff, after",))
+@pytest.mark.parametrize("command", COMMANDS if FULL else ("diff, after",))
 def test_a_gigabyte(folder: Path, command: str) -> None:
     """Of brackets, behind a head that is right."""
     with (folder / "bad.golden").open("wb") as file:
         file.write(hostile.framed(b"", length=1 << 30))
-        if bounded.IS_FULL:
+        if FULL:
             for _ in range(1 << 10):
                 file.write(b"[" * (1 << 20))
         else:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.cli.tool import Done, run_program, the_error
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 MEASURED = str(Path(__file__).parent / "measured.py")
 MOST_MEMORY = 200 << 20
 MOST_CPU = 2.0  # seconds; judged at full scale alone, where nothing else makes a machine slow
-IS_FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
 
 
 def told(folder: Path, words: Sequence[str], most_memory: int = MOST_MEMORY) -> Done:
@@ -26,7 +25,7 @@ def told(folder: Path, words: Sequence[str], most_memory: int = MOST_MEMORY) -> 
     done = run_program([sys.executable, MEASURED, figures, *words], cwd=folder)
     found = json.loads(figures.read_text())
     assert found["peak"] < most_memory, (words, found)
-    assert found["cpu"] < MOST_CPU or not IS_FULL, (words, found)
+    assert found["cpu"] < MOST_CPU or not FULL, (words, found)
     return done
 
 

@@ -15,6 +15,7 @@ from renacer_otel.analysis.loading import load
 from renacer_otel.errors import TraceFileError, TraceUnreadable
 from tests.cli.tool import RENACER, run_program, the_error
 from tests.loading import bounded, hostile
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +59,8 @@ def pairs() -> Iterator[tuple[str, str]]:
     worst = [
         name for name in hostile.CONTENTS if re.search("in a call|8 MiB|gigabytes|of lists", name)
     ]
-    for at, name in enumerate(hostile.CONTENTS if bounded.IS_FULL else worst):
-        for command in commands if bounded.IS_FULL else [commands[at % len(commands)]]:
+    for at, name in enumerate(hostile.CONTENTS if FULL else worst):
+        for command in commands if FULL else [commands[at % len(commands)]]:
             yield command, name
 
 
@@ -70,12 +71,12 @@ def test_each_command_refuses(folder: Path, command: str, name: str) -> None:
     refused(folder, command, str(path))
 
 
-@pytest.mark.parametrize("command", COMMANDS if bounded.IS_FULL else ("report", "golden diff"))
+@pytest.mark.parametrize("command", COMMANDS if FULL else ("report", "golden diff"))
 def test_brackets(folder: Path, command: str) -> None:
     """A gigabyte of them at full scale."""
     path = folder / "trace"
     with path.open("wb") as file:
-        file.writelines(hostile.brackets((1 << 30) // (1 if bounded.IS_FULL else 16)))
+        file.writelines(hostile.brackets((1 << 30) // (1 if FULL else 16)))
     refused(folder, command, str(path))
 
 

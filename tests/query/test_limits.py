@@ -11,6 +11,7 @@ import pytest
 from renacer_otel.analysis.sql import Database, evaluate
 from renacer_otel.errors import ConfigError, RenacerError, UsageError
 from tests.loading import bounded
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +111,7 @@ WORDS = [sql for sql in HOSTILE if sql.isprintable() and sql]
 SOME = [sql for sql in WORDS if sql.startswith(("COPY calls", "ATTACH"))]
 
 
-@pytest.mark.parametrize("sql", WORDS if bounded.IS_FULL else SOME[:1])
+@pytest.mark.parametrize("sql", WORDS if FULL else SOME[:1])
 def test_query_refuses(trace: Path, folder: Path, sql: str) -> None:
     before = sorted(folder.iterdir())
     words = ["query", str(trace), sql.replace("{folder}", str(folder))]
@@ -119,7 +120,7 @@ def test_query_refuses(trace: Path, folder: Path, sql: str) -> None:
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("sql", WORDS if bounded.IS_FULL else SOME[1:])
+@pytest.mark.parametrize("sql", WORDS if FULL else SOME[1:])
 def test_check_refuses(trace: Path, folder: Path, sql: str) -> None:
     config = folder / "renacer.toml"
     text = json.dumps(sql.replace("{folder}", str(folder)))

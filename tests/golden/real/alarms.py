@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING
 
 from tests.given_signals import take_signals
 from tests.golden.real.commands import COMMANDS, chosen
-from tests.golden.real.session import CaptureFailedError, load, session, usual_load
+from tests.golden.real.session import CaptureFailedError, session
+from tests.load import USUAL, beside
+from tests.required import REQUIRED
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +34,8 @@ if TYPE_CHECKING:
     from tests.golden.real.commands import Command
     from tests.golden.real.session import Checked, Session
 
-FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
 CHECKS = 200 if FULL else 10
 RUNS = 5
-REQUIRED = frozenset(os.environ.get("RENACER_REQUIRE", "").split(","))
 _MOST_TOLD = 20
 
 
@@ -132,7 +133,7 @@ def main(words: list[str] | None = None) -> int:
     """Parses, runs, tells."""
     parser = argparse.ArgumentParser(prog="dev golden", description=__doc__)
     parser.add_argument("--checks", type=int, default=CHECKS, metavar="N", help="of each command")
-    parser.add_argument("--load", type=int, default=usual_load(), metavar="N", help="busy loops")
+    parser.add_argument("--load", type=int, default=USUAL, metavar="N", help="busy loops")
     parser.add_argument("names", nargs="*", metavar="NAME",
         help=", ".join(command.name for command in COMMANDS))  # fmt: skip
     given = parser.parse_args(words)
@@ -146,7 +147,7 @@ def main(words: list[str] | None = None) -> int:
         sessions, failures = _captured(commands, base, stack)
         _print_row(("command", "checks", "runs", "alarms", "unconfirmed", "seconds"))
         print(f"|{'-' * 20}|" + f"{'-' * 12}:|" * 5, flush=True)
-        stack.enter_context(load(given.load))
+        stack.enter_context(beside(given.load))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             tallies = list(pool.map(lambda made: _run(made, given.checks), sessions))
     for tally in tallies:

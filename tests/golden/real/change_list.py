@@ -32,9 +32,10 @@ def _words(command: str, name: str, was: str, now: str, first: str, code: int = 
     return Change(command, name, first, words=((was, now),), code=code)
 
 
-def _edit(
+def edited(
     command: str, name: str, edit: tuple[str, str, str], first: str, code: int = 1, script: str = ""
 ) -> Change:
+    """A change of one place in a file of the command's folder."""
     return Change(command, name, first, edits=(edit,), code=code, script=script)
 
 
@@ -73,23 +74,23 @@ _GIT = (
 _SQL, _STORE = "store.sql", "store.sh"
 _FULL = "pragma synchronous = full;\n"
 _SQLITE = (
-    _edit("sqlite", "no fsync", (_SQL, "synchronous = full", "synchronous = off"),
+    edited("sqlite", "no fsync", (_SQL, "synchronous = full", "synchronous = off"),
           r"no longer syncs <folder>(/store\.db\S*)? to disk"),
-    _edit("sqlite", "one fsync less in each transaction", (_SQL, "= full", "= normal"),
+    edited("sqlite", "one fsync less in each transaction", (_SQL, "= full", "= normal"),
           r"now syncs (<folder>/)?store\.db\S* to disk \(\w+\) \d+ times instead of \d+"),
-    _edit("sqlite", "a write-ahead log", (_SQL, _FULL, _FULL + "pragma journal_mode = wal;\n"),
+    edited("sqlite", "a write-ahead log", (_SQL, _FULL, _FULL + "pragma journal_mode = wal;\n"),
           r"store\.db-(wal|shm)"),
-    _edit("sqlite", "the journal is kept",
+    edited("sqlite", "the journal is kept",
           (_SQL, _FULL, _FULL + "pragma journal_mode = persist;\n"),
           r"store\.db-journal"),
-    _edit("sqlite", "one number in the database", (_SQL, "'screw', 5)", "'screw', 6)"),
+    edited("sqlite", "one number in the database", (_SQL, "'screw', 5)", "'screw', 6)"),
           r"now writes other bytes to (<folder>/store\.db|<stdout>) "),
-    _edit("sqlite", "one more transaction",
+    edited("sqlite", "one more transaction",
           (_SQL, "rollback;\n", "rollback;\ndelete from item where id = 1;\n"),
           r"store\.db\S* .*instead of"),
-    _edit("sqlite", "another order of output", (_SQL, "order by name", "order by amount"),
+    edited("sqlite", "another order of output", (_SQL, "order by name", "order by amount"),
           r"now writes other bytes to <stdout>"),
-    _edit("sqlite", "other argv of a child", (_STORE, "-batch", "-batch -header"),
+    edited("sqlite", "other argv of a child", (_STORE, "-batch", "-batch -header"),
           r"is now run as: sqlite3 -batch -header store\.db"),
 )  # fmt: skip
 
@@ -150,21 +151,21 @@ _SORT = (
 
 _PACK = "pack.sh"
 _PIPELINE = (
-    _edit("pipeline", "other argv of a child", (_PACK, "gzip -n", "gzip -n9"),
+    edited("pipeline", "other argv of a child", (_PACK, "gzip -n", "gzip -n9"),
           r"is now run as: gzip -n9"),
-    _edit("pipeline", "another order of its input", (_PACK, "tree/d0/*.txt tree/d1/*.txt",
+    edited("pipeline", "another order of its input", (_PACK, "tree/d0/*.txt tree/d1/*.txt",
           "tree/d1/*.txt tree/d0/*.txt"), r"is now run .*cat tree/d1/f0\.txt"),
-    _edit("pipeline", "one child less", (_PACK, "| tee packed.gz ", ""),
+    edited("pipeline", "one child less", (_PACK, "| tee packed.gz ", ""),
           r"no longer runs tee packed\.gz"),
-    _edit("pipeline", "appended", (_PACK, "> size.txt", ">> size.txt"),
+    edited("pipeline", "appended", (_PACK, "> size.txt", ">> size.txt"),
           r"opens (<folder>/)?size\.txt for writing .*O_APPEND"),
-    _edit("pipeline", "another mask", (_PACK, "set -eu", "set -eu\numask 077"),
+    edited("pipeline", "another mask", (_PACK, "set -eu", "set -eu\numask 077"),
           r"now also sets the mask of modes to 077"),
-    _edit("pipeline", "another exit code", (_PACK, "size.txt", "size.txt\nexit 3"),
+    edited("pipeline", "another exit code", (_PACK, "size.txt", "size.txt\nexit 3"),
           r"the command exited with 3, before: 0", code=4),
     _script("pipeline", "one byte", "sed -i '1s/word/Word/' tree/d0/f0.txt",
             r"now writes other bytes to (<pipe>|(<folder>/)?packed\.gz)"),
-    _edit("pipeline", "another mode of what it wrote",
+    edited("pipeline", "another mode of what it wrote",
           (_PACK, "size.txt", "size.txt\nchmod 600 size.txt"),
           r"now also runs chmod 600 size\.txt"),
 )  # fmt: skip
@@ -172,117 +173,117 @@ _PIPELINE = (
 _POOL = "thread_pool.py"
 _WRITE = '    target.write_text(hashlib.sha256(data).hexdigest() + "\\n")\n'
 _THREADS = (
-    _edit("thread_pool", "more threads", (_POOL, "Executor(4)", "Executor(8)"),
+    edited("thread_pool", "more threads", (_POOL, "Executor(4)", "Executor(8)"),
           r"now has 8 threads beside its first instead of 4"),
-    _edit("thread_pool", "longer digests", (_POOL, "hashlib.sha256", "hashlib.sha512"),
+    edited("thread_pool", "longer digests", (_POOL, "hashlib.sha256", "hashlib.sha512"),
           r"now writes \d+ bytes to (<folder>/)?digests/.* instead of"),
-    _edit("thread_pool", "other digests", (_POOL, "hashlib.sha256", "hashlib.sha3_256"),
+    edited("thread_pool", "other digests", (_POOL, "hashlib.sha256", "hashlib.sha3_256"),
           r"now writes other bytes to (<folder>/)?digests/"),
-    _edit("thread_pool", "synced", (_POOL, _WRITE, _WRITE + "    with target.open() as file:\n"
+    edited("thread_pool", "synced", (_POOL, _WRITE, _WRITE + "    with target.open() as file:\n"
           "        __import__('os').fsync(file)\n"), r"now also syncs (<folder>/)?digests/"),
-    _edit("thread_pool", "another mode", (_POOL, _WRITE, _WRITE + "    target.chmod(0o600)\n"),
+    edited("thread_pool", "another mode", (_POOL, _WRITE, _WRITE + "    target.chmod(0o600)\n"),
           r"now also sets the mode of (<folder>/)?digests/\S+ to 0600"),
-    _edit("thread_pool", "one file less", (_POOL, 'rglob("*.txt"))', 'rglob("*.txt"))[1:]'),
+    edited("thread_pool", "one file less", (_POOL, 'rglob("*.txt"))', 'rglob("*.txt"))[1:]'),
           r"no longer .*d0[-/]f0|now writes \d+ bytes to <stdout>"),
-    _edit("thread_pool", "more memory",
+    edited("thread_pool", "more memory",
           (_POOL, "with concurrent", "held = bytearray(200 << 20)\nwith concurrent"),
           r"allocates \d+ KiB at once instead of"),
-    _edit("thread_pool", "by another name", (_POOL, _WRITE, _WRITE +
+    edited("thread_pool", "by another name", (_POOL, _WRITE, _WRITE +
           '    target.rename(target.with_suffix(".sum"))\n'),
           r"now also renames (<folder>/)?digests/\S+\.sha256 to "),
 )  # fmt: skip
 
 _FORK = "fork_server.py"
 _FORKS = (
-    _edit("fork_server", "one more worker", (_FORK, "range(3)", "range(4)"),
+    edited("fork_server", "one more worker", (_FORK, "range(3)", "range(4)"),
           r"now runs 4 times instead of 3"),
-    _edit("fork_server", "one more request", (_FORK, "REQUESTS = 12", "REQUESTS = 13"),
+    edited("fork_server", "one more request", (_FORK, "REQUESTS = 12", "REQUESTS = 13"),
           r"now connects to 127\.0\.0\.1:<port> 13 times instead of 12"),
-    _edit("fork_server", "another answer", (_FORK, "asked.upper() * 3", "asked.title() * 3"),
+    edited("fork_server", "another answer", (_FORK, "asked.upper() * 3", "asked.title() * 3"),
           r"now writes other bytes to (<stdout>|peer 127\.0\.0\.1)"),
-    _edit("fork_server", "another signal",
+    edited("fork_server", "another signal",
           (_FORK, "worker, signal.SIGTERM", "worker, signal.SIGKILL"),
           r"now ends with SIGKILL instead of|now sends SIGKILL to"),
-    _edit("fork_server", "not appended", (_FORK, " | os.O_APPEND", ""),
+    edited("fork_server", "not appended", (_FORK, " | os.O_APPEND", ""),
           r"opens (<folder>/)?requests\.log for writing .*instead of .*O_APPEND"),
-    _edit("fork_server", "each entry is synced", (_FORK, "os.write(log, asked)",
+    edited("fork_server", "each entry is synced", (_FORK, "os.write(log, asked)",
           "os.write(log, asked)\n            os.fsync(log)"),
           r"now also syncs (<folder>/)?requests\.log to disk \(fsync\)"),
-    _edit("fork_server", "another exit code of a child", (_FORK, "sys.exit(0)", "sys.exit(5)"),
+    edited("fork_server", "another exit code of a child", (_FORK, "sys.exit(0)", "sys.exit(5)"),
           r"now ends with exit code 5 instead of exit code 0"),
-    _edit("fork_server", "another address", (_FORK, '"127.0.0.1"', '"127.0.0.2"'),
+    edited("fork_server", "another address", (_FORK, '"127.0.0.1"', '"127.0.0.2"'),
           r"now binds to 127\.0\.0\.2:0 instead of 127\.0\.0\.1:0"),
-    _edit("fork_server", "another working folder", (_FORK, "    while True:\n",
+    edited("fork_server", "another working folder", (_FORK, "    while True:\n",
           '    os.chdir("/")\n    while True:\n'), r"now also changes to the folder /"),
-    _edit("fork_server", "one byte in a log", (_FORK, "os.write(log, asked)",
+    edited("fork_server", "one byte in a log", (_FORK, "os.write(log, asked)",
           'os.write(log, asked.replace(b" 7", b" 8"))'),
           r"now writes other bytes to (<folder>/)?requests\.log"),
 )  # fmt: skip
 
 _JOBS = "process_pool.py"
 _PROCESSES = (
-    _edit("process_pool", "one more process", (_JOBS, "Pool(2)", "Pool(3)"),
+    edited("process_pool", "one more process", (_JOBS, "Pool(2)", "Pool(3)"),
           r"now runs 3 times instead of 2"),
-    _edit("process_pool", "one more file", (_JOBS, "range(16)", "range(17)"),
+    edited("process_pool", "one more file", (_JOBS, "range(16)", "range(17)"),
           r"now also opens (<folder>/)?squares/16\.txt for writing"),
-    _edit("process_pool", "appended", (_JOBS, '"w")', '"a")'),
+    edited("process_pool", "appended", (_JOBS, '"w")', '"a")'),
           r"(<folder>/)?squares/\d+\.txt .*O_APPEND"),
-    _edit("process_pool", "one byte", (_JOBS, 'f"{number * number}\\n"',
+    edited("process_pool", "one byte", (_JOBS, 'f"{number * number}\\n"',
           'f"{number * number + (number == 9)}\\n"'),
           r"now writes other bytes to (<folder>/)?squares/9"),
-    _edit("process_pool", "removed", (_JOBS, "    return number",
+    edited("process_pool", "removed", (_JOBS, "    return number",
           '    if number == 3:\n        os.unlink("squares/3.txt")\n    return number'),
           r"now also removes (<folder>/)?squares/3\.txt"),
-    _edit("process_pool", "another sum", (_JOBS, "print(sum(", "print(1 + sum("),
+    edited("process_pool", "another sum", (_JOBS, "print(sum(", "print(1 + sum("),
           r"now writes other bytes to <stdout>"),
 )  # fmt: skip
 
 _MAKEFILE = "Makefile"
 _MAKE = (
-    _edit("make", "other argv of the compiler", (_MAKEFILE, "-O1", "-O2"),
+    edited("make", "other argv of the compiler", (_MAKEFILE, "-O1", "-O2"),
           r"is now run (as: .*|with .*)-O2"),
     Change("make", "one more source", r"is now run as: \S*cc -o shapes .* more\.o ", edits=(
         (_MAKEFILE, "text.o\n", "text.o more.o\n"),), script="echo 'int more;' > more.c"),
-    _edit("make", "one child less", (_MAKEFILE, "\trm -f $@\n", ""),
+    edited("make", "one child less", (_MAKEFILE, "\trm -f $@\n", ""),
           r"no longer runs rm -f libcount\.a"),
-    _edit("make", "another number in the program", ("main.c", "area(6, 7)", "area(6, 8)"),
+    edited("make", "another number in the program", ("main.c", "area(6, 7)", "area(6, 8)"),
           r"now writes other bytes to (<folder>/)?(main\.o|shapes)"),
-    _edit("make", "another header", ("area.c", "#include", "#include <errno.h>\n#include"),
+    edited("make", "another header", ("area.c", "#include", "#include <errno.h>\n#include"),
           r"now also opens /usr/include/\S*errno\S* for reading"),
-    _edit("make", "another order of objects",
+    edited("make", "another order of objects",
           (_MAKEFILE, "main.o area.o text.o", "text.o area.o main.o"),
           r"is now run .*text\.o area\.o main\.o"),
 )  # fmt: skip
 
 _ECHO = "asyncio_echo.py"
 _ASYNCIO = (
-    _edit("asyncio", "one byte of what clients say", (_ECHO, 'f"client {name} line',
+    edited("asyncio", "one byte of what clients say", (_ECHO, 'f"client {name} line',
           'f"Client {name} line'), r"now writes other bytes to peer 127\.0\.0\.1:<port>"),
-    _edit("asyncio", "one more connection", (_ECHO, "CLIENTS, LINES = 8", "CLIENTS, LINES = 9"),
+    edited("asyncio", "one more connection", (_ECHO, "CLIENTS, LINES = 8", "CLIENTS, LINES = 9"),
           r"now connects to 127\.0\.0\.1:<port> 9 times instead of 8"),
-    _edit("asyncio", "another address", (_ECHO, 'start_server(serve, "127.0.0.1"',
+    edited("asyncio", "another address", (_ECHO, 'start_server(serve, "127.0.0.1"',
           'start_server(serve, "0.0.0.0"'), r"now binds to 0\.0\.0\.0:0 instead of 127\.0\.0\.1:0"),
-    _edit("asyncio", "another order of answers",
+    edited("asyncio", "another order of answers",
           (_ECHO, "answers in found", "answers in found[::-1]"),
           r"now writes other bytes to (<folder>/)?answers\.txt"),
-    _edit("asyncio", "for its owner alone", (_ECHO, '"answers.txt", "w")',
+    edited("asyncio", "for its owner alone", (_ECHO, '"answers.txt", "w")',
           '"answers.txt", "w", opener=lambda *n: __import__("os").open(*n, 0o600))'),
           r"opens (<folder>/)?answers\.txt for writing with mode 0600 instead of 0666"),
-    _edit("asyncio", "more memory",
+    edited("asyncio", "more memory",
           (_ECHO, "CLIENTS, LINES", "held = bytearray(64 << 20)\nCLIENTS, LINES"),
           r"allocates \d+ KiB at once instead of"),
 )  # fmt: skip
 
 _FIND = "search.sh"
 _SEARCH = (
-    _edit("search", "other argv of a child", (_FIND, "-lw", "-lx"), r"is now run .*grep -lx"),
-    _edit("search", "another file", (_FIND, "> found", "> result"),
+    edited("search", "other argv of a child", (_FIND, "-lw", "-lx"), r"is now run .*grep -lx"),
+    edited("search", "another file", (_FIND, "> found", "> result"),
           r"opens (<folder>/)?(found|result)\.txt for writing"),
-    _edit("search", "one more child", (_FIND, "| sort", "| tee log.txt | sort"),
+    edited("search", "one more child", (_FIND, "| sort", "| tee log.txt | sort"),
           r"now also runs tee log\.txt"),
     _script("search", "one more file", "cp tree/d1/f1.txt tree/d2/more.txt",
             r"is now run .*tree/d2/more\.txt"),
-    _edit("search", "another number of files at a time", (_FIND, "-n 12", "-n 20"),
+    edited("search", "another number of files at a time", (_FIND, "-n 12", "-n 20"),
           r"is now run as: xargs -0 -n 20"),
 )  # fmt: skip
 
@@ -291,14 +292,14 @@ _BUILD = "sh build.sh"
 _EXAMPLE = (
     _words("trivial_cli_c", "another name of the same length", "Ada", "Eve",
            r"now writes other bytes to <stdout>"),
-    _edit("trivial_cli_c", "opened to be written", (_C, '"r")', '"r+")'),
+    edited("trivial_cli_c", "opened to be written", (_C, '"r")', '"r+")'),
           r"opens (<folder>/)?greeting\.txt for reading and writing", script=_BUILD),
-    _edit("trivial_cli_c", "one byte on standard error", (_C, "fclose(file);",
+    edited("trivial_cli_c", "one byte on standard error", (_C, "fclose(file);",
           'fclose(file);\n\tfputc(46, stderr);'), r"now also writes to <stderr>", script=_BUILD),
-    _edit("trivial_cli_c", "a child",
+    edited("trivial_cli_c", "a child",
           (_C, "fclose(file);", 'fclose(file);\n\tpclose(popen("true", "r"));'),
           r"now also runs .*true", script="sed -i s/-std=c11/-std=gnu11/ build.sh; " + _BUILD),
-    _edit("trivial_cli_c", "it dies", (_C, "fclose(file);", "fclose(file); __builtin_trap();"),
+    edited("trivial_cli_c", "it dies", (_C, "fclose(file);", "fclose(file); __builtin_trap();"),
           r"the command was ended by SIGILL, before: 0", script=_BUILD, code=4),
 )  # fmt: skip
 
@@ -307,16 +308,16 @@ _PRINT = '    print(f"{greeting}'
 _PYTHON = (
     _script("trivial_cli_python", "another greeting", "echo Hallo > greeting.txt",
             r"now writes other bytes to <stdout>"),
-    _edit("trivial_cli_python", "standard input",
+    edited("trivial_cli_python", "standard input",
           (_PY, _PRINT, "    sys.stdin.read()\n" + _PRINT),
           r"now also reads from <stdin>"),
-    _edit("trivial_cli_python", "one more file",
+    edited("trivial_cli_python", "one more file",
           (_PY, _PRINT, '    open("log", "a").close()\n' + _PRINT),
           r"now also opens (<folder>/)?log for writing"),
-    _edit("trivial_cli_python", "a folder", (_PY, _PRINT,
+    edited("trivial_cli_python", "a folder", (_PY, _PRINT,
           "    import os\n    os.makedirs('logs/today', exist_ok=True)\n" + _PRINT),
           r"now also makes the folder (<folder>/)?logs/today"),
-    _edit("trivial_cli_python", "one more library",
+    edited("trivial_cli_python", "one more library",
           (_PY, "import sys", "import colorsys\nimport sys"),
           r"now also opens \S*colorsys\S* for reading"),
     _words("trivial_cli_python", "a file that is not there", "--name", "--config other.txt --name",

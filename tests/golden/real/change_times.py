@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.golden.real.change_list import Change
+from tests.golden.real.change_list import edited
 from tests.golden.real.commands import Command
 
 WAITS = Command("waits", (sys.executable, "waits.py"), (), ("waits.py",))
@@ -16,37 +16,31 @@ WAITS = Command("waits", (sys.executable, "waits.py"), (), ("waits.py",))
 _WAITS = "waits.py"
 
 
-def _edit(
-    command: str, name: str, edit: tuple[str, str, str], first: str, script: str = ""
-) -> Change:
-    return Change(command, name, first, edits=(edit,), script=script)
-
-
 TIMES = (
-    _edit("waits", "a longer sleep", (_WAITS, "time.sleep(SLEEP)", "time.sleep(3 * SLEEP)"),
+    edited("waits", "a longer sleep", (_WAITS, "time.sleep(SLEEP)", "time.sleep(3 * SLEEP)"),
           r"waits for its own sleep: now [0-9.]+ ms, before"),
-    _edit("waits", "a lock is held longer", (_WAITS, "wait(LOCK)", "wait(3 * LOCK)"),
+    edited("waits", "a lock is held longer", (_WAITS, "wait(LOCK)", "wait(3 * LOCK)"),
           r"waits for a lock: now [0-9.]+ ms, before"),
-    _edit("waits", "a child takes longer", (_WAITS, "wait(CHILD)", "wait(3 * CHILD)"),
+    edited("waits", "a child takes longer", (_WAITS, "wait(CHILD)", "wait(3 * CHILD)"),
           r"waits for (a lock|the end of python\S*): now"),
-    _edit("waits", "a peer answers later", (_WAITS, "[], PEER)", "[], 3 * PEER)"),
+    edited("waits", "a peer answers later", (_WAITS, "[], PEER)", "[], 3 * PEER)"),
           r"waits for (files to be ready|bytes of 127\.0\.0\.1:\*|bytes from python\S*): now"),
-    _edit("waits", "more CPU time", (_WAITS, "range(ROUNDS)", "range(3 * ROUNDS)"),
+    edited("waits", "more CPU time", (_WAITS, "range(ROUNDS)", "range(3 * ROUNDS)"),
           r"CPU time: now [0-9.]+ (ms|s), before"),
-    _edit("asyncio", "a slow server",
+    edited("asyncio", "a slow server",
           ("asyncio_echo.py", "        writer.write(line.upper())",
           "        await asyncio.sleep(0.005)\n        writer.write(line.upper())"),
           r"waits for files to be ready( \(others\))?: now"),
-    _edit("fork_server", "slow workers", ("fork_server.py", "            connection.sendall(",
+    edited("fork_server", "slow workers", ("fork_server.py", "            connection.sendall(",
           '            __import__("time").sleep(0.01)\n            connection.sendall('),
           r"waits for its own sleep( \(others\))?: now"),
-    _edit("thread_pool", "more CPU time", ("thread_pool.py", "    data = path.read_bytes()\n",
+    edited("thread_pool", "more CPU time", ("thread_pool.py", "    data = path.read_bytes()\n",
           "    data = path.read_bytes()\n    sum(range(300_000))\n"), r"CPU time: now"),
-    _edit("trivial_cli_python", "more CPU time", ("trivial_cli.py", "    try:\n",
+    edited("trivial_cli_python", "more CPU time", ("trivial_cli.py", "    try:\n",
           "    sum(range(8_000_000))\n    try:\n"), r"CPU time: now"),
-    _edit("trivial_cli_c", "a sleep", ("trivial_cli.c", "#include <errno.h>\n",
+    edited("trivial_cli_c", "a sleep", ("trivial_cli.c", "#include <errno.h>\n",
           "#include <errno.h>\n#include <time.h>\n"),
           r"trivial_cli waits for its own sleep( \(others\))?: now",
-          "sed -i 's/fclose(file);/nanosleep(\\&(struct timespec){ 0, 60000000 }, NULL);/'"
+          script="sed -i 's/fclose(file);/nanosleep(\\&(struct timespec){ 0, 60000000 }, NULL);/'"
           " trivial_cli.c; sed -i 's/-std=c11/-std=gnu11/' build.sh; sh build.sh"),
 )  # fmt: skip

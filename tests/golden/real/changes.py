@@ -10,7 +10,6 @@ was missed, or a time could not be judged.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
@@ -29,13 +28,13 @@ from tests.golden.real.change_list import CHANGES, Change, in_words
 from tests.golden.real.change_times import TIMES, WAITS
 from tests.golden.real.commands import SERVER, Command
 from tests.golden.real.session import CaptureFailedError, Checked, Session, session
+from tests.required import REQUIRED
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SEED = 6
-REQUIRED = frozenset(os.environ.get("RENACER_REQUIRE", "").split(","))
-FULL = os.environ.get("RENACER_TEST_SCALE") == "full"
 FOUND, MISSED, UNJUDGED, LEFT_OUT = "found", "MISSED", "NOT JUDGED", "left out"
 _UNFIT = re.compile(r"  note: (.*times were not .*)")
 _TRIES = 3  # of a time that could not be judged

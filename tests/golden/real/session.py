@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -140,24 +139,3 @@ def session(command: Command, base: Path) -> Iterator[Session]:
             address = stack.enter_context(serving())
             words = tuple(word.replace(SERVER, address) for word in words)
         yield Session(command, folder, words, place / "golden_traces")
-
-
-@contextmanager
-def load(hogs: int) -> Iterator[None]:
-    """Processes that only compute, meanwhile, and no longer than this one lives."""
-    script = f"import os\nwhile os.getppid() == {os.getpid()}: sum(range(1_000_000))"
-    running = [
-        subprocess.Popen([sys.executable, "-ISc", script], stdin=subprocess.DEVNULL)
-        for _ in range(hogs)
-    ]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-
-
-def usual_load() -> int:
-    """More than there are CPUs."""
-    return len(os.sched_getaffinity(0)) + 1
