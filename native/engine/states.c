@@ -241,13 +241,19 @@ static bool text_of(struct states *s, const struct record *rec, unsigned arg,
 	return false;
 }
 
-/* Takes `base`, which it closes. */
-static void note_path(struct rn_engine *e, const struct task *task, int base, char *path, bool end,
-		      bool moved)
+/* A path that begins at `folder`, a descriptor of the task's, unless it is absolute. */
+static void note_path(struct rn_engine *e, const struct task *task, int folder, char *path,
+		      bool end, bool moved)
 {
 	static struct place place; /* one tracer thread in a process */
+	char base[48] = "/";
 
-	if (!rn_place_find(task->tid, base, path, end, &place))
+	if (*path != '/' && folder == AT_CWD)
+		snprintf(base, sizeof(base), "/proc/%d/cwd", task->tid);
+	else if (*path != '/')
+		snprintf(base, sizeof(base), "/proc/%d/fd/%d", task->tid, folder);
+	if (!rn_place_find(task->tid, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, end,
+			   &place))
 		return;
 	note(e, &place, moved);
 	close(place.folder);
@@ -257,7 +263,6 @@ static void note_arg(struct rn_engine *e, const struct task *task, const struct 
 		     unsigned arg, int folder, bool end, bool moved)
 {
 	static char path[PATH_MAX];
-	char base[48];
 
 	if (!text_of(e->states, rec, arg, RN_PIECE_PATH, path))
 		return;
@@ -266,20 +271,13 @@ static void note_arg(struct rn_engine *e, const struct task *task, const struct 
 		e->states->missed++;
 		return;
 	}
-	if (folder == AT_CWD)
-		snprintf(base, sizeof(base), "/proc/%d/cwd", task->tid);
-	else
-		snprintf(base, sizeof(base), "/proc/%d/fd/%d", task->tid, folder);
-	if (*path == '/')
-		strcpy(base, "/");
-	note_path(e, task, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, end, moved);
+	note_path(e, task, folder, path, end, moved);
 }
 
 static void note_socket(struct rn_engine *e, const struct task *task, const struct record *rec)
 {
 	static char path[PATH_MAX];
 	const size_t at = offsetof(struct sockaddr_un, sun_path);
-	char base[48];
 	sa_family_t family;
 
 	memset(path, 0, at + 1);
@@ -289,8 +287,7 @@ static void note_socket(struct rn_engine *e, const struct task *task, const stru
 	if (family != AF_UNIX || !path[at]) /* no path, or none in a file system */
 		return;
 	memmove(path, path + at, strlen(path + at) + 1);
-	snprintf(base, sizeof(base), "/proc/%d/cwd", task->tid);
-	note_path(e, task, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, false, false);
+	note_path(e, task, AT_CWD, path, false, false);
 }
 
 static void note_fd(struct rn_engine *e, const struct task *task, int fd)
@@ -304,7 +301,7 @@ static void note_fd(struct rn_engine *e, const struct task *task, int fd)
 	if (len <= 0 || *path != '/')
 		return;
 	path[len] = 0;
-	note_path(e, task, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), path, false, false);
+	note_path(e, task, AT_CWD, path, false, false);
 }
 
 static bool may_change(uint64_t flags)

@@ -32,14 +32,22 @@ static const char *text(const struct tape *tape, uint32_t row)
 	return copy;
 }
 
+/* Of what has a row for each call, `n` rows, the row of one. */
+static size_t row_of(const struct tape *tape, uint64_t seq, uint64_t n)
+{
+	uint64_t count;
+	const rn_replay_call *calls = rn_replay_calls(tape->replay, &count);
+
+	CHECK_INT(n, count);
+	return (size_t)(call_of(tape, seq) - calls);
+}
+
 static const rn_replay_detail *detail_of(const struct tape *tape, uint64_t seq)
 {
-	uint64_t calls, n;
+	uint64_t n;
 	const rn_replay_detail *details = rn_replay_details(tape->replay, &n);
 
-	rn_replay_calls(tape->replay, &calls);
-	CHECK_INT(n, calls);
-	return details + (call_of(tape, seq) - rn_replay_calls(tape->replay, &calls));
+	return details + row_of(tape, seq, n);
 }
 
 static uint64_t call_with(struct tape *tape, int32_t nr, uint64_t arg, const char *path,
@@ -237,12 +245,10 @@ static void test_details_bounded(void)
 
 static const rn_replay_shown *shown_of(const struct tape *tape, uint64_t seq)
 {
-	uint64_t calls, n;
+	uint64_t n;
 	const rn_replay_shown *rows = rn_replay_shown_rows(tape->replay, &n);
 
-	rn_replay_calls(tape->replay, &calls);
-	CHECK_INT(n, calls);
-	return rows + (call_of(tape, seq) - rn_replay_calls(tape->replay, &calls));
+	return rows + row_of(tape, seq, n);
 }
 
 /* Arguments in words: what the program chose, with marks for what the details have. */
