@@ -28,6 +28,8 @@ _MARKER = (
 )
 _FIXTURES = ("syscall_trace", "golden_trace")
 _GOLDENS = "renacer_otel.testing.goldens"
+#: Property of a test: what --golden-update has captured.
+_UPDATED = "golden_trace_updated"
 
 pytest.register_assert_rewrite(_GOLDENS)
 
@@ -174,7 +176,27 @@ def golden_trace(request: pytest.FixtureRequest) -> GoldenChecker:
 
     config = request.config
     folder = config.rootpath / str(config.getini("renacer_golden_dir"))
-    return GoldenChecker(folder, update=bool(config.getoption("--golden-update")))
+    return GoldenChecker(
+        folder,
+        update=bool(config.getoption("--golden-update")),
+        tell=lambda text: request.node.user_properties.append((_UPDATED, text)),
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What --golden-update has captured, by whatever worker."""
+    if not terminalreporter.config.getoption("--golden-update"):
+        return
+    found: dict[str, None] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", ()):
+                if name == _UPDATED:
+                    found[str(text)] = None
+    if found:
+        terminalreporter.section("golden traces")
+        for text in sorted(found):
+            terminalreporter.write_line(text)
 
 
 def pytest_assertrepr_compare(

@@ -16,13 +16,12 @@ command failed where its golden trace does not; 5: bad configuration; 125: a fai
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
 from renacer_otel.analysis.golden.timing import DEFAULT_TOLERANCE
-from renacer_otel.cli import options, terminal, written
-from renacer_otel.errors import TraceNotFound, UsageError, did_you_mean, one_line
+from renacer_otel.cli import golden_names, options, terminal, written
+from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 FOLDER = "golden_traces"
 ACTIONS = ("capture", "check", "show", "diff")
 FORMATS = ("text", "json", "junit", "github")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_RUNS = 100
 
 
@@ -81,6 +79,14 @@ def _output_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE")
 
 
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", metavar="FORMAT", default="text",
+        help="text, json, junit, github (text)")  # fmt: skip
+    parser.add_argument("--all-differences", action="store_true",
+        help="tells more than the 20 that matter most (github: 10); json always does")  # fmt: skip
+    _output_option(parser)
+
+
 def _rules_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true",
         help="what hardly matters is a change, too, and the first run counts")  # fmt: skip
@@ -96,7 +102,7 @@ def _capture(words: list[str], command: list[str] | None) -> int:
         help="compare what this rule leaves out, too (golden show names the rules)")  # fmt: skip
     _folder_option(parser)
     given = parser.parse_args(words)
-    name = checked_name(given.name)
+    name = golden_names.checked(given.name)
     if command is None:
         raise UsageError("nothing to capture: write the command after --")
     from renacer_otel import config
@@ -115,11 +121,9 @@ def _capture(words: list[str], command: list[str] | None) -> int:
 
 def check_parser() -> options.Parser:
     """The options of `golden check`."""
-    parser = _parser("golden check", "golden check [OPTION...] (NAME | --all) [-- COMMAND...]")
-    parser.add_argument("name", metavar="NAME", nargs="?")
+    parser = _parser("golden check", "golden check [OPTION...] (NAME... | --all) [-- COMMAND...]")
+    parser.add_argument("names", metavar="NAME", nargs="*")
     parser.add_argument("--all", action="store_true", dest="every", help="every one of the folder")
-    parser.add_argument("--format", metavar="FORMAT", default="text",
-        help="text, json, junit, github (text)")  # fmt: skip
     _rules_options(parser)
     parser.add_argument("--ignore-timing", action="store_true", help="times are not compared")
     parser.add_argument("--tolerance", metavar="PERCENT", default=str(DEFAULT_TOLERANCE),
@@ -127,20 +131,23 @@ def check_parser() -> options.Parser:
     parser.add_argument("--fail-fast", action="store_true",
         help="stop at the first that is not the same")  # fmt: skip
     parser.add_argument("--update", action="store_true",
-        help="capture again what has changed")  # fmt: skip
+        help="capture again what has changed, and tell what that was")  # fmt: skip
     _folder_option(parser)
-    _output_option(parser)
+    _report_options(parser)
     return parser
 
 
 def _check(words: list[str], command: list[str] | None) -> int:
     given = check_parser().parse_args(words)
     options.one_of("--format", given.format, FORMATS)
-    if given.every == (given.name is not None):
+    if given.every == bool(given.names):
         raise UsageError("golden check: give a NAME, or --all" + (", not both" * given.every))
-    if given.every and command is not None:
-        raise UsageError("golden check --all runs each golden trace's own command; leave it out")
-    names = _names(given.dir) if given.every else [checked_name(given.name)]
+    if command is not None and (given.every or len(given.names) > 1):
+        which = "--all" if given.every else "of several"
+        raise UsageError(f"golden check {which} runs each golden trace's own command; leave it out")
+    names = list(dict.fromkeys(map(golden_names.checked, given.names)))
+    if given.every:
+        names = golden_names.all_of(given.dir)
     from renacer_otel.analysis.golden import verdict
     from renacer_otel.cli import golden_check
 
@@ -157,11 +164,11 @@ def _check(words: list[str], command: list[str] | None) -> int:
         verdicts.append(golden_check.check(name, choice))
         if given.fail_fast and verdicts[-1].exit_code != verdict.SAME:
             break
-    written.write(_report(given.format, verdicts), given.output)
+    written.write(_report(given, verdicts), given.output)
     return verdict.gravest(one.exit_code for one in verdicts)
 
 
-def _report(form: str, verdicts: list[Verdict]) -> str:
+def _report(given: argparse.Namespace, verdicts: list[Verdict]) -> str:
     from renacer_otel.reporters import (
         golden_check_github,
         golden_check_json,
@@ -175,7 +182,7 @@ def _report(form: str, verdicts: list[Verdict]) -> str:
         "junit": golden_check_junit.render,
         "github": golden_check_github.render,
     }
-    return reporters[form](verdicts)
+    return reporters[given.format](verdicts, tells_all=given.all_differences)
 
 
 def _show(words: list[str]) -> int:
@@ -184,10 +191,9 @@ def _show(words: list[str]) -> int:
     _folder_option(parser)
     _output_option(parser)
     given = parser.parse_args(words)
-    from renacer_otel.analysis.golden import golden_file
     from renacer_otel.reporters import golden_form_text
 
-    golden = golden_file.read(path_of(checked_name(given.name), given.dir))
+    golden = golden_names.read(golden_names.checked(given.name), given.dir)
     written.write(golden_form_text.render(golden), given.output)
     return 0
 
@@ -196,17 +202,15 @@ def _diff(words: list[str]) -> int:
     parser = _parser("golden diff", "golden diff [OPTION...] A B")
     parser.add_argument("before", metavar="A")
     parser.add_argument("after", metavar="B")
-    parser.add_argument("--format", metavar="FORMAT", default="text",
-        help="text, json, junit, github (text)")  # fmt: skip
     _rules_options(parser)
     _folder_option(parser)
-    _output_option(parser)
+    _report_options(parser)
     given = parser.parse_args(words)
     options.one_of("--format", given.format, FORMATS)
     from renacer_otel.cli import golden_diff
 
     found = golden_diff.compare(given.before, given.after, given.dir, strict=given.strict)
-    written.write(_report(given.format, [found]), given.output)
+    written.write(_report(given, [found]), given.output)
     return found.exit_code
 
 
@@ -221,38 +225,6 @@ def _rules(words: Sequence[str]) -> list[str]:
             raise UsageError(
                 f"--keep: '{one_line(name, 40)}' is not one of {', '.join(RULES)}{hint}"
             )
-    return names
-
-
-def checked_name(name: str) -> str:
-    """The name of a golden trace. Raises UsageError where it could be another file's."""
-    if not _NAME.fullmatch(name) or name.endswith(("_source", ".golden", ".json")):
-        raise UsageError(
-            f"'{one_line(name, 60)}' cannot be a golden trace's name: up to 100 letters, digits,"
-            " '.', '_' and '-', the first a letter or digit, without _source, .golden or .json at"
-            " its end"
-        )
-    return name
-
-
-def path_of(name: str, folder: str) -> str:
-    """Where a golden trace is."""
-    return os.path.join(folder, f"{name}.golden")
-
-
-def _names(folder: str) -> list[str]:
-    """All golden traces of a folder. Raises TraceNotFound if there is none."""
-    try:
-        found = sorted(
-            name.removesuffix(".golden") for name in os.listdir(folder) if name.endswith(".golden")
-        )
-    except OSError as error:
-        raise TraceNotFound(
-            f"{one_line(folder, 120)}: {error.strerror}; golden capture makes it"
-        ) from error
-    names = [name for name in found if _NAME.fullmatch(name)]
-    if not names:
-        raise TraceNotFound(f"{one_line(folder, 120)}: no golden trace in it; see golden capture")
     return names
 
 

@@ -8,10 +8,10 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from renacer_otel.analysis.golden import differences, golden_file, timing, verdict
+from renacer_otel.analysis.golden import differences, timing, verdict
 from renacer_otel.analysis.golden.load import Load, machine
 from renacer_otel.analysis.golden.verdict import Verdict
-from renacer_otel.cli import golden_capture, recording
+from renacer_otel.cli import golden_capture, golden_names, recording
 from renacer_otel.cli.golden_runs import observe
 from renacer_otel.errors import RenacerError, TraceNotFound
 
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 def check(name: str, choice: Choice) -> Verdict:
     """Checks one golden trace; what goes wrong with it is in the verdict."""
     since = time.monotonic()
-    found = Verdict(name, command=list(choice.command or ()))
+    found = Verdict(name, command=list(choice.command or ()), strict=choice.strict)
     _do(_check, found, choice)
     if choice.update:
         _do(_update, found, choice)
@@ -56,19 +56,32 @@ def _do(step: Callable[[Verdict, Choice], None], found: Verdict, choice: Choice)
 
 def _update(found: Verdict, choice: Choice) -> None:
     """Captures again what has changed, or what is missing and has a command."""
+    if found.exit_code == verdict.SAME:
+        return
     is_missing = found.exit_code == TraceNotFound.exit_code
     if found.exit_code != verdict.CHANGED and not (is_missing and found.command):
+        found.notes.append(f"--update left it as it is: {_why_left(found.exit_code)}")
         return
-    golden = golden_capture.capture(
+    found.was = found.status
+    captured = golden_capture.capture(
         found.name,
         found.command,
         choice.folder,
         runs=found.golden_runs or _RUNS,
         keep=found.kept,
         source=found.source,
-    ).golden
-    found.updated, found.golden_runs, found.exit_code = True, golden.runs, verdict.SAME
-    found.error = ""
+    )
+    found.updated, found.exit_code, found.error = True, verdict.SAME, ""
+    found.golden_runs = captured.golden.runs
+    found.notes += captured.notes
+
+
+def _why_left(code: int) -> str:
+    if code == TraceNotFound.exit_code:
+        return "to make it, write its command after --"
+    if code == verdict.COMMAND_FAILED:
+        return "a command that fails is only taken as what is wanted by golden capture"
+    return "golden capture replaces it"
 
 
 class _Looks:
@@ -108,7 +121,7 @@ class _Looks:
 
 
 def _check(found: Verdict, choice: Choice) -> None:
-    golden = golden_file.read(os.path.join(choice.folder, f"{found.name}.golden"))
+    golden = golden_names.read(found.name, choice.folder, found.command)
     found.command = list(choice.command or golden.command)
     found.golden_runs = golden.runs
     found.kept = golden.form.kept
@@ -128,7 +141,15 @@ def _check(found: Verdict, choice: Choice) -> None:
             _tell_failure(found, golden, looks.observed[-1].ran)
         elif choice.times:
             _judge_times(found, golden, looks, choice, load)
+        found.notes += _unseen(golden, looks.observed)
         found.runs = len(looks.observed)
+
+
+def _unseen(golden: Golden, observed: Sequence[Observed]) -> list[str]:
+    """What was not compared, as a run or the golden trace does not tell it."""
+    now = dict.fromkeys(sentence for one in observed for sentence in one.form.missing)
+    before = [sentence for sentence in golden.form.missing if sentence not in now]
+    return [*now, *(f"of the golden trace: {sentence}" for sentence in before)]
 
 
 def _is_changed(looks: _Looks, choice: Choice) -> bool:

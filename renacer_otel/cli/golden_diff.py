@@ -19,15 +19,14 @@ from renacer_otel.analysis.golden import (
     worded,
 )
 from renacer_otel.analysis.golden.verdict import Verdict
-from renacer_otel.errors import UsageError, one_line
+from renacer_otel.cli import golden_names
+from renacer_otel.errors import TraceFileError, TraceNotFound, UsageError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from renacer_otel.analysis.golden.model import Canonical, Golden
     from renacer_otel.spans.replay import Replay
-
-_SUFFIX = ".golden"
 
 
 def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
@@ -39,7 +38,7 @@ def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
     notes: list[str] = []
     first, second = _goldens((before, after), folder, notes)
     name = f"{one_line(before, 100)} -> {one_line(after, 100)}"
-    found = Verdict(name, second.command, notes=notes, is_diff=True)
+    found = Verdict(name, second.command, notes=notes, is_diff=True, strict=strict)
     found.differences = differences.between(first, [second.form])
     found.golden_runs, found.runs = first.runs, second.runs
     for word, side in ((before, first), (after, second)):
@@ -55,15 +54,26 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
     """Each side as a golden trace; notes of what was not told, and so not compared."""
     found, kinds, others = [], [], []
     for word in words:
-        path = word
-        if not os.path.exists(word) and os.path.exists(os.path.join(folder, word + _SUFFIX)):
-            path = os.path.join(folder, word + _SUFFIX)
-        if path.endswith(_SUFFIX):
-            found.append(golden_file.read(path))
-            continue
-        run = loading.load(path, shown=True)
+        path, hint = _path(word, folder)
+        try:
+            if path.endswith(golden_names.SUFFIX):
+                found.append(golden_file.read(path))
+                continue
+            run = loading.load(path, shown=True)
+        except TraceFileError as error:
+            more = f"; {hint}" if hint else ""
+            if isinstance(error, TraceNotFound):
+                more = golden_names.there_are(word, folder)
+            raise type(error)(error.message + more) from error
+        if hint:
+            notes.append(hint)
         if run.lacks:
             notes.append(f"{one_line(word, 100)}: {run.form} does not tell {'; '.join(run.lacks)}")
+        elif not run.has_hashes:
+            notes.append(
+                f"{one_line(word, 100)}: the contents of what it writes were not captured, and so"
+                " are not compared (--capture hashes)"
+            )
         kinds.append(common.kind(run))
         others += [(word, run.form)] if run.form != "record" else []
         found.append(_learned(word, run, canonical.of_replay(worded.worded(run))))
@@ -82,6 +92,15 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
             for word, run, form in zip(words, runs, common.forms(runs), strict=True)
         ]
     return found
+
+
+def _path(word: str, folder: str) -> tuple[str, str]:
+    """The file that a word means; what to say where it might mean another, too."""
+    path = golden_names.path_of(word, folder)
+    if not os.path.isfile(path) or os.path.isdir(word) or not os.path.exists(word):
+        return (path if os.path.isfile(path) else word), ""
+    shown = (one_line(word, 100), one_line(path, 120))
+    return word, "{} is the file of that name here, not {}: name that to mean it".format(*shown)
 
 
 def _learned(word: str, run: Replay, form: Canonical) -> Golden:

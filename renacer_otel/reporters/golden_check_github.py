@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.golden import verdict
-from renacer_otel.analysis.golden.model import Severity
 from renacer_otel.errors import one_line
 from renacer_otel.reporters import golden_check_text
 
@@ -15,40 +14,69 @@ if TYPE_CHECKING:
 
     from renacer_otel.analysis.golden.verdict import Verdict
 
-_MOST = 50  # of one golden trace; GitHub shows ten of a step
+#: Of a kind: GitHub shows no more of one step.
+_MOST = 10
+_KINDS = ("error", "warning", "notice")
 
 
-def render(verdicts: Sequence[Verdict]) -> str:
-    """An error for each change, a warning for each note, a notice for what is the same."""
+class _Annotation(NamedTuple):
+    kind: str
+    title: str
+    message: str
+    source: str = ""  # file:line, "" = not known
+
+
+def render(verdicts: Sequence[Verdict], *, tells_all: bool = False) -> str:
+    """An error for each change, a warning for each note, a notice for what is the same.
+
+    No more of a kind than GitHub shows, unless `tells_all`: of each golden trace the gravest.
+    """
     ordered = sorted(verdicts, key=lambda one: one.exit_code == verdict.SAME)
-    return "".join(f"{line}\n" for one in ordered for line in _lines(one))
+    found = [list(_annotations(one)) for one in ordered]
+    if not tells_all:
+        for kind in _KINDS:
+            _limit(found, kind)
+    return "".join(f"{_command(one)}\n" for each in found for one in each)
 
 
-def _lines(one: Verdict) -> Iterator[str]:
+def _annotations(one: Verdict) -> Iterator[_Annotation]:
     title = f"golden trace {one.name}"
     if one.exit_code == verdict.SAME:
-        yield _command("notice", title, golden_check_text.headline(one))
+        yield _Annotation("notice", title, golden_check_text.headline(one))
     else:
-        if one.error:
-            yield _command("error", title, one.error)
-        for difference in one.differences[:_MOST]:
-            kind = "error" if difference.severity == Severity.CHANGED else "warning"
-            yield _command(kind, title, difference.sentence, difference.source)
-        for slower in one.slower:
-            yield _command("error", title, slower.sentence)
+        for sentence, difference, is_minor in one.told:
+            kind, mark = ("warning", "minor: ") if is_minor else ("error", "")
+            source = difference.source if difference else ""
+            yield _Annotation(kind, title, f"{mark}{sentence}", source)
     for note in one.notes:
-        yield _command("warning", title, note)
+        yield _Annotation("warning", title, note)
 
 
-def _command(kind: str, title: str, message: str, source: str = "") -> str:
-    """`source`: file:line, "" = not known."""
+def _limit(found: list[list[_Annotation]], kind: str) -> None:
+    """Leaves so many of a kind: the first of each list, then the second of each, and so on."""
+    places = sorted(
+        (nth, at)
+        for at, each in enumerate(found)
+        for nth, _ in enumerate(one for one in each if one.kind == kind)
+    )
+    if len(places) <= _MOST:
+        return
+    stay = set(places[: _MOST - 1])
+    for at, each in enumerate(found):
+        numbers = iter(range(len(each)))
+        found[at] = [one for one in each if one.kind != kind or (next(numbers), at) in stay]
+    left = f"{len(places) - len(stay)} more: --all-differences or --format json tells all"
+    found.append([_Annotation(kind, "golden traces", left)])
+
+
+def _command(one: _Annotation) -> str:
     properties = {}
-    file, colon, line = source.rpartition(":")
+    file, colon, line = one.source.rpartition(":")
     if colon and line.isascii() and line.isdigit():
         properties = {"file": file, "line": line}
-    properties["title"] = title
+    properties["title"] = one.title
     shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{kind} {shown}::{_data(one_line(message, 500))}"
+    return f"::{one.kind} {shown}::{_data(one_line(one.message, 500))}"
 
 
 def _data(text: str) -> str:

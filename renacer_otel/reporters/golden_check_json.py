@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 FORMAT = "renacer-golden-check-v1"
 
 
-def render(verdicts: Sequence[Verdict]) -> str:
-    """One object; `goldens` has one for each golden trace."""
+def render(verdicts: Sequence[Verdict], *, tells_all: bool = True) -> str:
+    """One object; `goldens` has one for each golden trace, with all differences."""
+    del tells_all
     made = {
         "format": FORMAT,
         "exit_code": verdict.gravest(one.exit_code for one in verdicts),
@@ -37,6 +38,7 @@ def _golden(one: Verdict) -> dict[str, Any]:
         "golden_runs": one.golden_runs,
         "seconds": round(one.seconds, 3),
         "updated": one.updated,
+        "was": one.was or None,
         "differences": [
             {
                 "kind": difference.kind,

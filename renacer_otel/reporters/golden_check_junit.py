@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from renacer_otel.analysis.golden.verdict import Verdict
 
 
-def render(verdicts: Sequence[Verdict]) -> str:
+def render(verdicts: Sequence[Verdict], *, tells_all: bool = False) -> str:
     """One test suite. Changed is a failure; what could not be checked is an error."""
     failures = sum(one.exit_code == verdict.CHANGED for one in verdicts)
     errors = sum(one.exit_code not in (verdict.SAME, verdict.CHANGED) for one in verdicts)
@@ -38,7 +38,7 @@ def render(verdicts: Sequence[Verdict]) -> str:
             classname="renacer.golden",
             time=f"{one.seconds:.3f}",
         )
-        body = _xml(golden_check_text.render([one]))
+        body = _xml(golden_check_text.render([one], tells_all=tells_all))
         if one.exit_code == verdict.SAME:
             ElementTree.SubElement(case, "system-out").text = body
             continue

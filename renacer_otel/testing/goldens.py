@@ -21,7 +21,7 @@ from renacer_otel.testing import recording
 from renacer_otel.testing.traced import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from renacer_otel.testing.recording import Word
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _BOOT = recording.BOOT.replace("cli.recorder", "cli.main")
 _SAME, _CHANGED, _MISSING, _UNREADABLE, _FAILED = 0, 1, 2, 3, 4
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+_MOST = 20  # differences
 
 
 class GoldenTrace:
@@ -62,7 +63,11 @@ class GoldenRun:
     @property
     def differences(self) -> tuple[str, ...]:
         """The most important first; what takes longer is told last."""
-        count = [one for one in self._found if one["severity"] == "changed"] or self._found
+        if self.exit_code == _SAME:
+            return ()
+        count = [one for one in self._found if one["severity"] == "changed"]
+        if not count and not self._slower:
+            count = self._found
         return tuple(str(one["sentence"]) for one in (*count, *self._slower))
 
     @property
@@ -78,21 +83,39 @@ class GoldenRun:
     def __repr__(self) -> str:
         return f"<{shown(self.args)}: {self.status}>"
 
+    def _lines(self, verbose: int) -> Iterator[list[str]]:
+        """Of each difference: its sentence; if that is wanted, what was before and is now."""
+        changed = [one for one in self._found if one["severity"] == "changed"]
+        minor = [one for one in self._found if one not in changed]
+        if changed or self._slower:  # else they are what counts
+            minor = [{**one, "sentence": f"minor: {one['sentence']}"} for one in minor]
+            minor = minor if verbose > 0 else []
+        for one in (*changed, *self._slower, *minor):
+            where = f", at {one['source']}" if one.get("source") else ""
+            lines = [f"  {one_line(str(one['sentence']), 400)}{where}"]
+            if verbose > 0 and (one.get("expected") or one.get("actual")):
+                lines += [f"    before: {one_line(str(one['expected']) or 'nothing', 400)}"]
+                lines += [f"    now:    {one_line(str(one['actual']) or 'nothing', 400)}"]
+            yield lines
+
+    @property
+    def headline(self) -> str:
+        """The most important of it in one sentence."""
+        told = [*([self.error] if self.error else []), *self.differences]
+        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        return f"{told[0]}{more}" if told else self.status
+
     def explained(self, golden: GoldenTrace, verbose: int) -> Iterator[str]:
         """Why it is not equal, line by line."""
         yield f"{shown(self.args)} against golden trace {golden.name}: {self.status}"
         if self.error:
             yield f"  {one_line(self.error, 400)}"
-        for one in self._found:
-            if one["severity"] == "minor" and not verbose:
-                continue
-            where = f", at {one['source']}" if one["source"] else ""
-            yield f"  {one_line(str(one['sentence']), 400)}{where}"
-            if verbose and (one["expected"] or one["actual"]):
-                yield f"    before: {one_line(str(one['expected']) or 'nothing', 400)}"
-                yield f"    now:    {one_line(str(one['actual']) or 'nothing', 400)}"
-        for one in self._slower:
-            yield f"  {one_line(str(one['sentence']), 400)}"
+        lines = list(self._lines(verbose))
+        most = len(lines) if verbose > 1 else _MOST
+        for part in lines[:most]:
+            yield from part
+        if lines[most:]:
+            yield f"  and {len(lines[most:])} more: pytest -vv tells all"
         for note in self.notes:
             yield f"  note: {one_line(note, 400)}"
         if self.exit_code in (_CHANGED, _FAILED):
@@ -102,9 +125,11 @@ class GoldenRun:
 class GoldenChecker:
     """Call it with a name and a command, as in `golden_trace("sorted", ["sort", "words.txt"])`."""
 
-    def __init__(self, folder: Path, *, update: bool) -> None:
+    def __init__(self, folder: Path, *, update: bool, tell: Callable[[str], None]) -> None:
+        """`tell`: takes a sentence about what was captured."""
         self._folder = folder
         self._update = update
+        self._tell = tell
 
     def __call__(
         self,
@@ -125,15 +150,20 @@ class GoldenChecker:
         Raises as subprocess.run does. Skips the test where tracing is forbidden.
         """
         __tracebackhide__ = True
-        words = tuple(os.fsdecode(word) for word in command)
+        words = tuple(os.fsdecode(word) for word in recording.words_of(command))
         options = ["--strict"] * strict + ["--ignore-timing"] * (not timing)
         where: dict[str, Any] = {"cwd": cwd, "env": env, "timeout": timeout}
         golden = GoldenTrace(name, self._folder / f"{name}.golden")
         run = self._check(name, words, options, where)
         if self._update and run.exit_code in (_CHANGED, _MISSING, _UNREADABLE, _FAILED):
             self._capture(name, words, runs, where)
+            what = "captured" if run.exit_code == _MISSING else f"captured again: {run.headline}"
             run = self._check(name, words, options, where)
             run.updated = True
+            self._tell(one_line(f"{name} {what}", 400))
+        if run.exit_code == _MISSING:
+            missing = f"{golden.path}: no such golden trace; pytest --golden-update makes it"
+            raise pytest.fail.Exception(missing, pytrace=True)
         _raise(run.exit_code, run.error)
         assert run == golden
         return run
@@ -187,8 +217,6 @@ def _raise(code: int, text: str) -> None:
     __tracebackhide__ = True
     if code in (_SAME, _CHANGED, _UNREADABLE, _FAILED):
         return
-    if code == _MISSING:
-        raise pytest.fail.Exception(f"{text}; pytest --golden-update makes it", pytrace=True)
     if code == _NOT_FOUND:
         raise FileNotFoundError(text)
     if code == _NOT_EXECUTABLE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -64,9 +65,8 @@ def record(
     Raises Forbidden, RecorderError, and what subprocess.run raises: FileNotFoundError,
     PermissionError, TimeoutExpired.
     """
-    words = [os.fspath(word) for word in command]
-    if isinstance(command, (str, bytes)) or not words:
-        raise TypeError("the command must be a list of words, its name first")
+    __tracebackhide__ = True
+    words = words_of(command)
     options = ["--format", "record", "-o", trace, "--quiet=attach", "--no-propagate", *options]
     with tempfile.TemporaryFile() as status, tempfile.TemporaryFile() as environ:
         wanted = os.environb if env is None else {
@@ -102,6 +102,21 @@ def record(
         raise failure(end, words[0])
     how = f"it exited with {tracer.returncode}"
     raise RecorderError(f"the tracer did not tell its end; {how}: {_last(err)}")
+
+
+def words_of(command: Sequence[Word]) -> list[str | bytes]:
+    """The words of a command. TypeError: it is none, or a text."""
+    __tracebackhide__ = True
+    if isinstance(command, (str, bytes, os.PathLike)):
+        try:
+            meant = shlex.split(os.fsdecode(command))
+        except ValueError:
+            meant = ["sh", "-c", os.fsdecode(command)]
+        raise TypeError(f"the command must be a list of words: write {meant}")
+    words = [os.fspath(word) for word in command]
+    if not words:
+        raise TypeError("the command must be a list of words, its name first; it is empty")
+    return words
 
 
 def failure(told: Mapping[str, Any], command: str | bytes) -> Exception:

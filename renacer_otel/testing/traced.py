@@ -235,6 +235,8 @@ class Tracer:
         Raises as subprocess.run: FileNotFoundError, PermissionError, TimeoutExpired (all of it is
         killed), and CalledProcessError if `check`. Skips the test where tracing is forbidden.
         """
+        __tracebackhide__ = True
+        command = recording.words_of(command)
         path = self._folder() / f"{len(self.runs)}.renacer"
         where = os.getcwd() if cwd is None else os.fspath(cwd)
         given = input.encode() if isinstance(input, str) else input

@@ -183,11 +183,18 @@ def test_nothing_is_exported(program: Program) -> None:
 def test_update(program: Program) -> None:
     program.capture()
     program.write(WORK + "echo more > more.txt\n")
-    lines = program.check("work", "--update", code=0)
-    assert lines[-1] == "  the golden trace was captured again"
-    program.check("work", code=0)
-    program.check("new", "--update", "--", "sh", "work.sh", code=0)
-    program.check("new", code=0)
+    done = program.golden("check", "work", "--update", "--format", "json")
+    told = json.loads(done.out)["goldens"][0]
+    assert (done.code, told["status"], told["updated"], told["was"]) == (0, "same", True, "changed")
+    assert "more.txt" in told["differences"][0]["sentence"]
+    assert program.check("new", "--update", "--", "sh", "work.sh", code=0)[0].startswith(
+        "new captured: there was no golden trace; learned from 5 runs"
+    )
+    program.check("new", "work", code=0)
+    program.write("exit 3\n")
+    assert "  note: --update left it as it is: a command that fails" in "\n".join(
+        program.check("work", "--update", code=4)
+    )
 
 
 def test_once_is_not_always(program: Program) -> None:
@@ -201,12 +208,30 @@ def test_once_is_not_always(program: Program) -> None:
     assert "more.txt" in program.check("work", "--strict", code=1)[0]
 
 
+def test_bytes_that_the_kernel_moved_are_told(program: Program) -> None:
+    copy = "import os, sys; os.copy_file_range(0, 1, 9)"
+    program.write(f"{sys.executable} -SEc '{copy}' < words.txt > copied.txt\n")
+    program.capture()
+    note = "what copy_file_range moved is counted, but its bytes were not seen"
+    assert program.check("work", "--ignore-timing", code=0)[1:] == [f"  note: {note}"]
+    shutil.copy(program.traces / "work.golden", program.folder / "work")
+    done = program.golden("diff", "work", "work")
+    assert (done.code, "work is the file of that name here" in done.err) == (3, True)
+    assert (
+        f"golden_traces/work.golden: {note}"
+        in program.golden("diff", "golden_traces/work.golden", "golden_traces/work.golden").out
+    )
+
+
 def test_exit_codes(program: Program) -> None:
     program.capture()
     program.capture("bad")
     data = (program.traces / "bad.golden").read_bytes()
     (program.traces / "bad.golden").write_bytes(data[:-1])
-    assert program.check("none", code=2)[0].startswith("none missing: ")
+    assert program.check("none", "work", code=2)[0].endswith(
+        "none.golden: no such golden trace; golden capture none -- COMMAND makes it; there are:"
+        " bad, work"
+    )
     assert program.check("bad", code=3)[0].startswith("bad unreadable: ")
     assert program.check("work", "--", "/nonexistent/program", code=127)
     assert program.check("work", "--", str(program.folder), code=126)
@@ -254,6 +279,7 @@ def test_names_stay_in_their_folder(capfd: pytest.CaptureFixture[str]) -> None:
         ("check", "give a NAME, or --all"),
         ("check x --all", "not both"),
         ("check --all -- true", "leave it out"),
+        ("check x y -- true", "leave it out"),
         ("check x --format xml", "--format"),
         ("check x --tolerance much", "--tolerance"),
         ("check x --", "name a command after --"),
@@ -279,7 +305,11 @@ def test_diff_of_traces(program: Program) -> None:
     other = program.golden("diff", "before.renacer", "after.renacer")
     assert other.code == 1
     assert "more.txt" in other.out.splitlines()[0]
+    assert "after.renacer: the contents of what it writes were not captured" in other.out
     assert program.golden("diff", "work", "after.renacer").code == 1
+    (program.folder / "after.renacer").rename(program.folder / "work")
+    same = program.golden("diff", "work", "work")
+    assert "note: work is the file of that name here, not golden_traces/work.golden" in same.out
 
 
 def test_diff_of_listings_amid_other_output(program: Program) -> None:

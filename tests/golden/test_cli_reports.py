@@ -38,16 +38,56 @@ def same(name: str = "s") -> Verdict:
 def test_text_begins_with_what_is_worst() -> None:
     lines = golden_check_text.render([same(), changed()]).splitlines()
     assert lines == [
-        "a changed: now also opens /etc/hosts for writing (and 2 more)",
+        "a changed: now also opens /etc/hosts for writing (and 1 more)",
         "     - nothing",
         "     + openat(/etc/hosts, O_WRONLY)",
         "  2. a waits for its own sleep: now 31 ms, before 10 ms (3.1 times)",
-        "  3. reads 3 times, before 2 times",
+        "  3. minor: reads 3 times, before 2 times",
         "     - 2",
         "     + 3",
         "  note: not all is known",
         "s: same as its golden trace, learned from 5 runs",
         "2 golden traces: 1 same, 1 not",
+    ]
+
+
+def many(severity: Severity, count: int) -> list[Difference]:
+    return [Difference("file", severity, f"opens {n}", "p0", "", "") for n in range(count)]
+
+
+def test_text_has_a_limit() -> None:
+    most = golden_check_text.MOST
+    differences = [*many(Severity.CHANGED, most), *many(Severity.MINOR, 3)]
+    one = Verdict("a", exit_code=1, differences=differences)
+    lines = golden_check_text.render([one]).splitlines()
+    assert lines[0] == f"a changed: opens 0 (and {most - 1} more)"
+    told = "3 more, all of them minor: --all-differences or --format json tells all"
+    assert lines[most:] == [f"  and {told}"]
+    assert len(golden_check_text.render([one], tells_all=True).splitlines()) == most + 3
+    assert len(json.loads(golden_check_json.render([one]))["goldens"][0]["differences"]) == most + 3
+
+
+def test_what_is_minor_counts_if_strict() -> None:
+    one = Verdict("a", exit_code=1, differences=[MINOR, MINOR], strict=True)
+    lines = golden_check_text.render([one]).splitlines()
+    assert lines[0] == "a changed: reads 3 times, before 2 times (and 1 more)"
+    assert lines[3] == "  2. reads 3 times, before 2 times"
+    assert golden_check_github.render([one]).startswith("::error title=golden trace a::reads 3")
+
+
+def test_text_of_what_was_captured() -> None:
+    again = Verdict("a", differences=[OPENS, MINOR], golden_runs=2, updated=True, was="changed")
+    new = Verdict("n", golden_runs=5, updated=True, was="missing")
+    assert golden_check_text.render([again, new, same()]).splitlines() == [
+        "a captured again: now also opens /etc/hosts for writing",
+        "     - nothing",
+        "     + openat(/etc/hosts, O_WRONLY)",
+        "  2. minor: reads 3 times, before 2 times",
+        "     - 2",
+        "     + 3",
+        "n captured: there was no golden trace; learned from 5 runs",
+        "s: same as its golden trace, learned from 5 runs",
+        "3 golden traces: 1 same, 2 captured, 0 not",
     ]
 
 
@@ -95,10 +135,26 @@ def test_github_escapes() -> None:
     where = "file=a%2Cb%3Ac.c,line=7,title=golden trace h"
     assert lines == [
         f"::error {where}::opens 100%25\\r\\n::set-output name=x::y",
-        "::warning title=golden trace h::reads 3 times, before 2 times",
+        "::warning title=golden trace h::minor: reads 3 times, before 2 times",
         "::warning title=golden trace h::n",
         "::notice title=golden trace s::s: same as its golden trace, learned from 5 runs",
     ]
+
+
+def test_github_shows_ten_of_a_kind() -> None:
+    first, second = (
+        Verdict(name, exit_code=1, differences=[*many(Severity.CHANGED, 11), MINOR])
+        for name in "ab"
+    )
+    found = [first, second, *(same(f"s{number}") for number in range(11))]
+    lines = golden_check_github.render(found).splitlines()
+    errors = [line for line in lines if line.startswith("::error")]
+    assert len(errors) == 10
+    assert [sum(f"trace {name}::" in line for line in errors) for name in "ab"] == [5, 4]
+    assert "13 more: --all-differences" in errors[-1]
+    assert sum(line.startswith("::warning") for line in lines) == 2
+    assert sum(line.startswith("::notice") for line in lines) == 10
+    assert golden_check_github.render(found, tells_all=True).count("::error") == 22
 
 
 def test_the_gravest_exit_code_counts() -> None:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from renacer_otel.testing.goldens import GoldenRun, GoldenTrace
 
 Over = Callable[..., pytest.RunResult]
 
@@ -25,10 +28,11 @@ SAME, CHANGED = SOURCE.format(more="exit 0"), SOURCE.format(more="echo more > an
 def test_made_kept_and_changed(pytester: pytest.Pytester, over: Over) -> None:
     done = over(SAME, "-x")
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*first*; pytest --golden-update makes it"])
+    done.stdout.fnmatch_lines(["*/first.golden: no such*; pytest --golden-update makes it"])
 
     done = over(SAME, "--golden-update", "-n", "2")
     done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["*= golden traces =*", "first captured", "second captured"])
     folder = pytester.path / "golden_traces"
     goldens = {name: (folder / f"{name}.golden").read_bytes() for name in ("first", "second")}
     page = (folder / "ANALYSIS.md").read_text()
@@ -55,6 +59,51 @@ def test_made_kept_and_changed(pytester: pytest.Pytester, over: Over) -> None:
     )
     out.no_fnmatch_line("*goldens.py*in __call__*")
 
-    over(CHANGED, "--golden-update", "-k", "first").assert_outcomes(passed=1, deselected=1)
+    done = over(CHANGED, "--golden-update", "-q", "-k", "first")
+    done.assert_outcomes(passed=1, deselected=1)
+    done.stdout.fnmatch_lines(["first captured again: *another*"])
     assert (folder / "first.golden").read_bytes() != goldens["first"]
     assert (folder / "second.golden").read_bytes() == goldens["second"]
+
+
+def test_how_much_is_told() -> None:
+    """A line each, in a quiet session as in a plain one; with -v what was; with -vv all."""
+    rows = [
+        {"sentence": f"opens {n}", "severity": "changed", "expected": "", "actual": f"{n}"}
+        for n in range(30)
+    ]
+    rows.append({**rows[0], "sentence": "reads", "severity": "minor"})
+    told = {"status": "changed", "exit_code": 1, "error": None, "notes": [], "updated": False}
+    run = GoldenRun(("a",), {**told, "differences": rows, "slower": []})
+    golden = GoldenTrace("a", Path("a.golden"))
+    quiet, plain, more, most = (list(run.explained(golden, number)) for number in (-1, 0, 1, 2))
+    assert (
+        quiet
+        == plain
+        == [
+            "a against golden trace a: changed",
+            *(f"  opens {n}" for n in range(20)),
+            "  and 10 more: pytest -vv tells all",
+            plain[-1],
+        ]
+    )
+    assert more[-2] == "  and 11 more: pytest -vv tells all"
+    assert (more[2], most[-4]) == ("    before: nothing", "  minor: reads")
+    assert run.headline == "opens 0 (and 29 more)"
+    assert len(run.differences) == 30
+
+
+def test_a_text_is_no_command(over: Over) -> None:
+    source = """
+def test_trace(syscall_trace):
+    syscall_trace("ls -l")
+
+def test_golden(golden_trace):
+    golden_trace("a", "ls -l")
+"""
+    done = over(source)
+    done.assert_outcomes(failed=2)
+    told = "E       TypeError: the command must be a list of words: write ['ls', '-l']"
+    assert done.stdout.str().count(told) == 2
+    for line in ("*def words_of*", "*def __call__*", "*raise TypeError*"):
+        done.stdout.no_fnmatch_line(line)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.golden.model import Severity
 from renacer_otel.errors import EXIT_NO_TRACE, EXIT_UNREADABLE
@@ -27,11 +27,20 @@ _STATUS = {
 _BY_GRAVITY = (SAME, CHANGED, COMMAND_FAILED, EXIT_NO_TRACE, EXIT_UNREADABLE)
 
 
+class Told(NamedTuple):
+    """Something that is wrong. `difference`: of which it is told; `is_minor`: it fails no check."""
+
+    sentence: str
+    difference: Difference | None
+    is_minor: bool = False
+
+
 @dataclass
 class Verdict:
     """One golden trace and the command as it is now; `error`: why there is nothing to tell of it.
 
     `differences`: the most important first. `notes`: what else there is to know, in sentences.
+    Where it was `updated` they are those from the former golden trace, and `was` is its status.
     """
 
     name: str
@@ -45,6 +54,8 @@ class Verdict:
     seconds: float = 0.0
     error: str = ""
     updated: bool = False
+    was: str = ""
+    strict: bool = False  # what is minor is a change, too
     is_diff: bool = False  # of two traces: `name` says which
     kept: Sequence[str] = ()  # rules that are switched off in it
     source: bool = False  # it tells where in the source calls are made
@@ -55,14 +66,14 @@ class Verdict:
         return _STATUS.get(self.exit_code, "error")
 
     @property
-    def told(self) -> list[tuple[str, Difference | None]]:
-        """All that is wrong in sentences, the most important first; and the difference told of."""
-        found: list[tuple[str, Difference | None]] = [(self.error, None)] if self.error else []
+    def told(self) -> list[Told]:
+        """All that is wrong, the most important first."""
+        found = [Told(self.error, None)] if self.error else []
         changed = [one for one in self.differences if one.severity == Severity.CHANGED]
         minor = [one for one in self.differences if one.severity != Severity.CHANGED]
-        found += [(one.sentence, one) for one in changed]
-        found += [(one.sentence, None) for one in self.slower]
-        found += [(one.sentence, one) for one in minor]
+        found += [Told(one.sentence, one) for one in changed]
+        found += [Told(one.sentence, None) for one in self.slower]
+        found += [Told(one.sentence, one, not self.strict) for one in minor]
         return found
 
 
