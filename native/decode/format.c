@@ -14,7 +14,6 @@
 #define ARG_PER_BYTE 8u
 /* Each byte of a CPU mask: eight numbers. */
 #define CPUS_PER_BYTE 48u
-#define CPUS_MAX 128u
 
 /* `netlink`: some buffer holds messages of such a socket. */
 static size_t room_of(const struct rn_event *ev, bool netlink)
@@ -26,7 +25,8 @@ static size_t room_of(const struct rn_event *ev, bool netlink)
 		room += piece->type == RN_PIECE_STRUCT ||
 					(netlink && piece->type == RN_PIECE_BUFFER)
 				? (size_t)RN_SHAPE_PER_BYTE * piece->len + RN_SHAPE_EXTRA
-				: (size_t)(piece->type == RN_PIECE_BUFFER && piece->len <= CPUS_MAX
+				: (size_t)(piece->type == RN_PIECE_BUFFER &&
+							   piece->len <= RN_CPUS_MAX
 						   ? CPUS_PER_BYTE
 						   : ARG_PER_BYTE) *
 					  (piece->len + sizeof(*piece));
@@ -249,7 +249,7 @@ static char *write_cpus(char *out, const struct rn_call *call, unsigned arg)
 {
 	const struct rn_piece *piece = readable(call, arg, RN_PIECE_BUFFER);
 
-	if (!piece || piece->flags & RN_PIECE_CUT || piece->len > CPUS_MAX)
+	if (!piece || piece->flags & RN_PIECE_CUT || piece->len > RN_CPUS_MAX)
 		return rn_write_pointer(out, call->args[arg]);
 	return rn_write_cpus(out, rn_piece_data(piece), piece->len);
 }

@@ -5,6 +5,7 @@
  * is hostile and read by memcpy() within its length only.
  */
 #include <errno.h>
+#include <linux/limits.h>
 
 #include "decode.h"
 
@@ -21,6 +22,18 @@ uint32_t rn_shape_size(uint32_t form, unsigned abi)
 	if (form == RN_SHAPE_EPOLL_EVENT && abi == RN_ABI_AARCH64)
 		return 16;
 	return shape_sizes[form][machine];
+}
+
+uint32_t rn_value_reach(uint32_t form)
+{
+	switch (form) {
+	case RN_SHAPE_CPUS:
+		return RN_CPUS_MAX;
+	case RN_SHAPE_VALUE:
+		return XATTR_SIZE_MAX;
+	default:
+		return 0;
+	}
 }
 
 uint32_t rn_shape_reach(uint32_t form, unsigned abi)

@@ -13,6 +13,7 @@
 #define SIZED_MAX 256u    /* of a structure that has its length beside it */
 #define VALUE_MAX 128u    /* of an option of a socket */
 #define FDSET_MAX 8192u   /* bytes, of 65536 fds */
+#define SET_SHOWN 128u    /* of what something is set to; if hashes are captured: all */
 
 struct want {
 	enum rn_piece_type type;
@@ -113,12 +114,20 @@ static void want(struct rn_engine *e, const struct task *task, struct reading *r
 	add_want(e, task, reading, &one, total < limit ? total : limit);
 }
 
-/* A buffer's first bytes; of messages as many as tell what they are. */
-static uint64_t buffer_limit(const struct rn_engine *e, const struct task *task)
+/* A buffer's first bytes; of messages as many as tell what they are, of values all that count. */
+static uint64_t buffer_limit(const struct rn_engine *e, const struct task *task, uint32_t form)
 {
-	if (task->desc->flags & RN_CALL_MESSAGES && e->config.string_limit < 16)
+	uint64_t limit = e->config.string_limit;
+
+	if (task->desc->flags & RN_CALL_MESSAGES && limit < 16)
 		return 16;
-	return e->config.string_limit;
+	if (rn_value_reach(form)) {
+		uint64_t least = e->config.hashes ? rn_value_reach(form)
+						  : at_most(rn_value_reach(form), SET_SHOWN);
+
+		return limit < least ? least : limit;
+	}
+	return limit;
 }
 
 static void want_string(struct rn_engine *e, const struct task *task, struct reading *reading,
@@ -203,7 +212,7 @@ static void capture_entry(struct rn_engine *e, struct task *task, struct reading
 		break;
 	case RN_ARG_BUF_IN:
 		want(e, task, reading, RN_PIECE_BUFFER, i, task->args[meaning.aux],
-		     buffer_limit(e, task));
+		     buffer_limit(e, task, meaning.form));
 		break;
 	case RN_ARG_STRUCT_IN:
 	case RN_ARG_STRUCT_INOUT:
@@ -304,7 +313,7 @@ static void capture_exit(struct rn_engine *e, struct task *task, int64_t result,
 	switch (meaning.kind) {
 	case RN_ARG_BUF_OUT:
 		want(e, task, reading, RN_PIECE_BUFFER, i, filled(task, &meaning, result),
-		     buffer_limit(e, task));
+		     buffer_limit(e, task, meaning.form));
 		break;
 	case RN_ARG_PATH_OUT:
 		want(e, task, reading, RN_PIECE_PATH, i, filled(task, &meaning, result),

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "shown.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "decode/decode.h"
+#include "renacer/content.h"
 #include "renacer/replay.h"
 
 #include "details.h"
 #include "places.h"
 
-#define TEXT_MAX 8192u /* of a call's arguments; what is longer is cut */
-#define ROOM_MAX (2u * 1024u * 1024u) /* to write them; a call that needs more is not shown */
-#define ITEMS_MAX 4096u /* bytes of a string, items of a list */
+#define TEXT_MAX (256u * 1024u) /* of a call's arguments; of what is longer there is a hash */
+#define TAIL_MAX 80u            /* that tells of it */
+#define ROOM_MAX (4u * 1024u * 1024u) /* to write them; a call that needs more is not shown */
+#define ITEMS_MAX RN_EVENT_MAX /* bytes of a string, items of a list: all that there are */
 #define SEPARATOR '\x1f'
 #define FIRST_PATH '\x01' /* of the details */
 #define OTHER_PATH '\x02'
@@ -118,10 +121,11 @@ void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t th
 }
 
 /* Bytes that pass through, and where to: how many is the call's effect, not which it asked for. */
-static bool is_content(unsigned kind)
+static bool is_content(unsigned kind, uint32_t form)
 {
 	switch (kind) {
 	case RN_ARG_BUF_IN:
+		return !rn_value_reach(form);
 	case RN_ARG_BUF_OUT:
 	case RN_ARG_IOVEC_IN:
 	case RN_ARG_IOVEC_OUT:
@@ -138,7 +142,17 @@ static bool is_content(unsigned kind)
 static bool has_content(const struct rn_call *call)
 {
 	for (unsigned arg = 0; arg < call->desc->nargs; arg++)
-		if (is_content(call->desc->args[arg].kind))
+		if (is_content(call->desc->args[arg].kind, call->desc->args[arg].form))
+			return true;
+	return false;
+}
+
+/* The length of a value: the value tells it. */
+static bool is_length(const struct rn_syscall_desc *desc, unsigned arg)
+{
+	for (unsigned at = 0; at < desc->nargs && at < 6; at++)
+		if (desc->args[at].kind == RN_ARG_BUF_IN && desc->args[at].form == RN_SHAPE_VALUE &&
+		    desc->args[at].aux == arg)
 			return true;
 	return false;
 }
@@ -148,7 +162,7 @@ static bool is_choice(const struct rn_call *call, unsigned arg, bool content)
 {
 	struct rn_meaning meaning;
 
-	if (rn_arg_is_void(call, arg))
+	if (rn_arg_is_void(call, arg) || is_length(call->desc, arg))
 		return false;
 	rn_arg_meaning(call, arg, &meaning);
 	switch (meaning.kind) {
@@ -168,7 +182,7 @@ static bool is_choice(const struct rn_call *call, unsigned arg, bool content)
 	case RN_ARG_ULONG:
 		return !content || meaning.form & RN_FORM_MASK;
 	default:
-		return !rn_kind_is_out(meaning.kind) && !is_content(meaning.kind);
+		return !rn_kind_is_out(meaning.kind) && !is_content(meaning.kind, meaning.form);
 	}
 }
 
@@ -226,15 +240,27 @@ static char *write_choice(char *start, const struct rn_call *call)
 	return end;
 }
 
+/* Puts a hash, shorter than hex numbers that are taken for random ones, for what is too long. */
+static char *cut(char *start, const char *end)
+{
+	struct rn_content rest = {0};
+	size_t more = (size_t)(end - start) - TEXT_MAX;
+
+	rn_content_add(&rest, start + TEXT_MAX, more);
+	return start + TEXT_MAX +
+	       snprintf(start + TEXT_MAX, TAIL_MAX, "… (and %zu bytes more: %015llx)", more,
+			(unsigned long long)(rest.lanes[0] >> 4));
+}
+
 static uint32_t text_of(struct shown *shown, const struct rn_call *call)
 {
 	char *end;
 
-	if (!make_room(shown, rn_call_room(call) + 16))
+	if (!make_room(shown, rn_call_room(call) + 16 + TAIL_MAX))
 		return 0;
 	end = write_choice(shown->scratch, call);
 	if (end - shown->scratch > (ptrdiff_t)TEXT_MAX)
-		end = shown->scratch + TEXT_MAX;
+		end = cut(shown->scratch, end);
 	return rn_details_text(shown->details, shown->scratch, (size_t)(end - shown->scratch));
 }
 

@@ -14,6 +14,8 @@
 #define CONNECT 42
 #define RENAME 82
 #define KILL 62
+#define SETXATTR 188
+#define SETAFFINITY 203
 
 /* A text of a detail; "" where there is none. */
 static const char *text(const struct tape *tape, uint32_t row)
@@ -330,8 +332,67 @@ static void test_texts_are_kept_once(void)
 	rn_texts_deinit(&texts);
 }
 
+/* What something is set to is told, all of it, or a hash of its end; not its length, which is its own. */
+static void test_shown_values(void)
+{
+	static const uint8_t cpus[8] = {0x5};
+	static uint8_t value[RN_EVENT_MAX / 4]; /* as octal escapes it is too long */
+	static _Alignas(8) uint8_t bytes[RN_EVENT_MAX];
+	struct tape tape = tape_open(NO_LIMIT);
+	const rn_replay_text *texts;
+	uint64_t short_one, masked, n, length;
+	uint32_t ends[3];
+	struct rn_event *ev;
+
+	memset(value, 0xff, sizeof(value));
+	CHECK(rn_replay_want_details(tape.replay));
+	CHECK(rn_replay_want_shown(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = SETXATTR;
+	ev->args[2] = 0x7fff0000;
+	ev->args[3] = 3;
+	record_piece(ev, RN_PIECE_PATH, 0, 0, "/a", 2);
+	record_piece(ev, RN_PIECE_STRING, 1, 0, "user.x", 6);
+	record_piece(ev, RN_PIECE_BUFFER, 2, 0, "one", 3);
+	feed(&tape);
+	short_one = ev->seq;
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = SETAFFINITY;
+	ev->args[1] = 8;
+	ev->args[2] = 0x7fff0000;
+	record_piece(ev, RN_PIECE_BUFFER, 2, 0, cpus, sizeof(cpus));
+	feed(&tape);
+	masked = ev->seq;
+	for (unsigned i = 0; i < 3; i++) {
+		ev = next(&tape, RN_SYSCALL, 10, 10);
+		ev->nr = SETXATTR;
+		ev->args[2] = 0x7fff0000;
+		ev->args[3] = sizeof(value);
+		value[sizeof(value) - 1] = i == 2 ? 0xfe : 0xff;
+		ends[i] = (uint32_t)ev->seq;
+		ev = memcpy(bytes, ev, sizeof(*ev));
+		record_piece(ev, RN_PIECE_BUFFER, 2, 0, value, sizeof(value));
+		CHECK_INT(rn_replay_feed(tape.replay, ev, ev->size), ev->size);
+	}
+	rn_replay_finish(tape.replay);
+	CHECK_STR(text(&tape, shown_of(&tape, short_one)->text),
+		  "\x01\x1f\"user.x\"\x1f\"one\"\x1f\x30");
+	CHECK_STR(text(&tape, shown_of(&tape, masked)->text), "\x05\x30\x1f\x38\x1f[0 2]");
+	for (unsigned i = 0; i < 3; i++)
+		ends[i] = shown_of(&tape, ends[i])->text;
+	CHECK_INT(ends[0], ends[1]);
+	CHECK(ends[0] != ends[2]);
+	texts = rn_replay_texts(tape.replay, &n);
+	CHECK(texts[ends[0]].len > 256 * 1024 && texts[ends[0]].len < 256 * 1024 + 80);
+	CHECK(memmem(rn_replay_text_bytes(tape.replay, &length) + texts[ends[0]].at + 256 * 1024,
+		     texts[ends[0]].len - 256 * 1024, " bytes more: ", 13));
+	rn_replay_free(tape.replay);
+}
+
 int main(void)
 {
+	test_shown_values();
 	test_details();
 	test_details_of_sockets();
 	test_details_of_content();

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from renacer_otel.analysis.golden import canonical, patterns
 from renacer_otel.analysis.golden.canonical import folded
-from renacer_otel.analysis.golden.texts import Words, random_names
+from renacer_otel.analysis.golden.texts import Words, cut, random_names
 from tests.golden.made_runs import Call, Thread, made
 
 _words = st.text(st.sampled_from("ab/.1290<>"), max_size=12)
@@ -105,5 +105,19 @@ def test_placeholders() -> None:
     assert words("127.0.0.1:8080") == "127.0.0.1:8080"
     assert words("/x/6ba7b810-9dad-11d1-80b4-00c04fd430c8.d") == "/x/<random>.d"
     assert words("ab") == "ab"
+    left = "{tv_sec=1, tv_nsec=500}, {tv_sec=2, tv_usec=20000}"
+    assert words(left, chosen=True) == (
+        "{tv_sec=<time>, tv_nsec=<time>}, {tv_sec=2, tv_usec=20000}"
+    )
     kept = Words(["addresses", "times", "identities"], {})
     assert kept("0x55cf0918edc0 tv_sec=1 \x0512") == "0x55cf0918edc0 tv_sec=1 12"
+
+
+def test_what_is_too_long_is_told_by_a_hash() -> None:
+    assert cut("a" * 4000) == "a" * 4000
+    one, other = cut("a" * 5000), cut("a" * 4999 + "b")
+    assert one != other
+    assert one == cut("a" * 5000)
+    assert one.startswith("a" * 4000 + "… (and 1000 characters more: ")
+    assert Words((), {})(one) == one
+    assert len(cut("\ud800" * 5000)) < 4096

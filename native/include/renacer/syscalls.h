@@ -94,6 +94,9 @@ struct rn_arg_desc {
 uint32_t rn_shape_size(uint32_t form, unsigned abi);
 /* Bytes of it that are worth reading: more, where it tells its own length. */
 uint32_t rn_shape_reach(uint32_t form, unsigned abi);
+/* Bytes of a buffer that is no data on their way, but what something is set to: a CPU mask, an
+   extended attribute at its longest; 0: it is data. */
+uint32_t rn_value_reach(uint32_t form);
 
 enum {
 	RN_CALL_NO_RETURN = 1u << 0, /* exit, exit_group */

@@ -167,8 +167,10 @@ class _Run:
                 self.sources[divmod(one, size)] = frame.where
         for one, n in zip(key.tolist(), times.tolist(), strict=True):
             role, item = divmod(one, size)
-            passes = self.items[item].call in ("read", "write") and self.items[item].result == OK
-            found[role][item] = 1 if passes and "transfers" not in self.kept else n
+            call = self.items[item].call
+            passes = call in ("read", "write") and self.items[item].result == OK
+            once = (passes and "transfers" not in self.kept) or call in rules.TIMERS
+            found[role][item] = 1 if once else n
         return found
 
     def _streams(self, alone: list[bool], multiplexed: set[int]) -> list[list[Stream]]:

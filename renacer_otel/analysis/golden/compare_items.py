@@ -31,7 +31,12 @@ _NAMES = frozenset(
     symlinkat mknod mknodat truncate ftruncate""".split()
 )
 #: What a process sets for all that it does from then on; no scheduler's choice.
-_OWN = frozenset("chdir fchdir umask setrlimit personality capset seccomp".split())
+_OWN = frozenset(
+    """chdir fchdir umask setrlimit personality capset seccomp sched_setaffinity sched_setattr
+    sched_setparam sched_setscheduler""".split()
+)
+#: Whose first argument is what they set, not what they are about.
+_SETS = frozenset({"alarm", "umask"})
 _LONGEST_ORDER = 4000
 _FOLDER = "<folder>/"
 
@@ -100,7 +105,8 @@ def _follows(item: Item, opened: set[str]) -> bool:
 
 
 def _about(item: Item) -> tuple[str, str]:
-    return item.call, item.arguments[0].text if item.arguments else ""
+    about = item.arguments[:1] if item.call not in _SETS else ()
+    return item.call, about[0].text if about else ""
 
 
 def _pairs(
@@ -157,9 +163,15 @@ def _is_peer(item: Item) -> bool:
     return bool(item.arguments) and item.arguments[0].text.startswith("peer ")
 
 
+def _is_own(item: Item) -> bool:
+    """Whether it sets something for good. The C library's setrlimit() is prlimit64."""
+    limits = item.call == "prlimit64" and any("rlim_cur=" in one.text for one in item.arguments)
+    return limits or item.call in _OWN
+
+
 def _severity(known: Role, role: Role, item: Item) -> Severity:
     """A program that waits in rounds looks at things more or less often."""
-    if item.rank == Rank.EFFECT or item.call in rules.OPENS or item.call in _OWN:
+    if item.rank == Rank.EFFECT or item.call in rules.OPENS or _is_own(item):
         return Severity.CHANGED
     return Severity.CHANGED if known.exact and role.exact else Severity.MINOR
 
@@ -210,7 +222,8 @@ def _changed(known: Role, role: Role, was: int, now: int) -> Difference:
             what = f"now {sentences.says(item)} with {new} instead of {old}"
             if item.call in ("bind", "connect"):
                 old = sentences.address(before)
-            if item.call in (*_MODES, "bind", "connect") or sentences.tells_all(item):
+            told = sentences.tells_all(item) and new in sentences.says(item)
+            if told or item.call in (*_MODES, "bind", "connect"):
                 what = f"now {sentences.says(item)} instead of {old}"
     return Difference(
         kind, _severity(known, role, item), f"{what}, in {known.shown}{_at(after)}",
@@ -228,12 +241,13 @@ def _ended(result: str) -> str:
 
 def _differing(before: Item, after: Item) -> tuple[str, str]:
     """The arguments that are not alike: as they were, as they are."""
-    old = [argument.text for argument in before.arguments[1:]]
-    new = [argument.text for argument in after.arguments[1:]]
+    first = after.call not in _SETS
+    old = [argument.text for argument in before.arguments[first:]]
+    new = [argument.text for argument in after.arguments[first:]]
     if len(old) == len(new):
         pairs = [pair for pair in zip(old, new, strict=True) if not patterns.fits(*pair)]
         old, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return sentences.word(", ".join(old)) or "nothing", sentences.word(", ".join(new)) or "nothing"
+    return sentences.apart(", ".join(old) or "nothing", ", ".join(new) or "nothing")
 
 
 def _counts(known: Role, role: Role, place: list[int]) -> Iterator[Difference]:

@@ -20,7 +20,7 @@ RULES: dict[str, str] = {
     "random-names": "names of mkstemp and its like, UUIDs, long hex are <random>; no getrandom",
     "retries": "calls that a signal cut short, or that were to be tried again, are left out",
     "threads": "what starting and ending a thread takes is left out; their work counts together",
-    "times": "times are <time>; asking for the time is left out",
+    "times": "times are <time>, but for what a timer is set to; asking for the time is left out",
     "transfers": "reads and writes count as bytes, however they were split; seeks are left out",
     "waits": "waiting (futex, poll, select, epoll, wait, sleep, yield) is left out",
     "wakeups": "what a process tells itself, by a pipe or eventfd that it alone uses, is left out",
@@ -51,7 +51,7 @@ _LEFT_OUT = {
         ppoll_time64 select _newselect pselect6 pselect6_time64 epoll_wait epoll_pwait epoll_pwait2
         epoll_ctl sched_yield restart_syscall nanosleep clock_nanosleep clock_nanosleep_time64 pause
         wait4 waitid waitpid rt_sigtimedwait rt_sigsuspend rt_sigreturn sigreturn membarrier
-        io_getevents timerfd_settime timer_settime""",
+        io_getevents""",
 }
 #: By the name of a call: the rule that leaves it out.
 LEFT_OUT = {name: rule for rule, names in _LEFT_OUT.items() for name in names.split()}
@@ -85,7 +85,7 @@ EFFECTS = frozenset(
     setgid setreuid setregid setresuid setresgid setgroups sethostname setdomainname reboot swapon
     swapoff unshare setns ptrace mq_open mq_unlink msgsnd msgctl semctl shmctl shmget semget msgget
     process_vm_writev init_module finit_module delete_module quotactl settimeofday clock_settime
-    setpriority ioprio_set setsid setpgid""".split()
+    setpriority ioprio_set setsid setpgid setxattrat removexattrat""".split()
 )
 #: What changes only the caller itself.
 CHANGES = frozenset(
@@ -93,7 +93,14 @@ CHANGES = frozenset(
     prctl prlimit64 socket socketpair pipe pipe2 accept accept4 eventfd eventfd2 signalfd signalfd4
     timerfd_create epoll_create epoll_create1 inotify_init1 inotify_add_watch alarm setitimer
     mmap mmap2 seccomp memfd_create io_uring_setup io_uring_enter bpf perf_event_open
-    userfaultfd personality capset keyctl add_key""".split()
+    userfaultfd personality capset keyctl add_key timer_create timer_settime timer_settime64
+    timerfd_settime timerfd_settime64 sched_setaffinity sched_setattr sched_setparam
+    sched_setscheduler""".split()
+)
+#: That set a time to come: by their own choice, unless it is a time of the day or what is left of
+#: one. How often is not, where what they are for comes again.
+TIMERS = frozenset(
+    "setitimer timer_settime timer_settime64 timerfd_settime timerfd_settime64".split()
 )
 #: Flags of an open() that let it change something.
 WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 160
 _LONGEST_LINE = 4000
+_BEFORE = 20  # characters that are told before those that differ
 _DOES = {
     "mkdir": "makes the folder {0}",
     "mkdirat": "makes the folder {0}",
@@ -38,6 +39,9 @@ _DOES = {
     "fchown": "sets the owner of {0} to {1}:{2}",
     "fchownat": "sets the owner of {0} to {1}:{2}",
     "lchown": "sets the owner of {0} to {1}:{2}",
+    "setxattr": "sets the attribute {1} of {0} to {2}",
+    "lsetxattr": "sets the attribute {1} of {0} to {2}",
+    "fsetxattr": "sets the attribute {1} of {0} to {2}",
     "truncate": "cuts {0} to {1} bytes",
     "ftruncate": "cuts {0} to {1} bytes",
     "fsync": "syncs {0} to disk (fsync)",
@@ -62,6 +66,17 @@ _LOOKS = frozenset("stat lstat fstat newfstatat statx access faccessat faccessat
 def word(text: str) -> str:
     """A value in a sentence."""
     return one_line(text, _LONGEST)
+
+
+def apart(was: str, now: str) -> tuple[str, str]:
+    """Two values in a sentence; of long ones from a little before they differ."""
+    if min(len(was), len(now)) > _LONGEST:
+        both = enumerate(zip(was, now, strict=False))
+        start = next((at for at, (one, two) in both if one != two), 0)
+        if start > _LONGEST // 2:
+            quote = '"' if was.startswith('"') else ""
+            was, now = (f"{quote}…{text[start - _BEFORE :]}" for text in (was, now))
+    return word(was), word(now)
 
 
 def says(item: Item) -> str:

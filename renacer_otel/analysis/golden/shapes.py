@@ -12,7 +12,7 @@ import numpy as np
 from renacer_otel.analysis.golden import rules
 from renacer_otel.analysis.golden.model import OK, Argument, Item, Rank
 from renacer_otel.analysis.golden.rules import Way
-from renacer_otel.analysis.golden.texts import Words, random_names, shown
+from renacer_otel.analysis.golden.texts import Words, cut, random_names, shown
 from renacer_otel.spans import grouping, replay
 
 if TYPE_CHECKING:
@@ -291,8 +291,10 @@ def _item(maker: _Maker, row: int, way: Way, label: str) -> Item | None:
         result = OK
     if maker.details.shown is None:
         text = "\x1f".join(_MARKS[mark] for mark in _MARKS if maker.rows[mark][row])
+    chosen = name in rules.TIMERS and "ABSTIME" not in text
     arguments = tuple(
-        _argument(maker, row, word, label) for word in (text.split("\x1f") if text else ())
+        _argument(maker, row, word, label, chosen=chosen)
+        for word in (text.split("\x1f") if text else ())
     )
     rank = Rank.LOOK
     if name in rules.EFFECTS or (
@@ -304,7 +306,7 @@ def _item(maker: _Maker, row: int, way: Way, label: str) -> Item | None:
     return Item(name, arguments, result, rank)
 
 
-def _argument(maker: _Maker, row: int, word: str, label: str) -> Argument:
+def _argument(maker: _Maker, row: int, word: str, label: str, *, chosen: bool) -> Argument:
     if word == "\x01":
         path = maker.texts[int(maker.rows["path"][row])]
         folder = maker.texts[int(maker.shown["other"][row])]
@@ -318,6 +320,6 @@ def _argument(maker: _Maker, row: int, word: str, label: str) -> Argument:
     if word == "\x04":
         other = maker.texts[int(maker.shown["other"][row])]
         return Argument("object", maker.words(other) or "<descriptor>")
-    words = maker.words(word)
+    words = cut(maker.words(word, chosen=chosen))
     return Argument("placeholder" if words.startswith("<") and words.endswith(">") else "text",
                     words)  # fmt: skip

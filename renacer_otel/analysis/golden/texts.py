@@ -6,6 +6,7 @@ Works on the distinct words of a trace, each once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -29,6 +30,9 @@ _HEX = re.compile(
 )
 _ADDRESS = re.compile(r"0x[0-9a-f]{7,16}")
 _TIME = re.compile(r"((?:tv_[nu]?sec|it_interval|it_value)=)-?[0-9]+(?:\s*/\*.*?\*/)?")
+_LEFT = re.compile(r"tv_sec=([0-9]+), tv_([nu])sec=([0-9]+)")
+#: A time to come that is a multiple of it was chosen; else it is what is left of one.
+_CHOSEN = {"u": 1000, "n": 1_000_000}
 _PROCESS = re.compile("\x05(-?[0-9]+)")
 _PROC = re.compile(r"/proc/[0-9]+(?=/|$)|(?<=/task/)[0-9]+")
 _INODE = re.compile(r"((?:pipe|socket|anon_inode|mnt|net|pid|user|uts|ipc|cgroup|time):)\[[0-9]+\]")
@@ -39,6 +43,8 @@ _PORT_IN = re.compile(
     r"(htons\()(?:3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3})(?=\))"
 )
 RANDOM = "<random>"
+#: Characters of a word; of what is beyond there is a hash.
+_LONGEST = 4000
 
 
 def random_names(made: Iterable[str]) -> dict[str, str]:
@@ -96,8 +102,8 @@ class Words:
     def _proc(match: re.Match[str]) -> str:
         return "/proc/<process>" if match[0].startswith("/proc") else "<thread>"
 
-    def __call__(self, text: str) -> str:
-        """The canonical words."""
+    def __call__(self, text: str, *, chosen: bool = False) -> str:
+        """The canonical words. `chosen`: times in them are the program's own choice."""
         if "\x05" in text:
             text = _PROCESS.sub(self._process, text)
         if self._names:
@@ -106,10 +112,19 @@ class Words:
         if len(text) < 4:
             return text
         for rule, form, to in self._steps:
+            if chosen and rule == "times":
+                text = _LEFT.sub(self._left, text)
+                continue
             text, times = form.subn(to, text)
             if times:
                 self.counts[rule] += times
         return text
+
+    def _left(self, match: re.Match[str]) -> str:
+        if int(match[3]) % _CHOSEN[match[2]] == 0:
+            return match[0]
+        self.counts["times"] += 1
+        return f"tv_sec=<time>, tv_{match[2]}sec=<time>"
 
     def _process(self, match: re.Match[str]) -> str:
         number = int(match[1])
@@ -117,6 +132,16 @@ class Words:
             return match[1]
         self.counts["identities"] += 1
         return "<process>"
+
+
+def cut(text: str) -> str:
+    """A word that is not too long to be compared with others: a hash stands for the rest."""
+    if len(text) <= _LONGEST:
+        return text
+    rest = text[_LONGEST:]
+    # Shorter than the hex numbers that are taken for random ones.
+    told = hashlib.sha256(rest.encode("utf-8", "surrogatepass")).hexdigest()[:15]
+    return f"{text[:_LONGEST]}… (and {len(rest)} characters more: {told})"
 
 
 def shown(text: bytes) -> str:

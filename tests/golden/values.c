@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets what a process may set, in the folder where it is; what the arguments name, to something else. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LONG 1500 /* bytes; the file system may allow no more than some thousand */
+
+static char **names;
+
+static bool other(const char *name)
+{
+	for (char **one = names; *one; one++)
+		if (strcmp(*one, name) == 0)
+			return true;
+	return false;
+}
+
+static void set_attributes(void)
+{
+	char value[LONG];
+	int fd = open("file", O_RDWR | O_CREAT, 0644);
+
+	memset(value, 'a', sizeof(value));
+	value[sizeof(value) - 1] = other("end of a long attribute") ? 1 : 2;
+	setxattr("file", "user.one", other("attribute") ? "two" : "one", 3, 0);
+	lsetxattr("file", "user.two", "three", other("size of an attribute") ? 4 : 5, 0);
+	fsetxattr(fd, "user.long", value, sizeof(value), 0);
+	close(fd);
+}
+
+static void set_timers(void)
+{
+	struct itimerval often = {{other("interval") ? 5 : 1, 0}, {1000, 0}}, off = {0};
+	struct itimerspec once = {.it_value.tv_sec = other("timer") ? 2000 : 1000};
+	struct itimerspec by_fd = {.it_value.tv_sec = other("timer by descriptor") ? 2000 : 1000};
+	struct itimerspec then = {0};
+	struct sigevent none = {.sigev_notify = SIGEV_NONE};
+	int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	timer_t timer;
+
+	setitimer(ITIMER_REAL, &often, NULL);
+	setitimer(ITIMER_REAL, &off, &often); /* what is left is set again */
+	often.it_interval.tv_sec = 0;
+	setitimer(ITIMER_REAL, &often, NULL);
+	setitimer(ITIMER_REAL, &off, NULL);
+	alarm(other("alarm") ? 2000 : 1000);
+	alarm(0);
+	timer_create(CLOCK_MONOTONIC, &none, &timer);
+	timer_settime(timer, 0, &once, NULL);
+	timerfd_settime(fd, 0, &by_fd, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &then.it_value);
+	then.it_value.tv_sec += 1000;
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &then, NULL);
+	close(fd);
+}
+
+static void set_scheduling(void)
+{
+	struct sched_param param = {0};
+	cpu_set_t cpus;
+	int cpu = 0;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	for (int at = 0; at < CPU_SETSIZE; at++)
+		if (CPU_ISSET(at, &cpus)) /* another one, if there is one */
+			cpu = at;
+	for (int at = 0; !other("affinity") && !CPU_ISSET(cpu = at, &cpus); at++)
+		;
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	sched_setscheduler(0, other("policy") ? SCHED_BATCH : SCHED_OTHER, &param);
+	param.sched_priority = other("parameter") ? 7 : 0;
+	sched_setparam(0, &param);
+	setpriority(PRIO_PROCESS, 0, other("priority") ? 3 : 2);
+	syscall(SYS_ioprio_set, 1, 0, 2 << 13 | (other("priority of input") ? 6 : 5));
+}
+
+int main(int count, char **arguments)
+{
+	struct rlimit limit;
+
+	(void)count;
+	names = arguments + 1;
+	set_attributes();
+	set_timers();
+	set_scheduling();
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = other("limit") ? 200 : 100;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	prctl(PR_SET_NAME, other("name") ? "two" : "one");
+	prctl(PR_SET_PDEATHSIG, other("signal") ? SIGTERM : SIGKILL);
+	return 0;
+}
