@@ -320,7 +320,9 @@ uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len)
 		rn_peaks_follow(&replay->peaks, &replay->allowance, ev, replay->threads.n,
 				thread_at(replay, thread));
 		if (replay->shown)
-			rn_shown_before(replay->shown, ev, thread);
+			rn_shown_before(replay->shown, ev, thread,
+					thread != RN_NO_PLACE &&
+						thread_at(replay, thread)->maker != RN_NO_PLACE);
 		rn_interpreter_feed(replay->interpreter, ev);
 		follow(replay, ev);
 		at += size;

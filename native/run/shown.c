@@ -27,7 +27,9 @@
 struct held {
 	uint64_t
 		other; /* object of its second descriptor, or of its folder; 0 = not known, or none */
-	uint8_t kind, foreign; /* of the first */
+	uint8_t kind, foreign, standard; /* of the first */
+	uint8_t other_standard;
+	bool begun; /* the thread has made a call */
 };
 
 struct shown {
@@ -36,6 +38,7 @@ struct shown {
 	struct details *details;
 	struct column rows; /* rn_replay_shown */
 	struct column held; /* by thread */
+	struct column standard; /* by the object's number: rn_replay_shown.standard, in a byte */
 	char *scratch;
 	size_t room; /* of it */
 };
@@ -52,6 +55,7 @@ struct shown *rn_shown_create(struct rn_interpreter *in, struct allowance *allow
 	shown->details = details;
 	shown->rows.size = sizeof(rn_replay_shown);
 	shown->held.size = sizeof(struct held);
+	shown->standard.size = 1;
 	return shown;
 }
 
@@ -59,9 +63,10 @@ void rn_shown_finish(struct shown *shown)
 {
 	shown->interpreter = NULL;
 	free(shown->held.rows);
+	free(shown->standard.rows);
 	free(shown->scratch);
-	shown->held.rows = NULL;
-	shown->held.n = shown->room = 0;
+	shown->held.rows = shown->standard.rows = NULL;
+	shown->held.n = shown->standard.n = shown->room = 0;
 	shown->scratch = NULL;
 }
 
@@ -83,19 +88,42 @@ static int argument_at(const struct rn_syscall_desc *desc, unsigned kind, unsign
 	return -1;
 }
 
+/* What a process that nobody here made begins with: its streams may be one object. */
+static void learn_standard(struct shown *shown, int32_t tid)
+{
+	uint64_t known = shown->standard.n;
+
+	for (int32_t fd = 0; fd < 3; fd++) {
+		uint64_t object = rn_interpreter_object(shown->interpreter, tid, fd);
+
+		if (!object || object < known)
+			continue;
+		if (object >= shown->standard.n && !rn_rows_add(shown->allowance, &shown->standard,
+								object + 1 - shown->standard.n))
+			continue;
+		shown->standard.rows[object] |= (uint8_t)(1u << fd);
+	}
+}
+
+static uint8_t standard_of(const struct shown *shown, uint64_t object)
+{
+	return object < shown->standard.n ? shown->standard.rows[object] : 0;
+}
+
 static void learn_kind(struct shown *shown, struct held *held, int32_t tid, int32_t fd)
 {
 	struct rn_descriptor found;
 
-	held->kind = held->foreign = 0;
+	held->kind = held->foreign = held->standard = 0;
 	if (fd < 0 || !rn_interpreter_descriptor(shown->interpreter, tid, fd, &found) ||
 	    found.fd != fd)
 		return;
 	held->kind = (uint8_t)(found.id.kind + 1);
 	held->foreign = found.foreign;
+	held->standard = standard_of(shown, found.object);
 }
 
-void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t thread)
+void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t thread, bool is_made)
 {
 	const struct rn_syscall_desc *desc;
 	struct held *held;
@@ -107,7 +135,9 @@ void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t th
 	    !rn_rows_add(shown->allowance, &shown->held, thread + 1 - shown->held.n))
 		return;
 	held = (struct held *)(void *)shown->held.rows + thread;
-	*held = (struct held){0};
+	if (!held->begun && !is_made)
+		learn_standard(shown, ev->tid);
+	*held = (struct held){.begun = true};
 	desc = rn_syscall((enum rn_abi)ev->abi, ev->nr);
 	arg = argument_at(desc, RN_ARG_FD, 0);
 	if (arg >= 0)
@@ -118,6 +148,7 @@ void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t th
 	if (arg >= 0 && (int32_t)ev->args[arg] >= 0)
 		held->other =
 			rn_interpreter_object(shown->interpreter, ev->tid, (int32_t)ev->args[arg]);
+	held->other_standard = standard_of(shown, held->other);
 }
 
 /* Bytes that pass through, and where to: how many is the call's effect, not which it asked for. */
@@ -278,6 +309,8 @@ bool rn_shown_add(struct shown *shown, const struct rn_call *call, uint32_t thre
 	row->other = rn_details_name(shown->details, held.other);
 	row->kind = held.kind;
 	row->foreign = held.foreign;
+	row->standard = held.standard;
+	row->other_standard = held.other_standard;
 	arg = argument_at(call->desc, RN_ARG_FD, 1);
 	row->other_fd = arg < 0 ? -1 : (int32_t)call->args[arg];
 	return true;

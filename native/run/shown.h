@@ -16,8 +16,9 @@ struct shown;
 struct shown *rn_shown_create(struct rn_interpreter *in, struct allowance *allowance,
 			      struct details *details);
 void rn_shown_destroy(struct shown *shown);
-/* A record, before the interpreter has it: what its call's descriptors mean at its entry. */
-void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t thread);
+/* A record, before the interpreter has it: what its call's descriptors mean at its entry. `is_made`:
+   the thread is one that another of the run has made. */
+void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t thread, bool is_made);
 /* The row of a call of which the details have theirs. false: no memory, counted. */
 bool rn_shown_add(struct shown *shown, const struct rn_call *call, uint32_t thread);
 /* Takes the last row back. */

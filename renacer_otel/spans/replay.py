@@ -105,7 +105,8 @@ SHOWN = np.dtype(
         ("other_fd", "<i4"),
         ("kind", "u1"),
         ("foreign", "u1"),
-        ("zero", "<u2"),
+        ("standard", "u1"),
+        ("other_standard", "u1"),
     ]
 )
 TEXT = np.dtype([("at", "<u8"), ("len", "<u4"), ("hash", "<u4")])

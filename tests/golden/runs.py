@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from renacer_otel.analysis.golden import canonical
 from renacer_otel.spans import replay
@@ -23,8 +23,9 @@ def traced(
     folder: Path,
     keep: Sequence[str] = (),
     options: Sequence[str] = (),
+    **how: Any,
 ) -> Canonical:
-    """One run of a command, whose trace goes into the folder."""
+    """One run of a command, whose trace goes into the folder. `how`: of subprocess.run()."""
     trace = folder / "run.renacer"
     done = renacer(
         "-f",
@@ -38,6 +39,7 @@ def traced(
         trace,
         "--",
         *command,
+        **how,
     )
     assert done.code >= 0, done.err
     return canonical.of_replay(replay.of_trace(trace, shown=True), keep)

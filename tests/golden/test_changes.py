@@ -46,6 +46,8 @@ if not child:
     os._exit(0)
 os.waitpid(child, 0)
 memory = bytearray(3000000)
+os.write(1, b"said")
+os.write(2, b"told")
 # more
 sys.exit(3)
 """
@@ -93,7 +95,19 @@ CHANGES = {
         "network", "now also connects to",
     ),
     "removed": Change("# more", "os.unlink('final')", "file", "now also removes final"),
-    "stderr": Change("# more", "os.write(2, b'x')", "bytes", "now also writes to <stderr>"),
+    "a stream in the place of another": Change(
+        'os.write(1, b"said")', 'os.dup2(1, 2); os.write(1, b"said")',
+        "bytes", "no longer writes to <stderr>",
+    ),
+    "two streams swapped": Change(
+        'os.write(1, b"said")',
+        'one = os.dup(1); os.dup2(2, 1); os.dup2(one, 2); os.write(1, b"said")',
+        "bytes", "writes other bytes to <stderr> (4 as before)",
+    ),
+    "a file in the place of a stream": Change(
+        'os.write(1, b"said")', 'os.dup2(os.open("final", os.O_WRONLY), 1); os.write(1, b"said")',
+        "file", "now also opens final for writing",
+    ),
     "appended": Change("O_TRUNC", "O_APPEND", "file", "O_APPEND"),
     "bytes to one of several that are waited for": Change(
         'b"round"', 'b"rouNd" if pair is pairs[1] else b"round"',

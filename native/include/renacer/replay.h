@@ -150,7 +150,9 @@ typedef struct {
 	int32_t other_fd; /* the second descriptor argument; -1 = none */
 	uint8_t kind; /* enum rn_object_kind + 1 of the first one's object; 0 = not known */
 	uint8_t foreign; /* 1 = untraced processes may have that object, too */
-	uint16_t zero;
+	/* Bits 0 to 2: that object was descriptor 0, 1, 2 of a process as it began that none of the
+	   run made; the same of the second descriptor's. */
+	uint8_t standard, other_standard;
 } rn_replay_shown;
 
 typedef struct {

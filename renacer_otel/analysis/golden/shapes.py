@@ -103,19 +103,7 @@ class _Maker:
 
     def labels(self) -> tuple[NDArray[np.int64], list[str]]:
         """What each call's descriptor leads to."""
-        fd, thing = self.rows["fd"], self.rows["object"]
-        opens = self.per_name([name in rules.OPENS or name in ("accept", "accept4", "socket")
-                                for name in self.names]).astype(bool)  # fmt: skip
-        known = np.unique(thing[opens & ~self.failed])
-        inherited = (thing != 0) & (self.shown["foreign"] != 0) & ~np.isin(thing, known)
-        standard = np.where(inherited & (fd >= 0) & (fd <= 2), fd + 1, 0)
-        # A duplicate of it, by its object.
-        first = np.flatnonzero(standard)
-        if len(first):
-            things, at = np.unique(thing[first], return_index=True)
-            place = np.minimum(np.searchsorted(things, thing), len(things) - 1)
-            same = inherited & (things[place] == thing) & (standard == 0)
-            standard = np.where(same, standard[first[at]][place], standard)
+        standard = self._standard()
         path = np.where(standard > 0, 0, self.rows["path"])
         peer = np.where((standard > 0) | (path > 0), 0, self.rows["peer"])
         kind = np.where((standard > 0) | (path > 0) | (peer > 0), 0, self.shown["kind"])
@@ -134,10 +122,31 @@ class _Maker:
             to[number] = names.setdefault(name, len(names))
         return to[inverse], list(names)
 
+    def _standard(self) -> NDArray[np.int64]:
+        """Of each call which of the streams that the command began with it is about: 1 to 3.
+
+        A stream is what it is under whatever number. Where several are one object (a terminal), it
+        is the one of that number, else the one that is for what the call does.
+        """
+        had, fd = self.shown["standard"], self.rows["fd"]
+        reads = self.per_name([name in rules.READS for name in self.names]).astype(bool)
+        found = _first_of(had, np.where(reads, 0, 1))
+        same = (fd >= 0) & (fd <= 2) & (had >> np.clip(fd, 0, 2) & 1 == 1)
+        # A file may be opened once more, by its name.
+        opens = self.per_name([name in rules.OPENS for name in self.names]).astype(bool)
+        again = np.isin(self.rows["object"], np.unique(self.rows["object"][opens & ~self.failed]))
+        found = np.where(again & (self.shown["kind"] == _KINDS.index("<file>")), 0, found)
+        return np.where(opens, 0, np.where(same, fd + 1, found))
+
     def seconds(self) -> tuple[NDArray[np.int64], list[str]]:
         """What the second descriptor leads to, where it is the one that is written to."""
-        index, inverse = grouping.indexed(self.shown["other"])
-        names = [self.words(self.texts[int(at)]) or "<other>" for at in index]
+        standard = _first_of(self.shown["other_standard"], np.ones(len(self.shown), np.int64))
+        index, inverse = grouping.grouped(self.shown["other"], standard)
+        names = [
+            _STANDARD[int(standard[row]) - 1] if standard[row]
+            else self.words(self.texts[int(self.shown["other"][row])]) or "<other>"
+            for row in index.tolist()
+        ]  # fmt: skip
         return inverse, names
 
     def to_oneself(self) -> NDArray[np.bool_]:
@@ -214,6 +223,14 @@ class _Maker:
             counts["wakeups"] = int(own.sum())
             way[own] = Way.LEFT_OUT
         return way, counts
+
+
+def _first_of(bits: NDArray[Any], low: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each its first bit from `low` on, counted from 1, else its first at all; 0: none."""
+    found = np.zeros(len(bits), np.int64)
+    for number in (2, 1, 0):
+        found = np.where(bits >> number & 1, number + 1, found)
+    return np.where((low == 1) & (bits & 6 != 0), np.where(bits & 2, 2, 3), found)
 
 
 def of_replay(
