@@ -88,8 +88,8 @@ def _tell(config: Config) -> None:
     _tell_missing(config, name)
     if config.sections.get("ci", {}).get("compare_with_baseline"):
         terminal.complain(
-            f"{name}:{config.lines['ci']}: [ci] compare_with_baseline is for comparing with golden"
-            " traces, which this version does not do"
+            f"{name}:{config.keys['ci', 'compare_with_baseline']}: [ci] compare_with_baseline takes"
+            " no effect here: renacer-otel golden check --all compares with golden traces"
         )
     if not config.assertions:
         raise ConfigError(
@@ -105,9 +105,10 @@ def _tell_missing(config: Config, name: str) -> None:
     keys = configured.missing(section, config.path) if section is not None else []
     if section is not None and keys:
         shown = ", ".join(f"{key} = {one_line(section[key], 60)}" for key in keys)
+        line = config.keys["semantic_equivalence", keys[0]]
         terminal.complain(
-            f"{name}:{config.lines['semantic_equivalence']}: [semantic_equivalence] no such folder,"
-            f" so its traces are not compared: {shown}"
+            f"{name}:{line}: [semantic_equivalence] no such folder, so its traces are not"
+            f" compared: {shown}"
         )
 
 
@@ -138,7 +139,7 @@ def _check_endpoint(config: Config) -> None:
     try:
         parse_endpoint(otlp["endpoint"], "[otlp] endpoint")
     except ConfigError as error:
-        name = f"{one_line(config.path, 120)}:{config.lines['otlp']}"
+        name = f"{one_line(config.path, 120)}:{config.keys['otlp', 'endpoint']}"
         raise ConfigError(f"{name}: {error.message}", EXIT_BAD_CONFIGURATION) from error
 
 

@@ -205,7 +205,7 @@ def _judge_times(found: Verdict, golden: Golden, looks: _Looks, choice: Choice, 
     samples = [one.sample for one in looks.observed]
     slower = [] if unfit else timing.judge(figures, samples, choice.tolerance)
     if unfit or (slower and (unfit := load.why_unfit())):
-        what = slower[0].sentence if slower else suspects[0]
+        what = slower[0].sentence if slower else timing.plain(suspects[0])
         found.notes.append(f"it looks slower, but times were not judged, as {unfit}: {what}")
         return
     found.slower = slower

@@ -29,6 +29,12 @@ def _headline(verdict: Verdict, rules: Rules) -> str:
     return f"equal, confidence {verdict.confidence:.2f}"
 
 
+def _unmet(verdict: Verdict) -> str:
+    """What to add to the headline where an expectation fails what is equal."""
+    unmet = [_expected(each) for each in verdict.expectations if not each.holds]
+    return f", but {unmet[0]}" if verdict.equal and unmet else ""
+
+
 class Compared(NamedTuple):
     """One comparison: what A and B are called, what came of it, and the exit code."""
 
@@ -43,7 +49,7 @@ def as_text(found: Sequence[Compared], rules: Rules) -> str:
 
 
 def _text(verdict: Verdict, rules: Rules, names: Sequence[str]) -> str:
-    lines = [_headline(verdict, rules)]
+    lines = [_headline(verdict, rules) + _unmet(verdict)]
     lines += [f"  {who}: {one_line(name, 160)}" for who, name in zip("AB", names, strict=True)]
     for each in verdict.differences[:_MOST_DIFFERENCES]:
         lines.append(f"  {one_line(each.sentence, 400)}")

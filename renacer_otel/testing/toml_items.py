@@ -29,7 +29,7 @@ _TAIL = 20
 
 
 class AssertionWarning(UserWarning):
-    """An assertion with fail_on_violation = false does not hold."""
+    """An assertion with fail_on_violation = false does not hold, or one holds for an odd reason."""
 
 
 class Violated(Exception):  # noqa: N818 (what users read is the message)
@@ -160,7 +160,8 @@ class AssertionItem(_Item):
         result = self.parent.results[self.name]
         if result.status in (evaluate.VIOLATED, evaluate.UNKNOWN):
             raise Violated("\n".join(_told(result)))
-        if result.status == evaluate.WARNED:
+        doubtful = any(each.startswith(evaluate.WARNING) for each in result.evidence)
+        if result.status == evaluate.WARNED or (result.status == evaluate.HOLDS and doubtful):
             self.warn(AssertionWarning("\n".join(_told(result))))
         elif result.status != evaluate.HOLDS:
             pytest.skip(f"{result.status}: {result.message}")

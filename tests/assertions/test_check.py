@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import re
 import sys
@@ -99,6 +101,8 @@ def test_the_file_of_its_users(check: Checks, tmp_path: Path, trace: Path) -> No
     # What is for something else is told, once each.
     for section in ("semantic_equivalence", "compression", "lamport_clock", "ci"):
         assert sum(f"[{section}]" in line for line in done.lines) == 1
+    line = 1 + text.split("\n").index("compare_with_baseline = true")
+    assert f"renacer.toml:{line}: [ci] compare_with_baseline takes no effect here" in done.err
     rows = json.loads(out.read_text(encoding="utf-8"))["results"]
     assert [row["status"] for row in rows] == ["holds"] * 5 + ["disabled"]
 
@@ -186,6 +190,48 @@ def test_assertions_in_sql(check: Checks, trace: Path) -> None:
     assert "renacer.toml: 'bad': " in done.lines[-1]
 
 
+def test_sql_that_cannot_be_answered_fails_alone(
+    check: Checks, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("duckdb", reason="needs duckdb")
+    asked = importlib.import_module("renacer_otel.analysis.sql.evaluate")
+    monkeypatch.setattr(asked, "answer", functools.partial(asked.answer, seconds=0.3))
+    rows = "range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 5"
+    slow = assertion("slow", "custom", expression=f"(SELECT count(*) FROM {rows}) > 0")
+    cast = "(SELECT sum(CAST(name AS INTEGER)) FROM calls) > 0"
+    done = check(slow + assertion("cast", "custom", expression=cast) + HOLDS, trace)
+    assert done.code == 125
+    lines = done.out.splitlines()
+    assert (
+        lines[0] == "unknown: slow: cannot be known: the query took longer than 0.3 s and was ended"
+    )
+    assert lines[1].startswith("unknown: cast: cannot be known: SQL: Conversion Error")
+    assert lines[2].startswith("holds: few: ")
+    assert check(slow + FAILS, trace).code == 1
+
+
+def test_sql_that_asks_for_something_else(check: Checks, trace: Path) -> None:
+    pytest.importorskip("duckdb", reason="needs duckdb")
+    always = assertion("always", "custom", expression="count(*) < 5 -- FROM calls")
+    never = assertion("never", "custom", expression="SELECT count(*) AS n FROM calls WHERE pid = 0")
+    null = assertion("null", "custom", expression="(SELECT max(pid) FROM calls WHERE pid = 0) = 1")
+    lines = check(always + never + null, trace).out.splitlines()
+    assert lines[0] == "holds: always: the expression holds"
+    assert lines[1].startswith("    warning: it has no FROM, so it looks at nothing of the trace")
+    assert lines[4].startswith(
+        "    warning: a SELECT holds if it finds no row, and this one always"
+    )
+    assert lines[6] == "violated: null: the expression does not hold: it is NULL, which is not true"
+    for fine in (
+        "(SELECT count(*) FROM calls) > 0", "SELECT count(*) > 0 FROM calls",
+        "SELECT count(*), name FROM calls GROUP BY name HAVING count(*) > 900",
+    ):  # fmt: skip
+        done = check(assertion("fine", "custom", expression=fine), trace)
+        assert (done.code, "warning" in done.out) == (0, False), fine
+    done = check(assertion("bad", "custom", expression="name = 'read'"), trace)
+    assert (done.code, "it has no FROM" in done.lines[-1]) == (5, True)
+
+
 def test_sql_is_looked_at_before_the_command_runs(check: Checks) -> None:
     pytest.importorskip("duckdb", reason="needs duckdb")
     for sql in ("SELEC 1", "SELECT there FROM nowhere", "1 + 1", "DROP TABLE calls"):
@@ -204,7 +250,7 @@ def test_an_endpoint_that_is_none(check: Checks, trace: Path) -> None:
     for words in ([trace], ["--", "echo", "ran"]):
         done = check(bad, *words)
         assert (done.code, done.out) == (5, "")
-        assert "renacer.toml:5: [otlp] endpoint: write it as http://" in done.lines[-1]
+        assert "renacer.toml:7: [otlp] endpoint: write it as http://" in done.lines[-1]
     assert check(bad.replace("true", "false"), trace).code == 0
 
 

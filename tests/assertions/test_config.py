@@ -126,6 +126,9 @@ def test_the_file_of_its_users(tmp_path: Path) -> None:
     assert found.sections["semantic_equivalence"]["min_confidence"] == 0.9
     assert found.sections["ci"]["export_format"] == "json"
     assert found.lines["otlp"] == SEED.split("\n").index("[otlp]") + 1
+    assert found.keys["otlp", "endpoint"] == found.lines["otlp"] + 2
+    marked = load(tmp_path, b"\xef\xbb\xbf" + SEED.encode())
+    assert marked == found
 
 
 @pytest.mark.parametrize(
@@ -161,6 +164,7 @@ def test_the_file_of_its_users(tmp_path: Path) -> None:
         ('[ci]\nfail_fast = true\nfail_fast = true\n', "3: no TOML: Cannot overwrite a value"),
         ('[ci]\nfail_fast = yes\n', "2: no TOML: Invalid value"),
         (b'[ci]\n\nexport_path = "\xff"\n', "3: not UTF-8, as TOML must be"),
+        ("[ci]\n".encode("utf-16"), "1: UTF-16, and not UTF-8, as TOML must be"),
     ],
 )  # fmt: skip
 def test_errors_name_the_place(tmp_path: Path, text: str | bytes, told: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from renacer_otel.analysis.golden import timing
 from renacer_otel.analysis.golden.model import Figures
-from renacer_otel.analysis.golden.timing import CPU, Sample, judge, probability, suspects
+from renacer_otel.analysis.golden.timing import CPU, Sample, Slower, judge, probability, suspects
 
 MS = 1000
 SLEEP = "sleep waits for its own sleep"
@@ -108,7 +108,14 @@ def test_what_was_never_waited_for_counts_by_its_kind() -> None:
     same = [Sample(MS, {f"curl waits for bytes of a:{port}": 5 * MS}) for port in range(5)]
     assert judge(golden, same, 50) == []
     slow = [Sample(MS, {f"curl waits for bytes of a:{port}": 50 * MS}) for port in range(5)]
-    assert [found.what for found in judge(golden, slow, 50)] == ["curl waits for bytes (others)"]
+    found = judge(golden, slow, 50)
+    assert [one.what for one in found] == ["curl waits for bytes (others)"]
+    told = "curl now also waits for bytes: 50 ms, before hardly or not at all"
+    assert found[0].sentence == told
+    assert Slower(found[0].what, 20 * MS, 50 * MS, 0.001).sentence == (
+        "curl waits for bytes, beside what it waits for in every golden run: now 50 ms, before"
+        " 20 ms (2.5 times)"
+    )
 
 
 def test_noise_alarms_no_one() -> None:

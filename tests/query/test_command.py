@@ -17,6 +17,7 @@ import pytest
 
 from renacer_otel.analysis.sql import Database, evaluate
 from renacer_otel.analysis.sql.database import Answer
+from renacer_otel.analysis.sql.tables import TABLES
 from renacer_otel.cli import query
 from renacer_otel.errors import (
     OutputError,
@@ -52,6 +53,9 @@ def test_as_a_command(trace: Path) -> None:
     done = renacer("query", trace, "DROP VIEW calls")
     assert done.code == 125
     assert "only SELECT" in done.error
+    done = renacer("query", trace, "SELECT * FROM process")
+    told = "there is no table process; did you mean processes?; there are calls, processes, threads"
+    assert (done.code, told in done.error) == (125, True)
     done = renacer("query", trace, "SELECT repeat('x', 4000000000)")
     assert done.code == 125
     assert "needs more than 256 MB" in done.error
@@ -83,6 +87,13 @@ def test_files_that_cannot_be_written(trace: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             query.main([str(trace), "FROM nowhere", "--format", form, "-o", str(kept)])
     assert kept.read_text() == "kept"
+
+
+def test_tables_that_there_are(database: Database) -> None:
+    for sql in ("SHOW TABLES", "show  tables;", "DESCRIBE", "SHOW"):
+        with database.answer(sql) as answer:
+            found = [name for batch in answer.batches for (name,) in batch]
+        assert found == sorted(TABLES), sql
 
 
 def test_exit_codes(trace: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import re
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MAX_BYTES = 256 << 10
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_PARTS = 16
 _MAX_ASSERTIONS = 1000
 _MAX_WARNINGS = 100
@@ -44,6 +46,7 @@ class Assertion:
 class Config:
     """The whole file. `sections`: only those that are there; `lines`: where each begins.
 
+    `keys`: the line of each key of a section, where it is known.
     `warnings`: what was left out by --lenient.
     """
 
@@ -51,6 +54,7 @@ class Config:
     assertions: list[Assertion] = field(default_factory=list)
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    keys: dict[tuple[str, str], int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -85,10 +89,11 @@ def _read(path: str) -> str:
     if len(data) > _MAX_BYTES:
         raise _fail(path, 0, f"longer than {_MAX_BYTES >> 10} KiB, which no configuration needs")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")  # some editors put a byte-order mark in front
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _fail(path, line, "not UTF-8, as TOML must be") from error
+        what = "UTF-16, and not UTF-8" if data.startswith(_UTF16) else "not UTF-8"
+        raise _fail(path, line, f"{what}, as TOML must be") from error
     if match := _LONG_KEY.search(text):
         line = text.count("\n", 0, match.start()) + 1
         raise _fail(path, line, f"a key of more than {_MAX_PARTS} parts; no key has more than two")
@@ -189,6 +194,7 @@ class _Checker:
                     value, schema.SECTIONS[name], name, 0, f"[{name}]"
                 )
                 self._config.lines[name] = line
+                self._config.keys |= {(name, key): self._places.key(name, 0, key) for key in value}
             else:
                 what = "section" if isinstance(value, (dict, list)) else "key"
                 hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 HOLDS, VIOLATED, WARNED, UNKNOWN = "holds", "violated", "warning", "unknown"
 DISABLED, OTHERS, LEFT = "disabled", "not for this trace", "not reached"
 _MOST_EVIDENCE = 5
+#: What a sentence of evidence begins with where the assertion asks for something odd.
+WARNING = "warning: "
 _CALLS = 576  # numbers of calls are less
 _PATH_NEEDS = ("times", "durations", "processes", "causes")
 # What of replay.UNKNOWN words of SQL ask for: tables and columns.
@@ -313,17 +315,19 @@ def check_expressions(config: Config) -> None:
 
 
 def _check_expression(assertion: Assertion) -> None:
-    from renacer_otel.analysis.sql.evaluate import evaluate as ask
+    from renacer_otel.analysis.sql.evaluate import answer
 
     try:
-        ask(replay.nothing(), assertion.values["expression"])
+        answer(replay.nothing(), assertion.values["expression"])
     except ConfigError as error:
         raise _of(assertion, error) from error
 
 
 def _of(assertion: Assertion, error: ConfigError) -> ConfigError:
     name = one_line(assertion.name, 60)
-    return ConfigError(f"'{name}': {error.message}", EXIT_BAD_CONFIGURATION)
+    hint = _pitfall(assertion.values["expression"]) if assertion.kind == "custom" else ""
+    message = f"{error.message}; {hint}" if hint else error.message
+    return ConfigError(f"'{name}': {message}", EXIT_BAD_CONFIGURATION)
 
 
 def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
@@ -364,14 +368,32 @@ def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
 
 
 def _custom(values: dict[str, Any], subject: Subject) -> _Judged:
-    from renacer_otel.analysis.sql.evaluate import evaluate as ask
+    from renacer_otel.analysis.sql.evaluate import answer
 
-    holds, rows = ask(subject.run, values["expression"])
+    expression = values["expression"]
+    try:
+        holds, rows, is_null = answer(subject.run, expression)
+    except ConfigError as error:
+        if error.__cause__ is None:  # it is no condition, whatever the trace
+            raise
+        answer(replay.nothing(), expression)  # raises it, too, unless it is the trace's doing
+        return _Judged(False, "", None, None, "", problem=error.message)
+    except RenacerError as error:
+        return _Judged(False, "", None, None, "", problem=error.message)
     evidence = [", ".join(f"{name} = {value}" for name, value in row.items()) for row in rows]
-    message = "the expression holds" if holds else "the expression does not hold"
-    words = set(re.findall(r"\w+", values["expression"].lower()))
+    if pitfall := _pitfall(expression):
+        evidence.insert(0, f"{WARNING}{pitfall}")
+    message = f"the expression {'holds' if holds else 'does not hold'}"
+    message += ": it is NULL, which is not true" * is_null
+    words = set(re.findall(r"\w+", expression.lower()))
     needs = tuple(what for what, named in _COLUMNS.items() if words & named)
     return _Judged(holds, message, None, None, "", evidence, needs=needs)
+
+
+def _pitfall(expression: str) -> str:
+    from renacer_otel.analysis.sql import pitfalls
+
+    return pitfalls.told(expression)
 
 
 _JUDGES: dict[str, Callable[[dict[str, Any], Subject], _Judged]] = {

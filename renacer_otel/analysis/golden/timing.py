@@ -59,10 +59,21 @@ class Slower(NamedTuple):
     @property
     def sentence(self) -> str:
         """For a person: "cat waits for bytes from make: now 152 ms, before 50.1 ms (3.0 times)"."""
-        told = f"{self.what}: now {shown(self.after_us)}, before {shown(self.before_us)}"
+        if self.what.endswith(_OTHERS) and not self.before_us:
+            who, _, kind = self.what.removesuffix(_OTHERS).partition(" waits for ")
+            after = shown(self.after_us)
+            return f"{who} now also waits for {kind}: {after}, before hardly or not at all"
+        told = f"{plain(self.what)}: now {shown(self.after_us)}, before {shown(self.before_us)}"
         if self.before_us < 1000:
             return told
         return f"{told} ({self.after_us / self.before_us:.1f} times)"
+
+
+def plain(what: str) -> str:
+    """A quantity for people."""
+    if not what.endswith(_OTHERS):
+        return what
+    return what.removesuffix(_OTHERS) + ", beside what it waits for in every golden run"
 
 
 def shown(microseconds: float) -> str:

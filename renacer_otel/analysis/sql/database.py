@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.errors import RenacerError, UsageError, one_line
+from renacer_otel.errors import RenacerError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ _READS = re.compile(
     r"(SELECT|WITH|FROM|VALUES|TABLE|DESCRIBE|SHOW|SUMMARIZE)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_LISTS = re.compile(r"SHOW(?:\s+TABLES)?|DESCRIBE", re.IGNORECASE)
+_NO_TABLE = re.compile(r"Table with name (.{1,200}?) does not exist", re.DOTALL)
 
 
 class Answer(NamedTuple):
@@ -68,6 +70,7 @@ class Database:
         self._duckdb = _module()
         from renacer_otel.analysis.sql import tables
 
+        self._tables = tables.TABLES
         self._seconds = seconds
         self._folder = tempfile.TemporaryDirectory(prefix="renacer-") if parquet else None
         self._con: duckdb.DuckDBPyConnection = self._duckdb.connect(":memory:", config={
@@ -81,7 +84,7 @@ class Database:
         try:
             tables.build(self._con, run)
         except self._duckdb.Error as error:
-            raise RenacerError(f"the trace's tables: {_told(error)}") from error
+            raise RenacerError(f"the trace's tables: {self._told(error)}") from error
         # The columns lie in the replay's memory.
         self._run = run
         settings = ["python_enable_replacements = false", "enable_progress_bar = false"]
@@ -148,13 +151,27 @@ class Database:
         try:
             found = self._con.extract_statements(sql)
         except (self._duckdb.Error, RuntimeError) as error:
-            raise UsageError(f"SQL: {_told(error)}") from error
+            raise UsageError(f"SQL: {self._told(error)}") from error
         if len(found) != 1:
             raise UsageError(f"one SELECT is wanted, there are {len(found)} statements")
         text = found[0].query.strip().rstrip(";")
         if found[0].type != self._duckdb.StatementType.SELECT or not is_query(sql.lstrip(" (\n\t")):
             raise UsageError("only SELECT is taken: a query writes nothing, and sets nothing")
+        if _LISTS.fullmatch(text):
+            names = ", ".join(f"({_quoted(name)})" for name in sorted(self._tables))
+            return f"SELECT name FROM (VALUES {names}) AS tables(name)"
         return str(text)
+
+    def _told(self, error: BaseException) -> str:
+        """DuckDB's message without its picture of the statement, and without tables of its own."""
+        text = str(error).partition("\nLINE ")[0]
+        if match := _NO_TABLE.search(text):
+            name = match[1].strip('"')
+            hint = did_you_mean(name.lower(), self._tables)
+            return (
+                f"there is no table {one_line(name, 60)}{hint}; there are {', '.join(self._tables)}"
+            )
+        return one_line(" ".join(text.split()), 300)
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
@@ -182,7 +199,7 @@ class Database:
                 raise RenacerError(
                     f"the query needs more than {MEMORY_MB} MB; ask for less at once"
                 ) from error
-            raise UsageError(f"SQL: {_told(error)}") from error
+            raise UsageError(f"SQL: {self._told(error)}") from error
         finally:
             done.set()
             watcher.join()
@@ -196,9 +213,3 @@ def _depth(sql: str) -> int:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _told(error: BaseException) -> str:
-    """DuckDB's message without its picture of the statement."""
-    text = str(error).partition("\nLINE ")[0]
-    return one_line(" ".join(text.split()), 300)
