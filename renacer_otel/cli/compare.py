@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+import time
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel import config as values
@@ -40,13 +41,16 @@ if TYPE_CHECKING:
 _FORMATS = ("text", "json", "junit")
 _EXIT_COMMAND_FAILED = 4
 _MOST_RUNS = 100
+_LONG_S = 10.0  # both commands together: no second run of them unless asked for
 
 
 def main(arguments: Sequence[str]) -> int:
     """Compares, and writes the report. Raises RenacerErrors."""
     given = _parser().parse_args(list(arguments))
     options.one_of("--format", given.format, _FORMATS)
-    runs = values.parse_count(given.runs, "--runs", 1, _MOST_RUNS)
+    runs = None
+    if given.runs is not None:
+        runs = values.parse_count(given.runs, "--runs", 1, _MOST_RUNS)
     section = None if given.config is None else _section(given.config)
     rules = _rules(given, section)
     if given.run:
@@ -75,8 +79,9 @@ def _parser() -> options.Parser:
         help="run this command, twice given: A and B; words as a shell splits them")  # fmt: skip
     parser.add_argument("--in-copy-of", metavar="DIR", dest="folder",
         help="each run begins in its own copy of DIR (an empty folder)")  # fmt: skip
-    parser.add_argument("--runs", metavar="N", default="1",
-        help="run each command N times, to see what varies by itself (1)")  # fmt: skip
+    parser.add_argument("--runs", metavar="N",
+        help="run each command N times, to see what varies by itself (2, if they take"
+        " 10 s at most together)")  # fmt: skip
     parser.add_argument("--min-confidence", metavar="X",
         help="equal with less than this is not equal enough (0.9)")  # fmt: skip
     parser.add_argument("--strict", metavar="RULE,...", action="append", default=[],
@@ -141,7 +146,7 @@ def _of_traces(given: argparse.Namespace, rules: Rules) -> Compared:
 
 
 def _refuse_of_runs(given: argparse.Namespace) -> None:
-    for name, wanted in (("--in-copy-of", given.folder), ("--runs", given.runs != "1")):
+    for name, wanted in (("--in-copy-of", given.folder), ("--runs", given.runs is not None)):
         if wanted:
             raise UsageError(f"{name} is for commands that are run: --run")
 
@@ -150,7 +155,7 @@ def _judged(a: str, b: str, rules: Rules) -> Compared:
     from renacer_otel.analysis.equivalence import evidence, judge
     from renacer_otel.reporters.compare_reports import Compared
 
-    runs = [written.replay_of(path, details=True) for path in (a, b)]
+    runs = [written.replay_of(path, details=True, shown=True) for path in (a, b)]
     if runs[0].form != runs[1].form:
         raise UsageError(
             f"{one_line(a, 60)} is {runs[0].form}, {one_line(b, 60)} {runs[1].form}: what one does"
@@ -188,12 +193,12 @@ def _of_folders(given: argparse.Namespace, rules: Rules, section: dict[str, Any]
     return found
 
 
-def _of_commands(given: argparse.Namespace, rules: Rules, runs: int) -> Compared:
+def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> Compared:
     if given.traces:
         raise UsageError("two TRACE files or two commands by --run, not both")
     if len(given.run) != 2:
         raise UsageError("give --run twice: A and B")
-    from renacer_otel.analysis.equivalence import judge
+    from renacer_otel.analysis.equivalence import hints, judge
     from renacer_otel.cli import trials
     from renacer_otel.reporters.compare_reports import Compared
 
@@ -202,18 +207,37 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int) -> Compared
     if folder is not None and not os.path.isdir(folder):
         raise UsageError(f"--in-copy-of {one_line(given.folder, 120)}: no such folder")
     states: list[list[State]] = [[], []]
+    failed: set[str] = set()
+    changed: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:
-        for _ in range(runs):
+        since, done = time.monotonic(), 0
+        while done < (runs or 1):
+            if done:
+                _next_second()
             for which, command in enumerate(commands):
-                state, said, _ = trials.trial(
+                trial = trials.trial(
                     command, folder, room, hashes=True, caches="caches" in rules.strict
                 )
-                states[which].append(state)
-                for line in said:
+                states[which].append(trial.state)
+                failed |= hints.not_as_expected(trial.run)
+                changed.update(trial.changed)
+                for line in trial.said:
                     terminal.complain(f"{'AB'[which]}: {line}")
+            done += 1
+            if runs is None:
+                runs = 1 if time.monotonic() - since > _LONG_S else 2
     verdict = judge.judge(states[0], states[1], rules, final_state=True)
+    if not verdict.equal or any(each.wait_status for side in states for each in side):
+        hint = hints.hint(failed, changed, has_folder=folder is not None)
+        if hint:
+            terminal.complain(hint)
     code = 0 if verdict.holds(rules) else _EXIT_COMMAND_FAILED if verdict.failed else 1
     return Compared(given.run, verdict, code)
+
+
+def _next_second() -> None:
+    """Until another second begins: what a program says of the time is another then."""
+    time.sleep(1 - time.time() % 1)
 
 
 def _words(text: str) -> list[str]:

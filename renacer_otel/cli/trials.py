@@ -36,6 +36,7 @@ class Trial(NamedTuple):
     state: State
     said: list[str]
     run: Replay
+    changed: list[str]  # files outside of its folder
 
 
 def trial(
@@ -45,6 +46,7 @@ def trial(
 
     `folder`: what is copied, None = nothing; `room`: an empty folder for the copy and the trace.
     """
+    from renacer_otel.analysis.equivalence import ipc
     from renacer_otel.analysis.equivalence.evidence import Evidence
     from renacer_otel.analysis.equivalence.tree import Look
     from renacer_otel.cli import run
@@ -61,11 +63,12 @@ def trial(
         for name, value in os.environ.items()
         if not name.startswith("OTEL_") and name not in ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
     }
+    before = ipc.present()
     since = time.time_ns()
     try:
         with _redirected(work, outputs):
             outcome = run.captured([*words, "--", *command], environ, said.append)
-        recorded = replay.of_trace(trace, details=True)
+        recorded = replay.of_trace(trace, details=True, shown=True)
         evidence = Evidence(recorded)
         state = evidence.state
         state.wait_status = outcome.wait_status
@@ -77,6 +80,7 @@ def trial(
         look.folder(work)
         changed = evidence.changed
         look.paths(changed)
+        evidence.add_left(before, look=True)
         if changed:
             shown = ", ".join(one_line(path, 60) for path in changed[:3])
             more = f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
@@ -85,7 +89,7 @@ def trial(
         remove(work)
         with suppress(OSError):
             os.unlink(trace)
-    return Trial(state, said, recorded)
+    return Trial(state, said, recorded, changed)
 
 
 class _Output:

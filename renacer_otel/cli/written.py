@@ -25,14 +25,16 @@ def history_of(path: str, *, details: bool = False) -> History:
     return History.of(replay_of(path, details=details))
 
 
-def replay_of(path: str, *, details: bool = False) -> Replay:
+def replay_of(path: str, *, details: bool = False, shown: bool = False) -> Replay:
     """What is in a trace of any form; what is missing is told on standard error.
+
+    `details`, `shown`: as of load().
 
     Raises TraceNotFound, TraceUnreadable.
     """
     from renacer_otel.analysis.loading import load
 
-    run = load(path, details=details)
+    run = load(path, details=details, shown=shown)
     name = one_line(path, 120)
     if run.lacks:
         terminal.complain(f"{name}: {run.form} does not tell {'; '.join(run.lacks)}")

@@ -177,7 +177,8 @@ class Bench:
             (start / name).chmod(int(mode, 8))
         room = self._folder / "room"
         room.mkdir(exist_ok=True)
-        state, said, run = trials.trial(command, str(start), str(room), hashes=True, caches=False)
+        trial = trials.trial(command, str(start), str(room), hashes=True, caches=False)
+        state, said, run, _ = trial
         assert not said, said
         seen = Seen(state, evidence.of_trace(run))
         self._seen[pair.name, side, mutant] = seen

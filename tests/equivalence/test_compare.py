@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import pytest
@@ -38,7 +40,7 @@ def traces(*words: str | Path) -> tuple[int, dict[str, Any]]:
 
 def compared(a: str, b: str, *words: str | Path) -> tuple[int, dict[str, Any]]:
     """(exit code, the report): in this process, which need not start first."""
-    return traces("--run", a, "--run", b, *words)
+    return traces("--runs", "1", "--run", a, "--run", b, *words)
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
@@ -149,9 +151,99 @@ def test_what_varies_by_itself() -> None:
     code, found = compared(python("import os; print(os.getpid())"), sh("echo $$"))
     assert (code, found["confidence"]) == (1, 0.7)
     assert [each["hint"] for each in found["differences"]] == ["only process ids differ"]
-    code, found = compared(sh("echo $$"), sh("echo $$"), "--runs", "2")
+    now = ("--run", sh("date +%s"))
+    code, found = traces(*now, *now)  # twice each, and not within one second
     assert (code, found["equal"]) == (1, True)
-    assert "varies" in [each["kind"] for each in found["doubts"]]
+    assert [each["kind"] for each in found["doubts"]] == ["varies"]
+
+
+SENDS = """
+import socket
+kind, bound, *sent = {}
+with socket.socket(socket.AF_UNIX, getattr(socket, kind)) as s:
+    s.connect("\\0{}")
+    for each in sent: s.send(each.encode())
+s = socket.socket(socket.AF_UNIX if isinstance(bound, str) else socket.AF_INET)
+s.bind(bound); s.listen()
+"""
+
+
+def test_messages_and_addresses(held: Held) -> None:
+    def differ(*ways: object) -> list[str]:
+        a, b = (python(SENDS.format(way, held.name)) for way in ways)
+        return sentences(compared(a, b)[1])
+
+    end = f"connection to @{held.name}"
+    one, two = ("SOCK_SEQPACKET", "x", "0123456789"), ("SOCK_SEQPACKET", "x", "01234", "56789")
+    assert differ(one, two) == [f"{end}: messages sent differ: 1 by A, 2 by B"]
+    uneven = ("SOCK_SEQPACKET", "x", "0123", "456789")
+    assert differ(two, uneven) == [f"{end}: messages sent differ in their lengths: 2 of them"]
+    hidden = ("SOCK_SEQPACKET", f"\0{held.name}.", "0123456789")
+    elsewhere = ("SOCK_SEQPACKET", ("127.0.0.2", held.port), "0123456789")
+    assert differ(hidden, elsewhere) == [
+        f"listens on 127.0.0.2:{held.port}: no socket of A's, 1 socket of B's",
+        f"listens on @{held.name}.: 1 socket of A's, no socket of B's",
+    ]
+
+
+class Held(NamedTuple):
+    """Of listeners that nobody else has: an abstract name, where packets are taken, and a port."""
+
+    name: str
+    port: int
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener,
+    ):
+        port = other.getsockname()[1]
+        name = f"held-{os.getpid()}-{port}"
+        listener.bind(f"\0{name}")
+        listener.listen(16)
+        yield Held(name, port)
+
+
+LEAVES = """
+import ctypes
+c = ctypes.CDLL(None)
+number = c.shmget({key}, 100, 0o1600)
+c.shmat.restype = ctypes.c_void_p
+ctypes.memmove(ctypes.c_void_p(c.shmat(number, None, 0)), b"{data}", 3)
+gone = c.semget(0, 1, 0o1600)
+c.semctl(gone, 0, 0)
+"""
+
+
+def test_what_is_left_of_system_v() -> None:
+    key = os.getpid()
+    a, b, c = (python(LEAVES.format(key=key, data=data)) for data in ("abc", "abc", "abd"))
+    code, found = compared(a, b)
+    assert (code, [each["kind"] for each in found["doubts"]]) == (0, ["once"])
+    assert found["compared"]["ipc"] == 2
+    name = f"shared memory {key:#x}"
+    assert sentences(compared(a, c)[1]) == [
+        f"{name}: content differs: 100 bytes by A, 100 bytes by B"
+    ]
+    assert sentences(compared(a, "true")[1]) == [f"{name}: left behind by A only"]
+    with open("/proc/sysvipc/shm", encoding="ascii") as file:
+        assert key not in [int(line.split()[0]) for line in list(file)[1:]]
+
+
+def test_a_hint_if_the_folder_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_text("x\n")
+    assert compared("cat in", "sort in")[0] == 4
+    assert capfd.readouterr().err.endswith("there is no in, as there is here: add --in-copy-of .\n")
+    path = shlex.quote(str(tmp_path / "in"))
+    assert compared(f"rm {path}", f"unlink {path}")[0] == 4
+    assert "let them work in a folder of their own" in capfd.readouterr().err
+    assert compared("cat in", "cat other")[0] == 1
+    assert not capfd.readouterr().err
 
 
 def test_rules() -> None:
@@ -290,7 +382,8 @@ def test_configuration(tmp_path: Path, record: Any) -> None:
         code = main(["compare", "--config", str(config), "-o", str(report), *map(str, words)])
         return Done(code, report.read_text(encoding="utf-8"), "")
 
-    run = ("--run", sh("echo a > f"), "--run", sh("echo a > t; mv t f"))
+    once = ("--runs", "1")
+    run = (*once, "--run", sh("echo a > f"), "--run", sh("echo a > t; mv t f"))
     assert with_section("min_confidence = 0.5", *run).code == 0
     assert with_section("min_confidence = 0.99", *run).code == 1
     assert with_section("min_confidence = 0.99\nenabled = false", *run).code == 0
@@ -301,11 +394,11 @@ def test_configuration(tmp_path: Path, record: Any) -> None:
     assert "NOT as expected: 100000 or more" in done.out.splitlines()[0]
     assert with_section("expected_speedup_max = 100000", *run).code == 0
     assert with_section("expected_memory_reduction_min = 0.99", *run).code == 1
-    out = ("--run", "echo a", "--run", "echo b")
+    out = (*once, "--run", "echo a", "--run", "echo b")
     assert with_section("check_output_correctness = false", *out).code == 0
-    files = ("--run", "touch a", "--run", "touch b")
+    files = (*once, "--run", "touch a", "--run", "touch b")
     assert with_section("check_file_operations = false", *files).code == 0
-    small = ("--run", "true", "--run", python("x = bytes(50 << 20)"))
+    small = (*once, "--run", "true", "--run", python("x = bytes(50 << 20)"))
     assert with_section("check_memory_allocations = true", *small).code == 1
     assert with_section("min_confidence = 2", *run).code == 5
     assert renacer("compare", "--config", tmp_path / "none", *run).code == 5
@@ -328,7 +421,7 @@ def test_configuration(tmp_path: Path, record: Any) -> None:
 
 
 def test_reports(tmp_path: Path) -> None:
-    words = ("--run", "echo a", "--run", "echo b")
+    words = ("--runs", "1", "--run", "echo a", "--run", "echo b")
     done = renacer("compare", *words)
     assert done.out.splitlines()[:4] == [
         "not equal, confidence 0.99",

@@ -41,7 +41,7 @@ def _result(pair: Pair, rules: Rules, line: int) -> Result:
     if pair.a is None or pair.b is None:
         return unknown(f"{'A' if pair.a is None else 'B'} has no trace of that name; capture it")
     try:
-        a, b = (evidence.of_trace(load(path, details=True)) for path in (pair.a, pair.b))
+        a, b = (evidence.of_trace(load(path, shown=True)) for path in (pair.a, pair.b))
     except TraceFileError as error:
         return unknown(error.message)
     found = judge.judge([a], [b], rules)

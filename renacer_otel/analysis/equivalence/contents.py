@@ -43,6 +43,37 @@ class Stream:
         return Bytes(self.size, digest_of((self._content.length, self._content.lanes)), "hashes")
 
 
+class Messages:
+    """Where messages end in what was sent: each is one to whoever receives it."""
+
+    def __init__(self) -> None:
+        self.count: int | None = 0  # None: not known
+        self._begun = 0  # bytes of one that is not sent yet
+        self._are_known = True
+        self._lengths = hashlib.sha256()
+
+    def add(self, length: int, *, more: bool = False) -> None:
+        """One; `more`: only its beginning (MSG_MORE)."""
+        self._begun += length
+        if more:
+            return
+        self._lengths.update(b"%d," % self._begun)
+        self._begun = 0
+        if self.count is not None:
+            self.count += 1
+
+    def add_unknown(self, count: int | None) -> None:
+        """So many, of lengths that are not known; None: nor is how many."""
+        self._are_known = False
+        self.count = None if self.count is None or count is None else self.count + count
+
+    def value(self) -> Bytes:
+        """How many, and the lengths."""
+        if self.count is None:
+            return Bytes(0, b"", "messages, uncounted")
+        return Bytes(self.count, self._lengths.digest() if self._are_known else b"", "messages")
+
+
 class Extents:
     """Bytes by their offsets in a file. `end`: the greatest offset that was written."""
 

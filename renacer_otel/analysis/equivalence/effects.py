@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renacer_otel.analysis.causality.history import START, view
-from renacer_otel.analysis.equivalence.file_calls import FileCalls
-from renacer_otel.analysis.equivalence.files import Connection, Open
 from renacer_otel.analysis.equivalence.following import Call, Process
+from renacer_otel.analysis.equivalence.ipc_calls import IpcCalls
+from renacer_otel.analysis.equivalence.socket_calls import SocketCalls
 from renacer_otel.spans import replay
 from renacer_otel.spans.content import Content
 
@@ -33,16 +33,16 @@ _CHUNK = 1 << 15  # calls that are objects at the same time
 _DETAILS = ("args", "path", "other_path", "peer", "object", "own_end", "content", "hashed", "hash")
 
 
-class Effects(FileCalls):
+class Effects(SocketCalls, IpcCalls):
     """All of them, by `names`, `streams` (of descriptors that the command started with),
-    `connections`, `signals` (number, process) to processes outside; and `doubts`: (kind, what).
+    `connections`, `left` (of System V and POSIX), `signals` (number, process) to processes outside;
+    and `doubts`: (kind, what).
     """
 
     def __init__(self, run: Replay, *, cwd: str = "", umask: int = 0o022) -> None:
         super().__init__(cwd, umask)
         self.signals: list[tuple[int, str]] = []
         self._run = run
-        self._ends: dict[str, Connection] = {}  # by the address of the end that connected
         self._causes = set(run.edges["cause"].tolist())
         self._effects = set(run.edges["effect"].tolist())
         self._pids = {process.pid for process in run.processes.values()}
@@ -94,6 +94,8 @@ class Effects(FileCalls):
         """These rows as calls, with the code of each one's name."""
         assert self._run.details is not None
         calls, rows = self._run.calls[chosen], self._run.details.rows[chosen]
+        every = self._run.details.shown
+        words = np.zeros(len(chosen), "<u4") if every is None else every["text"][chosen]
         for (
             code,
             process,
@@ -108,69 +110,20 @@ class Effects(FileCalls):
             kind,
             length,
             lanes,
+            shown,
         ) in zip(
             codes.tolist(),
             self._run.threads["ordinal"][calls["thread"]].tolist(),
             *(calls[name].tolist() for name in ("seq", "result")),
             *(rows[name].tolist() for name in _DETAILS),
+            words.tolist(),
             strict=True,
         ):
             content = Content(length, (lanes[0], lanes[1])) if kind == _HASHED else None
             yield code, Call(
                 names[code], process, seq, result, tuple(args), texts[path], texts[other],
-                texts[peer], object_id, content, texts[own_end],
+                texts[peer], object_id, content, texts[own_end], texts[shown],
             )  # fmt: skip
-
-    # --- sockets ---------------------------------------------------------------------------------
-
-    def _on_socket(self, call: Call, process: Process) -> None:
-        datagrams = call.args[1] & 0xF == 2
-        connection = Connection(datagrams=datagrams)
-        process.fds[call.result] = Open(call.object, connection=connection)
-        self.connections.append(connection)
-
-    def _on_connect(self, call: Call, process: Process) -> None:
-        connection = self._connection(self._open(call, process, call.fd(0)))
-        connection.role = f"to {call.peer}" if call.peer else ""
-        connection.inside |= self._is_inside(call)
-        self._joined(connection, call.own_end)
-
-    def _on_accept(self, call: Call, process: Process) -> None:
-        connection = Connection("accepted")
-        connection.inside = bool({call.seq, call.seq + 1} & self._effects)
-        self._joined(connection, call.peer)
-        process.fds[call.result] = Open(call.object, connection=connection)
-        self.connections.append(connection)
-
-    def _joined(self, connection: Connection, address: str) -> None:
-        """Who connected from an address, and who accepted from it, are both of this run."""
-        other = self._ends.pop(_plain(address), None)
-        if other is not None and (other.role == "accepted") != (connection.role == "accepted"):
-            connection.inside = other.inside = True
-        elif address:
-            self._ends[_plain(address)] = connection
-
-    def _is_inside(self, call: Call) -> bool:
-        """Whether one of the run's own processes took what this call gave."""
-        return call.seq in self._causes
-
-    def _on_sendto(self, call: Call, process: Process) -> None:
-        self._sent(call, self._open(call, process, call.fd(0)), call.result)
-
-    def _on_sendmmsg(self, call: Call, process: Process) -> None:
-        # Its result counts messages; the hash knows how many bytes these were.
-        length = call.content.length if call.content is not None else call.result
-        self._sent(call, self._open(call, process, call.fd(0)), length)
-
-    def _sent(self, call: Call, to: Open, length: int) -> None:
-        connection = self._connection(to)
-        connection.sent.add(length, call.content)
-        if to.stream is not None:
-            return
-        if self._is_inside(call):
-            connection.inside = True
-        if not connection.role and call.peer:
-            connection.role = f"to {call.peer}"
 
     # --- signals, and what cannot be followed ----------------------------------------------------
 
@@ -194,12 +147,6 @@ class Effects(FileCalls):
         self._doubt("path", f"after {call.name} paths mean something else")
 
 
-def _plain(address: str) -> str:
-    """An address of IPv4 as one, if it is told as one of IPv6."""
-    mapped = address.startswith("[::ffff:") and "." in address
-    return address[8:].replace("]", "") if mapped else address
-
-
 #: Calls that are handled like another one.
 _SAME = {
     "writev": "write", "pwritev": "pwrite64", "sendfile64": "sendfile", "tee": "splice",
@@ -210,5 +157,6 @@ _SAME = {
     "tgkill": "kill", "rt_sigqueueinfo": "kill", "lsetxattr": "setxattr",
     "fsetxattr": "setxattr", "removexattr": "setxattr", "lremovexattr": "setxattr",
     "fremovexattr": "setxattr", "chroot": "mount", "pivot_root": "mount", "setns": "mount",
-    "move_mount": "mount",
+    "move_mount": "mount", "shmget": "get", "semget": "get", "msgget": "get", "shmctl": "control",
+    "semctl": "control", "msgctl": "control",
 }  # fmt: skip

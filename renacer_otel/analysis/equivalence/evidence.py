@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from renacer_otel.analysis.assertions import memory
 from renacer_otel.analysis.assertions.subject import Subject
 from renacer_otel.analysis.causality.history import History
-from renacer_otel.analysis.equivalence import looked
+from renacer_otel.analysis.equivalence import ipc, looked, socket_calls
 from renacer_otel.analysis.equivalence import state as aspects
 from renacer_otel.analysis.equivalence.contents import digest_of
 from renacer_otel.analysis.equivalence.effects import Effects
@@ -54,6 +54,8 @@ class Evidence:
         self._connections()
         self._signals()
         self._durability()
+        for name, count in Counter(self.effects.removed).items():
+            self.state.aspects[Aspect(aspects.IPC, name, "removed")] = count
         self.state.measures = measures(run)
         self.state.pids = frozenset(process.pid for process in run.processes.values())
         command = run.processes.get(1)
@@ -109,12 +111,26 @@ class Evidence:
             ):
                 by_role.setdefault(each.role, []).append(each)
         for role, connections in by_role.items():
-            values = sorted((each.sent.value() for each in connections), key=repr)
+            values = sorted(map(_sent, connections), key=repr)
             aspect = Aspect(aspects.CONNECTIONS, role, "connections")
             self.state.aspects[aspect] = len(values)
-            for number, value in enumerate(values, 1):
-                what = "bytes sent" if len(values) == 1 else f"bytes sent ({number})"
-                self.state.aspects[Aspect(aspects.CONNECTIONS, role, what)] = value
+            for number, (value, messages) in enumerate(values, 1):
+                which = "" if len(values) == 1 else f" ({number})"
+                aspect = Aspect(aspects.CONNECTIONS, role, f"bytes sent{which}")
+                self.state.aspects[aspect] = value
+                if messages is not None:
+                    aspect = Aspect(aspects.CONNECTIONS, role, f"messages sent{which}")
+                    self.state.aspects[aspect] = messages
+        served: Counter[str] = Counter()
+        for each in self.effects.connections:
+            if not socket_calls.is_gone(
+                each, path_is_there=self.effects.names.find(each.bound) is not None
+            ):
+                address = self.shown(each.bound) if each.is_path else each.bound
+                served[socket_calls.served(each, address)] += 1
+        del served[""]
+        for what, count in served.items():
+            self.state.aspects[Aspect(aspects.CONNECTIONS, what, "sockets")] = count
 
     def _signals(self) -> None:
         for (_, name), count in Counter(self.effects.signals).items():
@@ -169,6 +185,17 @@ class Evidence:
             value = size.value() if size is not None else Bytes(0, digest_of((0, (0, 0))), "hashes")
             self.state.aspects[Aspect(aspects.OUTPUT, STREAMS[number], "content")] = value
 
+    def add_left(self, before: frozenset[ipc.Number] | None = None, *, look: bool = False) -> None:
+        """What System V and POSIX keep of it. `look`: that is here, as the run left it; then what
+        is not among those of `before` is removed, so that the next run begins without it."""
+        left = list(self.effects.left.values())
+        ipc.tell(self.state, left, look=look)
+        if look:
+            kept = [each.shown for each in left if not ipc.is_removed(each, before)]
+            if kept:
+                shown = ", ".join(sorted(set(kept))[:3])
+                self.state.doubt("outside", f"{shown}: left behind, and the next run found it")
+
     def add_files(self) -> None:
         """What became of files, as far as calls tell it."""
         self.state.doubt("no final state", "nobody looked at the files after the run")
@@ -212,11 +239,17 @@ class Evidence:
         return node.extents.value(size=size, tail=node.tail)
 
 
+def _sent(each: Connection) -> tuple[Bytes, Bytes | None]:
+    """The bytes, and where messages end in them if the socket keeps that."""
+    return each.sent.value(), None if each.messages is None else each.messages.value()
+
+
 def of_trace(run: Replay) -> State:
     """All that a trace alone tells (read with details)."""
     evidence = Evidence(run)
     evidence.add_outputs()
     evidence.add_files()
+    evidence.add_left()
     return evidence.state
 
 

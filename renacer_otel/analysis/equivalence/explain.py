@@ -29,6 +29,8 @@ def name(aspect: Aspect) -> str:
         return subject
     if aspect.group == aspects.DURABILITY and not subject:
         return "the order in which files are made durable"
+    if aspect.group == aspects.CONNECTIONS and aspect.what == "sockets":
+        return subject
     if aspect.group == aspects.CONNECTIONS:
         return f"connection {subject}: {aspect.what}"
     return f"{subject}: {aspect.what}"
@@ -42,6 +44,14 @@ def difference(aspect: Aspect, a: Sequence[State], b: Sequence[State]) -> Differ
             first, second = one, other
             break
     ours, theirs = first.aspects.get(aspect), second.aspects.get(aspect)
+    if aspect.group == aspects.CONNECTIONS and aspect.what == "sockets":
+        shown = f"{name(aspect)}: {_sockets(ours)} of A's, {_sockets(theirs)} of B's"
+        return Difference(aspect, shown)
+    if aspect.group == aspects.IPC and None in (ours, theirs):
+        who = "A" if theirs is None else "B"
+        return Difference(aspect, f"{one_line(aspect.subject, 120)}: {aspect.what} by {who} only")
+    if aspect.what.startswith("messages sent"):
+        return Difference(aspect, _messages(aspect, ours, theirs))
     if isinstance(ours, Bytes) or isinstance(theirs, Bytes):
         return _bytes(aspect, first, second)
     if aspect.group == aspects.EXIT:
@@ -84,6 +94,18 @@ def _type(subject: str, ours: Value | None, theirs: Value | None, *, final_state
         there, who, other = (ours, "A", "B") if theirs in nothing else (theirs, "B", "A")
         return f"{subject}: a {there} by {who}, not there by {other}"
     return f"{subject}: a {ours} by A, a {theirs} by B"
+
+
+def _sockets(count: Value | None) -> str:
+    return "no socket" if count is None else f"{count} socket{'' if count == 1 else 's'}"
+
+
+def _messages(aspect: Aspect, ours: Value | None, theirs: Value | None) -> str:
+    """How many, and where each ends, of two."""
+    counts = [each.size if isinstance(each, Bytes) else 0 for each in (ours, theirs)]
+    if counts[0] == counts[1]:
+        return f"{name(aspect)} differ in their lengths: {counts[0]:,} of them"
+    return f"{name(aspect)} differ: {counts[0]:,} by A, {counts[1]:,} by B"
 
 
 def _order(ours: Value | None, theirs: Value | None) -> str:

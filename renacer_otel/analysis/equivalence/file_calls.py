@@ -123,10 +123,10 @@ class FileCalls(Following):
 
     def _written(self, call: Call, to: Open, length: int, offset: int | None) -> None:
         """`offset`: None: where the description stands; -1: not known."""
-        if not length:
-            return
         if to.node is None or to.stream is not None:
             self._sent(call, to, length)
+            return
+        if not length:
             return
         if not to.path:
             to.path = call.path

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.equivalence.contents import Extents, Stream
+from renacer_otel.analysis.equivalence.contents import Extents, Messages, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,10 +89,15 @@ class Connection:
     """A socket's way to somebody. `role`: "to 192.0.2.1:80", "accepted"; "" = none yet."""
 
     role: str = ""
-    datagrams: bool = False
+    datagrams: bool = False  # of a kind that needs no connection
+    messages: Messages | None = None  # of a kind that keeps their boundaries
     inside: bool = False  # the other end is one of the run's own processes
     sent: Stream = field(default_factory=Stream)
-    told: list[tuple[str, int, Content | None]] = field(default_factory=list)
+    peers: dict[str, Connection] = field(default_factory=dict)  # of datagrams that name theirs
+    bound: str = ""  # the address that it was given: "192.0.2.1:80", "@name", a path
+    is_path: bool = False  # what it is bound to
+    listens: bool = False
+    accepted: list[Connection] = field(default_factory=list)
 
 
 @dataclass

@@ -29,6 +29,7 @@ class Call(NamedTuple):
     object: int
     content: Content | None
     own_end: str = ""  # address of a connection that it made
+    words: str = ""  # its arguments as they are shown, with \x1f between them
 
     def fd(self, at: int) -> int:
         """An argument that is a descriptor."""

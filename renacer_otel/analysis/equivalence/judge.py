@@ -168,6 +168,10 @@ def _differences(
             if subject in absent or len(set(kinds)) > 1:
                 absent.add(subject)
                 continue  # its type says it
+        if group == aspects.IPC and what == "content":
+            left = Aspect(aspects.IPC, subject, "left behind")
+            if not all(left in each.aspects for each in (*a, *b)):
+                continue  # that says it
         if what == "type" and _may_be_as_before(subject, ours, theirs, a, b):
             absent.add(subject)
             doubts.append(Doubt("content", f"{explain.name(aspect)}: may be as it was before"))

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from renacer_otel.analysis.equivalence.looked import Looked
 
 #: Groups of aspects, in the order in which differences are told.
-EXIT, OUTPUT, FILES, DURABILITY, CONNECTIONS, SIGNALS, WAYS = (
-    "exit", "output", "files", "durability", "connections", "signals", "writes",
+EXIT, OUTPUT, FILES, IPC, DURABILITY, CONNECTIONS, SIGNALS, WAYS = (
+    "exit", "output", "files", "ipc", "durability", "connections", "signals", "writes",
 )  # fmt: skip
-GROUPS = (EXIT, OUTPUT, FILES, DURABILITY, CONNECTIONS, SIGNALS, WAYS)
+GROUPS = (EXIT, OUTPUT, FILES, IPC, DURABILITY, CONNECTIONS, SIGNALS, WAYS)
 
 #: What files are, by the type in their mode.
 KINDS = {
@@ -46,7 +46,8 @@ class Bytes(NamedTuple):
 
     Only those of one `kind` compare: "sha256" of the bytes, "hashes" of all that was written,
     "looked at" of files that the tracer looked at, "over …" of what was written over something that
-    is not known, "mapped": of neither.
+    is not known, "mapped": of neither. "messages": `size` counts them, the digest is of their
+    lengths; "messages, uncounted": of neither.
     """
 
     size: int
