@@ -7,11 +7,17 @@
 #include <string.h>
 
 #include "capture.h"
+#include "renacer/content.h"
 
 #define ARGV_BYTES (32u * 1024u)
 #define ARGV_COUNT 1024u
-#define ENVP_BYTES (128u * 1024u) /* only with -v */
 #define STRING_LIMIT 4096u
+/* With hashes all of a command line counts, what is beyond this by its hash. */
+#define ARGV_BYTES_HASHED (160u * 1024u)
+#define REST_BYTES (8u << 20) /* that are hashed: more than an exec(2) takes */
+#define REST_COUNT (1u << 20)
+#define ENVP_BYTES (128u * 1024u) /* only with -v */
+#define POINTERS 16384u           /* that are read at once */
 #define IOVEC_MAX 32u       /* buffers of a list that are looked at */
 #define IOVEC_HEAD_MAX 256u /* bytes of each */
 #define BATCH 8u            /* buffers that are read at once */
@@ -55,76 +61,140 @@ static unsigned read_pointers(struct rn_engine *e, const struct task *task, uint
 	return n;
 }
 
-/* `n` strings into `text`; the bytes used. *cut: not all of them, or not all of one. */
-static size_t read_strings(struct rn_engine *e, const struct task *task, const uint64_t *pointers,
-			   unsigned n, uint8_t *text, size_t cap, bool *cut)
+/* Strings on their way into a piece. */
+struct strings {
+	struct rn_engine *e;
+	const struct task *task;
+	uint8_t *text;
+	size_t used, cap;
+	bool cut; /* not all of them, or not all of one */
+	bool whole; /* what does not fit is hashed; else what is long is cut, and nothing follows */
+	bool lost; /* not all of that was hashed */
+	struct rn_content rest;
+};
+
+static uint64_t pointers[POINTERS]; /* one tracer thread in a process */
+
+/* `len` bytes that have been read to where the text goes on. */
+static void keep(struct strings *s, const uint8_t *data, size_t len)
 {
-	size_t used = 0;
+	size_t fits = s->cut ? 0 : at_most(len, s->cap - s->used);
 
-	for (unsigned i = 0; i < n && !*cut; i++) {
-		size_t room = cap - used;
+	memcpy(s->text + s->used, data, fits);
+	s->used += fits;
+	if (fits == len)
+		return;
+	s->cut = true;
+	if (s->rest.bytes + len > REST_BYTES)
+		s->lost = true;
+	else
+		rn_content_add(&s->rest, data + fits, len - fits);
+}
+
+/* All of a string, a page at a time. */
+static void add_whole(struct strings *s, uint64_t addr)
+{
+	static uint8_t page[STRING_LIMIT];
+	const uint8_t *end = NULL;
+
+	while (!end && !s->lost) {
 		struct rn_span_of_memory span = {
-			.addr = pointers[i],
-			.to = text + used,
-			.len = at_most(room, STRING_LIMIT),
-			.string = true,
-		};
-		const uint8_t *end;
+			.addr = addr, .to = page, .len = sizeof(page), .string = true};
 
-		if (room < 2) {
-			*cut = true;
-			break;
+		rn_memory_read(s->e, s->task->tid, &span, 1);
+		end = memchr(page, 0, span.got);
+		if (!end && span.got < sizeof(page)) { /* nor can the kernel read it */
+			keep(s, page, span.got);
+			keep(s, (const uint8_t *)"", 1);
+			s->cut = s->lost = true;
+			return;
 		}
-		rn_memory_read(e, task->tid, &span, 1);
-		end = memchr(text + used, 0, span.got);
-		if (end) {
-			used = (size_t)(end - text) + 1;
-		} else if (span.got) {
-			used += span.got;
-			text[used - 1] = 0;
-			*cut = true;
-		} else {
-			text[used++] = 0;
-			*cut = true;
-		}
+		keep(s, page, end ? (size_t)(end - page) + 1 : span.got);
+		addr += span.got;
 	}
-	return used;
+}
+
+static void add_limited(struct strings *s, uint64_t addr)
+{
+	uint8_t *to = s->text + s->used;
+	struct rn_span_of_memory span = {
+		.addr = addr,
+		.to = to,
+		.len = at_most(s->cap - s->used, STRING_LIMIT),
+		.string = true,
+	};
+	const uint8_t *end;
+
+	if (s->cap - s->used < 2) {
+		s->cut = true;
+		return;
+	}
+	rn_memory_read(s->e, s->task->tid, &span, 1);
+	end = memchr(to, 0, span.got);
+	if (end) {
+		s->used += (size_t)(end - to) + 1;
+		return;
+	}
+	s->used += span.got ? span.got : 1;
+	s->text[s->used - 1] = 0;
+	s->cut = true;
+}
+
+static void add_strings(struct strings *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (s->whole ? s->lost : s->cut)
+			return;
+		if (s->whole)
+			add_whole(s, pointers[i]);
+		else
+			add_limited(s, pointers[i]);
+	}
 }
 
 void rn_capture_argv(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
 {
-	static uint64_t pointers[ARGV_COUNT]; /* one tracer thread in a process */
-	bool cut;
-	size_t used;
-	unsigned n;
+	bool whole = e->config.hashes, more;
+	struct strings s = {
+		.e = e,
+		.task = task,
+		.text = e->scratch[0], /* the scratch areas lie in a row */
+		.cap = whole ? ARGV_BYTES_HASHED : ARGV_BYTES,
+		.whole = whole,
+	};
+	uint64_t addr = task->args[arg], count = 0;
 
-	n = read_pointers(e, task, task->args[arg], pointers, ARGV_COUNT, &cut);
-	if (n == 0 && task->args[arg] != 0) {
-		uint64_t probe;
+	do {
+		unsigned n = read_pointers(e, task, addr, pointers, whole ? POINTERS : ARGV_COUNT,
+					   &more);
 
-		if (rn_memory_read_one(e, task->tid, task->args[arg], &probe, 4) == 0) {
-			rn_piece_add(rec, RN_PIECE_ARGV, arg, NULL, 0, 0, RN_PIECE_UNREAD);
-			return;
-		}
+		add_strings(&s, n);
+		count += n;
+		addr += n * rn_word_of(task);
+	} while (whole && more && !s.lost && count < REST_COUNT);
+	if (count == 0 && addr != 0 && rn_memory_read_one(e, task->tid, addr, pointers, 4) == 0) {
+		rn_piece_add(rec, RN_PIECE_ARGV, arg, NULL, 0, 0, RN_PIECE_UNREAD);
+		return;
 	}
-	used = read_strings(e, task, pointers, n, e->scratch[0], ARGV_BYTES, &cut);
-	rn_piece_add(rec, RN_PIECE_ARGV, arg, e->scratch[0], used, n, cut ? RN_PIECE_CUT : 0);
+	rn_piece_add(rec, RN_PIECE_ARGV, arg, s.text, s.used, count,
+		     s.cut || more ? RN_PIECE_CUT : 0);
+	if (whole && (s.cut || more))
+		rn_piece_add(rec, RN_PIECE_REST, arg, &s.rest, sizeof(s.rest), s.rest.bytes,
+			     s.lost || more ? RN_PIECE_CUT : 0);
 }
 
 void rn_capture_envp(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg)
 {
-	static uint64_t pointers[16 * ARGV_COUNT];
-	bool more, cut = false;
-	uint64_t n = read_pointers(e, task, task->args[arg], pointers, 16 * ARGV_COUNT, &more);
+	bool more;
+	uint64_t n = read_pointers(e, task, task->args[arg], pointers, POINTERS, &more);
 
 	rn_piece_add(rec, RN_PIECE_ENVC, arg, &n, sizeof(n), n, more ? RN_PIECE_CUT : 0);
 	if (e->config.verbose && n) {
-		/* The scratch areas lie in a row. */
-		size_t used = read_strings(e, task, pointers, (unsigned)n, e->scratch[0],
-					   ENVP_BYTES, &cut);
+		struct strings s = {.e = e, .task = task, .text = e->scratch[0], .cap = ENVP_BYTES};
 
-		rn_piece_add(rec, RN_PIECE_ARGV, arg, e->scratch[0], used, n,
-			     cut || more ? RN_PIECE_CUT : 0);
+		add_strings(&s, (unsigned)n);
+		rn_piece_add(rec, RN_PIECE_ARGV, arg, s.text, s.used, n,
+			     s.cut || more ? RN_PIECE_CUT : 0);
 	}
 }
 

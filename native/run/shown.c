@@ -239,6 +239,26 @@ static bool is_captured(const struct rn_call *call, unsigned arg)
 	       (piece->type == RN_PIECE_PATH || piece->type == RN_PIECE_STRING);
 }
 
+/* Tells of what is not there by a hash, shorter than hex numbers that are taken for random ones. */
+static char *write_rest(char *to, uint64_t bytes, const uint64_t lanes[2], bool all)
+{
+	return to + snprintf(to, TAIL_MAX, "… (and %llu bytes more: %015llx%s)",
+			     (unsigned long long)bytes, (unsigned long long)(lanes[0] >> 4),
+			     all ? "" : ", ...");
+}
+
+/* Of a command line: what did not fit. */
+static char *write_rest_of(char *end, const struct rn_call *call, unsigned arg)
+{
+	const struct rn_piece *piece = rn_call_piece_of(call, arg, RN_PIECE_REST);
+	struct rn_content rest;
+
+	if (!piece || piece->len != sizeof(rest))
+		return end;
+	memcpy(&rest, rn_piece_data(piece), sizeof(rest));
+	return write_rest(end, rest.bytes, rest.lanes, !(piece->flags & RN_PIECE_CUT));
+}
+
 /* The arguments that the program chose, with marks for paths and descriptors. Without a record
    paths are taken to be known. */
 static char *write_choice(char *start, const struct rn_call *call)
@@ -267,27 +287,25 @@ static char *write_choice(char *start, const struct rn_call *call)
 		if (kind == RN_ARG_PID)
 			*end++ = PROCESS_ID;
 		end = rn_write_arg(end, call, arg, &style);
+		if (kind == RN_ARG_ARGV)
+			end = write_rest_of(end, call, arg);
 	}
 	return end;
 }
 
-/* Puts a hash, shorter than hex numbers that are taken for random ones, for what is too long. */
 static char *cut(char *start, const char *end)
 {
 	struct rn_content rest = {0};
-	size_t more = (size_t)(end - start) - TEXT_MAX;
 
-	rn_content_add(&rest, start + TEXT_MAX, more);
-	return start + TEXT_MAX +
-	       snprintf(start + TEXT_MAX, TAIL_MAX, "… (and %zu bytes more: %015llx)", more,
-			(unsigned long long)(rest.lanes[0] >> 4));
+	rn_content_add(&rest, start + TEXT_MAX, (size_t)(end - start) - TEXT_MAX);
+	return write_rest(start + TEXT_MAX, rest.bytes, rest.lanes, true);
 }
 
 static uint32_t text_of(struct shown *shown, const struct rn_call *call)
 {
 	char *end;
 
-	if (!make_room(shown, rn_call_room(call) + 16 + TAIL_MAX))
+	if (!make_room(shown, rn_call_room(call) + 16 + 2 * TAIL_MAX))
 		return 0;
 	end = write_choice(shown->scratch, call);
 	if (end - shown->scratch > (ptrdiff_t)TEXT_MAX)

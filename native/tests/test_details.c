@@ -14,6 +14,7 @@
 #define CONNECT 42
 #define RENAME 82
 #define KILL 62
+#define EXECVE 59
 #define SETXATTR 188
 #define SETAFFINITY 203
 
@@ -390,8 +391,41 @@ static void test_shown_values(void)
 	rn_replay_free(tape.replay);
 }
 
+/* Of a command line that did not fit there is a hash of the rest. */
+static void test_shown_rest(void)
+{
+	struct rn_content rest = {0}, broken = {0};
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t rows[3];
+	struct rn_event *ev;
+
+	rn_content_add(&rest, "bc\0d", 5);
+	CHECK(rn_replay_want_details(tape.replay));
+	CHECK(rn_replay_want_shown(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		ev = next(&tape, RN_SYSCALL, 10, 10);
+		ev->nr = EXECVE;
+		ev->args[1] = 0x7fff0000;
+		record_piece(ev, RN_PIECE_PATH, 0, 0, "/a", 2);
+		record_piece(ev, RN_PIECE_ARGV, 1, RN_PIECE_CUT, "a", 1);
+		record_piece(ev, RN_PIECE_REST, 1, i == 1 ? RN_PIECE_CUT : 0,
+			     i == 2 ? &broken : &rest, i == 2 ? 8 : sizeof(rest));
+		feed(&tape);
+		rows[i] = ev->seq;
+	}
+	rn_replay_finish(tape.replay);
+	CHECK(strstr(text(&tape, shown_of(&tape, rows[0])->text),
+		     "\x1f[\"a\"...]… (and 5 bytes more: "));
+	CHECK(!strstr(text(&tape, shown_of(&tape, rows[0])->text), ", ...)"));
+	CHECK(strstr(text(&tape, shown_of(&tape, rows[1])->text), ", ...)"));
+	CHECK_STR(text(&tape, shown_of(&tape, rows[2])->text), "\x01\x1f[\"a\"...]");
+	rn_replay_free(tape.replay);
+}
+
 int main(void)
 {
+	test_shown_rest();
 	test_shown_values();
 	test_details();
 	test_details_of_sockets();

@@ -308,6 +308,7 @@ static bool is_type(enum rn_piece_type type)
 	case RN_PIECE_CPU_TIME:
 	case RN_PIECE_CONTENT:
 	case RN_PIECE_PEAK:
+	case RN_PIECE_REST:
 		return true;
 	}
 	return false;
@@ -319,7 +320,7 @@ static void test_types_are_distinct(void)
 
 	for (unsigned type = 0; type < 256; type++)
 		types += is_type((enum rn_piece_type)type);
-	CHECK_INT(types, 20);
+	CHECK_INT(types, 21);
 	CHECK(!is_type((enum rn_piece_type)0));
 }
 

@@ -186,6 +186,10 @@ enum rn_piece_type {
 				 as they are in memory at its exit; `total` is how many these
 				 are, of sendmmsg those of all messages. RN_PIECE_UNREAD: not
 				 all of them could be read. Only where asked for */
+	RN_PIECE_REST =
+		21, /* struct rn_content of the strings of argument `arg` that do not fit into
+			       its ARGV, each with its NUL; `total` is its bytes. RN_PIECE_CUT:
+			       not of all of them. Only where hashes are asked for */
 	RN_PIECE_PEAK = 20 /* u64: bytes that the process had resident at most, until the entry of
 			      exit, exit_group, execve or execveat, or a signal; if asked for */
 };

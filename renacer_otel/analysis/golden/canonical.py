@@ -318,6 +318,8 @@ class _Run:
             yield "the arguments of calls, but for paths, are not in the trace"
         if self.run.has_hashes and (moved := places.kernel_moved(self.run, self.names, self.codes)):
             yield f"what {', '.join(moved)} moved is counted, but its bytes were not seen"
+        if self.tree.cut:
+            yield "some command lines are longer than what was captured of them"
         if self.shapes.cut:
             yield f"more than {shapes.MOST_SHAPES} different calls: some by name only"
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 160
 _LONGEST_LINE = 4000
+_MOST_COMPARED = 1_000_000  # pairs of words of two command lines
 _BEFORE = 20  # characters that are told before those that differ
 _DOES = {
     "mkdir": "makes the folder {0}",
@@ -74,8 +75,10 @@ def apart(was: str, now: str) -> tuple[str, str]:
         both = enumerate(zip(was, now, strict=False))
         start = next((at for at, (one, two) in both if one != two), 0)
         if start > _LONGEST // 2:
-            quote = '"' if was.startswith('"') else ""
-            was, now = (f"{quote}…{text[start - _BEFORE :]}" for text in (was, now))
+            told = was.rfind("… (and ", 0, start)
+            start = told + 1 if told > start - _LONGEST // 2 else start - _BEFORE
+            quote = was[0] if was[0] in "\"'" else ""
+            was, now = (f"{quote}…{text[start:]}" for text in (was, now))
     return word(was), word(now)
 
 
@@ -159,18 +162,34 @@ def run_as(
     if len(before) == len(after):
         both = zip(before, after, strict=True)
         after = [mine if patterns.fits(mine, yours) else yours for mine, yours in both]
+    gone, come = _unlike(before, after)
+    if not new.isdisjoint(come):  # others have moved here from elsewhere, or to there
+        gone = [one for one in gone if one in lost]
+        come = [one for one in come if one in new]
+    lost_words, new_words = apart(_line(gone), _line(come))
+    told = f"with {new_words}" if come else "without"
+    if gone:
+        told += f" {'instead of ' if come else ''}{lost_words}"
+    return f"{known.shown} is now run {told}: {word(now)}"
+
+
+def _unlike(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+    """Words that only the one has, and that only the other has."""
+    low, most = 0, min(len(before), len(after))
+    while low < most and before[low] == after[low]:
+        low += 1
+    end = 0
+    while end < most - low and before[-1 - end] == after[-1 - end]:
+        end += 1
+    before, after = before[low : len(before) - end], after[low : len(after) - end]
+    if len(before) * len(after) > _MOST_COMPARED:
+        return before, after
     gone, come = [], []
     for kind, low, high, start, end in SequenceMatcher(None, before, after, False).get_opcodes():
         if kind != "equal":
             gone += before[low:high]
             come += after[start:end]
-    if not new.isdisjoint(come):  # others have moved here from elsewhere, or to there
-        gone = [one for one in gone if one in lost]
-        come = [one for one in come if one in new]
-    told = f"with {word(_line(come))}" if come else "without"
-    if gone:
-        told += f" {'instead of ' if come else ''}{word(_line(gone))}"
-    return f"{known.shown} is now run {told}: {word(now)}"
+    return gone, come
 
 
 def times(count: Range) -> str:

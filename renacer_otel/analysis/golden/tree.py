@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import numpy as np
 from renacer_otel.analysis.causality.history import EXEC
 from renacer_otel.analysis.golden import rules
 from renacer_otel.analysis.golden.model import Argument
-from renacer_otel.analysis.golden.texts import Words, shown
+from renacer_otel.analysis.golden.texts import Words, cut, shown
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _EXECS = ("execve", "execveat")
 _PROLOGUE_MOST = 4000  # calls of a loader that are looked at
 _MOST_ROLES = 2000
+_LONGEST_LINE = 100_000  # characters of a command line; of what is beyond there is a hash
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?(?:, )?', re.S)
 Key = tuple[tuple[str, ...], ...]  # from the command on: the programs of each, as run
 
 
@@ -41,6 +45,7 @@ class Tree:
     argv: list[tuple[Argument, ...]]
     exits: list[Counter[str]]
     counts: NDArray[np.int64]
+    cut: bool  # some command lines are longer than what was captured
 
     def of_process(self, ordinals: NDArray[Any]) -> NDArray[np.int64]:
         """The roles of processes; -1: not known."""
@@ -53,7 +58,7 @@ class Tree:
 def of_replay(run: Replay, words: Words, called: Called) -> Tree:
     """The roles of all processes of a run."""
     ordinals = np.array(sorted(run.processes), np.uint64)
-    programs = _programs(run, words, called)
+    programs, cut_short = _programs(run, words, called)
     makers = _makers(run)
     keys: dict[int, Key] = {}
     argv: dict[Key, tuple[tuple[str, ...], str]] = {}
@@ -83,6 +88,7 @@ def of_replay(run: Replay, words: Words, called: Called) -> Tree:
         [tuple(Argument("text", word) for word in argv[key][0]) for key in order],
         [exits[key] for key in order],
         np.array([counts[key] for key in order], np.int64),
+        cut_short,
     )
 
 
@@ -102,11 +108,14 @@ def _makers(run: Replay) -> dict[int, int]:
     return dict(zip(threads["ordinal"][made].tolist(), above.tolist(), strict=True))
 
 
-def _programs(run: Replay, words: Words, called: Called) -> dict[int, list[tuple[str, ...]]]:
-    """Of each process the command lines that it ran, in order."""
+def _programs(
+    run: Replay, words: Words, called: Called
+) -> tuple[dict[int, list[tuple[str, ...]]], bool]:
+    """Of each process the command lines that it ran, in order; whether one is not there whole."""
     assert run.details is not None
+    cut_short = False
     if run.details.shown is None:
-        return {}
+        return {}, False
     codes, names = called
     wanted = [code for code, name in enumerate(names) if name in _EXECS]
     calls = run.calls
@@ -119,28 +128,43 @@ def _programs(run: Replay, words: Words, called: Called) -> dict[int, list[tuple
         if text not in lines:
             parts = shown(run.details.text(text)).split("\x1f")
             argv = next((part for part in parts if part.startswith("[")), "[]")
-            lines[text] = tuple(words(word) for word in _split(argv))
+            split, whole = _split(argv)
+            cut_short |= not whole
+            lines[text] = _bounded([words(word) for word in split])
         ordinal = int(run.threads["ordinal"][calls["thread"][row]])
         found.setdefault(ordinal, []).append(lines[text])
-    return found
+    return found, cut_short
 
 
-def _split(argv: str) -> list[str]:
-    """The words of ["sh", "-c", "true"]."""
-    found, at = [], 1
-    while at < len(argv) and argv[at] == '"':
-        end = at + 1
-        while end < len(argv) and argv[end] != '"':
-            end += 2 if argv[end] == "\\" else 1
-        found.append(argv[at + 1 : end])
-        at = end + 1
-        if argv.startswith("...", at):
-            found[-1] += "..."
-            at += 3
-        if not argv.startswith(", ", at):
-            break
-        at += 2
-    return found
+def _split(argv: str) -> tuple[list[str], bool]:
+    """The words of ["sh", "-c", "true"], and what is told of those that do not fit; whether that is
+    all of them."""
+    found, at, whole = [], 1, True
+    while match := _WORD.match(argv, at):
+        found.append(match[1] + (match[2] or ""))
+        whole = not match[2]
+        at = match.end()
+    if argv.startswith("...", at):
+        whole, at = False, at + 3
+    rest = argv[at:].removeprefix("]")
+    if rest:
+        found.append(rest)
+        whole = not rest.endswith(", ...)")
+    return found, whole
+
+
+def _bounded(words: list[str]) -> tuple[str, ...]:
+    """A command line of bounded length: a hash stands for words beyond it."""
+    found: list[str] = []
+    room = _LONGEST_LINE
+    for at, word in enumerate(words):
+        found.append(cut(word))
+        room -= len(found[-1])
+        if room < 0 and at + 1 < len(words):
+            rest = "\0".join(words[at + 1 :]).encode("utf-8", "surrogatepass")
+            told = hashlib.sha256(rest).hexdigest()[:15]
+            return (*found, f"… (and {len(words) - at - 1} words more: {told})")
+    return tuple(found)
 
 
 def prologues(
