@@ -42,15 +42,18 @@ def one_line(text: str, limit: int = 200) -> str:
     """Returns `text` as printable characters on one line, cut at `limit` characters.
 
     For words that come from tracees, peers and the environment: a terminal must not obey them.
-    Control, format (bidi), surrogate and other unprintable characters become backslash escapes;
-    a text that was cut ends in "…".
+    Control, format (bidi) and other unprintable characters become backslash escapes, bytes that
+    are no UTF-8 (as os.fsdecode hands them out) octal ones; a text that was cut ends in "…".
     """
     cut = text[: limit + 1]
-    shown = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in cut
-    )
+    shown = "".join(char if char.isprintable() else _escaped(char) for char in cut)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\{ord(char) - 0xDC00:o}"
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

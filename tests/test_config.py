@@ -125,7 +125,8 @@ def test_exit_codes_are_those_of_the_table() -> None:
         ("plain é 名", "plain é 名"),
         ("a\nb\r\t\x00\x1b[2J\x7f", r"a\nb\r\t\x00\x1b[2J\x7f"),
         ("bidi \u202e \u2066", r"bidi \u202e \u2066"),
-        ("lone \udc80", r"lone \udc80"),
+        ("bytes \udc80\udcff0", r"bytes \200\3770"),
+        ("lone \ud800", r"lone \ud800"),
         ("\u2028", r"\u2028"),
     ],
 )

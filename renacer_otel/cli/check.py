@@ -13,6 +13,7 @@ command failed; 5: renacer.toml is wrong; 125: it cannot be known, or a failure 
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,10 @@ def main(arguments: Sequence[str]) -> int:
         at = words.index("--")
         words, command = words[:at], words[at + 1 :]
     parser = _parser()
+    values, others = parser.parse_known_args(words)
+    if command is None and others and not others[0].startswith("-"):
+        meant = one_line(shlex.join([values.trace, *others]), 80)
+        raise UsageError(f"one TRACE file is checked; to check a command: check -- {meant}")
     values = parser.parse_args(words)
     options.one_of("--format", values.format, _FORMATS)
     if command is None and values.trace is None:

@@ -16,6 +16,7 @@ command failed where its golden trace does not; 5: bad configuration; 125: a fai
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -109,13 +110,16 @@ def _capture(words: list[str], command: list[str] | None) -> int:
     from renacer_otel.cli import golden_capture
 
     runs = config.parse_count(given.runs, "--runs", 1, _MOST_RUNS)
+    replaces = os.path.exists(golden_names.path_of(name, given.dir))
     captured = golden_capture.capture(
         name, command, given.dir, runs=runs, keep=_rules(given.keep), source=given.source
     )
     for note in captured.notes:
         terminal.complain(f"{name}: {note}")
     files = ", ".join(captured.files)
-    terminal.complain(f"{name}: captured in {runs} run{'s' if runs > 1 else ''}: {files}")
+    how = f"captured{' again' * replaces} in {runs} run{'s' if runs > 1 else ''}"
+    place = ", in place of the former one" if replaces else ""
+    terminal.complain(f"{name}: {how}{place}: {files}")
     return 0
 
 

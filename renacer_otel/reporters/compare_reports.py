@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MOST_DIFFERENCES = 20
 _MOST_DOUBTS = 10
+#: What to do about a doubt, by its kind.
+_HINTS = {"no final state": "; capture both with --capture hashes"}
 
 
 def _headline(verdict: Verdict, rules: Rules) -> str:
@@ -60,7 +62,7 @@ def _text(verdict: Verdict, rules: Rules, names: Sequence[str]) -> str:
     if verdict.equal:
         shown = [row for row in verdict.doubts if row[1] < 1]
         lines += [
-            f"  x {factor:.2f}: {one_line(doubt.what, 200)}"
+            f"  x {factor:.2f}: {one_line(doubt.what, 200)}{_HINTS.get(doubt.kind, '')}"
             for doubt, factor in shown[:_MOST_DOUBTS]
         ]
         if len(shown) > _MOST_DOUBTS:

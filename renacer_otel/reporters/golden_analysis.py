@@ -110,7 +110,8 @@ def _file(name: str) -> str:
         ".golden": "what a check compares with; `renacer-otel golden show` prints it",
         "_source.json": "the same calls, with the line of the program that made each",
         ".json": "every call of one run, as `renacer-json-v1`",
-        "_summary.txt": "how often that run made which call, and how long they took",
+        "_summary.txt": "how often that run made which call, and how long they took; as of `-c`,"
+        " calls that never return, as exit_group, are not counted in it",
     }
     what = next(text for end, text in meaning.items() if name.endswith(end))
     return f"- `{name}`: {what}"

@@ -75,6 +75,8 @@ def test_exit_codes(check: Checks, tmp_path: Path, trace: Path) -> None:
         assert done.lines[-1].startswith("renacer-otel: ")
         assert "renacer.toml" in done.lines[-1]
     assert renacer("check", trace, cwd=tmp_path / "..").code == 5
+    done = check(HOLDS, "ls", "/")
+    assert (done.code, "to check a command: check -- ls /" in done.err) == (125, True)
     assert main(["check"]) == main(["check", str(trace), "--", "true"]) == 125
 
 

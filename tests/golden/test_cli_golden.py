@@ -113,11 +113,13 @@ def test_the_page_keeps_what_is_not_ours(program: Program) -> None:
     page = program.traces / "ANALYSIS.md"
     page.write_text(page.read_text() + "\nOur own words.\n")
     program.capture("two")
-    program.capture("one")
+    told = program.capture("one").err
+    assert "one: captured again in 2 runs, in place of the former one: one.golden" in told
     text = page.read_text()
     assert text.index("## one") < text.index("Our own words.") < text.index("## two")
     assert text.count("## one") == text.count("<!-- end of golden: one -->") == 1
     assert "    sh work.sh" in text
+    assert "calls that never return, as exit_group, are not counted in it" in text
     assert "| system calls |" in text
 
 
@@ -147,12 +149,17 @@ def test_a_change_is_named_first(program: Program, more: str, word: str) -> None
 def test_forms_of_reports(program: Program) -> None:
     program.capture()
     program.capture("same")
-    program.write(WORK + "echo more > more.txt\n")
+    odd = r"""name=$(printf 'x\001\3771'); > "$name"; expr "$name" : y > made/length; rm "$name" """
+    program.write(f"{WORK}echo more > more.txt\n{odd}\n")
     done = program.golden("check", "--all", "--format", "json")
     made = json.loads(done.out)
     assert made["exit_code"] == done.code == 1
     assert [one["status"] for one in made["goldens"]] == ["changed", "changed"]
-    assert "more.txt" in made["goldens"][0]["differences"][0]["sentence"]
+    told = [one["sentence"] for one in made["goldens"][0]["differences"]]
+    assert any("more.txt" in sentence for sentence in told)
+    named = [sentence for sentence in told if "x\\" in sentence]
+    assert len(named) >= 3
+    assert all(r"x\1\3771" in sentence for sentence in named), named  # arguments and paths
     done = program.golden("check", "--all", "--fail-fast", "--format", "junit", "-o", "report.xml")
     report = (program.folder / "report.xml").read_text()
     assert (done.code, done.out) == (1, "")

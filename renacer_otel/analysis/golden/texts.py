@@ -104,6 +104,9 @@ class Words:
 
     def __call__(self, text: str, *, chosen: bool = False) -> str:
         """The canonical words. `chosen`: times in them are the program's own choice."""
+        return _printable(self._canonical(text, chosen=chosen))
+
+    def _canonical(self, text: str, *, chosen: bool) -> str:
         if "\x05" in text:
             text = _PROCESS.sub(self._process, text)
         if self._names:
@@ -144,16 +147,30 @@ def cut(text: str) -> str:
     return f"{text[:_LONGEST]}… (and {len(rest)} characters more: {told})"
 
 
+#: Of the words of a call: what stands for a path, a descriptor and the like (native/run/shown.h).
+_MARKS = "\x01\x02\x03\x04\x05\x1f"
+_LETTERS = {9: "t", 10: "n", 11: "v", 12: "f", 13: "r"}
+
+
 def shown(text: bytes) -> str:
-    """Bytes of a program as text that can be stored and printed."""
-    words = os.fsdecode(text).encode("utf-8", "backslashreplace").decode()
-    return (
-        words
-        if words.isprintable()
-        else "".join(
-            char
-            if char.isprintable() or char in "\x01\x02\x03\x04\x05\x1f"
-            else char.encode("unicode_escape").decode("ascii")
-            for char in words
-        )
+    """Bytes of a program as text that can be stored and printed, but for marks."""
+    return _printable(os.fsdecode(text), _MARKS)
+
+
+def _printable(text: str, but: str = "") -> str:
+    """What cannot be printed as strace writes it: in octal, but for some letters."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in but else _octal(char, text[at + 1 : at + 2])
+        for at, char in enumerate(text)
+    )
+
+
+def _octal(char: str, following: str) -> str:
+    """As few digits as will do, but all three where an octal digit follows."""
+    full = following != "" and following in "01234567"
+    return "".join(
+        f"\\{_LETTERS[byte]}" if byte in _LETTERS else f"\\{byte:03o}" if full else f"\\{byte:o}"
+        for byte in char.encode("utf-8", "surrogateescape")
     )
