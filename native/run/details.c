@@ -32,6 +32,7 @@ struct details {
 	struct texts texts;
 	struct rn_roles unseen; /* 1: of unseen_calls[] */
 	struct rn_roles waits; /* index of waits[], from 1 */
+	bool path_is_own; /* of the last row */
 };
 
 /* Calls that move data from object to object, or have it moved while they are over. */
@@ -106,13 +107,42 @@ static void *row_at(struct details *details, struct column *column, uint64_t at)
 	return column->rows + at * column->size;
 }
 
-/* The call's first descriptor, but for a folder; -1: none. */
-static int32_t descriptor_of(const struct rn_syscall_desc *desc, const uint64_t args[6])
+static const struct rn_piece *path_piece(const struct rn_event *ev, unsigned arg)
 {
+	const struct rn_piece *p = ev ? rn_piece_first(ev) : NULL;
+
+	while (p && (p->arg != arg || p->flags & (RN_PIECE_AT_EXIT | RN_PIECE_UNREAD) ||
+		     (p->type != RN_PIECE_PATH && p->type != RN_PIECE_STRING)))
+		p = rn_piece_next(ev, p);
+	return p;
+}
+
+int rn_details_empty_path(const struct rn_syscall_desc *desc, const uint64_t args[6],
+			  const struct rn_event *ev)
+{
+	for (unsigned arg = 1; arg < desc->nargs && arg < 6; arg++) {
+		const struct rn_piece *piece;
+
+		if (desc->args[arg].kind != RN_ARG_PATH || desc->args[arg - 1].kind != RN_ARG_DIRFD)
+			continue;
+		if ((int32_t)args[arg - 1] < 0)
+			return -1;
+		piece = path_piece(ev, arg);
+		return !args[arg] || (piece && !piece->len) ? (int)arg : -1;
+	}
+	return -1;
+}
+
+int32_t rn_details_fd(const struct rn_syscall_desc *desc, const uint64_t args[6],
+		      const struct rn_event *ev)
+{
+	int empty;
+
 	for (unsigned arg = 0; arg < desc->nargs && arg < 6; arg++)
 		if (desc->args[arg].kind == RN_ARG_FD)
 			return (int32_t)args[arg];
-	return -1;
+	empty = rn_details_empty_path(desc, args, ev);
+	return empty < 0 ? -1 : (int32_t)args[empty - 1];
 }
 
 void rn_details_before(struct details *details, const struct rn_event *ev, uint32_t thread)
@@ -127,7 +157,7 @@ void rn_details_before(struct details *details, const struct rn_event *ev, uint3
 	if (!held)
 		return;
 	desc = rn_syscall((enum rn_abi)ev->abi, ev->nr);
-	fd = descriptor_of(desc, ev->args);
+	fd = rn_details_fd(desc, ev->args, ev);
 	*held = fd < 0 ? 0 : rn_interpreter_object(details->interpreter, ev->tid, fd);
 }
 
@@ -330,11 +360,12 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 		return false;
 	memcpy(row->args, call->args, sizeof(row->args));
 	row->path = path_of(details, call);
+	details->path_is_own = row->path != 0;
 	row->other_path = other_path(details, call);
 	row->peer = peer_of(details, call);
 	row->own_end = own_end_of(details, call);
 	row->source = source_of(details, call);
-	row->fd = descriptor_of(call->desc, call->args);
+	row->fd = rn_details_fd(call->desc, call->args, call->entry ? call->entry : call->exit);
 	if (made) {
 		row->fd = (int32_t)call->result;
 		row->object = rn_interpreter_object(details->interpreter, call->tid, row->fd);
@@ -344,7 +375,17 @@ bool rn_details_add(struct details *details, const struct rn_call *call, uint32_
 	row->polls = polls(details, call);
 	set_content(details, call, row);
 	name_object(details, row, made);
+	if (!details->path_is_own &&
+	    rn_details_empty_path(call->desc, call->args, call->entry ? call->entry : call->exit) >=
+		    0)
+		row->path = 0; /* as given */
 	return true;
+}
+
+const rn_replay_detail *rn_details_last(const struct details *details, bool *path_is_own)
+{
+	*path_is_own = details->path_is_own;
+	return (const rn_replay_detail *)(const void *)details->rows.rows + details->rows.n - 1;
 }
 
 uint32_t rn_details_text(struct details *details, const void *data, size_t len)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "renacer/interpret.h"
+#include "renacer/replay.h"
 
 #include "texts.h"
 
@@ -22,6 +23,15 @@ void rn_details_destroy(struct details *details);
 void rn_details_before(struct details *details, const struct rn_event *ev, uint32_t thread);
 /* The row of a call. false: no memory, counted. */
 bool rn_details_add(struct details *details, const struct rn_call *call, uint32_t thread);
+/* The row that was added last; whether its path is the call's own, not its object's. */
+const rn_replay_detail *rn_details_last(const struct details *details, bool *path_is_own);
+/* Which argument is a path that says nothing, or is NULL, behind a folder's descriptor that is meant
+   itself then (AT_EMPTY_PATH, utimensat(2)); -1: none. `ev`: of the call's entry. */
+int rn_details_empty_path(const struct rn_syscall_desc *desc, const uint64_t args[6],
+			  const struct rn_event *ev);
+/* The call's first descriptor, but for a folder that a path is from; -1: none. */
+int32_t rn_details_fd(const struct rn_syscall_desc *desc, const uint64_t args[6],
+		      const struct rn_event *ev);
 /* The text's row; 0: none, or no memory (counted). */
 uint32_t rn_details_text(struct details *details, const void *data, size_t len);
 /* What an object is called: its path, or else its peer; 0: not known. */

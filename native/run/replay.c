@@ -275,6 +275,8 @@ static void follow(struct rn_replay *replay, const struct rn_event *ev)
 	switch ((enum rn_kind)ev->kind) {
 	case RN_PROCESS_START:
 		thread = add_thread(replay, ev->tid, ev->pid, ev->args[0], (int32_t)ev->args[1]);
+		if (replay->shown && thread != RN_NO_PLACE)
+			rn_shown_start(replay->shown, ev, thread, thread_at(replay, thread)->maker);
 		add_event(replay, ev, thread);
 		break;
 	case RN_EXEC:

@@ -10,6 +10,7 @@
 #include "renacer/replay.h"
 
 #include "details.h"
+#include "folders.h"
 #include "places.h"
 
 #define TEXT_MAX (256u * 1024u) /* of a call's arguments; of what is longer there is a hash */
@@ -25,8 +26,8 @@
 
 /* What a thread's call was given at its entry. */
 struct held {
-	uint64_t
-		other; /* object of its second descriptor, or of its folder; 0 = not known, or none */
+	uint64_t other;     /* object of its second descriptor; 0 = not known, or none */
+	uint64_t folder[2]; /* that its paths are from: as folders.h has it */
 	uint8_t kind, foreign, standard; /* of the first */
 	uint8_t other_standard;
 	bool begun; /* the thread has made a call */
@@ -39,6 +40,7 @@ struct shown {
 	struct column rows; /* rn_replay_shown */
 	struct column held; /* by thread */
 	struct column standard; /* by the object's number: rn_replay_shown.standard, in a byte */
+	struct folders folders;
 	char *scratch;
 	size_t room; /* of it */
 };
@@ -56,6 +58,7 @@ struct shown *rn_shown_create(struct rn_interpreter *in, struct allowance *allow
 	shown->rows.size = sizeof(rn_replay_shown);
 	shown->held.size = sizeof(struct held);
 	shown->standard.size = 1;
+	rn_folders_init(&shown->folders, allowance, details);
 	return shown;
 }
 
@@ -65,6 +68,7 @@ void rn_shown_finish(struct shown *shown)
 	free(shown->held.rows);
 	free(shown->standard.rows);
 	free(shown->scratch);
+	rn_folders_finish(&shown->folders);
 	shown->held.rows = shown->standard.rows = NULL;
 	shown->held.n = shown->standard.n = shown->room = 0;
 	shown->scratch = NULL;
@@ -123,6 +127,19 @@ static void learn_kind(struct shown *shown, struct held *held, int32_t tid, int3
 	held->standard = standard_of(shown, found.object);
 }
 
+/* What a path is from: the descriptor before it, or where the thread is. */
+static uint64_t folder_of(const struct shown *shown, const struct rn_event *ev,
+			  const struct rn_syscall_desc *desc, unsigned nth)
+{
+	int arg = argument_at(desc, RN_ARG_PATH, nth) - 1;
+	uint64_t object;
+
+	if (arg < 0 || desc->args[arg].kind != RN_ARG_DIRFD || (int32_t)ev->args[arg] < 0)
+		return RN_FOLDER_OWN;
+	object = rn_interpreter_object(shown->interpreter, ev->tid, (int32_t)ev->args[arg]);
+	return object ? object : RN_FOLDER_UNKNOWN;
+}
+
 void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t thread, bool is_made)
 {
 	const struct rn_syscall_desc *desc;
@@ -139,16 +156,19 @@ void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t th
 		learn_standard(shown, ev->tid);
 	*held = (struct held){.begun = true};
 	desc = rn_syscall((enum rn_abi)ev->abi, ev->nr);
-	arg = argument_at(desc, RN_ARG_FD, 0);
-	if (arg >= 0)
-		learn_kind(shown, held, ev->tid, (int32_t)ev->args[arg]);
+	learn_kind(shown, held, ev->tid, rn_details_fd(desc, ev->args, ev));
 	arg = argument_at(desc, RN_ARG_FD, 1);
-	if (arg < 0)
-		arg = argument_at(desc, RN_ARG_DIRFD, 0);
 	if (arg >= 0 && (int32_t)ev->args[arg] >= 0)
 		held->other =
 			rn_interpreter_object(shown->interpreter, ev->tid, (int32_t)ev->args[arg]);
 	held->other_standard = standard_of(shown, held->other);
+	for (unsigned nth = 0; nth < 2; nth++)
+		held->folder[nth] = folder_of(shown, ev, desc, nth);
+}
+
+void rn_shown_start(struct shown *shown, const struct rn_event *ev, uint32_t thread, uint32_t maker)
+{
+	rn_folders_start(&shown->folders, thread, maker, ev->tid == ev->pid, ev->args[3]);
 }
 
 /* Bytes that pass through, and where to: how many is the call's effect, not which it asked for. */
@@ -266,6 +286,7 @@ static char *write_choice(char *start, const struct rn_call *call)
 	const struct rn_style style = {.string_limit = ITEMS_MAX, .no_payload = true};
 	const struct rn_syscall_desc *desc = call->desc;
 	bool content = has_content(call), recorded = call->entry || call->exit;
+	int empty = rn_details_empty_path(desc, call->args, call->entry ? call->entry : call->exit);
 	unsigned paths = 0, fds = 0;
 	char *end = start;
 
@@ -278,6 +299,10 @@ static char *write_choice(char *start, const struct rn_call *call)
 			*end++ = SEPARATOR;
 		if (kind == RN_ARG_FD && fds < 2 && (int32_t)call->args[arg] >= 0) {
 			*end++ = fds++ ? OTHER_FD : FIRST_FD;
+			continue;
+		}
+		if (kind == RN_ARG_PATH && (int)arg == empty) { /* the folder's descriptor itself */
+			*end++ = FIRST_FD;
 			continue;
 		}
 		if (kind == RN_ARG_PATH && paths < 2 && (!recorded || is_captured(call, arg))) {
@@ -313,10 +338,35 @@ static uint32_t text_of(struct shown *shown, const struct rn_call *call)
 	return rn_details_text(shown->details, shown->scratch, (size_t)(end - shown->scratch));
 }
 
+/* What an object was opened as, or else its peer. */
+static uint32_t name_of(const struct shown *shown, uint64_t object)
+{
+	uint32_t path = rn_folders_opened(&shown->folders, object);
+
+	return path ? path : rn_details_name(shown->details, object);
+}
+
+static void add_paths(struct shown *shown, const struct rn_call *call, uint32_t thread,
+		      const struct held *held, rn_replay_shown *row)
+{
+	struct folders *folders = &shown->folders;
+	bool is_own;
+	const rn_replay_detail *given = rn_details_last(shown->details, &is_own);
+
+	if (is_own)
+		row->path = rn_folders_path(folders, call, thread, 0, given->path, held->folder[0]);
+	else
+		row->path = rn_folders_opened(folders, given->object);
+	row->other_path =
+		rn_folders_path(folders, call, thread, 1, given->other_path, held->folder[1]);
+	rn_folders_call(folders, call, thread, row->path,
+			call->desc->flags & RN_CALL_RESULT_FD ? given->object : 0);
+}
+
 bool rn_shown_add(struct shown *shown, const struct rn_call *call, uint32_t thread)
 {
 	rn_replay_shown *row = rn_rows_add(shown->allowance, &shown->rows, 1);
-	struct held held = {0};
+	struct held held = {.folder = {RN_FOLDER_UNKNOWN, RN_FOLDER_UNKNOWN}};
 	int arg;
 
 	if (!row)
@@ -324,11 +374,12 @@ bool rn_shown_add(struct shown *shown, const struct rn_call *call, uint32_t thre
 	if (thread < shown->held.n)
 		held = ((const struct held *)(const void *)shown->held.rows)[thread];
 	row->text = text_of(shown, call);
-	row->other = rn_details_name(shown->details, held.other);
+	row->other = name_of(shown, held.other);
 	row->kind = held.kind;
 	row->foreign = held.foreign;
 	row->standard = held.standard;
 	row->other_standard = held.other_standard;
+	add_paths(shown, call, thread, &held, row);
 	arg = argument_at(call->desc, RN_ARG_FD, 1);
 	row->other_fd = arg < 0 ? -1 : (int32_t)call->args[arg];
 	return true;

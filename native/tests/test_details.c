@@ -13,6 +13,11 @@
 #define CLOSE 3
 #define CONNECT 42
 #define RENAME 82
+#define CHDIR 80
+#define FCHDIR 81
+#define SYMLINK 88
+#define OPENAT 257
+#define RENAMEAT 264
 #define KILL 62
 #define EXECVE 59
 #define SETXATTR 188
@@ -310,6 +315,129 @@ static void test_shown(void)
 	rn_replay_free(tape.replay);
 }
 
+static void in_folder(struct rn_event *ev, uint8_t arg, const char *path)
+{
+	record_piece(ev, RN_PIECE_PATH, arg, 0, path, (uint32_t)strlen(path));
+}
+
+/* openat() by a process. */
+static uint64_t open_at(struct tape *tape, int32_t pid, int32_t folder, const char *path,
+			int64_t result)
+{
+	struct rn_event *ev = next(tape, RN_SYSCALL, pid, pid);
+
+	ev->nr = OPENAT;
+	ev->args[0] = (uint32_t)folder;
+	ev->args[1] = 0x1000;
+	ev->result = result;
+	in_folder(ev, 1, path);
+	feed(tape);
+	return ev->seq;
+}
+
+static uint64_t go_to(struct tape *tape, int32_t pid, int32_t fd, const char *path)
+{
+	struct rn_event *ev = next(tape, RN_SYSCALL, pid, pid);
+
+	ev->nr = path ? CHDIR : FCHDIR;
+	ev->args[0] = path ? 0x1000 : (uint32_t)fd;
+	if (path)
+		in_folder(ev, 0, path);
+	feed(tape);
+	return ev->seq;
+}
+
+static const char *path_of(const struct tape *tape, uint64_t seq)
+{
+	return text(tape, shown_of(tape, seq)->path);
+}
+
+/* Paths are from where the command began, whatever folder they were given from. */
+static void test_folders(void)
+{
+	const int32_t cwd = -100;
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t first, within, up, written, failed, child, shared, back, empty, root, moved, link;
+	const rn_replay_text *texts;
+	struct rn_event *ev;
+	uint64_t far = 0, n;
+
+	CHECK(rn_replay_want_details(tape.replay));
+	CHECK(rn_replay_want_shown(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	first = open_at(&tape, 10, cwd, "./d/", 3);
+	within = open_at(&tape, 10, 3, "./f", 4);
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = WRITE;
+	ev->args[0] = 4;
+	ev->result = 5;
+	feed(&tape);
+	written = ev->seq;
+	go_to(&tape, 10, -1, "a/b");
+	up = open_at(&tape, 10, cwd, "../../../x", 5);
+	start(&tape, 11, 11, 2, 10); /* a process of its own */
+	go_to(&tape, 11, 3, NULL);
+	child = open_at(&tape, 11, cwd, "g", 6);
+	ev = next(&tape, RN_PROCESS_START, 12, 12);
+	ev->args[0] = 3;
+	ev->args[1] = 11;
+	ev->args[3] = 0x200; /* CLONE_FS */
+	feed(&tape);
+	go_to(&tape, 12, -1, "/r");
+	shared = open_at(&tape, 11, cwd, "h", 7);
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = CHDIR;
+	ev->args[0] = 0x1000;
+	ev->result = -2;
+	ev->flags = RN_FLAG_FAILED;
+	in_folder(ev, 0, "not");
+	feed(&tape);
+	failed = ev->seq;
+	back = open_at(&tape, 10, cwd, "..", 8);
+	empty = open_at(&tape, 10, 4, "", 9);
+	root = open_at(&tape, 11, cwd, "../../i", 10);
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = RENAMEAT;
+	ev->args[0] = 3;
+	ev->args[1] = 0x1000;
+	ev->args[2] = (uint32_t)cwd;
+	ev->args[3] = 0x2000;
+	in_folder(ev, 1, "f");
+	in_folder(ev, 3, "f");
+	feed(&tape);
+	moved = ev->seq;
+	ev = next(&tape, RN_SYSCALL, 10, 10);
+	ev->nr = SYMLINK;
+	ev->args[0] = 0x1000;
+	ev->args[1] = 0x2000;
+	in_folder(ev, 0, "../to");
+	in_folder(ev, 1, "l");
+	feed(&tape);
+	link = ev->seq;
+	for (unsigned i = 0; i < 5000; i++) /* deeper than a path may be long */
+		far = go_to(&tape, 10, -1, "deep");
+	rn_replay_finish(tape.replay);
+	CHECK_STR(path_of(&tape, first), "./d/");
+	CHECK_STR(path_of(&tape, within), "d/f");
+	CHECK_STR(path_of(&tape, written), "d/f");
+	CHECK_STR(text(&tape, detail_of(&tape, within)->path), "./f"); /* as given */
+	CHECK_STR(path_of(&tape, up), "../x");
+	CHECK_STR(path_of(&tape, child), "d/g");
+	CHECK_STR(path_of(&tape, shared), "/r/h");
+	CHECK_STR(path_of(&tape, failed), "a/b/not");
+	CHECK_STR(path_of(&tape, back), "a");
+	CHECK_INT(detail_of(&tape, empty)->path, 0);
+	CHECK_STR(text(&tape, shown_of(&tape, empty)->text), "\x03\x1fO_RDONLY");
+	CHECK_STR(path_of(&tape, root), "/i");
+	CHECK_STR(path_of(&tape, moved), "d/f");
+	CHECK_STR(text(&tape, shown_of(&tape, moved)->other_path), "a/b/f");
+	CHECK_STR(path_of(&tape, link), "../to");
+	CHECK_STR(text(&tape, shown_of(&tape, link)->other_path), "a/b/l");
+	texts = rn_replay_texts(tape.replay, &n);
+	CHECK(texts[shown_of(&tape, far)->path].len < 4096);
+	rn_replay_free(tape.replay);
+}
+
 static void test_texts_are_kept_once(void)
 {
 	struct allowance allowance = {.room = NO_LIMIT};
@@ -433,6 +561,7 @@ int main(void)
 	test_details_of_polls();
 	test_details_bounded();
 	test_shown();
+	test_folders();
 	test_texts_are_kept_once();
 	return check_done();
 }

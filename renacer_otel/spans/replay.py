@@ -101,6 +101,8 @@ SOURCE = np.dtype(
 SHOWN = np.dtype(
     [
         ("text", "<u4"),
+        ("path", "<u4"),
+        ("other_path", "<u4"),
         ("other", "<u4"),
         ("other_fd", "<i4"),
         ("kind", "u1"),
@@ -357,7 +359,7 @@ def of_trace(
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
     `missed`. `details`: arguments, paths, peers and sources too, 112 bytes a call, each text once.
-    `shown`: beside them each call's arguments in words, 16 bytes more.
+    `shown`: beside them each call's arguments in words, 24 bytes more.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """

@@ -67,7 +67,7 @@ def made(threads: Sequence[Thread], turns: Sequence[int], base: int, addresses: 
         calls[at]["result"], calls[at]["thread"] = call.result, number
         calls[at]["flags"] = replay.FAILED if call.result < 0 else 0
         calls[at]["abi"], calls[at]["nr"] = X86_64, replay.call_number(X86_64, call.name)
-        details[at]["path"] = text(call.path)
+        details[at]["path"] = shown[at]["path"] = text(call.path)
         details[at]["object"] = call.thing and call.thing + addresses % 1000
         shown[at]["text"] = text(call.text.replace("ADDRESS", f"{addresses:#x}"))
         shown[at]["kind"], shown[at]["other_fd"] = call.kind, -1

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 import os, select, signal, socket, subprocess, sys
-os.chdir(sys.argv[1])
 out = os.open("out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 os.write(out, b"hello world")
 os.fsync(out)
 os.close(out)
 os.rename("out", "final")
 os.chmod("final", 0o600)
+for name in ("first", "second"):
+    os.makedirs(name, exist_ok=True)
+    within = os.open(name, os.O_RDONLY)
+    os.close(os.open("by", os.O_CREAT | os.O_WRONLY, 0o620, dir_fd=within))
+    os.chdir(name)
+    os.close(os.open("at", os.O_CREAT | os.O_WRONLY, 0o620))
+    os.chdir("..")
 subprocess.run(["/bin/echo", "a"])
 hostname = open("/etc/passwd").read()
 listening = socket.socket()
@@ -119,6 +125,20 @@ CHANGES = {
     "one more file of its folder": Change(
         "# more", "open('final').close()", "input", "now also opens final for reading"
     ),
+    "relative to another folder": Change(
+        "0o620, dir_fd=within", '0o620, dir_fd=os.open("first", os.O_RDONLY)',
+        "file", "no longer opens second/by for writing",
+    ),
+    "from another folder": Change(
+        "os.chdir(name)", 'os.chdir("second")', "file", "no longer opens first/at for writing"
+    ),
+    "to another folder": Change(
+        'os.chdir("..")', 'os.unlink("at") if name[0] == "s" else 0; os.chdir("..")',
+        "file", "now also removes second/at",
+    ),
+    "a look at another folder's file": Change(
+        "# more", 'os.chdir("first"); open("by").close()', "input", "also opens first/by for reading"
+    ),
     "standard input": Change("# more", "os.read(0, 1)", "call", "now also reads from <stdin>"),
     "one thread": Change(
         "# more",
@@ -128,21 +148,21 @@ CHANGES = {
 }  # fmt: skip
 
 
-def _command(folder: Path, text: str) -> list[str]:
-    return [sys.executable, "-I", "-S", "-B", "-c", text, str(folder)]
+def _command(text: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-B", "-c", text]
 
 
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[Golden, Path]:
     """What the program does, and where."""
     folder = tmp_path_factory.mktemp("changes")
-    command = _command(folder, PROGRAM)
-    return learning.learn([traced(command, folder) for _ in range(3)], "x", command), folder
+    command = _command(PROGRAM)
+    return learning.learn([traced(command, folder, cwd=folder) for _ in range(3)], "x", command), folder
 
 
 def test_nothing_changed(golden: tuple[Golden, Path]) -> None:
     known, folder = golden
-    again = [traced(_command(folder, PROGRAM), folder)]
+    again = [traced(_command(PROGRAM), folder, cwd=folder)]
     assert not differences.changed(differences.between(known, again))
 
 
@@ -152,7 +172,7 @@ def test_a_change_is_found_and_named_first(name: str, golden: tuple[Golden, Path
     change = CHANGES[name]
     assert PROGRAM.count(change.was) == 1
     text = PROGRAM.replace(change.was, change.now)
-    found = differences.between(known, [traced(_command(folder, text), folder)])
+    found = differences.between(known, [traced(_command(text), folder, cwd=folder)])
     assert found
     assert differences.changed(found)
     assert found[0].kind == change.kind, [one.sentence for one in found]
@@ -162,8 +182,8 @@ def test_a_change_is_found_and_named_first(name: str, golden: tuple[Golden, Path
 
 def test_what_not_all_runs_show_is_no_difference(golden: tuple[Golden, Path]) -> None:
     known, folder = golden
-    plain = traced(_command(folder, PROGRAM), folder)
-    other = traced(_command(folder, PROGRAM.replace("exit(3)", "exit(4)")), folder)
+    plain = traced(_command(PROGRAM), folder, cwd=folder)
+    other = traced(_command(PROGRAM.replace("exit(3)", "exit(4)")), folder, cwd=folder)
     assert differences.changed(differences.between(known, [other, other]))
     assert not differences.changed(differences.between(known, [other, plain]))
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = """
-import os, sys
-os.chdir(sys.argv[1])
+import os
 def new(name):
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
 source = os.open("source", os.O_RDONLY)
@@ -74,9 +73,9 @@ WAYS = {
 }  # fmt: skip
 
 
-def _command(folder: Path, way: int) -> list[str]:
+def _command(way: int) -> list[str]:
     text = HEAD + "".join(f"f = new({name!r})\n{ways[way]}\n" for name, ways in WAYS.items())
-    return [sys.executable, "-I", "-S", "-B", "-c", text, str(folder)]
+    return [sys.executable, "-I", "-S", "-B", "-c", text]
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def work(tmp_path: Path) -> Path:
 
 
 def test_the_same_bytes_elsewhere_are_found(work: Path, tmp_path: Path) -> None:
-    was, now, other = (traced(_command(work, way), tmp_path) for way in range(3))
+    was, now, other = (traced(_command(way), tmp_path, cwd=work) for way in range(3))
     golden = golden_file.load(golden_file.dump(learning.learn([was], "x", ["x"])))
     found = [one.sentence for one in differences.between(golden, [now])]
     for name in WAYS:
@@ -102,8 +101,7 @@ def test_the_same_bytes_elsewhere_are_found(work: Path, tmp_path: Path) -> None:
 
 
 THREADS = """
-import os, sys, threading
-os.chdir(sys.argv[1])
+import os, threading
 f = os.open("shared", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
 def work(n):
     for at in range(8):
@@ -118,14 +116,14 @@ for thread in threads:
 
 def test_of_threads_in_any_order(work: Path, tmp_path: Path) -> None:
     def run(more: str) -> Sequence[str]:
-        return [sys.executable, "-I", "-S", "-B", "-c", THREADS.replace("MORE", more), str(work)]
+        return [sys.executable, "-I", "-S", "-B", "-c", THREADS.replace("MORE", more)]
 
-    golden = learning.learn([traced(run("0"), tmp_path)])
+    golden = learning.learn([traced(run("0"), tmp_path, cwd=work)])
     assert not [
-        one for one in differences.between(golden, [traced(run("0"), tmp_path)])
+        one for one in differences.between(golden, [traced(run("0"), tmp_path, cwd=work)])
         if one.kind == "bytes"
     ]  # fmt: skip
-    moved = differences.between(golden, [traced(run("1"), tmp_path)])
+    moved = differences.between(golden, [traced(run("1"), tmp_path, cwd=work)])
     assert any("to other places in shared" in one.sentence for one in moved), moved
 
 

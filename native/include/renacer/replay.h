@@ -138,15 +138,16 @@ typedef struct {
 } rn_replay_source;
 
 /* The call in the same row as strace would show it: what its program chose, not what the kernel told
-   it. */
+   it. `path`, `other_path`: of the details, from where the command began: the folders of their
+   processes and of descriptors are put before them. */
 typedef struct {
 	/* Arguments, 0x1f between two; not those that are filled by the call, contents and their
-	   lengths, addresses, folders. For 0x01 read the details' path, for 0x02 their other path,
-	   for 0x03 their object, for 0x04 `other`; 0x05 comes before the number of a process. */
+	   lengths, addresses, folders. For 0x01 read `path`, for 0x02 `other_path`, for 0x03 the
+	   details' object, for 0x04 `other`; 0x05 comes before the number of a process. */
 	uint32_t text;
-	/* Path or peer of the second descriptor's object; of a call that has none the folder that
-	   its first path is relative to. */
-	uint32_t other;
+	uint32_t path;
+	uint32_t other_path;
+	uint32_t other; /* path or peer of the second descriptor's object */
 	int32_t other_fd; /* the second descriptor argument; -1 = none */
 	uint8_t kind; /* enum rn_object_kind + 1 of the first one's object; 0 = not known */
 	uint8_t foreign; /* 1 = untraced processes may have that object, too */

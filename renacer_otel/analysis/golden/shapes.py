@@ -56,6 +56,7 @@ def shown_of(details: Details) -> NDArray[Any]:
         return details.shown
     nothing = np.zeros(len(details.rows), replay.SHOWN)
     nothing["other_fd"] = -1
+    nothing["path"], nothing["other_path"] = details.rows["path"], details.rows["other_path"]
     return nothing
 
 
@@ -104,7 +105,7 @@ class _Maker:
     def labels(self) -> tuple[NDArray[np.int64], list[str]]:
         """What each call's descriptor leads to."""
         standard = self._standard()
-        path = np.where(standard > 0, 0, self.rows["path"])
+        path = np.where(standard > 0, 0, self.shown["path"])
         peer = np.where((standard > 0) | (path > 0), 0, self.rows["peer"])
         kind = np.where((standard > 0) | (path > 0) | (peer > 0), 0, self.shown["kind"])
         index, inverse = grouping.grouped(path, peer, kind, standard)
@@ -114,7 +115,7 @@ class _Maker:
             if standard[row]:
                 name = _STANDARD[int(standard[row]) - 1]
             elif path[row]:
-                name = self.words(self.texts[int(path[row])])
+                name = self.words.of_path(self.texts[int(path[row])])
             elif peer[row]:
                 name = "peer " + self.words(self.texts[int(peer[row])])
             else:
@@ -144,7 +145,7 @@ class _Maker:
         index, inverse = grouping.grouped(self.shown["other"], standard)
         names = [
             _STANDARD[int(standard[row]) - 1] if standard[row]
-            else self.words(self.texts[int(self.shown["other"][row])]) or "<other>"
+            else self.words.of_path(self.texts[int(self.shown["other"][row])]) or "<other>"
             for row in index.tolist()
         ]  # fmt: skip
         return inverse, names
@@ -257,7 +258,7 @@ def of_replay(
     index, inverse = grouping.grouped(
         np.where(plain, maker.codes, -1 - way),
         *(np.where(plain, column, 0) for column in (
-            maker.shown["text"], maker.rows["path"], maker.rows["other_path"],
+            maker.shown["text"], maker.shown["path"], maker.shown["other_path"],
             maker.shown["other"],
         )),
         np.where(plain | passes, label, 0),
@@ -307,7 +308,7 @@ def _item(maker: _Maker, row: int, way: Way, label: str) -> Item | None:
     if name == "connect" and result == "EINPROGRESS" and "retries" not in maker.kept:
         result = OK
     if maker.details.shown is None:
-        text = "\x1f".join(_MARKS[mark] for mark in _MARKS if maker.rows[mark][row])
+        text = "\x1f".join(_MARKS[mark] for mark in _MARKS if maker.shown[mark][row])
     chosen = name in rules.TIMERS and "ABSTIME" not in text
     arguments = tuple(
         _argument(maker, row, word, label, chosen=chosen)
@@ -325,18 +326,15 @@ def _item(maker: _Maker, row: int, way: Way, label: str) -> Item | None:
 
 def _argument(maker: _Maker, row: int, word: str, label: str, *, chosen: bool) -> Argument:
     if word == "\x01":
-        path = maker.texts[int(maker.rows["path"][row])]
-        folder = maker.texts[int(maker.shown["other"][row])]
-        if folder and not path.startswith("/"):
-            path = f"{folder}/{path}" if path else folder
-        return Argument("object", maker.words(path))
+        return Argument("object", maker.words.of_path(maker.texts[int(maker.shown["path"][row])]))
     if word == "\x02":
-        return Argument("object", maker.words(maker.texts[int(maker.rows["other_path"][row])]))
+        other = maker.texts[int(maker.shown["other_path"][row])]
+        return Argument("object", maker.words.of_path(other))
     if word == "\x03":
         return Argument("object", label or "<descriptor>")
     if word == "\x04":
         other = maker.texts[int(maker.shown["other"][row])]
-        return Argument("object", maker.words(other) or "<descriptor>")
+        return Argument("object", maker.words.of_path(other) or "<descriptor>")
     words = cut(maker.words(word, chosen=chosen))
     return Argument("placeholder" if words.startswith("<") and words.endswith(">") else "text",
                     words)  # fmt: skip

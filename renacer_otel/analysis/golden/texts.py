@@ -45,6 +45,7 @@ _PORT_IN = re.compile(
 RANDOM = "<random>"
 #: Characters of a word; of what is beyond there is a hash.
 _LONGEST = 4000
+_FOLDER = "<folder>"
 
 
 def random_names(made: Iterable[str]) -> dict[str, str]:
@@ -73,7 +74,7 @@ def _folder(path: str) -> list[tuple[str, re.Pattern[str], str]]:
     if not path.startswith("/") or path == "/":
         return []
     name = re.escape(shown(os.fsencode(path)))
-    return [("folder", re.compile(rf"(?<![\w.~/-]){name}(?![\w.~-])"), "<folder>")]
+    return [("folder", re.compile(rf"(?<![\w.~/-]){name}(?![\w.~-])"), _FOLDER)]
 
 
 class Words:
@@ -128,6 +129,11 @@ class Words:
             return match[0]
         self.counts["times"] += 1
         return f"tv_sec=<time>, tv_{match[2]}sec=<time>"
+
+    def of_path(self, path: str) -> str:
+        """A path's, from the folder of the run where it lies in it: a file has one name."""
+        words = self(path)
+        return words.removeprefix(_FOLDER + "/") or words
 
     def _process(self, match: re.Match[str]) -> str:
         number = int(match[1])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from renacer_otel.analysis.golden import shapes
 from renacer_otel.errors import one_line
 from renacer_otel.spans import replay
 
@@ -68,12 +69,11 @@ def of_run(run: Replay) -> dict[str, int]:
         return {}
     programs, program = _programs(run)
     causes = _causes(run, program)[rows]
-    details = (
-        run.details.rows[rows] if run.details is not None else np.zeros(len(rows), replay.DETAIL)
-    )
+    path = peer = np.zeros(len(rows), np.uint32)
+    if run.details is not None:
+        path, peer = shapes.shown_of(run.details)["path"][rows], run.details.rows["peer"][rows]
     columns = np.stack(
-        [program[calls["thread"][rows]], kinds[rows], details["path"], details["peer"], causes],
-        axis=1,
+        [program[calls["thread"][rows]], kinds[rows], path, peer, causes], axis=1
     ).astype(np.int64)
     groups, index = np.unique(columns, axis=0, return_inverse=True)
     sums = np.bincount(index.reshape(-1), weights=spent[rows].astype(np.float64)) / 1000

@@ -41,6 +41,7 @@ def worded(run: Replay) -> Replay:
             numbers[at] = known + texts.setdefault(text, len(texts))
     shown = np.zeros(len(calls), replay.SHOWN)
     shown["text"], shown["other_fd"] = numbers[inverse.reshape(-1)], -1
+    shown["path"], shown["other_path"] = rows["path"], rows["other_path"]
     lengths = np.fromiter(map(len, texts), "u8", len(texts))
     more = np.zeros(len(texts), replay.TEXT)
     more["len"], more["at"] = lengths, len(details.text_bytes) + np.cumsum(lengths) - lengths
