@@ -137,7 +137,8 @@ CHANGES = {
         "file", "now also removes second/at",
     ),
     "a look at another folder's file": Change(
-        "# more", 'os.chdir("first"); open("by").close()', "input", "also opens first/by for reading"
+        "# more", 'os.chdir("first"); open("by").close()',
+        "input", "also opens first/by for reading",
     ),
     "standard input": Change("# more", "os.read(0, 1)", "call", "now also reads from <stdin>"),
     "one thread": Change(
@@ -157,7 +158,9 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[Golden, Path]:
     """What the program does, and where."""
     folder = tmp_path_factory.mktemp("changes")
     command = _command(PROGRAM)
-    return learning.learn([traced(command, folder, cwd=folder) for _ in range(3)], "x", command), folder
+    return learning.learn(
+        [traced(command, folder, cwd=folder) for _ in range(3)], "x", command
+    ), folder
 
 
 def test_nothing_changed(golden: tuple[Golden, Path]) -> None:
