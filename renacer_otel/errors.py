@@ -130,6 +130,14 @@ class OutputError(RenacerError):
     """An output cannot be opened or written."""
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal has asked us to end, and all that we ran has ended; `number`: which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 class LossError(RenacerError):
     """Something was lost, and the user asked for that to be a failure."""
 

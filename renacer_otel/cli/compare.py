@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from renacer_otel import config as values
 from renacer_otel.cli import options, terminal, written
+from renacer_otel.cli.stopping import stopping
 from renacer_otel.errors import (
     EXIT_BAD_CONFIGURATION,
     ConfigError,
@@ -209,7 +210,7 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
     states: list[list[State]] = [[], []]
     failed: set[str] = set()
     changed: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:
+    with stopping(), tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:
         since, done = time.monotonic(), 0
         while done < (runs or 1):
             if done:

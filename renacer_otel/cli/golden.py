@@ -21,7 +21,7 @@ import re
 from typing import TYPE_CHECKING
 
 from renacer_otel.analysis.golden.timing import DEFAULT_TOLERANCE
-from renacer_otel.cli import golden_names, options, terminal, written
+from renacer_otel.cli import golden_names, options, stopping, terminal, written
 from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
@@ -54,10 +54,9 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"golden {action} runs no command; leave it out")
     if command == []:
         raise UsageError("name a command after --")
-    if action == "capture":
-        return _capture(words, command)
-    if action == "check":
-        return _check(words, command)
+    if action in ("capture", "check"):
+        with stopping.stopping():
+            return (_capture if action == "capture" else _check)(words, command)
     return _show(words) if action == "show" else _diff(words)
 
 
@@ -74,6 +73,11 @@ def _parser(name: str, usage: str) -> options.Parser:
 def _folder_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", metavar="FOLDER", default=FOLDER,
         help=f"where golden traces are ({FOLDER})")  # fmt: skip
+
+
+def _copy_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--in-copy-of", metavar="FOLDER", dest="copy_of", default="",
+        help="each run begins in a new copy of FOLDER, which stays as it is")  # fmt: skip
 
 
 def _output_option(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +105,7 @@ def _capture(words: list[str], command: list[str] | None) -> int:
         help="also the lines of the program that make its calls (NAME_source.json)")  # fmt: skip
     parser.add_argument("--keep", metavar="RULE", action="append", default=[],
         help="compare what this rule leaves out, too (golden show names the rules)")  # fmt: skip
+    _copy_option(parser)
     _folder_option(parser)
     given = parser.parse_args(words)
     name = golden_names.checked(given.name)
@@ -108,18 +113,18 @@ def _capture(words: list[str], command: list[str] | None) -> int:
         raise UsageError("nothing to capture: write the command after --")
     from renacer_otel import config
     from renacer_otel.cli import golden_capture
+    from renacer_otel.cli.golden_runs import How
 
     runs = config.parse_count(given.runs, "--runs", 1, _MOST_RUNS)
     replaces = os.path.exists(golden_names.path_of(name, given.dir))
-    captured = golden_capture.capture(
-        name, command, given.dir, runs=runs, keep=_rules(given.keep), source=given.source
-    )
+    how = How(_rules(given.keep), given.source, given.copy_of)
+    captured = golden_capture.capture(name, command, given.dir, runs=runs, how=how)
     for note in captured.notes:
         terminal.complain(f"{name}: {note}")
     files = ", ".join(captured.files)
-    how = f"captured{' again' * replaces} in {runs} run{'s' if runs > 1 else ''}"
+    done = f"captured{' again' * replaces} in {runs} run{'s' if runs > 1 else ''}"
     place = ", in place of the former one" if replaces else ""
-    terminal.complain(f"{name}: {how}{place}: {files}")
+    terminal.complain(f"{name}: {done}{place}: {files}")
     return 0
 
 
@@ -136,6 +141,7 @@ def check_parser() -> options.Parser:
         help="stop at the first that is not the same")  # fmt: skip
     parser.add_argument("--update", action="store_true",
         help="capture again what has changed, and tell what that was")  # fmt: skip
+    _copy_option(parser)
     _folder_option(parser)
     _report_options(parser)
     return parser
@@ -162,6 +168,7 @@ def _check(words: list[str], command: list[str] | None) -> int:
         times=not given.ignore_timing,
         tolerance=_percent(given.tolerance),
         update=given.update,
+        copy_of=given.copy_of,
     )
     verdicts = []
     for name in names:

@@ -7,13 +7,14 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel._version import __version__
-from renacer_otel.analysis.golden import golden_file, learning, timing
+from renacer_otel.analysis.golden import differences, golden_file, lasting, learning, timing
 from renacer_otel.analysis.golden.load import Load, machine
-from renacer_otel.cli import recording
+from renacer_otel.cli import recording, stopping
 from renacer_otel.cli.golden_runs import observe
 from renacer_otel.errors import OutputError, RenacerError, one_line
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from renacer_otel.analysis.golden.model import Golden
     from renacer_otel.analysis.summary import Summary
-    from renacer_otel.cli.golden_runs import Observed
+    from renacer_otel.cli.golden_runs import How, Observed
 
 _PAGE = "ANALYSIS.md"
 _LONGEST_PAGE = 16 << 20  # characters
+_LEFT = "what it leaves in its folder, --in-copy-of FOLDER runs it in a new copy each time"
 
 
 class CommandFailed(RenacerError):  # noqa: N818 (as the exit code is called)
@@ -48,44 +50,86 @@ def capture(
     folder: str,
     *,
     runs: int,
-    keep: Sequence[str] = (),
-    source: bool = False,
+    how: How,
 ) -> Captured:
-    """Runs it once to fill caches, then so often; and writes. `keep`: rules switched off.
+    """Runs it once to fill caches, then so often; and writes.
 
     Raises CommandFailed where runs end differently, OutputError, CommandNotFound, EngineError, …
     """
     notes: list[str] = []
+    how = how._replace(goldens=folder)
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
-        recording.record(command, os.path.join(place, "before.renacer"))
+        first = observe(command, os.path.join(place, "before.renacer"), how)
         load = Load()
-        observed = []
+        observed: list[Observed] = []
+        over = 0.0  # when the first of these was
         for number in range(runs):
             trace = os.path.join(place, f"{number}.renacer")
-            observed.append(observe(command, trace, keep=keep, source=source))
+            if number == runs - 1 and observed:
+                wait_for_another_second(over)
+            observed.append(observe(command, trace, how))
             if number:
                 os.unlink(trace)
-        ending = _ending(name, command, observed, notes)
+            else:
+                over = time.time()
+        ending = _ending(name, command, [first, *observed], how, notes)
         golden = learning.learn(
             [one.form for one in observed], name, command, tool_version=__version__
         )
+        golden = replace(golden, has_first=True, copy_of=_from_here(how.copy_of))
+        golden = _with_first(golden, first, how, notes)
         golden = _with_times(golden, observed, load, notes)
-        files = _write(golden, observed[0], folder, source=source)
-    _write_page(golden, files, folder, ending, notes)
+        with stopping.whole():
+            files = _write(golden, observed[0], folder, source=how.source)
+            _write_page(golden, files, folder, ending, notes)
     return Captured(golden, [*files, _PAGE], notes)
 
 
+def wait_for_another_second(since: float) -> None:
+    """Sleeps until the clock shows another second than then (time.time()): what a command writes
+    of the time of day differs between runs, and so is learned to."""
+    # A file system's clock is a tick behind.
+    while (left := int(since) + 1.02 - time.time()) > 0 and left < 1.1:
+        time.sleep(left)
+
+
+def _from_here(folder: str) -> str:
+    """A folder as a check elsewhere can have it, if it is below ours."""
+    here = os.path.relpath(folder) if folder else ""
+    return folder if here.startswith("..") else here
+
+
+def _with_first(golden: Golden, first: Observed, how: How, notes: list[str]) -> Golden:
+    """With what the first run did, if that was something else."""
+    found = differences.between(golden, [first.form])
+    if not found:
+        return golden
+    told = [one.sentence for one in lasting.but_caches(found) if differences.changed([one])]
+    if told:
+        notes.append(
+            "the first run, which does not count, did otherwise than those after it:"
+            f" {told[0]}" + ("" if how.copy_of else f"; if so because of {_LEFT}")
+        )
+    both = replace(golden, first=(first.form,))
+    try:
+        golden_file.dump(both)
+    except OutputError:  # of many calls, one form alone has room in a file
+        return replace(golden, has_first=False)
+    return both
+
+
 def _ending(
-    name: str, command: Sequence[str], observed: Sequence[Observed], notes: list[str]
+    name: str, command: Sequence[str], observed: Sequence[Observed], how: How, notes: list[str]
 ) -> str:
     """How all runs ended. Raises CommandFailed where that is not the same."""
     last = observed[-1].ran
     endings = [one.ran.exit for one in observed]
     if len(set(endings)) > 1:
         words = last_words(next(one.ran.output for one in observed if one.ran.failed))
+        again = len(set(endings[1:])) == 1 and not how.copy_of
         raise CommandFailed(
             f"{name}: nothing captured: {one_line(command[0], 80)} does not end alike in all runs:"
-            f" {', '.join(endings)}{words}"
+            f" {', '.join(endings)}{words}" + (f"; if because of {_LEFT}" if again else "")
         )
     if last.failed:
         notes.append(

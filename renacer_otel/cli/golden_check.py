@@ -8,11 +8,17 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from renacer_otel.analysis.golden import differences, timing, verdict
+from renacer_otel.analysis.golden import (
+    differences,
+    lasting,
+    sentences,
+    timing,
+    verdict,
+)
 from renacer_otel.analysis.golden.load import Load, machine
 from renacer_otel.analysis.golden.verdict import Verdict
 from renacer_otel.cli import golden_capture, golden_names, recording
-from renacer_otel.cli.golden_runs import observe
+from renacer_otel.cli.golden_runs import How, observe
 from renacer_otel.errors import RenacerError, TraceNotFound
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ _RUNS = 5  # of a golden trace that is missing
 
 
 class Choice(NamedTuple):
-    """How to check. `command`: another one than the golden trace's own."""
+    """How to check. `command`, `copy_of`: others than the golden trace's own."""
 
     folder: str
     command: Sequence[str] | None = None
@@ -33,6 +39,7 @@ class Choice(NamedTuple):
     times: bool = True
     tolerance: float = timing.DEFAULT_TOLERANCE
     update: bool = False
+    copy_of: str = ""
 
 
 def check(name: str, choice: Choice) -> Verdict:
@@ -68,8 +75,7 @@ def _update(found: Verdict, choice: Choice) -> None:
         found.command,
         choice.folder,
         runs=found.golden_runs or _RUNS,
-        keep=found.kept,
-        source=found.source,
+        how=How(found.kept, found.source, choice.copy_of or found.copy_of),
     )
     found.updated, found.exit_code, found.error = True, verdict.SAME, ""
     found.golden_runs = captured.golden.runs
@@ -89,14 +95,19 @@ class _Looks:
 
     def __init__(self, golden: Golden, found: Verdict, place: str, choice: Choice) -> None:
         self._golden, self._command, self._choice = golden, found.command, choice
-        self._kept, self._source = found.kept, found.source
+        copy_of = choice.copy_of or found.copy_of
+        self._how = How(found.kept, found.source, copy_of, choice.folder)
         self._trace = os.path.join(place, "now.renacer")
+        self._own: list[Difference] = []  # of the first run, and of no first run before
+        self._before: dict[str, bool] | None = None  # None: what it leaves behind is nothing to us
         self.observed: list[Observed] = []
         self.different: list[Observed] = []
+        self.alone = ""  # what the first run left behind, so that it is judged alone
+        self.as_first = 0  # runs that did what the golden trace's first one did
 
     def look(self) -> Observed:
         """One run more."""
-        observed = observe(self._command, self._trace, keep=self._kept, source=self._source)
+        observed = observe(self._command, self._trace, self._how)
         self.observed.append(observed)
         return observed
 
@@ -108,10 +119,36 @@ class _Looks:
             self.different.append(observed)
         return is_different
 
+    def first(self) -> bool:
+        """The first run; whether it is different. One that differs as the first run did that the
+        golden trace knows of does not count, and the next is the first."""
+        shared = not self._how.copy_of and self._golden.has_first
+        before = lasting.standing(self._golden) if shared else {}
+        if not self.compare():
+            return False
+        self._own = lasting.own(self._golden, self._between(self.different))
+        if not self._is_bad(self._own):
+            self.observed, self.different, self.as_first = [], [], 1
+            return self.compare()
+        if shared:
+            self._before = before
+        return True
+
+    def judges_alone(self) -> bool:
+        """Whether the first run has left something behind, so that others say nothing of it."""
+        if self._before is not None:
+            later = [one.form for one in self.observed[1:]]
+            first = self.observed[0].form
+            self.alone = lasting.why_alone(self._golden, self._own, first, later, self._before)
+        return self.alone != ""
+
     def found(self) -> list[Difference]:
-        """What all runs that are different do otherwise; if that is nothing, what the last does."""
+        """What all runs that are different do otherwise; if that is nothing, what the first does:
+        the others may have met what that left."""
+        if self.alone:
+            return self._own
         common = self._between(self.different)
-        return common if self._is_bad(common) else self._between(self.different[-1:])
+        return common if self._is_bad(common) else self._between(self.different[:1])
 
     def _between(self, observed: Sequence[Observed]) -> list[Difference]:
         return differences.between(self._golden, [one.form for one in observed])
@@ -124,25 +161,34 @@ def _check(found: Verdict, choice: Choice) -> None:
     golden = golden_names.read(found.name, choice.folder, found.command)
     found.command = list(choice.command or golden.command)
     found.golden_runs = golden.runs
-    found.kept = golden.form.kept
+    found.kept, found.copy_of = golden.form.kept, golden.copy_of
     found.source = any(item.source for role in golden.form.roles for item in role.items)
     load = Load()
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
         looks = _Looks(golden, found, place, choice)
         is_changed = _is_changed(looks, choice)
         if looks.different and not is_changed:
-            found.notes.append(
-                f"one of {len(looks.observed)} runs was different, which does not count without"
-                f" --strict: {looks.found()[0].sentence}"
-            )
+            if looks.judges_alone():
+                is_changed = True
+                what = sentences.word(looks.alone)
+                found.notes.append(
+                    f"only the first run did so: it changed {what}, which the later"
+                    " ones found. Of a cache, run the command once before; or capture with"
+                    " --in-copy-of FOLDER, so that each run begins in a new copy"
+                )
+            else:
+                found.notes.append(
+                    f"one of {len(looks.observed)} runs was different, which does not count without"
+                    f" --strict: {looks.found()[0].sentence}"
+                )
         if is_changed:
             found.differences = looks.found()
             found.exit_code = verdict.CHANGED
-            _tell_failure(found, golden, looks.observed[-1].ran)
+            _tell_failure(found, golden, looks.different[-1].ran)
         elif choice.times:
             _judge_times(found, golden, looks, choice, load)
         found.notes += _unseen(golden, looks.observed)
-        found.runs = len(looks.observed)
+        found.runs = len(looks.observed) + looks.as_first
 
 
 def _unseen(golden: Golden, observed: Sequence[Observed]) -> list[str]:
@@ -154,7 +200,7 @@ def _unseen(golden: Golden, observed: Sequence[Observed]) -> list[str]:
 
 def _is_changed(looks: _Looks, choice: Choice) -> bool:
     """Whether most of three runs are different; the first is enough if it is not, or --strict."""
-    if not looks.compare():
+    if not looks.first():
         return False
     if choice.strict:
         return True

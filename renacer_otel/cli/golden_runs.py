@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.golden import canonical, waits
 from renacer_otel.analysis.golden.timing import Sample
-from renacer_otel.cli import recording
+from renacer_otel.cli import recording, trials
+from renacer_otel.errors import UsageError, one_line
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from renacer_otel.analysis.golden.model import Canonical
     from renacer_otel.cli.recording import Ran
@@ -29,17 +33,57 @@ class Observed(NamedTuple):
     ran: Ran
 
 
-def observe(
-    command: Sequence[str], trace: str, *, keep: Sequence[str] = (), source: bool = False
-) -> Observed:
-    """Runs the command into a TRACE file, and interprets that. `keep`: rules switched off.
+class How(NamedTuple):
+    """How a golden trace's command is run.
 
-    Raises CommandNotFound, CommandNotExecutable, EngineError, TraceUnreadable.
+    `keep`: rules switched off; `copy_of`: each run begins in a new copy of this folder, "" = all
+    run where we are; `goldens`: the folder of golden traces, which is not copied.
     """
-    ran = recording.record(command, trace, (*CAPTURE, *(SOURCE if source else ())))
+
+    keep: Sequence[str] = ()
+    source: bool = False
+    copy_of: str = ""
+    goldens: str = ""
+
+
+def observe(command: Sequence[str], trace: str, how: How) -> Observed:
+    """Runs the command into a TRACE file, and interprets that.
+
+    Raises CommandNotFound, CommandNotExecutable, EngineError, TraceUnreadable, UsageError.
+    """
+    options = (*CAPTURE, *(SOURCE if how.source else ()))
+    trace = os.path.abspath(trace)
+    with _copied(how) as more:
+        ran = recording.record(command, trace, (*options, *more))
     run = replay.of_trace(trace, shown=True)
     stops = int((run.end or {}).get("stops", 0))
     # Half of what a call takes that does nothing is the traced side's own part of its two stops.
     cpu = ran.cpu_ns - stops * waits.least(run) // 4
     sample = Sample(max(cpu, 0) // 1000, waits.of_run(run))
-    return Observed(canonical.of_replay(run, keep), sample, ran)
+    return Observed(canonical.of_replay(run, how.keep), sample, ran)
+
+
+@contextmanager
+def _copied(how: How) -> Iterator[Sequence[str]]:
+    """Meanwhile we are in a new copy, if there are to be some. Gives options of `run`.
+
+    Each copy has another place: so what depends on it is learned to vary.
+    """
+    if not how.copy_of:
+        yield ()
+        return
+    if not os.path.isdir(how.copy_of):
+        raise UsageError(f"--in-copy-of {one_line(how.copy_of, 120)}: no such folder")
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:
+            work = os.path.join(room, "work")
+            try:
+                trials.copy(how.copy_of, work, without=(room, how.goldens))
+                os.chdir(work)
+                yield ("-E", f"PWD={work}")
+            finally:
+                os.fchdir(before)
+                trials.remove(work)
+    finally:
+        os.close(before)

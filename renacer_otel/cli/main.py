@@ -28,6 +28,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -37,6 +38,7 @@ from renacer_otel.errors import (
     CommandNotFound,
     OutputError,
     RenacerError,
+    Stopped,
     UsageError,
     one_line,
 )
@@ -73,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our standard output is gone, and content with what it got.
         terminal.give_up_stdout()
         return EXIT_OWN_FAILURE
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stop:
+        return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception as error:
         # Not left to Python, whose exit code 1 would be taken for the command's.
         if os.environ.get(_DEBUG):

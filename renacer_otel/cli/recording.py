@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,17 +54,17 @@ class Ran(NamedTuple):
 def record(command: Sequence[str], trace: str, options: Sequence[str] = ()) -> Ran:
     """Runs the command into the TRACE file `trace`; `options`: more of `run`'s.
 
-    Raises CommandNotFound, CommandNotExecutable, UsageError, EngineError.
+    A signal that asks us to end ends all that it runs. Raises Stopped then, CommandNotFound,
+    CommandNotExecutable, UsageError, EngineError.
     """
     from renacer_otel.cli import run
 
     words = ["--format", "record", "-o", trace, "--quiet=attach", "--no-propagate", *options]
     before = _children_ns()
     with _streams() as tails:
-        status = run.recorded([*words, "--", *command], run.Caller(run.without_telemetry()))
+        caller = run.Caller(run.without_telemetry(), ends_all=True)
+        status = run.recorded([*words, "--", *command], caller)
     cpu = _children_ns() - before
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT:
-        raise KeyboardInterrupt  # Ctrl-C was meant for us, too
     out, err = (tail.end() for tail in tails)
     ours = [line for line in err.split(b"\n") if line.startswith(_OURS)]
     for line in ours:

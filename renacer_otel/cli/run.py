@@ -25,6 +25,7 @@ from renacer_otel.errors import (
     CommandNotFound,
     ConfigError,
     LossError,
+    Stopped,
     UsageError,
     one_line,
 )
@@ -51,12 +52,14 @@ class Caller(NamedTuple):
     environment and the terminal.
 
     `environ`: what options default to; `own_environ`: the command's, NAME=value each; `on_attached`
-    gets pid and errno of each process that was to be attached to.
+    gets pid and errno of each process that was to be attached to. `ends_all`: a signal that asks us
+    to end ends all that is traced, and then raises Stopped.
     """
 
     environ: Mapping[str, str]
     own_environ: Sequence[str] | None = None
     on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None
+    ends_all: bool = False
 
 
 def without_telemetry() -> dict[str, str]:
@@ -82,6 +85,8 @@ def recorded(arguments: Sequence[str], caller: Caller | None = None) -> int:
         raise CommandNotFound("'': no such command; its name is empty")
     given.words = words
     outcome, _ = _traced(given, command, caller)
+    if caller is not None and caller.ends_all and outcome.number:
+        raise Stopped(outcome.number)
     return outcome.wait_status
 
 
@@ -90,7 +95,8 @@ def captured(
 ) -> Outcome:
     """Traces a command as recorded() does; what is to be told goes to `tell`, not to our streams.
 
-    `environ`: what we go by; the command gets our own environment.
+    `environ`: what we go by; the command gets our own environment. A signal that asks us to end
+    ends all that is traced, and then raises Stopped.
     """
     given, words, command = options.RunParser().parse(arguments)
     if not command[0]:
@@ -98,9 +104,11 @@ def captured(
     given.words = words
     session, warnings = _session(given, command, environ)
     try:
-        outcome = Session(session, tell).run()
+        outcome = Session(session._replace(ends_all=True), tell).run()
     finally:
         warnings += session.output.finish()
+    if outcome.number:
+        raise Stopped(outcome.number)
     for line in (*warnings, *outcome.warnings):
         tell(f"warning: {line}")
     for loss in summary.losses(outcome.stats, outcome.file, summary.unit_of(session.format)):
@@ -132,6 +140,7 @@ def _traced(
         session = session._replace(
             own_environ=session.own_environ if caller.own_environ is None else caller.own_environ,
             on_attached=caller.on_attached or session.on_attached,
+            ends_all=caller.ends_all,
         )
     for warning in warnings:
         complain(f"warning: {warning}")

@@ -152,24 +152,33 @@ def _redirected(folder: str, outputs: dict[int, _Output]) -> Iterator[None]:
         os.close(before)
 
 
-def copy(folder: str | None, to: str) -> None:
-    """Makes `to`: a copy of a folder, or an empty one. Raises UsageError."""
+def copy(folder: str | None, to: str, without: Sequence[str] = ()) -> None:
+    """Makes `to`: a copy of a folder, or an empty one; `without` these. Raises UsageError."""
     if folder is None:
         os.mkdir(to, 0o755)
         os.chmod(to, 0o755)
         return
-    links: dict[tuple[int, int], str] = {}
+    left_out = set()
+    for path in without:
+        with suppress(OSError):
+            found = os.stat(path)
+            left_out.add((found.st_dev, found.st_ino))
     try:
-        _copy_one(folder, to, links)
+        _copy_one(folder, to, {}, left_out)
     except OSError as error:
         what = one_line(str(error.filename or folder), 120)
         raise UsageError(f"--in-copy-of: {what}: {error.strerror}") from error
 
 
-def _copy_one(source: str, to: str, links: dict[tuple[int, int], str]) -> None:
+def _copy_one(
+    source: str, to: str, links: dict[tuple[int, int], str], left_out: set[tuple[int, int]]
+) -> None:
+    """`links`: what was copied already, and where to."""
     found = os.lstat(source) if links else os.stat(source)
     form = stat.S_IFMT(found.st_mode)
     key = (found.st_dev, found.st_ino)
+    if links and key in left_out:
+        return
     if form != stat.S_IFDIR and key in links:
         os.link(links[key], to, follow_symlinks=False)
         return
@@ -177,7 +186,7 @@ def _copy_one(source: str, to: str, links: dict[tuple[int, int], str]) -> None:
     if form == stat.S_IFDIR:
         os.mkdir(to, 0o700)
         for name in os.listdir(source):
-            _copy_one(os.path.join(source, name), os.path.join(to, name), links)
+            _copy_one(os.path.join(source, name), os.path.join(to, name), links, left_out)
     elif form == stat.S_IFLNK:
         os.symlink(os.readlink(source), to)
     elif form == stat.S_IFREG:

@@ -27,6 +27,10 @@ def _lines(golden: Golden) -> Iterator[str]:
     runs = f"{golden.runs} run" + ("" if golden.runs == 1 else "s")
     yield f"golden trace {golden.name}: {shlex.join(golden.command)}"
     yield f"learned from {runs} by renacer-otel {golden.tool_version}"
+    if golden.copy_of:
+        yield f"each run begins in a new copy of {golden.copy_of}"
+    if golden.first:
+        yield "the run before these did otherwise"
     for role in form.roles:
         yield ""
         yield from _role(role)

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.detach import DetachSignals
+    from renacer_otel.sidecar.ending import EndingSignals
     from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output, PlainWriter
     from renacer_otel.spans.context import TraceContext
     from renacer_otel.spans.counts import Counts
+
+    _AnySignals = Signals | DetachSignals | EndingSignals
 
 # A signal's handler runs when the main thread is back in Python: this often.
 _WAIT_S = 0.05
@@ -71,6 +74,7 @@ class SessionConfig(NamedTuple):
     adopt: tuple[int, int] | None = None  # a process to be the command, and a socket to it
     tell_waiting: bool = False  # for outputs, once nothing is traced any more
     clock_offset_ns: int = 0  # tests: our wall clock is so much ahead
+    ends_all: bool = False  # a signal to us that asks to end ends all that is traced, at once
 
     @property
     def program(self) -> str:
@@ -83,7 +87,8 @@ class SessionConfig(NamedTuple):
 class Outcome(NamedTuple):
     """How a run ended: the command's wait status, counts, and what became of each output.
 
-    `attached`: how many processes; `number`: the signal by which we were asked to let them go.
+    `attached`: how many processes; `number`: the signal by which we were asked to let them go, or,
+    with `ends_all`, to end them; 0 = none.
     """
 
     wait_status: int
@@ -194,7 +199,7 @@ class Session:
             self._warn("waiting for the output to take the rest (Ctrl-C gives up)")
 
     @staticmethod
-    def _wait_untraced(run: NativeRun, signals: Signals | DetachSignals) -> int:
+    def _wait_untraced(run: NativeRun, signals: _AnySignals) -> int:
         """The command was let go; we are its parent still, and end as it ends."""
         signals.tracing_has_ended()
         while True:
@@ -204,7 +209,11 @@ class Session:
                 return status
             time.sleep(_WAIT_S)
 
-    def _signals(self, run: NativeRun) -> Signals | DetachSignals:
+    def _signals(self, run: NativeRun) -> _AnySignals:
+        if self._config.ends_all:
+            from renacer_otel.sidecar.ending import EndingSignals
+
+            return EndingSignals(run)
         if self._config.argv:
             return Signals(run)
         from renacer_otel.sidecar.detach import DetachSignals

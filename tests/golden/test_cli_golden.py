@@ -10,56 +10,19 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from renacer_otel.analysis.golden import load
-from renacer_otel.cli import golden_check
+from renacer_otel.cli import golden_check, golden_runs
 from renacer_otel.cli.main import main
-from tests.cli.tool import Done, environ, renacer
+from tests.cli.tool import environ, renacer
+from tests.golden.program import WORK, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-WORK = "cat words.txt > sorted.txt\nmkdir -p made\nsort words.txt >> sorted.txt\n"
-
-
-class Program:
-    """A shell script in a folder of its own, and renacer-otel golden there, in this process."""
-
-    def __init__(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        self._monkeypatch, self._capfd = monkeypatch, capfd
-        self.traces = folder / "golden_traces"
-        self.go_to(folder)
-        (folder / "words.txt").write_text("b\na\n")
-        self.write(WORK)
-
-    def go_to(self, folder: Path) -> None:
-        self.folder = folder
-        self._monkeypatch.chdir(folder)
-
-    def write(self, script: str) -> None:
-        (self.folder / "work.sh").write_text(script)
-
-    def golden(self, *words: str) -> Done:
-        self._capfd.readouterr()
-        code = main(["golden", *words])
-        return Done(code, *self._capfd.readouterr())
-
-    def capture(self, name: str = "work", *words: str) -> Done:
-        done = self.golden("capture", name, "--runs", "2", *words, "--", "sh", "work.sh")
-        assert done.code == 0, done.err
-        return done
-
-    def check(self, *words: str, code: int) -> list[str]:
-        """The lines of its report."""
-        done = self.golden("check", *words)
-        assert done.code == code, done.out + done.err
-        return done.out.splitlines()
 
 
 @pytest.fixture
@@ -204,14 +167,24 @@ def test_update(program: Program) -> None:
     )
 
 
-def test_once_is_not_always(program: Program) -> None:
-    program.write(WORK + "if [ -e once ]; then rm once; cat more.txt; fi\n")
+def test_once_is_not_always(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one run met, and no run has made, is chance."""
+    once = program.folder / "once"
+    observe = golden_runs.observe
+
+    def chance(*what: Any) -> golden_runs.Observed:
+        found = observe(*what)
+        once.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(golden_check, "observe", chance)
+    program.write(WORK + "if [ -e once ]; then cat more.txt; fi\n")
     (program.folder / "more.txt").write_text("more\n")
     program.capture()
-    (program.folder / "once").touch()
+    once.touch()
     lines = program.check("work", code=0)
     assert "one of 3 runs was different" in lines[1]
-    (program.folder / "once").touch()
+    once.touch()
     assert "more.txt" in program.check("work", "--strict", code=1)[0]
 
 
@@ -265,7 +238,7 @@ def test_a_command_that_ends_now_so_now_so(program: Program) -> None:
     program.write("if [ -e odd ]; then rm odd; exit 1; fi\ntouch odd\n")
     done = program.golden("capture", "work", "--", "sh", "work.sh")
     assert done.code == 4
-    assert "does not end alike in all runs: 1, 0, 1, 0, 1" in done.error
+    assert "does not end alike in all runs: 0, 1, 0, 1, 0, 1" in done.error
     assert not program.traces.exists()
 
 

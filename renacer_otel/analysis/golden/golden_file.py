@@ -193,12 +193,22 @@ def _value(form: Any, part: Any) -> Any:
 
 def _has_too_many(golden: Any) -> bool:
     """Whether a golden trace, or the message of one, has more parts than a file may have."""
-    form, figures = golden.form, golden.form.figures
-    count = len(form.roles) + len(form.links) + len(form.normalised)
-    count += len(form.kept) + len(form.missing) + len(golden.command)
-    count += sum(len(getattr(figures, name)) for name in _FIGURES)
-    if len(form.roles) > MOST_ROLES:
+    count = len(golden.command)
+    if len(golden.first) > 1:
         return True
+    for form in (golden.form, *golden.first):
+        count += _parts(form)
+        if len(form.roles) > MOST_ROLES or count > MOST_PARTS:
+            return True
+    return False
+
+
+def _parts(form: Any) -> int:
+    """How many there are; of too many, only that."""
+    figures = form.figures
+    count = len(form.roles) + len(form.links) + len(form.normalised)
+    count += len(form.kept) + len(form.missing)
+    count += sum(len(getattr(figures, name)) for name in _FIGURES)
     for values in figures.off_cpu_us.values() if count <= MOST_PARTS else ():
         count += len(getattr(values, "values", values))
     for role in form.roles if count <= MOST_PARTS else ():
@@ -208,16 +218,22 @@ def _has_too_many(golden: Any) -> bool:
             break
         count += sum(len(part.items) for part in (*role.order, *role.chains))
         count += sum(len(part.item.arguments) for part in role.items)
-    return count > MOST_PARTS
+    return count
 
 
 def _check(golden: model.Golden) -> None:
     """ValueError: parts that do not fit together."""
-    form = golden.form
     if golden.runs < 1:
         raise ValueError("damaged: of no run")
     if golden.runs > MOST_RUNS:
         raise ValueError("damaged: of too many runs")
+    for form in (golden.form, *golden.first):
+        _check_form(form)
+        if form.kept != golden.form.kept:
+            raise ValueError("damaged: its runs were made by other rules")
+
+
+def _check_form(form: model.Canonical) -> None:
     names: set[str] = set()
     for role in form.roles:
         if role.name in names or (role.parent and role.parent not in names):

@@ -175,13 +175,21 @@ class Canonical:
 
 @dataclass(frozen=True)
 class Golden:
-    """What several runs of a command have in common, and how far they differ."""
+    """What several runs of a command have in common, and how far they differ.
+
+    `first`: the run before them, which met what they did not: () = it did the same, or
+    (`has_first` is false, in golden traces of earlier versions) nobody looked. `copy_of`: each run
+    began in a copy of this folder, relative to where it was captured; "" = in no copy.
+    """
 
     name: str
     command: tuple[str, ...]
     runs: int
     tool_version: str
     form: Canonical
+    first: tuple[Canonical, ...] = ()
+    has_first: bool = False
+    copy_of: str = ""
 
 
 class Severity(IntEnum):

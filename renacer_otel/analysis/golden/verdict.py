@@ -58,6 +58,7 @@ class Verdict:
     strict: bool = False  # what is minor is a change, too
     is_diff: bool = False  # of two traces: `name` says which
     kept: Sequence[str] = ()  # rules that are switched off in it
+    copy_of: str = ""  # each run begins in a new copy of this folder
     source: bool = False  # it tells where in the source calls are made
 
     @property

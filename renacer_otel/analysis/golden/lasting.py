@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""What the first of several runs left behind, so that those after it may do otherwise.
+
+Runs share their folder: what only the first did is chance, or it found what later ones did not.
+That is decided by what stands there after it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from renacer_otel.analysis.equivalence.tree import is_cache
+from renacer_otel.analysis.golden import differences, patterns, places, rules, texts
+from renacer_otel.analysis.golden.model import OK, Golden, Item, Rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from renacer_otel.analysis.golden.model import Canonical, Difference, Stream
+
+_REMOVES = frozenset("unlink unlinkat rmdir".split())
+_RENAMES = frozenset("rename renameat renameat2".split())
+_MAKES = rules.OPENS | frozenset(
+    "mkdir mkdirat mknod mknodat symlink symlinkat link linkat".split()
+)
+_CHANGES = frozenset(
+    """chmod fchmod fchmodat fchmodat2 chown lchown fchown fchownat truncate ftruncate fallocate
+    setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr""".split()
+)
+_ELSEWHERE = ("/proc/", "/sys/", "/dev/")
+_FOLDER = "<folder>"
+#: Kinds of differences that say what a program does, not how much of it or in which order.
+_OTHERWISE = frozenset("argv process file mode input network exit".split())
+_CACHE = re.compile(r"(?<![\w.])__pycache__(?![\w.])|\.py[co]\b")
+_LOOKING = frozenset("input call count".split())
+
+
+class _Left(NamedTuple):
+    name: str
+    stands: bool  # or is gone
+
+
+def own(golden: Golden, found: Sequence[Difference]) -> list[Difference]:
+    """Of what a first run does otherwise, what the golden trace's first run did not."""
+    known = {
+        _key(one) for first in golden.first for one in differences.between(golden, [first])
+    }  # fmt: skip
+    return [one for one in found if _key(one) not in known]
+
+
+def but_caches(found: Sequence[Difference]) -> list[Difference]:
+    """Without what fills an interpreter's cache, and what it looks at for that."""
+    rest = [one for one in found if not _is_of_cache(one)]
+    return list(found) if len(rest) == len(found) else [
+        one for one in rest if one.kind not in _LOOKING
+    ]  # fmt: skip
+
+
+def _is_of_cache(one: Difference) -> bool:
+    return any(_CACHE.search(words) for words in (one.sentence, one.expected, one.actual))
+
+
+def _key(one: Difference) -> tuple[str, str, str, str]:
+    return one.kind, one.where, one.expected, one.actual
+
+
+def standing(golden: Golden) -> dict[str, bool]:
+    """Of what the golden trace makes, changes or removes: whether it is there now."""
+    names = {left.name for left in _lefts(_items([golden.form]))}
+    return {name: os.path.lexists(_path(name)) for name in names}
+
+
+def why_alone(
+    golden: Golden,
+    found: Sequence[Difference],
+    run: Canonical,
+    later: Sequence[Canonical],
+    before: dict[str, bool],
+) -> str:
+    """Why a first run has to be judged alone, though later ones are as they should: what it left
+    behind. "" = they met what it met. `found`: what it does otherwise; `before`: standing()."""
+    found = but_caches(found)
+    if not differences.changed(found):
+        return ""
+    known: dict[str, list[Item]] = defaultdict(list)
+    for item in _items([golden.form, *golden.first, *later]):
+        known[item.call].append(item)
+    new = [
+        item for item in _items([run])
+        if not any(patterns.item_fits(one, item) for one in known[item.call])
+    ]  # fmt: skip
+    made = {left.name for left in _lefts(_items([run])) if left.stands}
+    for left in _lefts(new):
+        is_there = os.path.lexists(_path(left.name))
+        if is_there == left.stands and (left.stands or left.name not in made):
+            return left.name
+    for name in _written(golden.form, run, later):
+        if os.path.lexists(_path(name)):
+            return name
+    if any(one.kind in _OTHERWISE for one in found):
+        for name, stood in sorted(before.items()):
+            if os.path.lexists(_path(name)) != stood:
+                return name
+    return ""
+
+
+def _items(forms: Iterable[Canonical]) -> Iterator[Item]:
+    """What is done and outlives the run."""
+    for form in forms:
+        for role in form.roles:
+            for part in role.items:
+                if part.item.rank == Rank.EFFECT and part.item.result == OK:
+                    yield part.item
+
+
+def _lefts(items: Iterable[Item]) -> Iterator[_Left]:
+    """What stands or is gone after these."""
+    for item in items:
+        names = [one.text for one in item.arguments if one.kind == "object"]
+        if not names:
+            continue
+        if item.call in _REMOVES:
+            found = [_Left(names[0], stands=False)]
+        elif item.call in _RENAMES:
+            found = [_Left(names[-1], stands=True), _Left(names[0], stands=False)]
+        elif item.call in _MAKES or item.call in _CHANGES:
+            found = [_Left(names[-1], stands=True)]
+        else:
+            continue
+        yield from (left for left in found if _is_lasting(left.name))
+
+
+def _is_lasting(name: str) -> bool:
+    """Whether it is the path of a file that is not a cache, and none of a random name."""
+    if name.startswith("<") and not name.startswith(_FOLDER + "/"):
+        return False
+    if name.startswith(_ELSEWHERE) or name.startswith("peer ") or is_cache(name):
+        return False
+    return texts.RANDOM not in name and not patterns.is_pattern(name)
+
+
+def _path(name: str) -> str:
+    return "." + name[len(_FOLDER) :] if name.startswith(_FOLDER + "/") else name
+
+
+def _written(golden: Canonical, run: Canonical, later: Sequence[Canonical]) -> Iterator[str]:
+    """Files into which this run alone wrote something else than the golden trace has."""
+    known = _streams(golden)
+    others = [_streams(one) for one in later]
+    for name, stream in _streams(run).items():
+        expected = known.get(name)
+        if expected is None or stream is None or not _is_lasting(name):
+            continue
+        if _content(expected) != _content(stream) and all(
+            (one := other.get(name)) is not None and _content(one) == _content(expected)
+            for other in others
+        ):
+            yield name
+
+
+def _content(stream: Stream) -> tuple[int, int, str, str]:
+    return (*stream.size, stream.content, stream.places)
+
+
+def _streams(form: Canonical) -> dict[str, Stream | None]:
+    """What is written, by its name; None: by several roles, or not always alike."""
+    found: dict[str, Stream | None] = {}
+    for role in form.roles:
+        for stream in role.streams:
+            if stream.direction == "write":
+                varies = stream.varies or not stream.size.is_one or places.VARIES in stream.places
+                found[stream.name] = None if varies or stream.name in found else stream
+    return found
