@@ -306,7 +306,7 @@ void rn_file_look(struct rn_engine *e, uint64_t *room, int folder, const char *n
 		  struct rn_file_state *to);
 
 /* states.c: nothing, if it is not asked for */
-struct states *rn_states_create(void);
+struct states *rn_states_create(enum rn_states which);
 void rn_states_free(struct states *states);
 /* After the call's arguments were captured. */
 void rn_states_at_entry(struct rn_engine *e, const struct task *task, const struct record *rec);

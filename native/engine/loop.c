@@ -258,7 +258,7 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	if (config->application)
 		e->files = rn_files_create();
 	if (config->states) {
-		e->states = rn_states_create();
+		e->states = rn_states_create(config->states);
 		if (!e->states) {
 			rn_engine_destroy(e);
 			return NULL;

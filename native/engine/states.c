@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -40,6 +41,7 @@ enum how {
 	HOW_IN_BOTH, /* folder 0, path 1, folder 2, path 3 */
 	HOW_FD,      /* descriptor 0 */
 	HOW_BIND,    /* address 1, which may be a path */
+	HOW_MMAP,    /* descriptor 4, protection 2, flags 3 */
 	HOW_MOUNT    /* what has a name is another thing from now on */
 };
 
@@ -85,6 +87,8 @@ static const struct {
 	{"lremovexattr", HOW_AT_0},
 	{"fremovexattr", HOW_FD},
 	{"bind", HOW_BIND},
+	{"mmap", HOW_MMAP},
+	{"mmap2", HOW_MMAP},
 	{"mount", HOW_MOUNT},
 	{"move_mount", HOW_MOUNT},
 };
@@ -95,23 +99,29 @@ struct looked {
 	bool moved;    /* it came by a rename, with all that is in it if it is a folder */
 };
 
+/* Which files a call may bring. */
+enum wanted { WANT_ALL, WANT_KNOWN, WANT_NONE };
+
 struct states {
 	struct looked *files;
 	uint32_t count, capacity;
 	uint32_t bucket[FILES_MAX];
 	uint64_t text, missed;
 	uint64_t room; /* bytes of content that may yet be hashed */
+	bool mapped; /* only files that memory writes, and these in the end alone */
+	enum wanted wanted;
 	bool off; /* a file may be served by a tracee: it would wait for us, and we for it */
 	uint8_t how[RN_ABI_COUNT][64 * RN_ABI_WORDS];
 };
 
-struct states *rn_states_create(void)
+struct states *rn_states_create(enum rn_states which)
 {
 	struct states *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->room = CONTENTS_MAX;
+	s->mapped = which == RN_STATES_MAPPED;
 	for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++)
 		for (struct rn_number at = {0}; rn_syscall_next(hows[i].name, &at);)
 			s->how[at.abi][at.nr] = hows[i].how;
@@ -206,17 +216,19 @@ static void look(struct rn_engine *e, int folder, const char *name, struct rn_fi
 	}
 }
 
-static void note(struct rn_engine *e, const struct place *place, bool moved)
+static struct looked *note(struct rn_engine *e, const struct place *place, bool moved)
 {
-	struct looked *found = find(e->states, place->path);
+	struct states *s = e->states;
+	struct looked *found = find(s, place->path);
 
-	if (!found) {
-		found = add(e->states, place->path);
-		if (found)
+	if (!found && s->wanted == WANT_ALL) {
+		found = add(s, place->path);
+		if (found && !s->mapped)
 			look(e, place->folder, place->name, &found->pub.before);
 	}
 	if (found)
 		found->moved |= moved;
+	return found;
 }
 
 /* --- calls --------------------------------------------------------------------------------------- */
@@ -242,10 +254,11 @@ static bool text_of(struct states *s, const struct record *rec, unsigned arg,
 }
 
 /* A path that begins at `folder`, a descriptor of the task's, unless it is absolute. */
-static void note_path(struct rn_engine *e, const struct task *task, int folder, char *path,
-		      bool end, bool moved)
+static struct looked *note_path(struct rn_engine *e, const struct task *task, int folder,
+				char *path, bool end, bool moved)
 {
 	static struct place place; /* one tracer thread in a process */
+	struct looked *found;
 	char base[48] = "/";
 
 	if (*path != '/' && folder == AT_CWD)
@@ -254,24 +267,45 @@ static void note_path(struct rn_engine *e, const struct task *task, int folder, 
 		snprintf(base, sizeof(base), "/proc/%d/fd/%d", task->tid, folder);
 	if (!rn_place_find(task->tid, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, end,
 			   &place))
-		return;
-	note(e, &place, moved);
+		return NULL;
+	found = note(e, &place, moved);
 	close(place.folder);
+	return found;
 }
 
-static void note_arg(struct rn_engine *e, const struct task *task, const struct record *rec,
-		     unsigned arg, int folder, bool end, bool moved)
+static struct looked *note_arg(struct rn_engine *e, const struct task *task,
+			       const struct record *rec, unsigned arg, int folder, bool end,
+			       bool moved)
 {
 	static char path[PATH_MAX];
 
 	if (!text_of(e->states, rec, arg, RN_PIECE_PATH, path))
-		return;
+		return NULL;
 	if (strcmp(path, "/dev/fuse") == 0) {
 		e->states->off = true;
 		e->states->missed++;
-		return;
+		return NULL;
 	}
-	note_path(e, task, folder, path, end, moved);
+	if (e->states->wanted == WANT_NONE)
+		return NULL;
+	return note_path(e, task, folder, path, end, moved);
+}
+
+/* A path that is, or gets, another one's. */
+static void note_both(struct rn_engine *e, const struct task *task, const struct record *rec,
+		      const unsigned args[2], const int folders[2])
+{
+	struct states *s = e->states;
+	struct looked *found;
+	bool mapped;
+
+	s->wanted = s->mapped ? WANT_KNOWN : WANT_ALL;
+	found = note_arg(e, task, rec, args[0], folders[0], false, false);
+	mapped = found && found->pub.mapped;
+	s->wanted = mapped ? WANT_ALL : s->wanted;
+	found = note_arg(e, task, rec, args[1], folders[1], false, true);
+	if (found)
+		found->pub.mapped |= mapped;
 }
 
 static void note_socket(struct rn_engine *e, const struct task *task, const struct record *rec)
@@ -290,7 +324,7 @@ static void note_socket(struct rn_engine *e, const struct task *task, const stru
 	note_path(e, task, AT_CWD, path, false, false);
 }
 
-static void note_fd(struct rn_engine *e, const struct task *task, int fd)
+static struct looked *note_fd(struct rn_engine *e, const struct task *task, int fd)
 {
 	static char path[PATH_MAX];
 	char link[48];
@@ -299,14 +333,50 @@ static void note_fd(struct rn_engine *e, const struct task *task, int fd)
 	snprintf(link, sizeof(link), "/proc/%d/fd/%d", task->tid, fd);
 	len = readlink(link, path, sizeof(path) - 1);
 	if (len <= 0 || *path != '/')
-		return;
+		return NULL;
 	path[len] = 0;
-	note_path(e, task, AT_CWD, path, false, false);
+	return note_path(e, task, AT_CWD, path, false, false);
+}
+
+/* Memory that writes a file from now on; also where it may be told later to do so. */
+static void note_mapping(struct rn_engine *e, const struct task *task)
+{
+	const int type = (int)task->args[3] & MAP_TYPE;
+	struct looked *found;
+
+	if ((type != MAP_SHARED && type != MAP_SHARED_VALIDATE) ||
+	    (int)task->args[3] & MAP_ANONYMOUS || !(task->args[2] & PROT_WRITE))
+		return;
+	e->states->wanted = WANT_ALL;
+	found = note_fd(e, task, (int)task->args[4]);
+	if (found)
+		found->pub.mapped = true;
 }
 
 static bool may_change(uint64_t flags)
 {
 	return (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
+}
+
+static enum how how_of(const struct states *s, const struct task *task)
+{
+	enum how how = s->how[task->abi][task->nr];
+
+	if (!s->mapped)
+		return how;
+	switch (how) {
+	case HOW_OPEN: /* a tracee that serves files */
+	case HOW_OPENAT:
+	case HOW_OPENAT2:
+	case HOW_MOUNT:
+	case HOW_MMAP:
+		return how;
+	case HOW_BOTH:
+	case HOW_IN_BOTH:
+		return s->count ? how : HOW_NONE;
+	default:
+		return HOW_NONE;
+	}
 }
 
 void rn_states_at_entry(struct rn_engine *e, const struct task *task, const struct record *rec)
@@ -318,7 +388,8 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 
 	if (!s || s->off || task->nr < 0 || task->nr >= (int32_t)sizeof(s->how[0]))
 		return;
-	switch ((enum how)s->how[task->abi][task->nr]) {
+	s->wanted = s->mapped ? WANT_NONE : WANT_ALL;
+	switch (how_of(s, task)) {
 	case HOW_NONE:
 		return;
 	case HOW_OPEN:
@@ -339,8 +410,7 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 		note_arg(e, task, rec, 1, AT_CWD, false, false);
 		return;
 	case HOW_BOTH:
-		note_arg(e, task, rec, 0, AT_CWD, false, false);
-		note_arg(e, task, rec, 1, AT_CWD, false, true);
+		note_both(e, task, rec, (unsigned[]){0, 1}, (int[]){AT_CWD, AT_CWD});
 		return;
 	case HOW_IN_0:
 		end = false;
@@ -353,14 +423,16 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 		note_arg(e, task, rec, 2, (int)args[1], false, false);
 		return;
 	case HOW_IN_BOTH:
-		note_arg(e, task, rec, 1, folder, false, false);
-		note_arg(e, task, rec, 3, (int)args[2], false, true);
+		note_both(e, task, rec, (unsigned[]){1, 3}, (int[]){folder, (int)args[2]});
 		return;
 	case HOW_FD:
 		note_fd(e, task, folder);
 		return;
 	case HOW_BIND:
 		note_socket(e, task, rec);
+		return;
+	case HOW_MMAP:
+		note_mapping(e, task);
 		return;
 	case HOW_MOUNT:
 		s->off = true;

@@ -28,7 +28,8 @@ int rn_run_looked(const rn_run *run, uint32_t at, rn_looked_file *file)
 
 	if (!found)
 		return 0;
-	*file = (rn_looked_file){found->path, shown(&found->before), shown(&found->after)};
+	*file = (rn_looked_file){found->path, shown(&found->before), shown(&found->after),
+				 found->mapped};
 	return 1;
 }
 

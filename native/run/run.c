@@ -59,7 +59,7 @@ static bool make_engine(rn_run *run)
 		.verbose = config->text_flags & RN_TEXT_VERBOSE,
 		.describe_fds = config->describe_fds,
 		.hashes = config->hashes != 0,
-		.states = config->states != 0,
+		.states = (enum rn_states)config->states,
 		.peaks = config->peaks != 0,
 		.source = config->source != 0,
 		.propagate = config->propagate != 0,

@@ -316,6 +316,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         describe_fds=text_options.described_fds(given),
         hashes=bool({"hashes", "writes"} & {*captured}),
         states="hashes" in captured,
+        mapped="writes" in captured,
         peaks="rss" in captured,
         source=given.source,
         follow=not given.no_follow,

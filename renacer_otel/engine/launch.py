@@ -51,6 +51,7 @@ class Tuning(NamedTuple):
     describe_fds: frozenset[str] = frozenset()  # of DESCRIBED_FDS
     hashes: bool = False  # records of what is written or sent carry its hash
     states: bool = False  # files that calls may change are looked at, before and at the end
+    mapped: bool = False  # else those that memory may have changed, at the end
     peaks: bool = False  # ends of programs tell how much memory they had resident
     source: bool = False  # where in the source calls are made
     follow: bool = True
@@ -299,7 +300,8 @@ class NativeRun:
     def looked(self) -> dict[str, Any]:
         """Of files that calls may have changed: what they were before and what they are now.
 
-        After traced(). `files`: of each its path and two states, as TRACE files have them;
+        After traced(). `files`: of each its path and two states, as TRACE files have them, and True
+        where it was mapped so that memory writes it;
         `files_not_seen`: how many more there may be.
         """
         ffi, lib = native.load()
@@ -307,7 +309,8 @@ class NativeRun:
         files: list[list[Any]] = []
         while lib.rn_run_looked(self._run, len(files), found):
             states = [_file_state(state) for state in (found.before, found.after)]
-            files.append([os.fsdecode(ffi.string(found.path)), *states])
+            mapped = [True] if found.mapped else []
+            files.append([os.fsdecode(ffi.string(found.path)), *states, *mapped])
         return {"files": files, "files_not_seen": int(lib.rn_run_not_looked(self._run))}
 
     def counted(self) -> Any:
@@ -418,7 +421,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
     raw.peaks = tuning.peaks
     raw.hashes = tuning.hashes
-    raw.states = tuning.states and not config.attach
+    raw.states = 0 if config.attach else 1 if tuning.states else 2 * tuning.mapped
     raw.follow = tuning.follow
     raw.max_depth = tuning.max_depth
     raw.filter = SECCOMP_MODES.index(tuning.seccomp)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _WIDTH = 400
 
+#: By the direction of a stream.
+_WAYS = {"read": ("reads", "from"), "map": ("leaves by memory", "in")}
+
 
 def render(golden: Golden) -> str:
     """All of it: roles with what they do, links between them, figures, what is left out."""
@@ -75,8 +78,7 @@ def _role(role: Role) -> Iterator[str]:
     for stream in role.streams:
         varies = ", not always the same" if stream.varies else ""
         content = f", content {stream.content}" if stream.content else ""
-        verb = "reads" if stream.direction == "read" else "writes"
-        where = "from" if stream.direction == "read" else "to"
+        verb, where = _WAYS.get(stream.direction, ("writes", "to"))
         yield f"  {verb} {_span(stream.size)} bytes {where} {stream.name}{content}{varies}"
 
 

@@ -370,7 +370,8 @@ class Session:
 
     def _looks_at_files(self) -> bool:
         tuning = self._config.tuning
-        return tuning.states and tuning.engine == "ptrace" and not self._config.attach
+        looks = tuning.states or tuning.mapped
+        return looks and tuning.engine == "ptrace" and not self._config.attach
 
     def _trace_writer(
         self, write: Callable[[bytes], None], looked: Callable[[], dict[str, Any]] | None
@@ -405,7 +406,7 @@ class Session:
                 "string_limit": config.tuning.string_limit,
                 "peaks": config.tuning.peaks,
                 "hashes": config.tuning.hashes,
-                "states": looked is not None,
+                "states": looked is not None and (config.tuning.states or "mapped"),
                 "engine": config.tuning.engine,
                 "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,
             },

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renacer_otel.analysis.golden import differences, golden_file, learning
+from renacer_otel.analysis.golden import canonical, differences, golden_file, learning
+from renacer_otel.spans import replay
 from tests.golden.runs import traced
 
 if TYPE_CHECKING:
-    from renacer_otel.analysis.golden.model import Golden
+    from renacer_otel.analysis.golden.model import Canonical, Golden
 
 pytestmark = pytest.mark.needs("cc")
 
@@ -23,6 +25,8 @@ CHANGES = {
     "attribute": 'sets the attribute "user.one" of file to "two" instead of "one"',
     "size of an attribute": 'sets the attribute "user.two" of file to "thre" instead of "three"',
     "end of a long attribute": 'aaaa\\1" instead of "…aaaa',
+    "memory": "now leaves other bytes in {folder}/mapped through shared memory (5000 bytes",
+    "memory of what is renamed": "now leaves other bytes in {folder}/second through shared memory",
     "interval": "{it_interval={tv_sec=5, tv_usec=0}",
     "alarm": "now calls alarm(2000) with 2000 instead of 1000",
     "timer": "now calls timer_settime(0, 0, {it_interval={tv_sec=0, tv_nsec=0}, it_value={tv_sec=2",
@@ -55,6 +59,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "values"
 
 
+def _traced(program: Path, *changed: str) -> Canonical:
+    """As golden traces are captured."""
+    return traced(_command(program, *changed), program.parent, options=("--capture", "writes"))
+
+
 def _command(program: Path, *changed: str) -> list[str]:
     return ["sh", "-c", 'cd "$0" && exec ./values "$@"', str(program.parent), *changed]
 
@@ -62,17 +71,19 @@ def _command(program: Path, *changed: str) -> list[str]:
 @pytest.fixture(scope="module")
 def golden(program: Path) -> Golden:
     """Learned from runs that are read from a file."""
-    runs = [traced(_command(program), program.parent) for _ in range(2)]
+    runs = [_traced(program) for _ in range(2)]
     return golden_file.load(golden_file.dump(learning.learn(runs, "values")))
 
 
 def _told(golden: Golden, program: Path, *changed: str) -> list[str]:
-    found = differences.between(golden, [traced(_command(program, *changed), program.parent)])
+    found = differences.between(golden, [_traced(program, *changed)])
     return [one.sentence for one in found if differences.changed([one])]
 
 
 def _expected(program: Path) -> dict[str, str]:
-    expected = dict(CHANGES)
+    expected = {
+        name: words.replace("{folder}", str(program.parent)) for name, words in CHANGES.items()
+    }
     if len(os.sched_getaffinity(0)) < 2:
         del expected["affinity"]
     if not _can_set(program.parent):
@@ -83,7 +94,22 @@ def _expected(program: Path) -> dict[str, str]:
 
 
 def test_the_same_values(golden: Golden, program: Path) -> None:
-    assert _told(golden, program) == []
+    assert _told(golden, program, "memory of what is removed") == []
+    assert golden.form.missing == ()
+
+
+def test_memory_where_more_or_nothing_is_looked_at(golden: Golden, program: Path) -> None:
+    """A trace of all that files are tells it, too; of one without that it is told."""
+    form = traced(_command(program, "memory"), program.parent)
+    (changed,) = [one.sentence for one in differences.between(golden, [form])
+                  if differences.changed([one])]  # fmt: skip
+    assert "now leaves other bytes in " in changed
+    run = replay.of_trace(program.parent / "run.renacer", shown=True)
+    without = dataclasses.replace(run, metadata={**run.metadata, "states": False})
+    assert canonical.of_replay(without).missing == (
+        "what memory wrote into first, gone, mapped was not seen",
+    )
+    assert not differences.changed(differences.between(golden, [canonical.of_replay(without)]))
 
 
 def test_other_values(golden: Golden, program: Path, test_scale: int) -> None:

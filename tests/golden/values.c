@@ -5,8 +5,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,6 +40,19 @@ static void set_attributes(void)
 	setxattr("file", "user.one", other("attribute") ? "two" : "one", 3, 0);
 	lsetxattr("file", "user.two", "three", other("size of an attribute") ? 4 : 5, 0);
 	fsetxattr(fd, "user.long", value, sizeof(value), 0);
+	close(fd);
+}
+
+static void set_memory(const char *name, const char *set)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+	char *bytes;
+
+	if (ftruncate(fd, 5000) < 0)
+		return;
+	bytes = mmap(NULL, 5000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (bytes != MAP_FAILED)
+		bytes[4500] = other(set) ? 'b' : 'a';
 	close(fd);
 }
 
@@ -96,6 +111,11 @@ int main(int count, char **arguments)
 	(void)count;
 	names = arguments + 1;
 	set_attributes();
+	set_memory("mapped", "memory");
+	set_memory("first", "memory of what is renamed");
+	rename("first", "second");
+	set_memory("gone", "memory of what is removed");
+	unlink("gone");
 	set_timers();
 	set_scheduling();
 	getrlimit(RLIMIT_NOFILE, &limit);

@@ -71,7 +71,7 @@ typedef struct {
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
 	int peaks;             /* ends of programs tell how much memory they had resident */
 	int hashes;            /* records of what is written or sent carry its hash */
-	int states;            /* files that calls may change are looked at: rn_run_looked() */
+	int states;            /* enum rn_states of engine.h: rn_run_looked() */
 	int source;         /* which code made each call is recorded, and shown by its source */
 	/* Whom the command runs as, if change_user. */
 	int change_user;
@@ -220,6 +220,7 @@ typedef struct {
 	const char *path;
 	rn_file_state before; /* the first call that may have changed it */
 	rn_file_state after;  /* the run's end */
+	int mapped;           /* through memory it may have been written */
 } rn_looked_file;
 
 typedef struct rn_counted rn_counted;

@@ -36,6 +36,10 @@ enum {
 	RN_FDS_PIDFD = 1u << 3
 };
 
+/* Files that are looked at: none, all that calls may change, or in the end only those that memory may
+   have written, which no call tells of. */
+enum rn_states { RN_STATES_NONE = 0, RN_STATES_ALL = 1, RN_STATES_MAPPED = 2 };
+
 struct rn_engine_config {
 	char *const *argv;
 	/* A process that is inside rn_engine_become() with the other end of the socket, and is
@@ -62,7 +66,7 @@ struct rn_engine_config {
 	uint32_t disable;
 	bool cpu_times;  /* records of calls carry RN_PIECE_CPU_TIME */
 	bool hashes;     /* records of what is written carry RN_PIECE_CONTENT */
-	bool states;     /* files that change are looked at: rn_engine_looked() */
+	enum rn_states states; /* which files are looked at: rn_engine_looked() */
 	bool peaks;      /* ends of programs carry RN_PIECE_PEAK */
 	bool no_capture; /* nothing of calls' arguments is read from memory */
 	bool source;      /* entries carry RN_PIECE_SOURCE */
@@ -173,6 +177,7 @@ struct rn_file_state {
 struct rn_looked {
 	const char *path;
 	struct rn_file_state before, after; /* the first such call; the end of the run */
+	bool mapped; /* it was mapped so that memory writes it, or got its name from one that was */
 };
 
 /* Once the run has ended, with config.states: the one with this number, or NULL. */

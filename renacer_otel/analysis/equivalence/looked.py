@@ -112,7 +112,7 @@ def of_run(
         return None
     try:
         found = Looked(missed=int(run.end["files_not_seen"]))
-        for name, before, after in run.end["files"]:
+        for name, before, after, *_mapped in run.end["files"]:
             if counts(path := str(name)):
                 found.files[shown(path)] = (_state(before), _state(after))
     except (LookupError, TypeError, ValueError, OverflowError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from renacer_otel.analysis.causality.history import SIGNAL
-from renacer_otel.analysis.golden import contents, measures, places, rules, shapes, tree
+from renacer_otel.analysis.golden import contents, mapped, measures, places, rules, shapes, tree
 from renacer_otel.analysis.golden.model import (
     OK,
     Argument,
@@ -68,6 +68,7 @@ class _Run:
         self.tree = tree.of_replay(run, self.shapes.words, (self.codes, self.names))
         self.process = run.threads["ordinal"][self.calls["thread"]]
         self.role = self.tree.of_process(self.process)
+        self.left = mapped.of_run(run, self.shapes, self.names, self.codes, self.role)
         self.items = list(self.shapes.items)
         self.sources: dict[tuple[int, int], str] = {}  # by role and item
 
@@ -118,7 +119,7 @@ class _Run:
                     tuple(found),
                     self._order(number, local) if order else (),
                     tuple(Chain(chain, _one(n)) for chain, n in sorted(ways.items())),
-                    tuple(streams[number]),
+                    (*streams[number], *self.left.streams.get(number, ())),
                     exact,
                 )
             )
@@ -318,6 +319,8 @@ class _Run:
             yield "the arguments of calls, but for paths, are not in the trace"
         if self.run.has_hashes and (moved := places.kernel_moved(self.run, self.names, self.codes)):
             yield f"what {', '.join(moved)} moved is counted, but its bytes were not seen"
+        if self.run.has_hashes and self.left.unseen:
+            yield f"what memory wrote into {', '.join(self.left.unseen[:5])} was not seen"
         if self.tree.cut:
             yield "some command lines are longer than what was captured of them"
         if self.shapes.cut:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.golden import patterns, places, sentences
+from renacer_otel.analysis.golden import mapped, patterns, places, sentences
 from renacer_otel.analysis.golden.model import Difference, Range, Role, Severity, Stream
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: The kernel's own files say how the machine is, not what the program does.
 _KERNEL = ("/proc/", "/sys/", "/dev/")
+_SHARED = "/dev/shm/"
 _PIPE = "<pipe>"
 
 
@@ -35,7 +36,8 @@ def between(known: Role, role: Role) -> Iterator[Difference]:
     broken = _is_broken(known) or _is_broken(role)
     for key, streams in sums.items():
         expected = exact[key]
-        if expected.name.startswith(_KERNEL) or (broken and _is_local(expected.name)):
+        kernel = expected.name.startswith(_KERNEL) and not expected.name.startswith(_SHARED)
+        if kernel or (broken and _is_local(expected.name)):
             continue
         yield from _one(known, expected, streams)
 
@@ -56,6 +58,9 @@ def _is_local(name: str) -> bool:
 def _one(known: Role, expected: Stream, streams: list[Stream]) -> Iterator[Difference]:
     now = sum(stream.size.low for stream in streams)
     low, high = expected.size
+    if expected.direction == mapped.MAPPED:
+        yield from _left(known, expected, streams)
+        return
     writes = expected.direction == "write"
     name = sentences.word(expected.name)
     if expected.varies or not expected.size.is_one:
@@ -88,6 +93,26 @@ def _one(known: Role, expected: Stream, streams: list[Stream]) -> Iterator[Diffe
             f"now writes to other places in {name} ({now} bytes as before), in {known.shown}",
             known.shown, expected.places, streams[0].places,
         )  # fmt: skip
+
+
+def _left(known: Role, expected: Stream, streams: list[Stream]) -> Iterator[Difference]:
+    """What memory left in a file; where runs left different things, that is chance."""
+    now = streams[0]
+    if expected.varies or len(streams) > 1 or not expected.content:
+        return
+    if (now.size, now.content) == (expected.size, expected.content):
+        return
+    name = sentences.word(expected.name)
+    size = sentences.size(now.size)
+    if now.size == expected.size:
+        what = f"other bytes in {name} through shared memory ({size} as before)"
+    else:
+        before = sentences.size(expected.size)
+        what = f"{size} in {name} through shared memory instead of {before}"
+    yield Difference(
+        "bytes", Severity.CHANGED, f"now leaves {what}, in {known.shown}",
+        known.shown, expected.content, now.content,
+    )  # fmt: skip
 
 
 def _sort(content: str) -> str:

@@ -100,7 +100,7 @@ class Stream:
     `places`: where it was written, as a hash (golden/places.py); "" = one after the other.
     """
 
-    direction: str  # "read" or "write"
+    direction: str  # "read", "write", or "map": what shared memory leaves in a file
     name: str  # path, peer, "stdout", "pipe", …
     size: Range
     content: str = ""
