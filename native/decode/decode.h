@@ -192,6 +192,8 @@ struct rn_peer {
 	char text[48];
 };
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer);
+/* The same of the bytes of an address; `local` is left as it is. */
+bool rn_peer_of(const uint8_t *data, size_t len, struct rn_peer *peer);
 
 struct rn_netlink;
 /* `netlink`: they hold such messages; else NULL. */

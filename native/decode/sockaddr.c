@@ -145,13 +145,38 @@ char *rn_write_sockaddr(char *out, unsigned abi, const uint8_t *data, size_t len
 	return out;
 }
 
+bool rn_peer_of(const uint8_t *data, size_t len, struct rn_peer *peer)
+{
+	uint16_t family;
+
+	if (len < 2)
+		return false;
+	memcpy(&family, data, 2);
+	peer->port = -1;
+	peer->family = family;
+	if ((family == AF_INET && len >= 8) || (family == AF_INET6 && len >= 28)) {
+		if (!inet_ntop(family, data + (family == AF_INET ? 4 : 8), peer->text,
+			       sizeof(peer->text)))
+			return false;
+		peer->data = (const uint8_t *)peer->text;
+		peer->len = strlen(peer->text);
+		peer->port = port_of(data);
+		return true;
+	}
+	if (family != AF_UNIX || len < 4)
+		return false;
+	peer->data = data + 2;
+	/* An abstract name starts with NUL and goes on to the end. */
+	peer->len = data[2] ? strnlen((const char *)data + 2, len - 2) : len - 2;
+	return true;
+}
+
 bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer)
 {
 	for (unsigned arg = 0; arg < call->desc->nargs && arg < 6; arg++) {
 		unsigned kind = call->desc->args[arg].kind;
 		const struct rn_piece *piece;
 		const uint8_t *data;
-		uint16_t family;
 		size_t len;
 
 		if (kind != RN_ARG_SOCKADDR_IN && kind != RN_ARG_SOCKADDR_OUT)
@@ -169,25 +194,8 @@ bool rn_call_peer(const struct rn_call *call, struct rn_peer *peer)
 		/* What stands behind it in the buffer is no part of a name. */
 		if (kind == RN_ARG_SOCKADDR_OUT && (len = rn_filled_length(call, arg, len)) < 2)
 			return false;
-		memcpy(&family, data, 2);
-		peer->port = -1;
-		peer->family = family;
 		peer->local = (call->desc->args[arg].form & RN_FORM_MASK) == RN_SHAPE_LOCAL;
-		if ((family == AF_INET && len >= 8) || (family == AF_INET6 && len >= 28)) {
-			if (!inet_ntop(family, data + (family == AF_INET ? 4 : 8), peer->text,
-				       sizeof(peer->text)))
-				return false;
-			peer->data = (const uint8_t *)peer->text;
-			peer->len = strlen(peer->text);
-			peer->port = port_of(data);
-			return true;
-		}
-		if (family != AF_UNIX || len < 4)
-			return false;
-		peer->data = data + 2;
-		/* An abstract name starts with NUL and goes on to the end. */
-		peer->len = data[2] ? strnlen((const char *)data + 2, len - 2) : len - 2;
-		return true;
+		return rn_peer_of(data, len, peer);
 	}
 	return false;
 }

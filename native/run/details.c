@@ -13,6 +13,7 @@
 #include "spans/summary_private.h"
 #include "symbols/sites.h"
 
+#include "messages.h"
 #include "places.h"
 
 /* Of an object: texts, 0 = not known. */
@@ -192,43 +193,55 @@ static uint32_t path_of(struct details *details, const struct rn_call *call)
 	return rn_texts_row(&details->texts, details->allowance, path, strlen(path));
 }
 
-/* The other end: "192.0.2.1:80", "[::1]:80", a Unix socket's path, "@" and an abstract name. */
-static uint32_t peer_of(struct details *details, const struct rn_call *call)
+/* An address: "192.0.2.1:80", "[::1]:80", a Unix socket's path, "@" and an abstract name. */
+static uint32_t address_row(struct details *details, const struct rn_peer *peer)
 {
 	char text[RN_SOCKET_NAME_MAX + 64];
-	struct rn_peer peer;
 	size_t len;
 
-	if (!rn_call_peer(call, &peer) || peer.local || !peer.len)
-		return 0;
-	if (peer.port >= 0) {
+	if (peer->port >= 0) {
 		int n = snprintf(text, sizeof(text),
-				 peer.family == AF_INET6 ? "[%.*s]:%d" : "%.*s:%d", (int)peer.len,
-				 (const char *)peer.data, peer.port);
+				 peer->family == AF_INET6 ? "[%.*s]:%d" : "%.*s:%d", (int)peer->len,
+				 (const char *)peer->data, peer->port);
 
 		len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
 	} else {
-		len = peer.len < sizeof(text) ? peer.len : sizeof(text);
-		memcpy(text, peer.data, len);
+		len = peer->len < sizeof(text) ? peer->len : sizeof(text);
+		memcpy(text, peer->data, len);
 		if (!text[0])
 			text[0] = '@';
 	}
 	return rn_texts_row(&details->texts, details->allowance, text, len);
 }
 
-/* Of a connection that the call has made: the own address, as peer_of() has the other. */
+/* The other end. */
+static uint32_t peer_of(struct details *details, const struct rn_call *call)
+{
+	struct rn_peer peer;
+
+	if (!rn_call_peer(call, &peer) && !rn_message_peer(call, &peer))
+		return 0;
+	return peer.local || !peer.len ? 0 : address_row(details, &peer);
+}
+
+/* The own address, as peer_of() has the other: of a connection that the call has made, or as the
+   kernel tells it. */
 static uint32_t own_end_of(struct details *details, const struct rn_call *call)
 {
 	const struct rn_piece *p = call->exit ? rn_piece_first(call->exit) : NULL;
 	char shown[INET6_ADDRSTRLEN], text[sizeof(shown) + 16];
 	struct rn_object_id id;
+	struct rn_peer peer;
+	bool local = rn_call_peer(call, &peer) && peer.local;
 
+	if (local && peer.port > 0)
+		return address_row(details, &peer);
 	while (p && (p->type != RN_PIECE_OBJECT || p->len != sizeof(id)))
 		p = rn_piece_next(call->exit, p);
 	if (!p)
 		return 0;
 	memcpy(&id, rn_piece_data(p), sizeof(id));
-	if (id.kind != RN_OBJECT_SOCKET || !id.port || !id.peer_port ||
+	if (id.kind != RN_OBJECT_SOCKET || !id.port || (!id.peer_port && !local) ||
 	    !inet_ntop(id.family, id.address, shown, sizeof(shown)))
 		return 0;
 	snprintf(text, sizeof(text), id.family == AF_INET6 ? "[%s]:%u" : "%s:%u", shown, id.port);

@@ -2,8 +2,10 @@
 #include "shown.h"
 
 #include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "decode/decode.h"
 #include "renacer/content.h"
@@ -11,6 +13,7 @@
 
 #include "details.h"
 #include "folders.h"
+#include "messages.h"
 #include "places.h"
 
 #define TEXT_MAX (256u * 1024u) /* of a call's arguments; of what is longer there is a hash */
@@ -22,6 +25,7 @@
 #define OTHER_PATH '\x02'
 #define FIRST_FD '\x03' /* of the details: its object */
 #define OTHER_FD '\x04' /* rn_replay_shown.other */
+#define PASSED_MAX 64u /* descriptors of one call's messages */
 #define PROCESS_ID '\x05' /* comes before a number */
 
 /* What a thread's call was given at its entry. */
@@ -29,8 +33,9 @@ struct held {
 	uint64_t other;     /* object of its second descriptor; 0 = not known, or none */
 	uint64_t folder[2]; /* that its paths are from: as folders.h has it */
 	uint8_t kind, foreign, standard; /* of the first */
-	uint8_t other_standard;
+	uint8_t other_standard, messages;
 	bool begun; /* the thread has made a call */
+	uint32_t passed;
 };
 
 struct shown {
@@ -125,6 +130,28 @@ static void learn_kind(struct shown *shown, struct held *held, int32_t tid, int3
 	held->kind = (uint8_t)(found.id.kind + 1);
 	held->foreign = found.foreign;
 	held->standard = standard_of(shown, found.object);
+	held->messages = found.id.kind == RN_OBJECT_MQUEUE ||
+			 (found.id.kind == RN_OBJECT_SOCKET && found.id.type &&
+			  found.id.type != SOCK_STREAM);
+}
+
+/* rn_replay_shown.passed */
+static uint32_t passed_on(struct shown *shown, const struct rn_event *ev)
+{
+	char text[PASSED_MAX * 40];
+	int32_t fds[PASSED_MAX];
+	unsigned n = rn_message_rights(ev, fds, PASSED_MAX);
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct held held = {0};
+		uint64_t object = rn_interpreter_object(shown->interpreter, ev->tid, fds[i]);
+
+		learn_kind(shown, &held, ev->tid, fds[i]);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%u,%u,%u;", held.kind,
+					held.standard, rn_details_name(shown->details, object));
+	}
+	return len ? rn_details_text(shown->details, text, len) : 0;
 }
 
 /* What a path is from: the descriptor before it, or where the thread is. */
@@ -162,6 +189,7 @@ void rn_shown_before(struct shown *shown, const struct rn_event *ev, uint32_t th
 		held->other =
 			rn_interpreter_object(shown->interpreter, ev->tid, (int32_t)ev->args[arg]);
 	held->other_standard = standard_of(shown, held->other);
+	held->passed = passed_on(shown, ev);
 	for (unsigned nth = 0; nth < 2; nth++)
 		held->folder[nth] = folder_of(shown, ev, desc, nth);
 }
@@ -380,6 +408,8 @@ bool rn_shown_add(struct shown *shown, const struct rn_call *call, uint32_t thre
 	row->standard = held.standard;
 	row->other_standard = held.other_standard;
 	add_paths(shown, call, thread, &held, row);
+	row->messages = held.messages;
+	row->passed = held.passed;
 	arg = argument_at(call->desc, RN_ARG_FD, 1);
 	row->other_fd = arg < 0 ? -1 : (int32_t)call->args[arg];
 	return true;

@@ -105,10 +105,13 @@ SHOWN = np.dtype(
         ("other_path", "<u4"),
         ("other", "<u4"),
         ("other_fd", "<i4"),
+        ("passed", "<u4"),
         ("kind", "u1"),
         ("foreign", "u1"),
         ("standard", "u1"),
         ("other_standard", "u1"),
+        ("messages", "u1"),
+        ("zero", "u1", (3,)),
     ]
 )
 TEXT = np.dtype([("at", "<u8"), ("len", "<u4"), ("hash", "<u4")])
@@ -359,7 +362,7 @@ def of_trace(
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
     `missed`. `details`: arguments, paths, peers and sources too, 112 bytes a call, each text once.
-    `shown`: beside them each call's arguments in words, 24 bytes more.
+    `shown`: beside them each call's arguments in words, 32 bytes more.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """

@@ -101,8 +101,13 @@ def test_placeholders() -> None:
     assert words("\x05-1") == "-1"
     assert words("/proc/123/maps") == "/proc/<process>/maps"
     assert words("pipe:[123]") == "<pipe:>"
-    assert words("127.0.0.1:40000") == "127.0.0.1:<port>"
-    assert words("127.0.0.1:8080") == "127.0.0.1:8080"
+    assert words("127.0.0.1:40000") == "127.0.0.1:40000"
+    told = Words((), {}, "", {"40000"})
+    assert told("127.0.0.1:40000") == "127.0.0.1:<port>"
+    assert told("http://localhost:40000/a:40001") == "http://localhost:<port>/a:40001"
+    assert told("{sin_port=htons(40000), x=40000}") == "{sin_port=htons(<port>), x=40000}"
+    assert told("[::1]:400001") == "[::1]:400001"
+    assert told.counts["ports"] == 3
     assert words("/x/6ba7b810-9dad-11d1-80b4-00c04fd430c8.d") == "/x/<random>.d"
     assert words("ab") == "ab"
     left = "{tv_sec=1, tv_nsec=500}, {tv_sec=2, tv_usec=20000}"

@@ -121,7 +121,8 @@ typedef struct {
 	uint32_t content; /* RN_CONTENT_* */
 	uint32_t polls; /* 1 = a poll, select or epoll_wait with a timeout of 0 */
 	uint32_t source; /* where it was made: row of rn_replay_sources(); 0 = not recorded */
-	uint32_t own_end; /* text: address of the own end of a connection that connect made */
+	uint32_t own_end; /* text: the own address of a connection that the call made, or that bind
+			     was given or getsockname has told */
 	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
 	uint64_t hash[2]; /* …and their hash: see content.h */
 } rn_replay_detail;
@@ -149,11 +150,17 @@ typedef struct {
 	uint32_t other_path;
 	uint32_t other; /* path or peer of the second descriptor's object */
 	int32_t other_fd; /* the second descriptor argument; -1 = none */
+	/* What descriptors mean that the call's messages pass on (SCM_RIGHTS): of each, in their
+	   order, its kind, its standard (as below) and the row of its path's or peer's text, as
+	   decimal numbers with a comma between two and a semicolon at the end. */
+	uint32_t passed;
 	uint8_t kind; /* enum rn_object_kind + 1 of the first one's object; 0 = not known */
 	uint8_t foreign; /* 1 = untraced processes may have that object, too */
 	/* Bits 0 to 2: that object was descriptor 0, 1, 2 of a process as it began that none of the
 	   run made; the same of the second descriptor's. */
 	uint8_t standard, other_standard;
+	uint8_t messages; /* 1 = it is a socket that keeps messages apart, or a queue of messages */
+	uint8_t zero[3];
 } rn_replay_shown;
 
 typedef struct {

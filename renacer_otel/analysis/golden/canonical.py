@@ -161,18 +161,24 @@ class _Run:
         size = len(self.items) + 1
         first, group = grouping.grouped(self.role[rows], self.shapes.item[rows])
         key = self.role[rows[first]] * size + self.shapes.item[rows[first]]
-        times = np.bincount(group, minlength=len(first))
+        times = np.zeros(len(first), np.int64)
+        np.add.at(times, group, self._parts(rows))
         for one, row in zip(key.tolist(), rows[first].tolist(), strict=True):
             frame = source.resolve(self.details, row)
             if frame is not None and frame.where:
                 self.sources[divmod(one, size)] = frame.where
         for one, n in zip(key.tolist(), times.tolist(), strict=True):
             role, item = divmod(one, size)
-            call = self.items[item].call
-            passes = call in ("read", "write") and self.items[item].result == OK
-            once = (passes and "transfers" not in self.kept) or call in rules.TIMERS
-            found[role][item] = 1 if once else n
+            found[role][item] = 1 if self.items[item].call in rules.TIMERS else max(n, 1)
         return found
+
+    def _parts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How often calls count: not at all, if they are parts of streams."""
+        shape = self.shapes
+        passes = (shape.way[rows] == Way.READ) | (shape.way[rows] == Way.WRITE)
+        messages = shape.messages[rows]
+        stream = passes & (messages < 0) & ~shape.failed[rows]
+        return np.where(stream, 0, np.where(messages > 0, messages, 1))
 
     def _streams(self, alone: list[bool], multiplexed: set[int]) -> list[list[Stream]]:
         """Of each role what passed through objects, by what they are."""
@@ -198,9 +204,11 @@ class _Run:
         bounds = np.searchsorted(inverse[order], np.arange(len(known) + 1))
         for (role, direction, name), numbers in sorted(parts.items()):
             content = at = ""
-            if direction == "write" and len(numbers) == 1:
-                low, high = int(bounds[numbers[0]]), int(bounds[numbers[0] + 1])
-                written, waits = rows[order[low:high]], role in multiplexed
+            if direction == "write":
+                written = np.concatenate(
+                    [rows[order[bounds[one] : bounds[one + 1]]] for one in numbers]
+                )
+                waits = role in multiplexed
                 content = contents.of_rows(self.run, written, alone=alone[role], multiplexed=waits)
                 at = where.of_rows(written, ordered=alone[role] and not waits)
             total = int(sums[numbers].sum())

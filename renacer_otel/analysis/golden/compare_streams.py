@@ -88,9 +88,11 @@ def _one(known: Role, expected: Stream, streams: list[Stream]) -> Iterator[Diffe
         )  # fmt: skip
         return
     if writes and len(streams) == 1 and places.differ(expected.places, streams[0].places):
+        cut = places.are_messages(expected.places)
+        what = "cuts other messages for" if cut else "writes to other places in"
         yield Difference(
             "bytes", Severity.CHANGED,
-            f"now writes to other places in {name} ({now} bytes as before), in {known.shown}",
+            f"now {what} {name} ({now} bytes as before), in {known.shown}",
             known.shown, expected.places, streams[0].places,
         )  # fmt: skip
 

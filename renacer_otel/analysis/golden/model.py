@@ -97,7 +97,8 @@ class Stream:
     `content`: the hash of what was written, in hex (spans/content.py); "" = not captured, or not
     the same in all runs (`varies`). Of several threads or processes: "~" and a sum over writes;
     of several objects that one thread writes to as they are ready: "=" and a sum over them.
-    `places`: where it was written, as a hash (golden/places.py); "" = one after the other.
+    `places`: where it was written, as a hash (golden/places.py); "" = one after the other. Of
+    messages "#" and a hash of their lengths.
     """
 
     direction: str  # "read", "write", or "map": what shared memory leaves in a file

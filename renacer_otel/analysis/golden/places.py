@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: Of a Stream: its places are not the same in all runs, or were not told.
 VARIES = "?"
 _ANY_ORDER = "~"
+_APART = "#"  # messages: their lengths
 _ON = -1  # from where the last one ended
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _SAYS = frozenset("pwrite64 pwritev pwritev2".split())
@@ -53,12 +54,16 @@ class Places:
         self._said()
         self._moved()
         self._taken(shapes)
+        self._messages = shapes.messages >= 0
 
     def of_rows(self, rows: NDArray[np.int64], *, ordered: bool) -> str:
         """The places of what these calls write to one stream; "" or "~": none of their own.
 
-        `ordered`: they are of one thread, whose choice their order is; else "~" and a sum.
+        `ordered`: they are of one thread, whose choice their order is; else "~" and a sum. Of
+        messages it is where each ends.
         """
+        if len(rows) and self._messages[rows].all():
+            return self._of_messages(rows, ordered=ordered)
         if not ordered:
             rows = rows[(self.at[rows] != _ON) & (self.origin[rows] == 0)]
             if not len(rows):
@@ -80,6 +85,14 @@ class Places:
             [at[first], origin[first], taken[first], np.add.reduceat(length, first)]
         ).astype("<i8")
         return hashlib.sha256(parts.tobytes()).hexdigest()[:16]
+
+    def _of_messages(self, rows: NDArray[np.int64], *, ordered: bool) -> str:
+        lengths = self._run.calls["result"][rows]
+        lengths = lengths[np.argsort(self._run.calls["seq"][rows], kind="stable")]
+        if not ordered:
+            lengths = np.sort(lengths)
+        told = hashlib.sha256(lengths.astype("<i8").tobytes()).hexdigest()[:16]
+        return f"{'' if ordered else _ANY_ORDER}{_APART}{told}"
 
     def _named(self, names: frozenset[str]) -> NDArray[np.bool_]:
         table = np.array([name in names for name in self._names], bool)
@@ -183,7 +196,13 @@ def joined(first: str, second: str) -> str:
 def differ(expected: str, now: str) -> bool:
     """Whether a run's places are certainly others."""
     one_alone = expected.startswith(_ANY_ORDER) != now.startswith(_ANY_ORDER)
+    one_alone |= are_messages(expected) != are_messages(now)
     return expected != now and not one_alone and VARIES not in (expected, now)
+
+
+def are_messages(places: str) -> bool:
+    """Whether they tell where messages end."""
+    return _APART in places
 
 
 def kernel_moved(run: Replay, names: Sequence[str], codes: NDArray[Any]) -> list[str]:

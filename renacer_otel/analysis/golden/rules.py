@@ -16,7 +16,7 @@ RULES: dict[str, str] = {
     "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
     "loader": "what the loader does before the program begins is one list of libraries",
     "memory": "mmap without a file, munmap, brk, mprotect, madvise count as peak memory",
-    "ports": "ports that the kernel chose are <port>",
+    "ports": "ports that the run was told before it named them are <port>",
     "random-names": "names of mkstemp and its like, UUIDs, long hex are <random>; no getrandom",
     "retries": "calls that a signal cut short, or that were to be tried again, are left out",
     "threads": "what starting and ending a thread takes is left out; their work counts together",
@@ -85,7 +85,8 @@ EFFECTS = frozenset(
     setgid setreuid setregid setresuid setresgid setgroups sethostname setdomainname reboot swapon
     swapoff unshare setns ptrace mq_open mq_unlink msgsnd msgctl semctl shmctl shmget semget msgget
     process_vm_writev init_module finit_module delete_module quotactl settimeofday clock_settime
-    setpriority ioprio_set setsid setpgid setxattrat removexattrat""".split()
+    setpriority ioprio_set setsid setpgid setxattrat removexattrat mq_timedsend
+    mq_timedsend_time64""".split()
 )
 #: What changes only the caller itself.
 CHANGES = frozenset(

@@ -100,6 +100,8 @@ def says(item: Item) -> str:
         return f"connects to {address(item)}{end}"
     if item.call in ("bind", "listen") and words:
         return f"{item.call}s to {address(item)}{end}"
+    if item.call == "write" and len(words) > 1:
+        return f"writes to {words[0]} with {' and '.join(words[1:])}{end}"
     if item.call in _DOES:
         try:
             return _DOES[item.call].format(*words) + end
@@ -110,6 +112,8 @@ def says(item: Item) -> str:
 
 def tells_all(item: Item) -> bool:
     """Whether the sentence of a call has more than its first argument."""
+    if item.call == "write":
+        return len(item.arguments) > 1
     return "{1}" in _DOES.get(item.call, "") or "{2}" in _DOES.get(item.call, "")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.golden import rules
+from renacer_otel.analysis.golden import ports, rules
 from renacer_otel.analysis.golden.model import OK, Argument, Item, Rank
 from renacer_otel.analysis.golden.rules import Way
 from renacer_otel.analysis.golden.texts import Words, cut, random_names, shown
@@ -27,6 +27,9 @@ _KINDS = ("", "<other>", "<file>", "<pipe>", "<socket>", "<eventfd>", "<mqueue>"
 _TO_ONESELF = [_KINDS.index(kind) for kind in ("<pipe>", "<eventfd>")]
 STDIN = "<stdin>"
 _STANDARD = (STDIN, "<stdout>", "<stderr>")
+#: Flags that are part of what is sent, and which argument of a call they are in.
+_FLAGS = {0x1: "MSG_OOB", 0x80: "MSG_EOR"}
+_FLAGS_AT = {"send": 3, "sendto": 3, "sendmsg": 2, "sendmmsg": 3}
 #: replay.call_names(): an index for each call, and the names.
 Called = tuple["NDArray[Any]", list[str]]
 #: Of columns of details the marks that stand for them in a text.
@@ -45,6 +48,8 @@ class Shapes:
     labels: list[str]
     failed: NDArray[np.bool_]
     origin: NDArray[np.int64]  # of what the kernel moves: the label of where from; -1 = none
+    #: How often a read or write counts: messages, for each of them; -1: it is a part of a stream.
+    messages: NDArray[np.int64]
     counts: dict[str, int] = field(default_factory=dict)  # by rule
     cut: bool = False  # there were too many
     words: Words = field(default_factory=lambda: Words((), {}))
@@ -74,7 +79,8 @@ class _Maker:
         self.error = np.where(self.failed, -result, 0)
         self.over = ((flags & replay.UNFINISHED) == 0) & (self.calls["end"] > 0)
         self.cut_short = (flags & replay.INTERRUPTED) != 0
-        self.words = Words(kept, self._made_alone(), str(run.metadata.get("folder") or ""))
+        self.words = Words(kept, self._made_alone(), str(run.metadata.get("folder") or ""),
+                           ports.chosen(run, called))  # fmt: skip
 
     def per_name(self, values: list[int]) -> NDArray[Any]:
         """Of each call what there is of its name."""
@@ -149,6 +155,41 @@ class _Maker:
             for row in index.tolist()
         ]  # fmt: skip
         return inverse, names
+
+    def sends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each call the flags of _FLAGS that it sends with, and what it passes on (a text)."""
+        found = np.zeros(len(self.calls), np.int64)
+        for at in (2, 3):
+            named = self.per_name([_FLAGS_AT.get(name) == at for name in self.names]).astype(bool)
+            given = self.rows["args"][:, at].astype(np.int64)
+            found = np.where(named, given & sum(_FLAGS), found)
+        return found, self.shown["passed"].astype(np.int64)
+
+    def messages(
+        self, way: NDArray[np.int8], flags: NDArray[np.int64], passed: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Shapes.messages."""
+        several = self.per_name([name == "sendmmsg" for name in self.names]).astype(bool)
+        times = np.where(several, np.clip(self.calls["result"], 1, None), 1)
+        apart = (self.shown["messages"] != 0) | (flags != 0) | (passed != 0)
+        return np.where(apart & (way == Way.WRITE), times, -1)
+
+    def sent(self, item: Item, flags: int, passed: int) -> Item:
+        """The item of something that is written, with what goes along."""
+        more = [name for bit, name in _FLAGS.items() if flags & bit]
+        for one in self.texts[passed].split(";")[:-1]:
+            kind, standard, text = (int(number) for number in one.split(","))
+            name = self.words(self.texts[text])
+            if standard:
+                bits = np.array([standard], np.int64)
+                name = _STANDARD[int(_first_of(bits, np.ones(1, np.int64))[0]) - 1]
+            more.append(
+                f"descriptor of {name or _KINDS[min(kind, len(_KINDS) - 1)] or '<unknown>'}"
+            )
+        if not more:
+            return item
+        arguments = (*item.arguments, *(Argument("text", word) for word in more))
+        return Item(item.call, arguments, item.result, item.rank)
 
     def to_oneself(self) -> NDArray[np.bool_]:
         """Reads and writes of pipes and eventfds that one process alone uses, in both ways."""
@@ -252,7 +293,8 @@ def of_replay(
     origin = np.where(to_second, label, origin)
     label = np.where(to_second, len(labels) + second, label)
     labels = labels + seconds
-    # A read or write is what it is about, and its error; nothing else of it counts.
+    flags, passed = maker.sends()
+    # A read or write is what it is about, how it is sent, and its error; nothing else of it counts.
     plain = way == Way.ITEM
     passes = (way == Way.READ) | (way == Way.WRITE)
     index, inverse = grouping.grouped(
@@ -263,6 +305,8 @@ def of_replay(
         )),
         np.where(plain | passes, label, 0),
         np.where(plain | passes, maker.error, 0),
+        np.where(passes, flags, 0),
+        np.where(passes, passed, 0),
     )  # fmt: skip
     items: dict[Item | None, int] = {}
     to = np.full(len(index), -1, np.int64)
@@ -274,6 +318,8 @@ def of_replay(
             item: Item | None = Item(maker.names[int(maker.codes[row])], (), OK, Rank.OTHER)
         else:
             item = _item(maker, row, Way(int(way[row])), labels[int(label[row])])
+            if item is not None and way[row] == Way.WRITE:
+                item = maker.sent(item, int(flags[row]), int(passed[row]))
         if item is not None:
             to[number] = items.setdefault(item, len(items))
         elif way[row] == Way.ITEM:
@@ -284,7 +330,8 @@ def of_replay(
     found = to[inverse] if len(index) else np.zeros(0, np.int64)
     return Shapes(
         way, found, label, [item for item in items if item is not None], labels, maker.failed,
-        origin, {rule: times for rule, times in sorted(counts.items()) if times},
+        origin, maker.messages(way, flags, passed),
+        {rule: times for rule, times in sorted(counts.items()) if times},
         len(index) > MOST_SHAPES, maker.words,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
 _MOST_NAMES = 5000
 _TEMPORARY = re.compile(r"^(?:/tmp|/var/tmp|/dev/shm|/run/user/\d+|/usr/tmp)/")
@@ -36,12 +37,8 @@ _CHOSEN = {"u": 1000, "n": 1_000_000}
 _PROCESS = re.compile("\x05(-?[0-9]+)")
 _PROC = re.compile(r"/proc/[0-9]+(?=/|$)|(?<=/task/)[0-9]+")
 _INODE = re.compile(r"((?:pipe|socket|anon_inode|mnt|net|pid|user|uts|ipc|cgroup|time):)\[[0-9]+\]")
-_PORT = re.compile(
-    r"(?<=[0-9\]]:)(?:3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3})$"
-)
-_PORT_IN = re.compile(
-    r"(htons\()(?:3276[89]|327[7-9][0-9]|32[89][0-9]{2}|3[3-9][0-9]{3}|[45][0-9]{4}|60[0-9]{3})(?=\))"
-)
+#: Behind the colon of an address, and as strace writes it.
+_PORT = re.compile(r"(?:(?<=[0-9\]a-z]:)|(?<=htons\())[0-9]{5}(?=$|[)/?#,])")
 RANDOM = "<random>"
 #: Characters of a word; of what is beyond there is a hash.
 _LONGEST = 4000
@@ -80,11 +77,19 @@ def _folder(path: str) -> list[tuple[str, re.Pattern[str], str]]:
 class Words:
     """Makes words canonical, and counts by rule how often something was replaced."""
 
-    def __init__(self, kept: Iterable[str], names: dict[str, str], folder: str = "") -> None:
+    def __init__(
+        self,
+        kept: Iterable[str],
+        names: dict[str, str],
+        folder: str = "",
+        ports: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """`names`: that are random. `ports`: that the kernel chose (ports.chosen)."""
         self._kept = frozenset(kept)
         self.counts: Counter[str] = Counter()
         self._names = names if "random-names" not in self._kept else {}
         alternatives = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
+        self._ports = ports if "ports" not in self._kept else frozenset()
         self._named = re.compile(f"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])")
         steps: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
             *_folder(folder),
@@ -94,8 +99,6 @@ class Words:
             ("times", _TIME, r"\1<time>"),
             ("identities", _PROC, self._proc),
             ("identities", _INODE, r"<\1>"),
-            ("ports", _PORT, "<port>"),
-            ("ports", _PORT_IN, r"\1<port>"),
         ]
         self._steps = [step for step in steps if step[0] not in self._kept]
 
@@ -122,7 +125,7 @@ class Words:
             text, times = form.subn(to, text)
             if times:
                 self.counts[rule] += times
-        return text
+        return _PORT.sub(self._port, text) if self._ports else text
 
     def _left(self, match: re.Match[str]) -> str:
         if int(match[3]) % _CHOSEN[match[2]] == 0:
@@ -134,6 +137,12 @@ class Words:
         """A path's, from the folder of the run where it lies in it: a file has one name."""
         words = self(path)
         return words.removeprefix(_FOLDER + "/") or words
+
+    def _port(self, match: re.Match[str]) -> str:
+        if match[0] not in self._ports:
+            return match[0]
+        self.counts["ports"] += 1
+        return "<port>"
 
     def _process(self, match: re.Match[str]) -> str:
         number = int(match[1])
