@@ -86,7 +86,7 @@ def _why_left(code: int) -> str:
     if code == TraceNotFound.exit_code:
         return "to make it, write its command after --"
     if code == verdict.COMMAND_FAILED:
-        return "a command that fails is only taken as what is wanted by golden capture"
+        return "the command failed; golden capture takes that as what is wanted"
     return "golden capture replaces it"
 
 

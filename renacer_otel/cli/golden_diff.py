@@ -61,10 +61,12 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
                 continue
             run = loading.load(path, shown=True)
         except TraceFileError as error:
-            more = f"; {hint}" if hint else ""
             if isinstance(error, TraceNotFound):
-                more = golden_names.there_are(word, folder)
-            raise type(error)(error.message + more) from error
+                known = "".join(golden_names.there_are(word, folder))
+                where = f"golden trace of that name in {one_line(folder, 100)}"
+                what = f"{one_line(word, 100)}: no such file, and no {where}{known}"
+                raise TraceNotFound(what) from error
+            raise type(error)(error.message + (f"; {hint}" if hint else "")) from error
         if hint:
             notes.append(hint)
         if run.lacks:

@@ -47,18 +47,19 @@ def read(name: str, folder: str, command: Sequence[str] = ()) -> Golden:
         return golden_file.read(path_of(name, folder))
     except TraceNotFound as error:
         words = one_line(shlex.join(command), 80) or "COMMAND"
+        near, known = there_are(name, folder)
         hint = f"; golden capture {name} -- {words} makes it"
-        raise TraceNotFound(f"{error.message}{hint}{there_are(name, folder)}") from error
+        raise TraceNotFound(f"{error.message}{near}{hint}{known}") from error
 
 
-def there_are(wanted: str, folder: str) -> str:
-    """What to add to an error: the names that there are, the nearest first; "" = none."""
+def there_are(wanted: str, folder: str) -> tuple[str, str]:
+    """What to add to an error: the name that is meant, and all that there are; "" = none."""
     try:
         known = all_of(folder)
     except TraceNotFound:
-        return ""
+        return "", ""
     more = f" and {len(known) - _MOST_TOLD} more" if len(known) > _MOST_TOLD else ""
-    return f"{did_you_mean(wanted, known)}; there are: {', '.join(known[:_MOST_TOLD])}{more}"
+    return did_you_mean(wanted, known), f"; there are: {', '.join(known[:_MOST_TOLD])}{more}"
 
 
 def all_of(folder: str) -> list[str]:

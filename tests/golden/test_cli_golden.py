@@ -162,7 +162,7 @@ def test_update(program: Program) -> None:
     )
     program.check("new", "work", code=0)
     program.write("exit 3\n")
-    assert "  note: --update left it as it is: a command that fails" in "\n".join(
+    assert "  note: --update left it as it is: the command failed; golden" in "\n".join(
         program.check("work", "--update", code=4)
     )
 
@@ -220,7 +220,11 @@ def test_exit_codes(program: Program) -> None:
     first = program.check("work", code=4)[0]
     assert first.startswith("work failed: the command exited with 3, before: 0; it said: why")
     assert program.golden("show", "none").code == 2
-    assert program.golden("diff", "none", "work").code == 2
+    done = program.golden("diff", "wrok", "work")
+    told = (
+        "wrok: no such file, and no golden trace of that name in golden_traces; did you mean work?"
+    )
+    assert (done.code, told in done.err) == (2, True)
     assert program.golden("check", "--all", "--dir", "nowhere").code == 2
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HOLDS, VIOLATED, WARNED, UNKNOWN = "holds", "violated", "warning", "unknown"
 DISABLED, OTHERS, LEFT = "disabled", "not for this trace", "not reached"
 _MOST_EVIDENCE = 5
+_GLANCE = 5.0  # seconds for SQL before there is a trace
 #: What a sentence of evidence begins with where the assertion asks for something odd.
 WARNING = "warning: "
 _CALLS = 576  # numbers of calls are less
@@ -308,19 +309,28 @@ def wants_peaks(config: Config) -> bool:
 
 
 def check_expressions(config: Config) -> None:
-    """Whether the SQL of custom assertions can be asked of any trace. Raises ConfigError."""
-    for assertion in config.assertions:
-        if assertion.enabled and assertion.kind == "custom":
-            _check_expression(assertion)
+    """Whether the SQL of custom assertions can be asked of any trace.
+
+    Raises ConfigError, and RenacerError where it cannot be asked at all.
+    """
+    asks = [each for each in config.assertions if each.enabled and each.kind == "custom"]
+    if asks:
+        from renacer_otel.analysis.sql import database
+
+        database.require()
+    for assertion in asks:
+        _check_expression(assertion)
 
 
 def _check_expression(assertion: Assertion) -> None:
     from renacer_otel.analysis.sql.evaluate import answer
 
     try:
-        answer(replay.nothing(), assertion.values["expression"])
+        answer(replay.nothing(), assertion.values["expression"], seconds=_GLANCE)
     except ConfigError as error:
         raise _of(assertion, error) from error
+    except RenacerError:
+        pass  # it takes long whatever the trace: the result will say so, of that one alone
 
 
 def _of(assertion: Assertion, error: ConfigError) -> ConfigError:

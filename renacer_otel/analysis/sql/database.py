@@ -50,7 +50,8 @@ def is_query(sql: str) -> bool:
     return _READS.match(sql) is not None
 
 
-def _module() -> ModuleType:
+def require() -> ModuleType:
+    """DuckDB. Raises RenacerError where it is not installed."""
     try:
         import duckdb
     except ImportError as error:
@@ -67,7 +68,7 @@ class Database:
     """
 
     def __init__(self, run: Replay, *, seconds: float = SECONDS, parquet: bool = False) -> None:
-        self._duckdb = _module()
+        self._duckdb = require()
         from renacer_otel.analysis.sql import tables
 
         self._tables = tables.TABLES
