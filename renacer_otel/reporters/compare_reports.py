@@ -53,6 +53,8 @@ def as_text(found: Sequence[Compared], rules: Rules) -> str:
 def _text(verdict: Verdict, rules: Rules, names: Sequence[str]) -> str:
     lines = [_headline(verdict, rules) + _unmet(verdict)]
     lines += [f"  {who}: {one_line(name, 160)}" for who, name in zip("AB", names, strict=True)]
+    if verdict.failed_alike:
+        lines.append(f"  each of them {verdict.failed_alike}")
     for each in verdict.differences[:_MOST_DIFFERENCES]:
         lines.append(f"  {one_line(each.sentence, 400)}")
         if each.hint:
@@ -119,6 +121,7 @@ def _data(verdict: Verdict, rules: Rules, names: Sequence[str], exit_code: int) 
         "exit_code": exit_code,
         "equal": verdict.equal,
         "confidence": verdict.confidence,
+        "failed_alike": verdict.failed_alike,
         "min_confidence": rules.min_confidence,
         "left_out": sorted(rules.ignored),
         "differences": [

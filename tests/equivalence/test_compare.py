@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from renacer_otel.analysis.equivalence import evidence
 from renacer_otel.cli.main import main
 from tests.cli.tool import Done, renacer
 
@@ -98,7 +99,7 @@ def test_exit_status_and_signals() -> None:
     code, found = compared("true", sh("exit 3"))
     assert (code, sentences(found)) == (4, ["A exits with 0, B exits with 3"])
     code, found = compared(sh("exit 3"), sh("(exit 3)"))
-    assert (code, found["equal"]) == (0, True)
+    assert (code, found["equal"], found["failed_alike"]) == (0, True, "exits with 3")
     code, found = compared(sh("kill -9 $$"), sh("kill -15 $$"))
     assert (code, sentences(found)) == (4, ["A is ended by SIGKILL, B is ended by SIGTERM"])
 
@@ -179,11 +180,35 @@ def test_messages_and_addresses(held: Held) -> None:
     uneven = ("SOCK_SEQPACKET", "x", "0123", "456789")
     assert differ(two, uneven) == [f"{end}: messages sent differ in their lengths: 2 of them"]
     hidden = ("SOCK_SEQPACKET", f"\0{held.name}.", "0123456789")
+    plain = SENDS.format(one, held.name)
+    linger = "    s.setsockopt(1, 13, bytes([1] + 7 * [0]))\n    s.conn"
+    harsh = python(plain.replace("    s.conn", linger))
+    assert sentences(compared(python(plain), harsh)[1]) == [
+        f"{end}: setting of its socket is not set by A, SO_LINGER {{l_onoff=1, l_linger=0}} by B"
+    ]
     elsewhere = ("SOCK_SEQPACKET", ("127.0.0.2", held.port), "0123456789")
     assert differ(hidden, elsewhere) == [
         f"listens on 127.0.0.2:{held.port}: no socket of A's, 1 socket of B's",
         f"listens on @{held.name}.: 1 socket of A's, no socket of B's",
     ]
+
+
+def test_a_server_and_its_client_in_one_thread() -> None:
+    script = (
+        "import os, socket\n"
+        "server, client = (socket.socket(socket.AF_UNIX) for _ in range(2))\n"
+        "server.bind({0!r}); server.listen(); client.connect({0!r})\n"
+        "client.send(b'{0}'); server.accept(); os.unlink({0!r})"
+    )
+    assert compared(python(script.format("x")), python(script.format("y")))[0] == 0
+
+
+def test_what_is_left_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = (sh("sleep 0 & wait"), "true")
+    assert compared(*ways)[0] == 0
+    monkeypatch.setattr(evidence, "_LATER_NS", (-1 << 60, -1 << 60))  # as if it ended long after
+    code, found = compared(*ways)
+    assert (code, sentences(found)) == (1, ["left running in the end: sleep by A, nothing by B"])
 
 
 class Held(NamedTuple):
@@ -343,6 +368,17 @@ def test_written_over_in_part_is_not_known(record: Any) -> None:
     gaps = "f = open('f', 'wb', 0); f.seek(3); f.write(b'z')"
     filled = "f = open('f', 'wb', 0); f.write(bytes(3) + b'z')"
     assert traces(record("a", python(gaps), *WRITES), record("b", python(filled), *WRITES))[0] == 0
+
+
+def test_attributes_by_calls(tmp_path: Path, record: Any) -> None:
+    try:
+        os.setxattr(tmp_path, "user.a", b"1")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    script = "import os; open('f', 'w'); os.setxattr('f', 'user.a', b'{}')"
+    one, other = (record(name, python(script.format(name)), *WRITES) for name in "ab")
+    assert sentences(traces(one, other)[1]) == ['f: attribute user.a is "a" by A, "b" by B']
+    assert "attributes" not in [each["kind"] for each in traces(one, one)[1]["doubts"]]
 
 
 def test_exit_codes(tmp_path: Path, record: Any) -> None:

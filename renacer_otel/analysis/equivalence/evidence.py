@@ -31,6 +31,9 @@ _NO_FILES = ("/dev/pts/", "/proc/", "/dev/fd/", "(")
 # Questions to the system, not to somebody: names, users, the log of whoever asks for it.
 _SERVICES = (":53", "/nscd/socket", "/systemd/resolve", "/run/systemd/userdb", "/.heim_org.h5l")
 
+# After the command's end: who ends sooner was about to, and who ends later was left running.
+_LATER_NS = (500_000_000, 2_000_000_000)
+
 
 def _counts(path: str) -> bool:
     """Whether what becomes of a path is an effect."""
@@ -53,6 +56,7 @@ class Evidence:
         self._whole()
         self._connections()
         self._signals()
+        self._left_running()
         self._durability()
         for name, count in Counter(self.effects.removed).items():
             self.state.aspects[Aspect(aspects.IPC, name, "removed")] = count
@@ -99,6 +103,26 @@ class Evidence:
         for kind, what in self.effects.doubts:
             doubt(kind, what)
 
+    def _left_running(self) -> None:
+        """Processes that are there yet some time after the command's end."""
+        command = self._run.processes.get(1)
+        if command is None or command.wait_status is None:
+            return
+        names, unsure = [], []
+        for process in self._run.processes.values():
+            if process is command:
+                continue
+            after = process.t_end - command.t_end
+            if process.wait_status is None or after > _LATER_NS[1]:
+                names.append(process.name)
+            elif after > _LATER_NS[0]:
+                unsure.append(process.name)
+        if unsure:
+            self.state.doubt("varies", f"{unsure[0]} ran on for a moment after the command's end")
+        elif names:
+            aspect = Aspect(aspects.EXIT, "", "left running")
+            self.state.aspects[aspect] = tuple(sorted(names))
+
     def _connections(self) -> None:
         by_role: dict[str, list[Connection]] = {}
         for each in self.effects.connections:
@@ -114,6 +138,11 @@ class Evidence:
             values = sorted(map(_sent, connections), key=repr)
             aspect = Aspect(aspects.CONNECTIONS, role, "connections")
             self.state.aspects[aspect] = len(values)
+            settings = sorted(f"{name} {value}" for each in connections
+                              for name, value in each.settings.items())  # fmt: skip
+            if settings:
+                aspect = Aspect(aspects.CONNECTIONS, role, "setting of its socket")
+                self.state.aspects[aspect] = tuple(settings)
             for number, (value, messages) in enumerate(values, 1):
                 which = "" if len(values) == 1 else f" ({number})"
                 aspect = Aspect(aspects.CONNECTIONS, role, f"bytes sent{which}")
@@ -213,6 +242,8 @@ class Evidence:
                 put("mode", node.mode)
             if node.owner is not None:
                 put("owner", node.owner)
+            for name, value in node.attributes.items():
+                put(f"attribute {name}", value)
             if node.kind == "symbolic link":
                 put("target", node.target)
             elif node.kind in ("file", "") and node.is_written:

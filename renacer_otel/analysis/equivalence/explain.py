@@ -24,7 +24,7 @@ def name(aspect: Aspect) -> str:
     """An aspect in words."""
     subject = one_line(aspect.subject, 120)
     if aspect.group == aspects.EXIT:
-        return "the exit status"
+        return "the exit status" if aspect.what == "status" else "what is left running"
     if aspect.group == aspects.OUTPUT:
         return subject
     if aspect.group == aspects.DURABILITY and not subject:
@@ -54,11 +54,14 @@ def difference(aspect: Aspect, a: Sequence[State], b: Sequence[State]) -> Differ
         return Difference(aspect, _messages(aspect, ours, theirs))
     if isinstance(ours, Bytes) or isinstance(theirs, Bytes):
         return _bytes(aspect, first, second)
-    if aspect.group == aspects.EXIT:
+    if aspect.group == aspects.EXIT and aspect.what == "status":
         return Difference(aspect, f"A {ended(ours)}, B {ended(theirs)}")
     if aspect.what == "type":
         seen = Aspect(aspects.FILES, ".", "type") in first.aspects  # the folder was looked at
         return Difference(aspect, _type(aspect.subject, ours, theirs, final_state=seen))
+    if aspect.what == "left running":
+        sides = [_value(aspect, value or ("nothing",)) for value in (ours, theirs)]
+        return Difference(aspect, f"left running in the end: {sides[0]} by A, {sides[1]} by B")
     if aspect.what == "order":
         return Difference(aspect, _order(ours, theirs))
     shown = f"{name(aspect)} is {_value(aspect, ours)} by A, {_value(aspect, theirs)} by B"

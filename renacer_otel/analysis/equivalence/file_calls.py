@@ -305,12 +305,27 @@ class FileCalls(Following):
 
     def _on_setxattr(self, call: Call, process: Process) -> None:
         if call.name.startswith("f"):
-            path = self._open(call, process, call.fd(0)).path
+            found = self._open(call, process, call.fd(0))
+            path, node = found.path, found.node
         else:
             path = self._path(process, call.path)
-        self._doubt(
-            "attributes", f"{path}: what its extended attributes are set to is not recorded"
-        )
+            node = self.names.get(path)
+        _, name, value, *_ = [*call.words.split("\x1f"), "", "..."]
+        if "remove" in call.name:
+            value = "removed"
+        # An access list may be no more than the mode, and what is long is not all there.
+        if (
+            node is None
+            or not name.startswith('"')
+            or name.startswith('"system.')
+            or value[-3:] == "..."
+        ):
+            what = "what its extended attributes are set to is not recorded"
+            self._doubt("attributes", f"{path}: {what}")
+            return
+        node.attributes[name.strip('"')] = value
+        if self.names.find(path) is node:
+            self.names.touch(path, node)
 
     # --- to disk ---------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ class Node:
     mode: int | None = None  # if the run set it
     owner: tuple[int, int] | None = None
     target: str = ""  # of a symbolic link
+    attributes: dict[str, str] = field(default_factory=dict)  # extended ones that the run set
     extents: Extents = field(default_factory=Extents)
     tail: Stream = field(default_factory=Stream)  # behind an end that is not known
     length: int | None = None  # if emptied, or cut to this length
@@ -98,6 +99,8 @@ class Connection:
     is_path: bool = False  # what it is bound to
     listens: bool = False
     accepted: list[Connection] = field(default_factory=list)
+    own_clients: int = 0  # connected from within the run, and not accepted yet
+    settings: dict[str, str] = field(default_factory=dict)  # options that the other end sees
 
 
 @dataclass

@@ -97,6 +97,7 @@ class Verdict:
     memory_ratio: float | None  # B's by A's
     expectations: list[Expectation] = field(default_factory=list)
     failed: bool = False  # one command failed, and the other not alike
+    failed_alike: str = ""  # "exits with 2": as each run of both
 
     def holds(self, rules: Rules) -> bool:
         """Whether it is as wanted."""
@@ -144,6 +145,7 @@ def judge(
         ratio,
         list(_expectations(rules, speedup, ratio)),
         _failed(a, b),
+        _failed_alike((*a, *b)),
     )
 
 
@@ -282,3 +284,9 @@ def _expected(
 def _failed(a: Sequence[State], b: Sequence[State]) -> bool:
     ours, theirs = ({each.wait_status for each in side} for side in (a, b))
     return ours != theirs and any(status != 0 for status in ours | theirs)
+
+
+def _failed_alike(states: Sequence[State]) -> str:
+    statuses = {each.wait_status for each in states}
+    status = statuses.pop() if len(statuses) == 1 else None
+    return explain.ended(status) if status else ""

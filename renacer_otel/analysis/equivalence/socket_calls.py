@@ -23,6 +23,14 @@ _INET6 = re.compile(r'\{sa_family=AF_INET6, sin6_port=htons\((\d+)\),.*\(AF_INET
 # Bound to these, nobody is served; a Unix socket without a name gets one from the kernel.
 _NO_ADDRESS = ("{sa_family=AF_NETLINK", "{sa_family=AF_ALG", "{sa_family=AF_UNIX}", "NULL")
 
+# Options by which what is sent differs on its way, and what they are without being set.
+_SEEN_BY_OTHERS = {
+    "IP_TTL": "", "IP_TOS": "[0]", "IP_OPTIONS": "", "IP_MULTICAST_TTL": "[1]",
+    "IP_ADD_MEMBERSHIP": "", "IPV6_UNICAST_HOPS": "", "IPV6_TCLASS": "[0]",
+    "IPV6_MULTICAST_HOPS": "", "IPV6_ADD_MEMBERSHIP": "", "TCP_MAXSEG": "",
+    "SO_LINGER": "{l_onoff=0, l_linger=0}",
+}  # fmt: skip
+
 
 class SocketCalls(FileCalls):
     """Handlers: `_on_` and the call's name. `_causes`, `_effects`: numbers of calls that edges
@@ -34,6 +42,7 @@ class SocketCalls(FileCalls):
     def __init__(self, cwd: str, umask: int) -> None:
         super().__init__(cwd, umask)
         self._ends: dict[str, Connection] = {}  # by the address of the end that connected
+        self._listening: dict[str, Connection] = {}  # by the address
 
     def _on_socket(self, call: Call, process: Process) -> None:
         kind = call.args[1] & 0xF
@@ -47,7 +56,17 @@ class SocketCalls(FileCalls):
         connection = self._connection(self._open(call, process, call.fd(0)))
         connection.role = f"to {call.peer}" if call.peer else ""
         connection.inside |= self._is_inside(call)
+        listener = self._listener(call.peer, process)
+        if listener is not None:
+            listener.own_clients += 1
+            connection.inside = True
         self._joined(connection, call.own_end)
+
+    def _listener(self, peer: str, process: Process) -> Connection | None:
+        """Of the run's own, whom it connects to."""
+        if peer.startswith(("@", "[")) or ":" in peer:
+            return self._listening.get(peer)
+        return self._listening.get(self._path(process, peer)) if peer else None
 
     def _on_accept(self, call: Call, process: Process) -> None:
         connection = Connection("accepted")
@@ -55,8 +74,12 @@ class SocketCalls(FileCalls):
         listener = process.fds.get(call.fd(0))
         if listener is not None and listener.connection is not None:
             listener.connection.accepted.append(connection)
+            connection.settings.update(listener.connection.settings)
             if listener.connection.messages is not None:
                 connection.messages = Messages()
+            if listener.connection.own_clients:
+                listener.connection.own_clients -= 1
+                connection.inside = True
         self._joined(connection, call.peer)
         process.fds[call.result] = Open(call.object, connection=connection)
         self.connections.append(connection)
@@ -95,7 +118,20 @@ class SocketCalls(FileCalls):
             connection.bound = text
 
     def _on_listen(self, call: Call, process: Process) -> None:
-        self._connection(self._open(call, process, call.fd(0))).listens = True
+        connection = self._connection(self._open(call, process, call.fd(0)))
+        connection.listens = True
+        if connection.bound:
+            self._listening[connection.bound] = connection
+
+    def _on_setsockopt(self, call: Call, process: Process) -> None:
+        words = call.words.split("\x1f")
+        if len(words) < 4 or words[2] not in _SEEN_BY_OTHERS:
+            return
+        settings = self._connection(self._open(call, process, call.fd(0))).settings
+        if words[3] == _SEEN_BY_OTHERS[words[2]]:
+            settings.pop(words[2], None)
+        else:
+            settings[words[2]] = words[3]
 
     # --- what is sent ----------------------------------------------------------------------------
 
@@ -130,6 +166,7 @@ class SocketCalls(FileCalls):
         known = connection.peers.get(role)
         if known is None:
             known = Connection(role, datagrams=True, messages=Messages())
+            known.settings = connection.settings
             connection.peers[role] = known
             self.connections.append(known)
         return known
