@@ -284,7 +284,7 @@ class _Trial:
         if got == 0:
             os.waitpid(pid, os.WUNTRACED)
             return Ability(name, True, "a child can be traced", needed=True)
-        from renacer_otel.engine.launch import why_forbidden
+        from renacer_otel.engine.failures import why_forbidden
 
         fix = why_forbidden()
         if -got in (errno.EIO, errno.EINVAL, errno.ENOSYS):

@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from renacer_otel.engine import native
-from renacer_otel.engine.launch import Kept, exec_error
+from renacer_otel.engine.failures import exec_error
+from renacer_otel.engine.launch import Kept
 from renacer_otel.errors import EXIT_OWN_FAILURE, EngineError, one_line
 
 if TYPE_CHECKING:

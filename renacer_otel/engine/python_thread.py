@@ -8,12 +8,16 @@ import os
 import signal
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from renacer_otel.engine import calls, python_launch, python_tracer
 from renacer_otel.engine import python_record as form
-from renacer_otel.engine.launch import RunConfig, exec_error, why_forbidden
+from renacer_otel.engine.failures import exec_error, why_forbidden
 from renacer_otel.engine.python_record import Record
 from renacer_otel.errors import EngineError, KernelTooOld, RenacerError, TracingForbidden
+
+if TYPE_CHECKING:
+    from renacer_otel.engine.launch import RunConfig
 
 _SAME_NS = 250_000_000  # a signal to our whole group reaches us and the command: it is one
 

@@ -16,7 +16,7 @@ from renacer_otel.errors import EngineError, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from renacer_otel.engine.launch import NativeRun
+    from renacer_otel.engine.launch import NativeRun, Stats
     from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
 
 # A pipe that polls writable takes this much without blocking (pipe(7)).
@@ -249,3 +249,45 @@ class FileOutput(Output):
         if self._writer is not None and not self.result.error:
             self._writer.close(self._run.stats())
         os.close(self._descriptor)
+
+
+class JsonWriter:
+    """OTLP/JSON lines."""
+
+    def __init__(self, write: Callable[[bytes], None], attributes: dict[str, Any]) -> None:
+        from renacer_otel.exporters.envelope import JsonEnvelope
+
+        self._write = write
+        self._envelope = JsonEnvelope(attributes)
+
+    def block(self, view: memoryview, first_seq: int) -> None:
+        """One line."""
+        del first_seq
+        self._write(self._envelope.wrap(view))
+
+    def close(self, stats: Stats) -> None:
+        """There is nothing behind the last line."""
+        del stats
+
+
+class RecordWriter:
+    """A TRACE file."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        metadata: dict[str, Any],
+        looked: Callable[[], dict[str, Any]] | None,
+    ) -> None:
+        from renacer_otel.ring.trace_writer import TraceWriter
+
+        self._looked = looked
+        self._writer = TraceWriter(write, metadata)
+
+    def block(self, view: memoryview, first_seq: int) -> None:
+        """One frame."""
+        self._writer.records(view, first_seq)
+
+    def close(self, stats: Stats) -> None:
+        """The frame that says it is whole: the run's counts, and files as they were looked at."""
+        self._writer.end({**stats._asdict(), **(self._looked() if self._looked else {})})

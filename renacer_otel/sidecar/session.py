@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.detach import DetachSignals
     from renacer_otel.sidecar.ending import EndingSignals
-    from renacer_otel.sidecar.outputs import Delivered, FileOutput, OtlpOutput, Output, PlainWriter
+    from renacer_otel.sidecar.outputs import (
+        Delivered,
+        FileOutput,
+        JsonWriter,
+        OtlpOutput,
+        Output,
+        PlainWriter,
+        RecordWriter,
+    )
     from renacer_otel.spans.context import TraceContext
     from renacer_otel.spans.counts import Counts
 
@@ -332,7 +340,7 @@ class Session:
         if config.format == "record":
             looked = run.looked if self._looks_at_files() else None
 
-            def trace_writer(write: Callable[[bytes], None]) -> _RecordWriter:
+            def trace_writer(write: Callable[[bytes], None]) -> RecordWriter:
                 return self._trace_writer(write, looked)
 
             return FileOutput(run, run.RECORD, descriptor, limit_s, trace_writer)
@@ -358,8 +366,10 @@ class Session:
 
         return OtlpGrpcSender(settings, OtlpEnvelope(self._attributes()))
 
-    def _json_writer(self, write: Callable[[bytes], None]) -> _JsonWriter:
-        return _JsonWriter(write, self._attributes())
+    def _json_writer(self, write: Callable[[bytes], None]) -> JsonWriter:
+        from renacer_otel.sidecar.outputs import JsonWriter
+
+        return JsonWriter(write, self._attributes())
 
     def _listing_writer(self, write: Callable[[bytes | memoryview], None]) -> PlainWriter:
         from renacer_otel.sidecar.outputs import PlainWriter
@@ -375,17 +385,18 @@ class Session:
 
     def _trace_writer(
         self, write: Callable[[bytes], None], looked: Callable[[], dict[str, Any]] | None
-    ) -> _RecordWriter:
+    ) -> RecordWriter:
+        from renacer_otel.sidecar.outputs import RecordWriter
+
         config = self._config
         context = self._context
         machine = os.uname()
-        return _RecordWriter(
+        return RecordWriter(
             write,
             {
                 "event_version": 1,
                 "renacer_otel": __version__,
                 "command": list(config.argv),
-                "folder": _folder(),
                 "attached": list(config.attach),
                 "options": config.options,
                 "cwd": _working_folder(),
@@ -426,14 +437,6 @@ def _make_run(config: RunConfig) -> NativeRun:
     return PythonRun(config)
 
 
-def _folder() -> str:
-    """Where the command is run; "" = not known."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
-
-
 class _Context(NamedTuple):
     """A new trace: as spans.context.TraceContext, without the cost of importing it."""
 
@@ -442,44 +445,6 @@ class _Context(NamedTuple):
     flags: int = 3  # sampled, and of a random id
     tracestate: str = ""
     lamport: int = 0
-
-
-class _JsonWriter:
-    """OTLP/JSON lines."""
-
-    def __init__(self, write: Callable[[bytes], None], attributes: dict[str, Any]) -> None:
-        from renacer_otel.exporters.envelope import JsonEnvelope
-
-        self._write = write
-        self._envelope = JsonEnvelope(attributes)
-
-    def block(self, view: memoryview, first_seq: int) -> None:
-        del first_seq
-        self._write(self._envelope.wrap(view))
-
-    def close(self, stats: Stats) -> None:
-        del stats
-
-
-class _RecordWriter:
-    """A TRACE file."""
-
-    def __init__(
-        self,
-        write: Callable[[bytes], None],
-        metadata: dict[str, Any],
-        looked: Callable[[], dict[str, Any]] | None,
-    ) -> None:
-        from renacer_otel.ring.trace_writer import TraceWriter
-
-        self._looked = looked
-        self._writer = TraceWriter(write, metadata)
-
-    def block(self, view: memoryview, first_seq: int) -> None:
-        self._writer.records(view, first_seq)
-
-    def close(self, stats: Stats) -> None:
-        self._writer.end({**stats._asdict(), **(self._looked() if self._looked else {})})
 
 
 def _anchors() -> tuple[int, int]:

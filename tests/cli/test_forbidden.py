@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from renacer_otel.engine import launch
+from renacer_otel.engine import failures
 from renacer_otel.errors import TracingForbidden
 from tests.cli.tool import RENACER, denied, renacer, run_program
 
@@ -88,8 +88,8 @@ def test_yama(
         "/proc/sys/kernel/yama/ptrace_scope": scope,
         "/proc/self/status": f"CapEff:\t{capabilities:016x}\nTracerPid:\t0\nSeccomp:\t0",
     }
-    monkeypatch.setattr(launch, "_read", files.__getitem__)
-    assert expected in launch.why_forbidden()
+    monkeypatch.setattr(failures, "_read", files.__getitem__)
+    assert expected in failures.why_forbidden()
 
 
 def test_forbidden_is_our_own_failure() -> None:

@@ -37,7 +37,7 @@ def kind(run: Replay) -> tuple[str, frozenset[str]]:
 def forms(runs: Sequence[Replay]) -> list[Canonical]:
     """The canonical form of each, without what one of them does not tell."""
     unknown = frozenset().union(*(run.unknown for run in runs))
-    folder = next((run.metadata["folder"] for run in runs if run.metadata.get("folder")), "")
+    folder = next((run.metadata["cwd"] for run in runs if run.metadata.get("cwd")), "")
     return [_form(_reduced(run, unknown, folder), unknown) for run in runs]
 
 
@@ -77,7 +77,7 @@ def _reduced(run: Replay, unknown: frozenset[str], folder: str) -> Replay:
     return worded(
         dataclasses.replace(
             run,
-            metadata={**run.metadata, "folder": folder, "hashes": False},
+            metadata={**run.metadata, "cwd": folder, "hashes": False},
             calls=calls,
             events=np.zeros(0, replay.EVENT),
             edges=np.zeros(0, replay.EDGE),

@@ -79,7 +79,7 @@ class _Maker:
         self.error = np.where(self.failed, -result, 0)
         self.over = ((flags & replay.UNFINISHED) == 0) & (self.calls["end"] > 0)
         self.cut_short = (flags & replay.INTERRUPTED) != 0
-        self.words = Words(kept, self._made_alone(), str(run.metadata.get("folder") or ""),
+        self.words = Words(kept, self._made_alone(), str(run.metadata.get("cwd") or ""),
                            ports.chosen(run, called))  # fmt: skip
 
     def per_name(self, values: list[int]) -> NDArray[Any]:
