@@ -112,7 +112,7 @@ def test_signal_is_the_commands(number: signal.Signals) -> None:
     [
         (b"\x1b[31mred\n\t\x07", r"\x1b[31mred\n\t\x07"),
         ("\u202egnirts".encode(), r"\u202egnirts"),
-        (b"\xff\xfe", r"\udcff\udcfe"),
+        (b"\xff\xfe", r"\377\376"),
         (b"$(reboot)", "$(reboot)"),
     ],
 )
