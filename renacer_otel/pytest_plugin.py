@@ -165,7 +165,9 @@ def syscall_trace(
 
 
 @pytest.fixture
-def golden_trace(request: pytest.FixtureRequest) -> GoldenChecker:
+def golden_trace(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> GoldenChecker:
     """Fails unless a command does what it did: `golden_trace("sorted", ["sort", "words.txt"])`.
 
     Compared is with NAME.golden in the folder of the setting `renacer_golden_dir` (golden_traces);
@@ -176,10 +178,18 @@ def golden_trace(request: pytest.FixtureRequest) -> GoldenChecker:
 
     config = request.config
     folder = config.rootpath / str(config.getini("renacer_golden_dir"))
+
+    def places() -> dict[str, str]:
+        found = {"basetemp": tmp_path_factory.getbasetemp()}
+        if "tmp_path" in request.fixturenames:
+            found["tmp_path"] = request.getfixturevalue("tmp_path")
+        return {name: str(path) for name, path in found.items()}
+
     return GoldenChecker(
         folder,
         update=bool(config.getoption("--golden-update")),
         tell=lambda text: request.node.user_properties.append((_UPDATED, text)),
+        places=places,
     )
 
 

@@ -75,6 +75,26 @@ def _folder_option(parser: argparse.ArgumentParser) -> None:
         help=f"where golden traces are ({FOLDER})")  # fmt: skip
 
 
+def _place_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--place", metavar="NAME=FOLDER", action="append", default=[],
+        help="in a golden trace <NAME> stands for the path of FOLDER, as <folder> does for where"
+        " the command is run")  # fmt: skip
+
+
+def _places(words: Sequence[str]) -> dict[str, str]:
+    """Folders by their names. Raises UsageError."""
+    found = {}
+    for word in words:
+        name, _, folder = word.partition("=")
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name) or name == "folder" or not folder:
+            raise UsageError(
+                f"--place {one_line(word, 80)}: write NAME=FOLDER, the name of small letters,"
+                " and not 'folder'"
+            )
+        found[name] = os.path.abspath(folder)
+    return found
+
+
 def _copy_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in-copy-of", metavar="FOLDER", dest="copy_of", default="",
         help="each run begins in a new copy of FOLDER, which stays as it is")  # fmt: skip
@@ -106,6 +126,7 @@ def _capture(words: list[str], command: list[str] | None) -> int:
     parser.add_argument("--keep", metavar="RULE", action="append", default=[],
         help="compare what this rule leaves out, too (golden show names the rules)")  # fmt: skip
     _copy_option(parser)
+    _place_option(parser)
     _folder_option(parser)
     given = parser.parse_args(words)
     name = golden_names.checked(given.name)
@@ -117,7 +138,7 @@ def _capture(words: list[str], command: list[str] | None) -> int:
 
     runs = config.parse_count(given.runs, "--runs", 1, _MOST_RUNS)
     replaces = os.path.exists(golden_names.path_of(name, given.dir))
-    how = How(_rules(given.keep), given.source, given.copy_of)
+    how = How(_rules(given.keep), given.source, given.copy_of, places=_places(given.place))
     captured = golden_capture.capture(name, command, given.dir, runs=runs, how=how)
     for note in captured.notes:
         terminal.complain(f"{name}: {note}")
@@ -142,6 +163,7 @@ def check_parser() -> options.Parser:
     parser.add_argument("--update", action="store_true",
         help="capture again what has changed, and tell what that was")  # fmt: skip
     _copy_option(parser)
+    _place_option(parser)
     _folder_option(parser)
     _report_options(parser)
     return parser
@@ -169,6 +191,7 @@ def _check(words: list[str], command: list[str] | None) -> int:
         tolerance=_percent(given.tolerance),
         update=given.update,
         copy_of=given.copy_of,
+        places=_places(given.place),
     )
     verdicts = []
     for name in names:

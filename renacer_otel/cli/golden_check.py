@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.golden import (
@@ -22,7 +23,7 @@ from renacer_otel.cli.golden_runs import How, observe
 from renacer_otel.errors import RenacerError, TraceNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.analysis.golden.model import Difference, Golden
     from renacer_otel.cli.golden_runs import Observed
@@ -40,6 +41,7 @@ class Choice(NamedTuple):
     tolerance: float = timing.DEFAULT_TOLERANCE
     update: bool = False
     copy_of: str = ""
+    places: Mapping[str, str] = MappingProxyType({})
 
 
 def check(name: str, choice: Choice) -> Verdict:
@@ -75,7 +77,7 @@ def _update(found: Verdict, choice: Choice) -> None:
         found.command,
         choice.folder,
         runs=found.golden_runs or _RUNS,
-        how=How(found.kept, found.source, choice.copy_of or found.copy_of),
+        how=How(found.kept, found.source, choice.copy_of or found.copy_of, places=choice.places),
     )
     found.updated, found.exit_code, found.error = True, verdict.SAME, ""
     found.golden_runs = captured.golden.runs
@@ -96,7 +98,8 @@ class _Looks:
     def __init__(self, golden: Golden, found: Verdict, place: str, choice: Choice) -> None:
         self._golden, self._command, self._choice = golden, found.command, choice
         copy_of = choice.copy_of or found.copy_of
-        self._how = How(found.kept, found.source, copy_of, choice.folder)
+        self._how = How(found.kept, found.source, copy_of, choice.folder, choice.places)
+        self._folders = {**choice.places, "folder": ""}
         self._trace = os.path.join(place, "now.renacer")
         self._own: list[Difference] = []  # of the first run, and of no first run before
         self._before: dict[str, bool] | None = None  # None: what it leaves behind is nothing to us
@@ -123,7 +126,7 @@ class _Looks:
         """The first run; whether it is different. One that differs as the first run did that the
         golden trace knows of does not count, and the next is the first."""
         shared = not self._how.copy_of and self._golden.has_first
-        before = lasting.standing(self._golden) if shared else {}
+        before = lasting.standing(self._golden, self._folders) if shared else {}
         if not self.compare():
             return False
         self._own = lasting.own(self._golden, self._between(self.different))
@@ -139,7 +142,9 @@ class _Looks:
         if self._before is not None:
             later = [one.form for one in self.observed[1:]]
             first = self.observed[0].form
-            self.alone = lasting.why_alone(self._golden, self._own, first, later, self._before)
+            self.alone = lasting.why_alone(
+                self._golden, self._own, first, later, self._before, self._folders
+            )
         return self.alone != ""
 
     def found(self) -> list[Difference]:

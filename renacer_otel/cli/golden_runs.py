@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.golden import canonical, waits
@@ -15,7 +16,7 @@ from renacer_otel.errors import UsageError, one_line
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from renacer_otel.analysis.golden.model import Canonical
     from renacer_otel.cli.recording import Ran
@@ -37,13 +38,15 @@ class How(NamedTuple):
     """How a golden trace's command is run.
 
     `keep`: rules switched off; `copy_of`: each run begins in a new copy of this folder, "" = all
-    run where we are; `goldens`: the folder of golden traces, which is not copied.
+    run where we are; `goldens`: the folder of golden traces, which is not copied; `places`: names
+    of folders, which stand for their paths.
     """
 
     keep: Sequence[str] = ()
     source: bool = False
     copy_of: str = ""
     goldens: str = ""
+    places: Mapping[str, str] = MappingProxyType({})
 
 
 def observe(command: Sequence[str], trace: str, how: How) -> Observed:
@@ -60,7 +63,7 @@ def observe(command: Sequence[str], trace: str, how: How) -> Observed:
     # Half of what a call takes that does nothing is the traced side's own part of its two stops.
     cpu = ran.cpu_ns - stops * waits.least(run) // 4
     sample = Sample(max(cpu, 0) // 1000, waits.of_run(run))
-    return Observed(canonical.of_replay(run, how.keep), sample, ran)
+    return Observed(canonical.of_replay(run, how.keep, how.places), sample, ran)
 
 
 @contextmanager

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from renacer_otel.testing.recording import Word
 
 _BOOT = recording.BOOT.replace("cli.recorder", "cli.main")
+_FIRST = ": the first run, which does not count, did otherwise"
+_PATIENCE_S = 5.0
 _SAME, _CHANGED, _MISSING, _UNREADABLE, _FAILED = 0, 1, 2, 3, 4
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 _MOST = 20  # differences
@@ -125,8 +127,17 @@ class GoldenRun:
 class GoldenChecker:
     """Call it with a name and a command, as in `golden_trace("sorted", ["sort", "words.txt"])`."""
 
-    def __init__(self, folder: Path, *, update: bool, tell: Callable[[str], None]) -> None:
-        """`tell`: takes a sentence about what was captured."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        update: bool,
+        tell: Callable[[str], None],
+        places: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`tell`: takes a sentence about what was captured; `places`: folders that have another
+        path in each session, by names that stand for them."""
+        self._places = places
         self._folder = folder
         self._update = update
         self._tell = tell
@@ -142,23 +153,28 @@ class GoldenChecker:
         strict: bool = False,
         timing: bool = False,
         runs: int = 5,
+        in_copy_of: str | os.PathLike[str] | None = None,
     ) -> GoldenRun:
         """Fails the test unless it does the same; where it does not, it is run up to three times.
 
         `strict`: what hardly matters is a change, too, and the first run counts; `timing`: times
-        are compared; `runs`: how many teach a golden trace that is made by --golden-update.
+        are compared; `runs`: how many teach a golden trace that is made by --golden-update;
+        `in_copy_of`: each run begins in a new copy of this folder, instead of in `cwd`.
         Raises as subprocess.run does. Skips the test where tracing is forbidden.
         """
         __tracebackhide__ = True
         words = tuple(os.fsdecode(word) for word in recording.words_of(command))
         options = ["--strict"] * strict + ["--ignore-timing"] * (not timing)
+        how = [f"--place={place}={path}" for place, path in sorted(self._places().items())]
+        if in_copy_of is not None:
+            how.append(f"--in-copy-of={os.path.abspath(os.fspath(in_copy_of))}")
         where: dict[str, Any] = {"cwd": cwd, "env": env, "timeout": timeout}
         golden = GoldenTrace(name, self._folder / f"{name}.golden")
-        run = self._check(name, words, options, where)
+        run = self._check(name, words, [*options, *how], where)
         if self._update and run.exit_code in (_CHANGED, _MISSING, _UNREADABLE, _FAILED):
-            self._capture(name, words, runs, where)
+            self._capture(name, words, ["--runs", str(runs), *how], where)
             what = "captured" if run.exit_code == _MISSING else f"captured again: {run.headline}"
-            run = self._check(name, words, options, where)
+            run = self._check(name, words, [*options, *how], where)
             run.updated = True
             self._tell(one_line(f"{name} {what}", 400))
         if run.exit_code == _MISSING:
@@ -183,27 +199,42 @@ class GoldenChecker:
         return GoldenRun(tuple(words), told)
 
     def _capture(
-        self, name: str, words: Sequence[str], runs: int, where: Mapping[str, Any]
+        self, name: str, words: Sequence[str], options: Sequence[str], where: Mapping[str, Any]
     ) -> None:
-        given = ["capture", name, "--runs", str(runs), "--dir", str(self._folder)]
+        given = ["capture", name, *options, "--dir", str(self._folder)]
         done = _golden(given, words, where)
         if done.returncode == _FAILED:  # it ends otherwise each time
             raise recording.RecorderError(_last(done))
         _raise(done.returncode, _last(done))
+        for line in done.stderr.decode("utf-8", "backslashreplace").splitlines():
+            if _FIRST in line:
+                self._tell(one_line(line.removeprefix("renacer-otel: "), 400))
 
 
 def _golden(
     given: Sequence[str], words: Sequence[str], where: Mapping[str, Any]
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `renacer-otel golden …`."""
+    """Runs `renacer-otel golden …`; cut short, it ends what it runs, and removes its copies."""
     python = [sys.executable, "-c", _BOOT, recording.PACKAGES, "golden"]
-    return subprocess.run(
+    timeout = where["timeout"]
+    with subprocess.Popen(
         [*python, *given, "--", *words],
+        cwd=where["cwd"],
+        env=where["env"],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        **where,
-    )
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()  # and so the kernel kills all that it traces
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def _last(done: subprocess.CompletedProcess[bytes]) -> str:

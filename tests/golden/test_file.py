@@ -19,7 +19,9 @@ from tests.golden.hostile import framed
 from tests.golden.made import goldens
 
 ROOT = Path(__file__).resolve().parents[2]
-EMPTY = model.Golden("x", ("true",), 1, "0", model.Canonical((), (), model.Figures(), {}))
+EMPTY = model.Golden(
+    "x", ("true",), 1, "0", model.Canonical((), (), model.Figures(), {}), has_first=True
+)
 
 
 @settings(deadline=None, max_examples=25)

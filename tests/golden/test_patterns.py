@@ -102,7 +102,7 @@ def test_placeholders() -> None:
     assert words("/proc/123/maps") == "/proc/<process>/maps"
     assert words("pipe:[123]") == "<pipe:>"
     assert words("127.0.0.1:40000") == "127.0.0.1:40000"
-    told = Words((), {}, "", {"40000"})
+    told = Words((), {}, None, {"40000"})
     assert told("127.0.0.1:40000") == "127.0.0.1:<port>"
     assert told("http://localhost:40000/a:40001") == "http://localhost:<port>/a:40001"
     assert told("{sin_port=htons(40000), x=40000}") == "{sin_port=htons(<port>), x=40000}"

@@ -107,3 +107,39 @@ def test_golden(golden_trace):
     assert done.stdout.str().count(told) == 2
     for line in ("*def words_of*", "*def __call__*", "*raise TypeError*"):
         done.stdout.no_fnmatch_line(line)
+
+
+PLACES = """
+MAKES = "echo text > $0/out; cat $0/out"
+
+def test_placed(golden_trace, tmp_path):
+    golden_trace("placed", ["sh", "-c", MAKES, tmp_path], runs=1)
+
+def test_changed(golden_trace, tmp_path, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    golden_trace("placed", ["sh", "-c", MAKES, other])
+
+def test_moved(golden_trace, tmp_path):
+    (tmp_path / "a").touch()
+    golden_trace("moved", ["mv", "a", "b"], in_copy_of=tmp_path, runs=1)
+    assert (tmp_path / "a").exists()
+
+def test_once(golden_trace, tmp_path):
+    (tmp_path / "a").touch()
+    golden_trace("once", ["mv", "a", "b"], cwd=tmp_path, runs=1)
+
+def test_left(golden_trace, tmp_path):
+    golden_trace("left", ["mkdir", "-p", "made"], cwd=tmp_path, runs=1)
+"""
+
+
+def test_folders_of_a_session(over: Over) -> None:
+    """They are new, and have another path, in each."""
+    done = over(PLACES, "--golden-update", "-k", "not changed", "-p", "no:randomly")
+    done.assert_outcomes(passed=3, failed=1, deselected=1)
+    out = done.stdout
+    out.fnmatch_lines(["E*once: nothing captured: mv does not end alike*--in-copy-of*"])
+    out.fnmatch_lines(["*left: the first run, which does not count, did otherwise*mkdir*"])
+    done = over(PLACES, "-k", "not once")
+    done.assert_outcomes(passed=3, failed=1, deselected=1)
+    done.stdout.fnmatch_lines(["E*<basetemp>/other0/out for writing*"])

@@ -29,7 +29,7 @@ from renacer_otel.errors import UsageError, did_you_mean
 from renacer_otel.spans import grouping, replay, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,8 +42,11 @@ _LONGEST_GROUP = 8
 _LINKED = frozenset({"fork", "pipe", "unix", "tcp", "signal", "eventfd", "mqueue", "connect"})
 
 
-def of_replay(run: Replay, keep: Iterable[str] = ()) -> Canonical:
-    """The canonical form of a run. `keep`: rules (rules.RULES) that are switched off.
+def of_replay(
+    run: Replay, keep: Iterable[str] = (), places: Mapping[str, str] | None = None
+) -> Canonical:
+    """The canonical form of a run. `keep`: rules (rules.RULES) that are switched off; `places`:
+    folders by names that stand for them, as <folder> does for that of the run.
 
     The replay must have been made with `details`; without `shown` there are no arguments but paths.
     Raises UsageError for a rule that there is not.
@@ -51,20 +54,20 @@ def of_replay(run: Replay, keep: Iterable[str] = ()) -> Canonical:
     kept = frozenset(keep)
     for name in sorted(kept - rules.RULES.keys()):
         raise UsageError(f"no rule is called '{name}'{did_you_mean(name, rules.RULES)}")
-    return _Run(run, kept).canonical()
+    return _Run(run, kept, places or {}).canonical()
 
 
 class _Run:
     """The columns of a run, and what was made of them."""
 
-    def __init__(self, run: Replay, kept: frozenset[str]) -> None:
+    def __init__(self, run: Replay, kept: frozenset[str], places: Mapping[str, str]) -> None:
         assert run.details is not None
         self.run, self.kept, self.calls = run, kept, run.calls
         self.details = run.details
         self.codes, self.names = replay.call_names(run.calls)
         self.by_thread = np.lexsort((self.calls["seq"], self.calls["thread"]))
         prologue, self.libraries = tree.prologues(run, self.names, self.codes, self.by_thread)
-        self.shapes = shapes.of_replay(run, kept, (self.codes, self.names), prologue)
+        self.shapes = shapes.of_replay(run, kept, (self.codes, self.names), prologue, places)
         self.tree = tree.of_replay(run, self.shapes.words, (self.codes, self.names))
         self.process = run.threads["ordinal"][self.calls["thread"]]
         self.role = self.tree.of_process(self.process)

@@ -17,7 +17,7 @@ from renacer_otel.analysis.golden import differences, patterns, places, rules, t
 from renacer_otel.analysis.golden.model import OK, Golden, Item, Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from renacer_otel.analysis.golden.model import Canonical, Difference, Stream
 
@@ -31,7 +31,7 @@ _CHANGES = frozenset(
     setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr""".split()
 )
 _ELSEWHERE = ("/proc/", "/sys/", "/dev/")
-_FOLDER = "<folder>"
+_PLACE = re.compile(r"<([\w-]+)>/")
 #: Kinds of differences that say what a program does, not how much of it or in which order.
 _OTHERWISE = frozenset("argv process file mode input network exit".split())
 _CACHE = re.compile(r"(?<![\w.])__pycache__(?![\w.])|\.py[co]\b")
@@ -39,7 +39,7 @@ _LOOKING = frozenset("input call count".split())
 
 
 class _Left(NamedTuple):
-    name: str
+    path: str
     stands: bool  # or is gone
 
 
@@ -67,10 +67,14 @@ def _key(one: Difference) -> tuple[str, str, str, str]:
     return one.kind, one.where, one.expected, one.actual
 
 
-def standing(golden: Golden) -> dict[str, bool]:
-    """Of what the golden trace makes, changes or removes: whether it is there now."""
-    names = {left.name for left in _lefts(_items([golden.form]))}
-    return {name: os.path.lexists(_path(name)) for name in names}
+def standing(golden: Golden, folders: Mapping[str, str]) -> dict[str, bool]:
+    """Of what the golden trace makes, changes or removes, by its path: whether it is there now.
+
+    `folders`: names that stand for folders, and their paths.
+    """
+    return {
+        left.path: os.path.lexists(left.path) for left in _lefts(_items([golden.form]), folders)
+    }  # fmt: skip
 
 
 def why_alone(
@@ -78,7 +82,8 @@ def why_alone(
     found: Sequence[Difference],
     run: Canonical,
     later: Sequence[Canonical],
-    before: dict[str, bool],
+    before: Mapping[str, bool],
+    folders: Mapping[str, str],
 ) -> str:
     """Why a first run has to be judged alone, though later ones are as they should: what it left
     behind. "" = they met what it met. `found`: what it does otherwise; `before`: standing()."""
@@ -92,18 +97,19 @@ def why_alone(
         item for item in _items([run])
         if not any(patterns.item_fits(one, item) for one in known[item.call])
     ]  # fmt: skip
-    made = {left.name for left in _lefts(_items([run])) if left.stands}
-    for left in _lefts(new):
-        is_there = os.path.lexists(_path(left.name))
-        if is_there == left.stands and (left.stands or left.name not in made):
-            return left.name
+    made = {left.path for left in _lefts(_items([run]), folders) if left.stands}
+    for left in _lefts(new, folders):
+        is_there = os.path.lexists(left.path)
+        if is_there == left.stands and (left.stands or left.path not in made):
+            return left.path
     for name in _written(golden.form, run, later):
-        if os.path.lexists(_path(name)):
-            return name
+        path = _path(name, folders)
+        if path and os.path.lexists(path):
+            return path
     if any(one.kind in _OTHERWISE for one in found):
-        for name, stood in sorted(before.items()):
-            if os.path.lexists(_path(name)) != stood:
-                return name
+        for path, stood in sorted(before.items()):
+            if os.path.lexists(path) != stood:
+                return path
     return ""
 
 
@@ -116,34 +122,35 @@ def _items(forms: Iterable[Canonical]) -> Iterator[Item]:
                     yield part.item
 
 
-def _lefts(items: Iterable[Item]) -> Iterator[_Left]:
+def _lefts(items: Iterable[Item], folders: Mapping[str, str]) -> Iterator[_Left]:
     """What stands or is gone after these."""
     for item in items:
         names = [one.text for one in item.arguments if one.kind == "object"]
         if not names:
             continue
         if item.call in _REMOVES:
-            found = [_Left(names[0], stands=False)]
+            found = [(names[0], False)]
         elif item.call in _RENAMES:
-            found = [_Left(names[-1], stands=True), _Left(names[0], stands=False)]
+            found = [(names[-1], True), (names[0], False)]
         elif item.call in _MAKES or item.call in _CHANGES:
-            found = [_Left(names[-1], stands=True)]
+            found = [(names[-1], True)]
         else:
             continue
-        yield from (left for left in found if _is_lasting(left.name))
+        for name, stands in found:
+            if path := _path(name, folders):
+                yield _Left(path, stands)
 
 
-def _is_lasting(name: str) -> bool:
-    """Whether it is the path of a file that is not a cache, and none of a random name."""
-    if name.startswith("<") and not name.startswith(_FOLDER + "/"):
-        return False
-    if name.startswith(_ELSEWHERE) or name.startswith("peer ") or is_cache(name):
-        return False
-    return texts.RANDOM not in name and not patterns.is_pattern(name)
-
-
-def _path(name: str) -> str:
-    return "." + name[len(_FOLDER) :] if name.startswith(_FOLDER + "/") else name
+def _path(name: str, folders: Mapping[str, str]) -> str:
+    """Where the file of that name is; "": it is none, a cache, or has another name each time."""
+    match = _PLACE.match(name)
+    if match is not None:
+        if match[1] not in folders:
+            return ""
+        name = os.path.join(folders[match[1]], name[match.end() :])
+    if name.startswith(("<", "peer ", *_ELSEWHERE)) or is_cache(name):
+        return ""
+    return "" if texts.RANDOM in name or patterns.is_pattern(name) else name
 
 
 def _written(golden: Canonical, run: Canonical, later: Sequence[Canonical]) -> Iterator[str]:
@@ -152,7 +159,7 @@ def _written(golden: Canonical, run: Canonical, later: Sequence[Canonical]) -> I
     others = [_streams(one) for one in later]
     for name, stream in _streams(run).items():
         expected = known.get(name)
-        if expected is None or stream is None or not _is_lasting(name):
+        if expected is None or stream is None:
             continue
         if _content(expected) != _content(stream) and all(
             (one := other.get(name)) is not None and _content(one) == _content(expected)

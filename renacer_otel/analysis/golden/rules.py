@@ -15,6 +15,7 @@ RULES: dict[str, str] = {
     "folder": "the folder that the command is run in is <folder>",
     "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
     "loader": "what the loader does before the program begins is one list of libraries",
+    "lookups": "folders of PATH in which a program is not are left out, where it is found later",
     "memory": "mmap without a file, munmap, brk, mprotect, madvise count as peak memory",
     "ports": "ports that the run was told before it named them are <port>",
     "random-names": "names of mkstemp and its like, UUIDs, long hex are <random>; no getrandom",

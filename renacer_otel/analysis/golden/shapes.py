@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.golden import ports, rules
+from renacer_otel.analysis.golden import lookups, ports, rules
 from renacer_otel.analysis.golden.model import OK, Argument, Item, Rank
 from renacer_otel.analysis.golden.rules import Way
 from renacer_otel.analysis.golden.texts import Words, cut, random_names, shown
 from renacer_otel.spans import grouping, replay
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from renacer_otel.spans.replay import Details, Replay
@@ -68,7 +70,14 @@ def shown_of(details: Details) -> NDArray[Any]:
 class _Maker:
     """What making the shapes of a trace needs."""
 
-    def __init__(self, run: Replay, details: Details, kept: frozenset[str], called: Called) -> None:
+    def __init__(
+        self,
+        run: Replay,
+        details: Details,
+        kept: frozenset[str],
+        called: Called,
+        places: Mapping[str, str],
+    ) -> None:
         self.run, self.details, self.kept = run, details, kept
         self.calls, self.rows, self.shown = run.calls, details.rows, shown_of(details)
         self.codes, self.names = called
@@ -79,8 +88,8 @@ class _Maker:
         self.error = np.where(self.failed, -result, 0)
         self.over = ((flags & replay.UNFINISHED) == 0) & (self.calls["end"] > 0)
         self.cut_short = (flags & replay.INTERRUPTED) != 0
-        self.words = Words(kept, self._made_alone(), str(run.metadata.get("cwd") or ""),
-                           ports.chosen(run, called))  # fmt: skip
+        folders = {"folder": str(run.metadata.get("cwd") or ""), **places}
+        self.words = Words(kept, self._made_alone(), folders, ports.chosen(run, called))
 
     def per_name(self, values: list[int]) -> NDArray[Any]:
         """Of each call what there is of its name."""
@@ -260,6 +269,13 @@ class _Maker:
             again = (np.isin(self.error, numbers) | self.cut_short) & (way != Way.LEFT_OUT)
             counts["retries"] = int(again.sum())
             way[again] = Way.LEFT_OUT
+        if "lookups" not in self.kept:
+            looks = lookups.in_vain(
+                self.run, (self.codes, self.names), self.texts, self.error, self.over
+            )
+            looks = [row for row in looks if way[row] != Way.LEFT_OUT]
+            counts["lookups"] = len(looks)
+            way[looks] = Way.LEFT_OUT
         if "wakeups" not in self.kept:
             own = self.to_oneself() & (way != Way.LEFT_OUT)
             counts["wakeups"] = int(own.sum())
@@ -276,11 +292,16 @@ def _first_of(bits: NDArray[Any], low: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def of_replay(
-    run: Replay, kept: frozenset[str], called: Called, prologue: NDArray[np.bool_]
+    run: Replay,
+    kept: frozenset[str],
+    called: Called,
+    prologue: NDArray[np.bool_],
+    places: Mapping[str, str],
 ) -> Shapes:
-    """The shapes of all calls. `prologue`: rows that the loader's list stands for."""
+    """The shapes of all calls. `prologue`: rows that the loader's list stands for; `places`: names
+    of folders beside that of the run."""
     assert run.details is not None
-    maker = _Maker(run, run.details, kept, called)
+    maker = _Maker(run, run.details, kept, called, places)
     way, counts = maker.ways()
     if "loader" not in kept:
         counts["loader"] = int(prologue.sum())

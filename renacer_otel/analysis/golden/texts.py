@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
 _MOST_NAMES = 5000
@@ -66,12 +66,13 @@ def random_names(made: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _folder(path: str) -> list[tuple[str, re.Pattern[str], str]]:
-    """What takes the folder of a run out of words; "" and the root are none."""
-    if not path.startswith("/") or path == "/":
-        return []
-    name = re.escape(shown(os.fsencode(path)))
-    return [("folder", re.compile(rf"(?<![\w.~/-]){name}(?![\w.~-])"), _FOLDER)]
+def _folders(places: Mapping[str, str]) -> Iterator[tuple[str, re.Pattern[str], str]]:
+    """What takes folders out of words, the innermost first; "" and the root are none."""
+    for place, path in sorted(places.items(), key=lambda item: -len(item[1])):
+        if path.startswith("/") and path != "/":
+            name = re.escape(shown(os.fsencode(path)))
+            form = re.compile(rf"(?<![\w.~/-]){name}(?![\w.~-])")
+            yield "folder", form, f"<{place}>"
 
 
 class Words:
@@ -81,10 +82,11 @@ class Words:
         self,
         kept: Iterable[str],
         names: dict[str, str],
-        folder: str = "",
+        places: Mapping[str, str] | None = None,
         ports: AbstractSet[str] = frozenset(),
     ) -> None:
-        """`names`: that are random. `ports`: that the kernel chose (ports.chosen)."""
+        """`names`: of random names, what stands for them; `places`: folders by what does; `ports`:
+        that the kernel chose (ports.chosen)."""
         self._kept = frozenset(kept)
         self.counts: Counter[str] = Counter()
         self._names = names if "random-names" not in self._kept else {}
@@ -92,7 +94,7 @@ class Words:
         self._ports = ports if "ports" not in self._kept else frozenset()
         self._named = re.compile(f"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])")
         steps: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
-            *_folder(folder),
+            *_folders(places or {}),
             ("random-names", _UUID, RANDOM),
             ("random-names", _HEX, RANDOM),
             ("addresses", _ADDRESS, "<addr>"),
