@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import shutil
 import threading
 from contextlib import suppress
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "csv", "json", "parquet")
 _GRACE = 10.0  # seconds, for what cannot be interrupted
-_HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,16 +48,16 @@ def main(arguments: Sequence[str]) -> int:
     if given.format == "parquet" and given.output is None:
         raise UsageError("--format parquet is no text: name a file with -o FILE")
     seconds = _seconds(given.timeout)
-    from renacer_otel.analysis.sql.database import Database
+    from renacer_otel.analysis.sql.database import Database, bounded
 
     run = written.replay_of(given.trace, details=True)
     with Database(run, seconds=seconds, parquet=given.format == "parquet") as database:
-        _bound_addresses()
         last = threading.Timer(seconds + _GRACE, _give_up, [seconds])
         last.daemon = True
         last.start()
         try:
-            _write(database, given.sql, given.format, given.output)
+            with bounded():
+                _write(database, given.sql, given.format, given.output)
         finally:
             last.cancel()
     return 0
@@ -70,16 +68,6 @@ def _seconds(word: str) -> float:
         if math.isfinite(seconds := float(word)) and 0 < seconds <= 86400:
             return seconds
     raise UsageError(f"--timeout {one_line(word, 40)}: not a number of seconds up to 86400")
-
-
-def _bound_addresses() -> None:
-    """What DuckDB's own bound does not count, one huge value, ends in an error, too."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = used + _HEADROOM
-    if soft == resource.RLIM_INFINITY or soft > wanted:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
 def _give_up(seconds: float) -> None:

@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -33,14 +32,6 @@ if TYPE_CHECKING:
     from renacer_otel.spans.replay import Replay
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "query.md"
-
-
-@pytest.fixture(autouse=True)
-def unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bound of addresses would stay with the process of the tests."""
-    monkeypatch.setattr(query, "resource", SimpleNamespace(
-        getrlimit=lambda _: (-1, -1), setrlimit=lambda *_: None, RLIM_INFINITY=-1, RLIMIT_AS=0
-    ))  # fmt: skip
 
 
 def test_as_a_command(trace: Path) -> None:

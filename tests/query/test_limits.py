@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -160,6 +161,10 @@ def test_evaluate(run: Replay) -> None:
     holds, rows = evaluate(run, "(SELECT count(*) FROM calls) < 5")
     assert (holds, rows) == (False, [{"holds": False}])
     assert not evaluate(run, "NULL")[0]
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(RenacerError, match="needs more than 256 MB"):
+        evaluate(run, "length(repeat('x', 4000000000)) > (SELECT count(*) FROM calls)")
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
     assert evaluate(run, "SELECT count(*) > 5 AS many FROM calls") == (True, [{"many": True}])
     assert evaluate(run, "SELECT name FROM calls WHERE name = 'reboot'") == (True, [])
     holds, rows = evaluate(run, "-- wrong\nSELECT name FROM calls ORDER BY number")

@@ -174,6 +174,11 @@ def shown(text: bytes) -> str:
     return _printable(os.fsdecode(text), _MARKS)
 
 
+def printable(text: bytes) -> str:
+    """The same of what has no marks."""
+    return _printable(os.fsdecode(text))
+
+
 def _printable(text: str, but: str = "") -> str:
     """What cannot be printed as strace writes it: in octal, but for some letters."""
     if text.isprintable():

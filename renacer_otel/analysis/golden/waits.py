@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.golden import shapes
+from renacer_otel.analysis.golden import shapes, texts
 from renacer_otel.errors import one_line
 from renacer_otel.spans import replay
 
@@ -142,13 +141,13 @@ def _key(run: Replay, programs: list[str], group: list[int]) -> str:
     elif kind == _BYTES and cause >= 0:
         what = f"bytes from {programs[cause]}"
     elif details is not None and path:
-        what = f"{what} of {one_line(os.fsdecode(details.text(path)), 120)}"
+        what = f"{what} of {one_line(texts.printable(details.text(path)), 120)}"
     return f"{programs[program]} waits for {what}"
 
 
 def _peer(text: bytes) -> str:
     """An address; a port that the kernel has chosen is of no meaning."""
-    shown = one_line(os.fsdecode(text), 120)
+    shown = one_line(texts.printable(text), 120)
     port = re.fullmatch(r"(.*):(\d{1,5})", shown)
     if port and int(port[2]) >= _EPHEMERAL:
         return f"{port[1]}:*"

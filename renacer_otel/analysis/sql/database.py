@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import resource
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MEMORY_MB = 256
 SECONDS = 60.0
 _BATCH = 1000
+_HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
 _SQL_MAX = 1 << 20
 _DEEPEST = 300  # brackets: the parser's memory grows with the square of them
 # What a statement that only reads begins with, behind comments.
@@ -59,6 +61,21 @@ def require() -> ModuleType:
             "queries need DuckDB, which is not installed: pip install 'renacer-otel[analysis]'"
         ) from error
     return duckdb
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """What DuckDB's own bound does not count, one huge value, ends in an error meanwhile."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = used + _HEADROOM
+    if soft == resource.RLIM_INFINITY or soft > wanted:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class Database:

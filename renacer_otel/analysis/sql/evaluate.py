@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.analysis.sql.database import SECONDS, Database, is_query
+from renacer_otel.analysis.sql.database import SECONDS, Database, bounded, is_query
 from renacer_otel.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def answer(replay: Replay, expression: str, *, seconds: float = SECONDS) -> Answ
     """
     sql = expression if is_query(expression) else f"SELECT (\n{expression}\n) AS holds"
     try:
-        with Database(replay, seconds=seconds) as database, database.answer(sql) as found:
+        with (
+            Database(replay, seconds=seconds) as database,
+            bounded(),
+            database.answer(sql) as found,
+        ):
             rows: list[tuple[Any, ...]] = []
             for batch in found.batches:
                 rows += batch[: EVIDENCE_ROWS - len(rows)]
