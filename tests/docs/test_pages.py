@@ -17,7 +17,7 @@ from renacer_otel.cli import options
 from renacer_otel.exporters.receiver import Receiver
 from renacer_otel.spans import replay
 from tests.cli.tool import renacer
-from tests.docs.markdown import code_words, links, pages, rows_under
+from tests.docs.markdown import anchors, code_words, links, pages, rows_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,12 @@ def test_links_lead_somewhere() -> None:
     wrong = []
     for page in pages(ROOT):
         for link in links(page):
-            target = link.partition("#")[0]
-            if target and not re.match(r"https?://", target):
-                there = (page.parent / target).exists()
-                wrong += [] if there else [f"{page.relative_to(ROOT)}: {link}"]
+            target, _, part = link.partition("#")
+            if re.match(r"https?://", target):
+                continue
+            there = page.parent / target if target else page
+            good = there.exists() and (not part or part in anchors(there))
+            wrong += [] if good else [f"{page.relative_to(ROOT)}: {link}"]
     assert not wrong
 
 
