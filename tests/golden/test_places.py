@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = """
-import os
+import fcntl, os
 def new(name):
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
 source = os.open("source", os.O_RDONLY)
@@ -44,6 +44,17 @@ WAYS = {
         "os.write(f, b'0000data'); os.lseek(f, 0, 0); os.write(f, b'head')",
         "os.write(f, b'0000data'); os.write(f, b'head')",
         "os.write(f, b'0000'); os.write(f, b'data'); os.lseek(f, -8, 1); os.write(f, b'head')",
+    ),
+    "by a copy": (
+        "g = os.dup(f); os.write(f, b'head'); os.lseek(g, 100, 0); os.write(f, b'tail')",
+        "g = os.dup(f); os.write(f, b'head'); os.lseek(g, 200, 0); os.write(f, b'tail')",
+        "g = os.dup(f); h = os.dup(g); os.write(g, b'head'); os.close(f); os.lseek(g, 100, 0);"
+        "os.write(h, b'tail')",
+    ),
+    "by another copy": (
+        "g = fcntl.fcntl(f, fcntl.F_DUPFD, 50); os.lseek(f, 100, 0); os.write(g, b'tail')",
+        "g = fcntl.fcntl(f, fcntl.F_DUPFD, 50); os.lseek(f, 200, 0); os.write(g, b'tail')",
+        "g = os.dup2(f, 60); os.lseek(g, 100, 0); os.write(f, b'tail')",
     ),
     "swapped": (
         "os.pwrite(f, b'aa', 0); os.pwrite(f, b'bb', 4)",

@@ -35,6 +35,8 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 _SAYS = frozenset("pwrite64 pwritev pwritev2".split())
 _MOVES = frozenset("read readv write writev pwritev2 sendfile sendfile64".split())
 _COPIES = frozenset("dup dup2 dup3".split())
+_FCNTL = frozenset("fcntl fcntl64".split())
+_F_DUPFD, _F_DUPFD_CLOEXEC = 0, 1030
 _ENDS = frozenset({"close", "_llseek"})
 _I386 = 2
 _NUMBER = re.compile(rb"\[([0-9]{1,19})\b")
@@ -114,19 +116,18 @@ class Places:
         if not seeks.any():
             return
         opens = self._named(rules.OPENS) & good
-        makes = opens | (self._named(_COPIES) & good)
+        copies = self._copies() & good
         moves = self._named(_MOVES) & good & (self.at == _ON)
-        rows = np.flatnonzero(seeks | makes | moves | self._named(_ENDS))
-        fd = np.where(makes, calls["result"], self._details.rows["fd"])[rows]
-        process = self._run.threads["ordinal"][calls["thread"][rows]]
-        order = np.lexsort((calls["seq"][rows], fd, process))
-        rows, fd, process = rows[order], fd[order], process[order]
+        rows = np.flatnonzero(seeks | opens | copies | moves | self._named(_ENDS))
+        rows, opened = self._by_description(rows, opens | copies, copies, seeks | moves)
+        kept = (seeks | moves)[rows] | (rows == opened)
+        rows, opened = rows[kept], opened[kept]
+        if not len(rows):
+            return
         seek, move = seeks[rows], moves[rows]
-        bound = ~(seek | move)
-        bound[0] = True
-        bound[1:] |= (fd[1:] != fd[:-1]) | (process[1:] != process[:-1])
+        bound = np.append(True, opened[1:] != opened[:-1])
         # Others may move what was not opened here.
-        tracked = (opens & ~self._appends())[rows][_last(bound)]
+        tracked = (opens & ~self._appends())[opened]
         base = np.where(seek, calls["result"][rows], 0)
         step = np.where(move, calls["result"][rows], 0)
         total = np.cumsum(step) - step  # before each
@@ -136,6 +137,46 @@ class Places:
         stays = seek & tracked & (base[former] + total - total[former] == base)
         placed = move & tracked & seek[_last(bound | (seek & ~stays))]
         self.at[rows[placed]] = (base[anchor] + total - total[anchor])[placed]
+
+    def _copies(self) -> NDArray[np.bool_]:
+        """Calls that make another descriptor of what one has opened."""
+        how = self._details.rows["args"][:, 1] & np.uint64(0xFFFFFFFF)
+        by_fcntl = self._named(_FCNTL) & ((how == _F_DUPFD) | (how == _F_DUPFD_CLOEXEC))
+        found: NDArray[np.bool_] = self._named(_COPIES) | by_fcntl
+        return found
+
+    def _by_description(
+        self, rows: NDArray[np.int64], makes: NDArray[np.bool_], copies: NDArray[np.bool_],
+        uses: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+        """Rows by what was opened (not by its descriptors), in order; and of each the row that
+        opened it, or the first of which that is not known."""
+        calls, count = self._run.calls, len(rows)
+        _, process = grouping.indexed(self._run.threads["ordinal"][calls["thread"][rows]])
+        fd = np.where(makes, calls["result"], self._details.rows["fd"])[rows]
+        moment = np.zeros(count, np.int64)
+        moment[np.argsort(calls["seq"][rows], kind="stable")] = np.arange(count)
+        order = np.lexsort((moment, fd, process))
+        rows, process, fd, moment = rows[order], process[order], fd[order], moment[order]
+        new = np.append(True, (fd[1:] != fd[:-1]) | (process[1:] != process[:-1]))
+        # What a descriptor means from here on, as the place of a row.
+        means = _last(new | ~uses[rows])
+        here = np.flatnonzero(copies[rows])
+        source = self._details.rows["args"][rows[here], 0].astype(np.int32).astype(np.int64)
+        first = np.flatnonzero(new)
+        table = (process[first].astype(np.int64) << 32) + fd[first]
+        wanted = (process[here].astype(np.int64) << 32) + source
+        group = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
+        of_group = np.cumsum(new) - 1
+        before = np.searchsorted(of_group * count + moment, group * count + moment[here]) - 1
+        known = (table[group] == wanted) & (before >= first[group])
+        to = np.arange(count)
+        to[here[known]] = means[before[known]]
+        while (further := to[to] != to).any():
+            to[further] = to[to[further]]
+        opened = to[means]
+        order = np.lexsort((moment, opened))
+        return rows[order], rows[opened[order]]
 
     def _appends(self) -> NDArray[np.bool_]:
         shown = self._details.shown
