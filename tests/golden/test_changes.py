@@ -119,6 +119,13 @@ CHANGES = {
         'b"round"', 'b"rouNd" if pair is pairs[1] else b"round"',
         "bytes", "writes other bytes to <socket> (10 as before)",
     ),
+    "an option of one that waits in rounds": Change(
+        "    for pair in pairs:", "    pairs[1][0].setsockopt(1, 9, 1)\n    for pair in pairs:",
+        "call", "now also calls setsockopt(<socket>, SOL_SOCKET, SO_KEEPALIVE, [1], 4)",
+    ),
+    "a signal to a process of others": Change(
+        "# more", "os.kill(os.getppid(), 0)", "effect", "now also sends 0 to <process outside>"
+    ),
     "another folder of one that waits in rounds": Change(
         "    pairs = [", "    os.chdir('/'); pairs = [", "call", "now also changes to the folder /"
     ),

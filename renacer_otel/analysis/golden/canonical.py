@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from renacer_otel.analysis.causality.history import SIGNAL
-from renacer_otel.analysis.golden import contents, mapped, measures, places, rules, shapes, tree
+from renacer_otel.analysis.golden import (
+    contents,
+    mapped,
+    measures,
+    ordering,
+    places,
+    rules,
+    shapes,
+    tree,
+)
 from renacer_otel.analysis.golden.model import (
     OK,
     Argument,
@@ -78,7 +87,6 @@ class _Run:
     def canonical(self) -> Canonical:
         """All of it."""
         multiplexed = self._roles_of(self._named(rules.MULTIPLEXING))
-        handled = self._roles_of(self._named({"rt_sigreturn", "sigreturn"}))
         threads = self._threads()
         alone = [
             bool(count == 1 and not others)
@@ -86,12 +94,14 @@ class _Run:
         ]
         items, streams = self._counted(), self._streams(alone, multiplexed)
         chains = self._chains()
+        lost = ordering.lost(
+            self.run, self.tree, threads, self._effects(), (self.codes, self.names)
+        )
         libraries = self._libraries()
         signals = self._signals()
         roles = []
         for number, parent in enumerate(self.tree.parents):
             exact = alone[number] and number not in multiplexed
-            order = exact and number not in handled
             local: dict[int, int] = {}
             counted = sorted(items[number].items(), key=lambda pair: str(self.items[pair[0]]))
             for item, _ in counted:
@@ -120,7 +130,7 @@ class _Run:
                     tuple(sorted(self.tree.exits[number])),
                     tuple(sorted(libraries[number])),
                     tuple(found),
-                    self._order(number, local) if order else (),
+                    () if number in lost else self._order(number, local),
                     tuple(Chain(chain, _one(n)) for chain, n in sorted(ways.items())),
                     (*streams[number], *self.left.streams.get(number, ())),
                     exact,
@@ -133,7 +143,7 @@ class _Run:
             self.shapes.counts,
             tuple(sorted(self.kept)),
             bool(self.run.metadata.get("hashes")),
-            tuple(self._missing()),
+            tuple(self._missing(roles, lost)),
         )
 
     def _named(self, names: Iterable[str]) -> NDArray[np.bool_]:
@@ -316,7 +326,7 @@ class _Run:
                 found[key] = found.get(key, False) or bool(certain)
         return [Link(*key, certain) for key, certain in sorted(found.items())]
 
-    def _missing(self) -> Iterable[str]:
+    def _missing(self, roles: Sequence[Role], lost: dict[int, str]) -> Iterable[str]:
         run = self.run
         if not run.complete:
             yield "the trace was cut short"
@@ -334,6 +344,12 @@ class _Run:
             yield f"what memory wrote into {', '.join(self.left.unseen[:5])} was not seen"
         if self.tree.cut:
             yield "some command lines are longer than what was captured of them"
+        unordered = {
+            roles[number].shown: why for number, why in lost.items()
+            if sum(part.item.rank == Rank.EFFECT for part in roles[number].items) > 1
+        }  # fmt: skip
+        if unordered:
+            yield ordering.told(unordered)
         if self.shapes.cut:
             yield f"more than {shapes.MOST_SHAPES} different calls: some by name only"
 

@@ -67,6 +67,13 @@ def shown_of(details: Details) -> NDArray[Any]:
     return nothing
 
 
+def _processes(run: Replay) -> frozenset[int] | None:
+    """Numbers that mean somebody of this run; None: not known."""
+    if "processes" in run.unknown or run.metadata.get("attached"):
+        return None
+    return frozenset({*run.threads["tid"].tolist(), *run.threads["pid"].tolist()})
+
+
 class _Maker:
     """What making the shapes of a trace needs."""
 
@@ -89,7 +96,8 @@ class _Maker:
         self.over = ((flags & replay.UNFINISHED) == 0) & (self.calls["end"] > 0)
         self.cut_short = (flags & replay.INTERRUPTED) != 0
         folders = {"folder": str(run.metadata.get("cwd") or ""), **places}
-        self.words = Words(kept, self._made_alone(), folders, ports.chosen(run, called))
+        self.words = Words(kept, self._made_alone(), folders, ports.chosen(run, called),
+                           _processes(run))  # fmt: skip
 
     def per_name(self, values: list[int]) -> NDArray[Any]:
         """Of each call what there is of its name."""

@@ -84,14 +84,16 @@ class Words:
         names: dict[str, str],
         places: Mapping[str, str] | None = None,
         ports: AbstractSet[str] = frozenset(),
+        processes: AbstractSet[int] | None = None,
     ) -> None:
         """`names`: of random names, what stands for them; `places`: folders by what does; `ports`:
-        that the kernel chose (ports.chosen)."""
+        that the kernel chose (ports.chosen); `processes`: and threads of the run, None: unknown."""
         self._kept = frozenset(kept)
         self.counts: Counter[str] = Counter()
         self._names = names if "random-names" not in self._kept else {}
         alternatives = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
         self._ports = ports if "ports" not in self._kept else frozenset()
+        self._processes = processes
         self._named = re.compile(f"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])")
         steps: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
             *_folders(places or {}),
@@ -148,10 +150,12 @@ class Words:
 
     def _process(self, match: re.Match[str]) -> str:
         number = int(match[1])
-        if number <= 0 or "identities" in self._kept:
+        if number in (0, -1) or "identities" in self._kept:
             return match[1]
         self.counts["identities"] += 1
-        return "<process>"
+        known = self._processes is None or abs(number) in self._processes
+        group = "-" if number < 0 else ""  # kill(2)
+        return f"{group}<process>" if known else f"{group}<process outside>"
 
 
 def cut(text: str) -> str:
