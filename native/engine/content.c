@@ -58,17 +58,27 @@ struct gathered {
 	struct rn_engine *e;
 	const struct task *task;
 	struct rn_content content;
+	struct rn_content portable; /* if `names_folder`: of all so far */
 	struct iovec parts[PARTS];
 	unsigned n;
 	size_t held; /* bytes of them, at most CAPTURE_MAX */
 	int memory;  /* /proc/TID/mem where process_vm_readv(2) is not to be had; -1 = not open */
 	bool failed;
+	bool names_folder;
 };
+
+static void learn_folder(struct rn_engine *e)
+{
+	if (!getcwd(e->folder, sizeof(e->folder)) || e->folder[0] != '/' || !e->folder[1])
+		e->folder[0] = 0; /* gone, not to be seen from here, or in every path */
+	e->folder_len = strlen(e->folder);
+}
 
 void rn_content_init(struct rn_engine *e)
 {
 	if (!e->config.hashes)
 		return;
+	learn_folder(e);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
 		rn_roles_set(&e->content_forms, forms[i].name, forms[i].form);
 }
@@ -116,17 +126,68 @@ static bool read_parts(struct gathered *g, uint8_t *to)
 	return true;
 }
 
+static bool may_be_of_name(uint8_t c)
+{
+	return c == '_' || c == '.' || c == '~' || c == '-' || c >= 0x80 ||
+	       (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* Where the folder is named next: not as part of another name; NULL: nowhere. */
+static const uint8_t *find_folder(const struct rn_engine *e, const uint8_t *start,
+				  const uint8_t *from, const uint8_t *end)
+{
+	const uint8_t *at = from;
+
+	while (at < end && (at = memmem(at, (size_t)(end - at), e->folder, e->folder_len))) {
+		const uint8_t *behind = at + e->folder_len;
+
+		if ((at == start || (!may_be_of_name(at[-1]) && at[-1] != '/')) &&
+		    (behind == end || !may_be_of_name(*behind)))
+			return at;
+		at++;
+	}
+	return NULL;
+}
+
+/* The same bytes, wherever the run began. Names that two reads share are not found. */
+static void hash_portable(struct gathered *g, const uint8_t *data, const struct rn_content *before,
+			  const struct rn_content *own)
+{
+	const uint8_t *end = data + g->held, *from = data, *at = NULL;
+
+	if (g->e->folder_len)
+		at = find_folder(g->e, data, data, end);
+	if (!at) {
+		if (g->names_folder)
+			rn_content_join(&g->portable, own);
+		return;
+	}
+	if (!g->names_folder)
+		g->portable = *before;
+	g->names_folder = true;
+	for (; at; at = find_folder(g->e, data, from, end)) {
+		rn_content_add(&g->portable, from, (size_t)(at - from));
+		rn_content_add(&g->portable, RN_FOLDER, sizeof(RN_FOLDER));
+		from = at + g->e->folder_len;
+	}
+	rn_content_add(&g->portable, from, (size_t)(end - from));
+}
+
 /* A write is long where it is of a gigabyte: whoever asks meanwhile that all be let go is heard. */
 static void hash_parts(struct gathered *g)
 {
 	uint8_t *data = g->e->scratch[0];
+	struct rn_content own = {0}, before = g->content;
 
 	if (!g->n || g->failed)
 		return;
 	g->failed =
 		atomic_load_explicit(&g->e->let_go, memory_order_relaxed) || !read_parts(g, data);
-	if (!g->failed)
-		rn_content_add(&g->content, data, g->held);
+	if (!g->failed) {
+		rn_content_add(&own, data, g->held);
+		rn_content_join(&g->content, &own);
+		hash_portable(g, data, &before, &own);
+	}
 	g->n = 0;
 	g->held = 0;
 }
@@ -314,10 +375,14 @@ void rn_content_at_exit(struct rn_engine *e, const struct task *task, int64_t re
 	hash_parts(&g);
 	if (g.memory >= 0)
 		close(g.memory);
-	if (g.failed)
+	if (g.failed) {
 		rn_piece_add(rec, RN_PIECE_CONTENT, RN_PIECE_NO_ARG, NULL, 0, total,
 			     RN_PIECE_AT_EXIT | RN_PIECE_UNREAD);
-	else
-		rn_piece_add(rec, RN_PIECE_CONTENT, RN_PIECE_NO_ARG, &g.content, sizeof(g.content),
-			     total, RN_PIECE_AT_EXIT);
+		return;
+	}
+	rn_piece_add(rec, RN_PIECE_CONTENT, RN_PIECE_NO_ARG, &g.content, sizeof(g.content), total,
+		     RN_PIECE_AT_EXIT);
+	if (g.names_folder)
+		rn_piece_add(rec, RN_PIECE_PORTABLE, RN_PIECE_NO_ARG, &g.portable,
+			     sizeof(g.portable), total, RN_PIECE_AT_EXIT);
 }

@@ -186,6 +186,8 @@ struct rn_engine {
 	/* What a call tells of objects, if that is asked for: see identity_calls.c. */
 	struct rn_roles identity_roles;
 	struct rn_roles content_forms; /* how it writes: see content.c */
+	char folder[4096]; /* that the run began in, if what is written is hashed; "" = none */
+	size_t folder_len;
 	struct record entry; /* the pending call's */
 	struct record work;  /* any other record */
 	uint8_t scratch[WANT_MAX][CAPTURE_MAX];

@@ -34,6 +34,7 @@ struct details {
 	struct rn_roles unseen; /* 1: of unseen_calls[] */
 	struct rn_roles waits; /* index of waits[], from 1 */
 	bool path_is_own; /* of the last row */
+	bool portable; /* hashes of what names the run's folder: RN_PIECE_PORTABLE */
 };
 
 /* Calls that move data from object to object, or have it moved while they are over. */
@@ -74,6 +75,11 @@ struct details *rn_details_create(struct rn_interpreter *in, struct rn_sites *si
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
 		rn_roles_set(&details->waits, waits[i].name, (uint8_t)(i + 1));
 	return details;
+}
+
+void rn_details_portable(struct details *details)
+{
+	details->portable = true;
 }
 
 void rn_details_finish(struct details *details)
@@ -295,18 +301,22 @@ static bool polls(const struct details *details, const struct rn_call *call)
 	return false;
 }
 
-static const struct rn_piece *content_piece(const struct rn_event *ev)
+static const struct rn_piece *content_piece(const struct details *details,
+					    const struct rn_event *ev)
 {
+	const struct rn_piece *found = NULL;
+
 	for (const struct rn_piece *p = ev ? rn_piece_first(ev) : NULL; p; p = rn_piece_next(ev, p))
-		if (p->type == RN_PIECE_CONTENT)
-			return p;
-	return NULL;
+		if (p->type == RN_PIECE_CONTENT ||
+		    (p->type == RN_PIECE_PORTABLE && details->portable))
+			found = p; /* the portable one comes second */
+	return found;
 }
 
 static void set_content(const struct details *details, const struct rn_call *call,
 			rn_replay_detail *row)
 {
-	const struct rn_piece *piece = content_piece(call->exit);
+	const struct rn_piece *piece = content_piece(details, call->exit);
 	struct rn_content content;
 
 	if (!piece) {

@@ -18,6 +18,8 @@ struct rn_sites;
 struct details *rn_details_create(struct rn_interpreter *in, struct rn_sites *sites,
 				  struct allowance *allowance);
 void rn_details_destroy(struct details *details);
+/* Contents are to be the same wherever the run began. */
+void rn_details_portable(struct details *details);
 /* A record, before the interpreter has it: what its call's descriptor means at its entry. `thread`:
    RN_NO_PLACE = not known. */
 void rn_details_before(struct details *details, const struct rn_event *ev, uint32_t thread);

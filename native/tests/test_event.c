@@ -307,6 +307,7 @@ static bool is_type(enum rn_piece_type type)
 	case RN_PIECE_SOURCE:
 	case RN_PIECE_CPU_TIME:
 	case RN_PIECE_CONTENT:
+	case RN_PIECE_PORTABLE:
 	case RN_PIECE_PEAK:
 	case RN_PIECE_REST:
 		return true;
@@ -320,7 +321,7 @@ static void test_types_are_distinct(void)
 
 	for (unsigned type = 0; type < 256; type++)
 		types += is_type((enum rn_piece_type)type);
-	CHECK_INT(types, 21);
+	CHECK_INT(types, 22);
 	CHECK(!is_type((enum rn_piece_type)0));
 }
 

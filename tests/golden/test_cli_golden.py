@@ -54,7 +54,7 @@ def test_files_of_a_capture(program: Program) -> None:
 def test_it_holds_in_another_folder(
     program: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    program.write(WORK + 'echo more > "$PWD/more.txt"\n')
+    program.write(WORK + 'echo more > "$PWD/more.txt"\npwd > where; echo "in $PWD: more.txt"\n')
     program.capture()
     assert "(more.txt" in program.golden("show", "work").out
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "folder"

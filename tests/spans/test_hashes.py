@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -145,6 +146,46 @@ def recorded(folder: Path, words: Sequence[object], lane: str, *more: str) -> li
 def test_every_call_that_writes(tmp_path: Path, lane: str) -> None:
     words = [sys.executable, "-ISc", SUBJECT, tmp_path]
     assert recorded(tmp_path, words, lane, *HASHES) == EXPECTED
+
+
+NAMES_FOLDER = """
+import os
+here = os.fsencode(os.getcwd())
+out = os.open("out", os.O_WRONLY | os.O_CREAT, 0o600)
+for before, after in PAIRS:
+    os.write(out, before + here + after)
+os.writev(out, [here + b"\\n", b" " * 70000, here])
+os.write(out, here[:-1])
+"""
+#: What is around the folder's name, and whether it is the folder then.
+AROUND = [
+    (b"", b"", True), (b"in ", b"/file", True), (b'"', b'"', True), (b"\n", b"\0", True),
+    (b"x", b"", False), (b"", b"x", False), (b"/", b"", False), (b"", b".old", False),
+    (b"", b"-1", False), (b"\xc3\xa9", b"", False),
+]  # fmt: skip
+
+
+def test_the_folder_of_the_run_is_taken_out(tmp_path: Path) -> None:
+    """Where paths are those of the run's folder, contents are, too."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    program = NAMES_FOLDER.replace("PAIRS", repr([pair[:2] for pair in AROUND]))
+    command = [sys.executable, "-ISBc", program]
+    run = record(tmp_path, command, *HASHES, cwd=folder)
+    assert (run.done.status, run.done.errors) == (0, "")
+    here, stands = os.fsencode(folder), b"\0<folder>\0"
+    raw, portable = (
+        replay.of_trace(run.path, details=True, shown=shown) for shown in (False, True)
+    )
+    for found, name in ((raw, here), (portable, stands)):
+        written = [
+            before + (name if is_folder else here) + after for before, after, is_folder in AROUND
+        ]
+        written += [name + b"\n" + b" " * 70000 + name, here[:-1]]
+        details = found.details
+        assert details is not None
+        rows = [at for at in range(len(details.rows)) if details.rows["content"][at]]
+        assert [details.content(row) for row in rows] == list(map(of_bytes, written))
 
 
 def test_only_if_asked_for(tmp_path: Path) -> None:

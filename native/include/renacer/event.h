@@ -186,6 +186,8 @@ enum rn_piece_type {
 				 as they are in memory at its exit; `total` is how many these
 				 are, of sendmmsg those of all messages. RN_PIECE_UNREAD: not
 				 all of them could be read. Only where asked for */
+	RN_PIECE_PORTABLE = 22, /* the same of the bytes with RN_FOLDER in them wherever they name
+				   the folder that the run began in; only where they do */
 	RN_PIECE_REST =
 		21, /* struct rn_content of the strings of argument `arg` that do not fit into
 			       its ARGV, each with its NUL; `total` is its bytes. RN_PIECE_CUT:
@@ -210,6 +212,8 @@ struct rn_content {
 	uint64_t lanes[2];
 };
 _Static_assert(sizeof(struct rn_content) == 24, "no holes");
+
+#define RN_FOLDER "\0<folder>" /* PORTABLE: stands for the folder; its NUL, too */
 
 #define RN_NETLINK_UNKNOWN 0xffffffffu /* NETLINK: the socket's protocol is not known */
 #define RN_RESOURCE_MAX 16384u

@@ -124,7 +124,8 @@ typedef struct {
 	uint32_t own_end; /* text: the own address of a connection that the call made, or that bind
 			     was given or getsockname has told */
 	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
-	uint64_t hash[2]; /* …and their hash: see content.h */
+	uint64_t hash[2]; /* …and their hash: see content.h. With what calls show, both are those
+			     of RN_PIECE_PORTABLE where there is one */
 } rn_replay_detail;
 
 /* Where calls were made: struct rn_site of span.h, with texts by their rows. */

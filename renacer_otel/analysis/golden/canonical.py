@@ -205,7 +205,7 @@ class _Run:
         key = (self.role[rows] * size + shape.label[rows]) * 4 + shape.way[rows]
         known, inverse = grouping.indexed(key)
         sums = np.zeros(len(known), np.int64)
-        np.add.at(sums, inverse, np.clip(self.calls["result"][rows], 0, 1 << 40))
+        np.add.at(sums, inverse, contents.lengths(self.run, rows))
         parts: dict[tuple[int, str, str], list[int]] = defaultdict(list)
         for number, one in enumerate(known.tolist()):
             rest, way = divmod(one, 4)

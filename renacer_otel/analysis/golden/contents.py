@@ -36,6 +36,19 @@ def of_rows(run: Replay, rows: NDArray[np.int64], *, alone: bool, multiplexed: b
     return "~" + _sum(details["hash"], details["hashed"])
 
 
+def lengths(run: Replay, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many bytes calls moved; the folder of the run counts as RN_FOLDER of event.h in them."""
+    assert run.details is not None
+    details = run.details.rows
+    moved = np.where(
+        details["content"][rows] == replay.CONTENT_HASHED,
+        details["hashed"][rows].astype(np.int64),
+        run.calls["result"][rows],
+    )
+    found: NDArray[np.int64] = np.clip(moved, 0, 1 << 40)
+    return found
+
+
 def _of_objects(run: Replay, rows: NDArray[np.int64]) -> str:
     """Of each object what was written to it; "": several threads wrote to one."""
     assert run.details is not None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from renacer_otel.analysis.golden import rules
+from renacer_otel.analysis.golden import contents, rules
 from renacer_otel.spans import grouping, replay
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Places:
         return hashlib.sha256(parts.tobytes()).hexdigest()[:16]
 
     def _of_messages(self, rows: NDArray[np.int64], *, ordered: bool) -> str:
-        lengths = self._run.calls["result"][rows]
+        lengths = contents.lengths(self._run, rows)
         lengths = lengths[np.argsort(self._run.calls["seq"][rows], kind="stable")]
         if not ordered:
             lengths = np.sort(lengths)
