@@ -58,7 +58,7 @@ def capture(
     """
     notes: list[str] = []
     how = how._replace(goldens=folder)
-    with tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
+    with _made(folder), tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
         first = observe(command, os.path.join(place, "before.renacer"), how)
         load = Load()
         observed: list[Observed] = []
@@ -83,6 +83,23 @@ def capture(
             files = _write(golden, observed[0], folder, source=how.source)
             _write_page(golden, files, folder, ending, notes)
     return Captured(golden, [*files, _PAGE], notes)
+
+
+@contextlib.contextmanager
+def _made(folder: str) -> Iterator[None]:
+    """The folder of golden traces, there from the first run on: commands may look at where they
+    are. If nothing comes into it, it goes again. Raises OutputError."""
+    was_there = os.path.isdir(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{one_line(folder, 120)}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        if not was_there:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
 
 def wait_for_another_second(since: float) -> None:
@@ -163,10 +180,6 @@ def _write(golden: Golden, first: Observed, folder: str, *, source: bool) -> lis
     from renacer_otel.spans import listing
 
     name = golden.name
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{one_line(folder, 120)}: {error.strerror}") from error
     trace, code = first.ran.trace, first.ran.exit_code
     files = [f"{name}.golden", f"{name}.json", f"{name}_summary.txt"]
     _replace(os.path.join(folder, files[1]), listing.of_trace(trace, code, sources=False))

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -129,6 +132,37 @@ def test_a_cache_is_no_change(program: Program) -> None:
     (program.folder / "__pycache__").rmdir()
     (program.folder / "out").unlink()
     program.check("it", code=0)
+
+
+def test_git_may_bring_its_index_up_to_date(program: Program) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    os.utime("words.txt", (1, 1))  # else it is as new as the index, and to be looked at again
+    for words in (["init", "-q"], ["add", "words.txt"]):
+        subprocess.run(["git", *words], check=True)
+    program.write("git status -uno > /dev/null\n")
+    program.capture()
+    os.utime("words.txt", (2, 2))
+    lines = program.check("work", code=0)
+    assert any("one of 3 runs was different" in line for line in lines)
+
+
+def test_golden_traces_are_there_in_each_run(program: Program) -> None:
+    """In the folder that the command looks at."""
+    program.write("ls > out\n")
+    program.capture()
+    program.check("work", code=0)
+
+
+def test_what_is_asked_for_alike_is_no_change(program: Program) -> None:
+    """Captured where all was made already, checked where it was not."""
+    program.write("mkdir -p made\n" + PLAIN + "[ -e out ]\n")
+    for _ in range(2):
+        program.capture()
+    (program.folder / "made").rmdir()
+    (program.folder / "out").unlink()
+    lines = program.check("work", code=0)
+    assert any("one of 3 runs was different" in line for line in lines)
 
 
 def test_the_content_tells_of_the_second(program: Program) -> None:

@@ -12,7 +12,6 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from renacer_otel.analysis.equivalence.tree import is_cache
 from renacer_otel.analysis.golden import differences, patterns, places, rules, texts
 from renacer_otel.analysis.golden.model import OK, Golden, Item, Rank
 
@@ -34,7 +33,12 @@ _ELSEWHERE = ("/proc/", "/sys/", "/dev/")
 _PLACE = re.compile(r"<([\w-]+)>/")
 #: Kinds of differences that say what a program does, not how much of it or in which order.
 _OTHERWISE = frozenset("argv process file mode input network exit".split())
-_CACHE = re.compile(r"(?<![\w.])__pycache__(?![\w.])|\.py[co]\b")
+#: Python's; and git's, which any `git status` brings up to date.
+_CACHE = re.compile(
+    r"(?<![\w.])__pycache__(?![\w.])|\.py[co]\b|(?<![\w.])\.git/index(?:\.lock)?(?![\w.])"
+)
+#: Kinds of those that a program meets, if it asks for the same (mkdir: EEXIST), and looks.
+_MET = frozenset("error call count".split())
 _LOOKING = frozenset("input call count".split())
 
 
@@ -52,7 +56,7 @@ def own(golden: Golden, found: Sequence[Difference]) -> list[Difference]:
 
 
 def but_caches(found: Sequence[Difference]) -> list[Difference]:
-    """Without what fills an interpreter's cache, and what it looks at for that."""
+    """Without what fills a cache, and what it looks at for that."""
     rest = [one for one in found if not _is_of_cache(one)]
     return list(found) if len(rest) == len(found) else [
         one for one in rest if one.kind not in _LOOKING
@@ -87,15 +91,18 @@ def why_alone(
 ) -> str:
     """Why a first run has to be judged alone, though later ones are as they should: what it left
     behind. "" = they met what it met. `found`: what it does otherwise; `before`: standing()."""
-    found = but_caches(found)
+    found = [one for one in but_caches(found) if one.kind not in _MET]
     if not differences.changed(found):
         return ""
     known: dict[str, list[Item]] = defaultdict(list)
-    for item in _items([golden.form, *golden.first, *later]):
-        known[item.call].append(item)
+    for form in (golden.form, *golden.first, *later):
+        for role in form.roles:
+            for part in role.items:
+                known[part.item.call].append(part.item)
     new = [
         item for item in _items([run])
-        if not any(patterns.item_fits(one, item) for one in known[item.call])
+        if not any(patterns.arguments_fit(one.arguments, item.arguments)
+                   for one in known[item.call])
     ]  # fmt: skip
     made = {left.path for left in _lefts(_items([run]), folders) if left.stands}
     for left in _lefts(new, folders):
@@ -148,7 +155,7 @@ def _path(name: str, folders: Mapping[str, str]) -> str:
         if match[1] not in folders:
             return ""
         name = os.path.join(folders[match[1]], name[match.end() :])
-    if name.startswith(("<", "peer ", *_ELSEWHERE)) or is_cache(name):
+    if name.startswith(("<", "peer ", *_ELSEWHERE)) or _CACHE.search(name):
         return ""
     return "" if texts.RANDOM in name or patterns.is_pattern(name) else name
 
