@@ -37,6 +37,8 @@ enum how {
 	HOW_BOTH,     /* path 0, path 1 */
 	HOW_IN_0,     /* folder 0, path 1 */
 	HOW_IN_0_END,
+	HOW_IN_0_BY_3, /* as that, unless the flags 3 say that links are not followed */
+	HOW_IN_0_BY_4,
 	HOW_IN_1,    /* folder 1, path 2 */
 	HOW_IN_BOTH, /* folder 0, path 1, folder 2, path 3 */
 	HOW_FD,      /* descriptor 0 */
@@ -71,12 +73,12 @@ static const struct {
 	{"mknodat", HOW_IN_0},
 	{"chmod", HOW_AT_0_END},
 	{"fchmodat", HOW_IN_0_END},
-	{"fchmodat2", HOW_IN_0_END},
+	{"fchmodat2", HOW_IN_0_BY_3},
 	{"chown", HOW_AT_0_END},
 	{"chown32", HOW_AT_0_END},
 	{"lchown", HOW_AT_0},
 	{"lchown32", HOW_AT_0},
-	{"fchownat", HOW_IN_0_END},
+	{"fchownat", HOW_IN_0_BY_4},
 	{"fchmod", HOW_FD},
 	{"fchown", HOW_FD},
 	{"fchown32", HOW_FD},
@@ -385,11 +387,13 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 	const uint64_t *args = task->args;
 	int folder = (int)args[0];
 	bool end = true;
+	enum how how;
 
 	if (!s || s->off || task->nr < 0 || task->nr >= (int32_t)sizeof(s->how[0]))
 		return;
 	s->wanted = s->mapped ? WANT_NONE : WANT_ALL;
-	switch (how_of(s, task)) {
+	how = how_of(s, task);
+	switch (how) {
 	case HOW_NONE:
 		return;
 	case HOW_OPEN:
@@ -416,7 +420,11 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 		end = false;
 		/* fall through */
 	case HOW_IN_0_END:
+	case HOW_IN_0_BY_3:
+	case HOW_IN_0_BY_4:
 	case HOW_OPENAT2:
+		if (how == HOW_IN_0_BY_3 || how == HOW_IN_0_BY_4)
+			end = !(args[how == HOW_IN_0_BY_3 ? 3 : 4] & AT_SYMLINK_NOFOLLOW);
 		note_arg(e, task, rec, 1, folder, end, false);
 		return;
 	case HOW_IN_1:

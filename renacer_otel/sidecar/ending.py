@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
+# What a program may send to its parent, which is us.
+_TO_PARENT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+
+
 class EndingSignals:
     """What asks us to end kills all that is traced: nobody else would, and nobody waits for it.
 
-    What our caller ignored stays ignored.
+    What our caller ignored stays ignored; what a command tells its parent by a signal is let pass.
     """
 
     def __init__(self, run: NativeRun) -> None:
@@ -35,6 +39,9 @@ class EndingSignals:
         for number in END:
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._end)
+        for number in _TO_PARENT:  # a handler, as SIG_IGN would be the command's, too
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, lambda *_: None)
         return self
 
     def _end(self, number: int, frame: FrameType | None) -> None:

@@ -100,6 +100,8 @@ def test_exit_status_and_signals() -> None:
     assert (code, sentences(found)) == (4, ["A exits with 0, B exits with 3"])
     code, found = compared(sh("exit 3"), sh("(exit 3)"))
     assert (code, found["equal"], found["failed_alike"]) == (0, True, "exits with 3")
+    code, found = compared(sh("kill -USR1 $PPID"), "true")
+    assert sentences(found) == ["SIGUSR1: sent to processes outside is 1 by A, not set by B"]
     code, found = compared(sh("kill -9 $$"), sh("kill -15 $$"))
     assert (code, sentences(found)) == (4, ["A is ended by SIGKILL, B is ended by SIGTERM"])
 

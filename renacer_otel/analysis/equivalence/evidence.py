@@ -127,12 +127,9 @@ class Evidence:
         by_role: dict[str, list[Connection]] = {}
         for each in self.effects.connections:
             asks = any(word in each.role for word in _SERVICES)
-            if (
-                each.role
-                and not each.inside
-                and not asks
-                and (each.sent.size or not each.datagrams)
-            ):
+            # A socket of datagrams that is connected, and sends none, is not seen by anybody.
+            seen = not each.datagrams or each.messages is None or each.messages.count != 0
+            if each.role and seen and not (each.inside or asks):
                 by_role.setdefault(each.role, []).append(each)
         for role, connections in by_role.items():
             values = sorted(map(_sent, connections), key=repr)

@@ -17,6 +17,7 @@ SHM, SEM, MSG = "shared memory", "semaphores", "message queue"
 #: By the first word of a call's name, and which argument has the flags, which the command.
 _KINDS = {"shm": (SHM, 2, 1), "sem": (SEM, 2, 2), "msg": (MSG, 1, 1)}
 _IPC_CREAT, _IPC_RMID, _IPC_64 = 0o1000, 0, 0x100
+_SETS_VALUES = (16, 17)  # SETVAL, SETALL
 _O_CREAT = 0o100
 
 
@@ -64,9 +65,11 @@ class IpcCalls(Following):
 
     def _on_control(self, call: Call, process: Process) -> None:
         kind, _, command_at = _KINDS[call.name[:3]]
-        if call.args[command_at] & 0xFFFFFFFF & ~_IPC_64 != _IPC_RMID:
+        place, command = (kind, call.fd(0)), call.args[command_at] & 0xFFFFFFFF & ~_IPC_64
+        if command in _SETS_VALUES and kind == SEM:
+            self._put(*place)
+        if command != _IPC_RMID:
             return
-        place = (kind, call.fd(0))
         if self.left.pop(place, None) is None:
             self.removed.append(f"{kind} {self._known.get(place) or 'by its number'}")
         del process

@@ -204,7 +204,7 @@ def _same(
     if aspect.what == "order":
         return _same_order(ours, theirs)
     contents = [each for each in (*ours, *theirs) if isinstance(each, Bytes)]
-    if aspect.group == aspects.FILES and contents and None in (*ours, *theirs):
+    if aspect.what == "content" and contents and None in (*ours, *theirs):
         doubts.append(Doubt("content", f"{explain.name(aspect)}: only one of the traces tells it"))
         return None  # it was renamed, or linked: what was in it before nobody has told
     comparable = len({each.kind for each in contents}) < 2
