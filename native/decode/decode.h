@@ -199,6 +199,8 @@ struct rn_netlink;
 /* `netlink`: they hold such messages; else NULL. */
 char *rn_write_iovecs(char *out, const uint8_t *data, size_t len, uint64_t total,
 		      const struct rn_style *style, const struct rn_netlink *netlink);
+/* An ARGV piece, or one like it. */
+char *rn_write_strings(char *out, const struct rn_piece *piece, const struct rn_style *style);
 #define RN_CPUS_MAX 128u /* bytes of a CPU mask that is written */
 char *rn_write_cpus(char *out, const uint8_t *data, size_t len); /* at most 40 * len + 2 */
 /* What comes after the family of one of the rarer families; NULL: not known, or too short. */

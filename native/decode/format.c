@@ -159,7 +159,7 @@ static char *write_out_path(char *out, const struct rn_call *call, unsigned arg,
 			       piece->flags & RN_PIECE_CUT || len > limit);
 }
 
-static char *write_argv(char *out, const struct rn_piece *piece, const struct rn_style *style)
+char *rn_write_strings(char *out, const struct rn_piece *piece, const struct rn_style *style)
 {
 	const uint8_t *data = rn_piece_data(piece);
 	const uint8_t *end = data + piece->len;
@@ -194,7 +194,7 @@ static char *write_envp(char *out, const struct rn_call *call, unsigned arg,
 
 	/* All of them, however many there are. */
 	if (style->verbose && all && call->args[arg])
-		return write_argv(out, all, style);
+		return rn_write_strings(out, all, style);
 	out = rn_write_pointer(out, call->args[arg]);
 	if (!piece || piece->len < sizeof(count) || call->args[arg] == 0)
 		return out;
@@ -315,7 +315,7 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 			     : rn_write_pointer(out, value);
 	case RN_ARG_ARGV:
 		piece = readable(call, arg, RN_PIECE_ARGV);
-		return piece && value ? write_argv(out, piece, style)
+		return piece && value ? rn_write_strings(out, piece, style)
 				      : rn_write_pointer(out, value);
 	case RN_ARG_ENVP:
 		return write_envp(out, call, arg, style);

@@ -30,6 +30,9 @@ static inline uint64_t rn_word_at(const uint8_t *data, size_t index, size_t word
 }
 
 void rn_capture_argv(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg);
+/* Variables at these addresses that the process was not itself given. */
+void rn_capture_environment(struct rn_engine *e, struct task *task, struct record *rec,
+			    unsigned arg, const uint64_t *pointers, unsigned n);
 void rn_capture_envp(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg);
 void rn_capture_iovecs(struct rn_engine *e, struct task *task, struct record *rec, unsigned arg,
 		       uint64_t count, uint64_t given, unsigned flags);

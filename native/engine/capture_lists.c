@@ -189,6 +189,8 @@ void rn_capture_envp(struct rn_engine *e, struct task *task, struct record *rec,
 	uint64_t n = read_pointers(e, task, task->args[arg], pointers, POINTERS, &more);
 
 	rn_piece_add(rec, RN_PIECE_ENVC, arg, &n, sizeof(n), n, more ? RN_PIECE_CUT : 0);
+	if (e->config.hashes)
+		rn_capture_environment(e, task, rec, arg, pointers, (unsigned)n);
 	if (e->config.verbose && n) {
 		struct strings s = {.e = e, .task = task, .text = e->scratch[0], .cap = ENVP_BYTES};
 

@@ -308,6 +308,21 @@ static char *write_rest_of(char *end, const struct rn_call *call, unsigned arg)
 	return write_rest(end, rest.bytes, rest.lanes, !(piece->flags & RN_PIECE_CUT));
 }
 
+/* Variables that an exec changes, in braces. */
+static char *write_environment(char *end, const struct rn_call *call, unsigned arg,
+			       const struct rn_style *style)
+{
+	const struct rn_piece *piece = rn_call_piece_of(call, arg, RN_PIECE_ENV);
+	char *start = end;
+
+	if (!piece || piece->flags & RN_PIECE_UNREAD)
+		return end;
+	*end++ = SEPARATOR;
+	end = rn_write_strings(end, piece, style);
+	start[1] = '{';
+	return end;
+}
+
 /* The arguments that the program chose, with marks for paths and descriptors. Without a record
    paths are taken to be known. */
 static char *write_choice(char *start, const struct rn_call *call)
@@ -322,6 +337,8 @@ static char *write_choice(char *start, const struct rn_call *call)
 	for (unsigned arg = 0; arg < desc->nargs && arg < 6; arg++) {
 		unsigned kind = desc->args[arg].kind;
 
+		if (kind == RN_ARG_ENVP)
+			end = write_environment(end, call, arg, &style);
 		if (!is_choice(call, arg, content))
 			continue;
 		if (end != start)

@@ -551,8 +551,40 @@ static void test_shown_rest(void)
 	rn_replay_free(tape.replay);
 }
 
+/* Variables that an exec changes come last; of what is not known there is nothing. */
+static void test_shown_variables(void)
+{
+	static const char given[] = "A=1\0P=/x:\006P\006\0GONE";
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t rows[3];
+	struct rn_event *ev;
+
+	CHECK(rn_replay_want_details(tape.replay));
+	CHECK(rn_replay_want_shown(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		ev = next(&tape, RN_SYSCALL, 10, 10);
+		ev->nr = EXECVE;
+		ev->args[1] = 0x7fff0000;
+		ev->args[2] = 0x7fff1000;
+		record_piece(ev, RN_PIECE_PATH, 0, 0, "/a", 2);
+		record_piece(ev, RN_PIECE_ARGV, 1, 0, "a", 2);
+		record_piece(ev, RN_PIECE_ENV, 2, i == 2 ? RN_PIECE_UNREAD : 0, given,
+			     i ? 0 : sizeof(given));
+		feed(&tape);
+		rows[i] = ev->seq;
+	}
+	rn_replay_finish(tape.replay);
+	CHECK(strstr(text(&tape, shown_of(&tape, rows[0])->text),
+		     "\x1f{\"A=1\", \"P=/x:\\6P\\6\", \"GONE\""));
+	CHECK_STR(text(&tape, shown_of(&tape, rows[1])->text), "\x01\x1f[\"a\", ...]\x1f{]");
+	CHECK_STR(text(&tape, shown_of(&tape, rows[2])->text), "\x01\x1f[\"a\", ...]");
+	rn_replay_free(tape.replay);
+}
+
 int main(void)
 {
+	test_shown_variables();
 	test_shown_rest();
 	test_shown_values();
 	test_details();

@@ -310,6 +310,7 @@ static bool is_type(enum rn_piece_type type)
 	case RN_PIECE_PORTABLE:
 	case RN_PIECE_PEAK:
 	case RN_PIECE_REST:
+	case RN_PIECE_ENV:
 		return true;
 	}
 	return false;
@@ -321,7 +322,7 @@ static void test_types_are_distinct(void)
 
 	for (unsigned type = 0; type < 256; type++)
 		types += is_type((enum rn_piece_type)type);
-	CHECK_INT(types, 22);
+	CHECK_INT(types, 23);
 	CHECK(!is_type((enum rn_piece_type)0));
 }
 

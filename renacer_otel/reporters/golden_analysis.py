@@ -78,8 +78,9 @@ def _section(captured: Captured) -> str:
         _row(what, shown(min(values)), shown(max(values))) for what, values in longest[:_MOST_LINES]
     ]
     lines += ["", "Processes: " + _joined([_cell(role.shown) for role in form.roles]) + "."]
-    if form.normalised:
-        rules = sorted(form.normalised.items(), key=lambda item: (-item[1], item[0]))
+    if any(form.normalised.values()):
+        took = [pair for pair in form.normalised.items() if pair[1]]
+        rules = sorted(took, key=lambda item: (-item[1], item[0]))
         told = [f"{_cell(rule)} ({count})" for rule, count in rules[:_MOST_RULES]]
         lines += ["", f"Left out of the comparison, by rule: {_joined(told)}."]
     lines += [f"\nNote: {_cell(note)}" for note in (*captured.notes, *form.missing)]

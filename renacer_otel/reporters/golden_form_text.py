@@ -46,10 +46,11 @@ def _lines(golden: Golden) -> Iterator[str]:
         )
     yield ""
     yield from _figures(form.figures)
-    if form.normalised:
+    if any(form.normalised.values()):
         yield "left out, by rule"
     for rule, count in sorted(form.normalised.items()):
-        yield f"  {rule}: {count}"
+        if count:
+            yield f"  {rule}: {count}"
     if form.kept:
         yield f"rules switched off: {', '.join(form.kept)}"
     yield f"contents of what is written: {'compared' if form.hashes else 'not captured'}"

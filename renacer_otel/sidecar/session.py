@@ -378,6 +378,15 @@ class Session:
         write(listing.head(self._config.argv, self._anchors[0]))
         return PlainWriter(write)
 
+    def _given(self) -> list[str]:
+        """What variables the command has, by name and a piece of a hash."""
+        if self._config.attach:
+            return []
+        from renacer_otel.spans import variables
+
+        given = (entry.partition("=") for entry in self.environ())
+        return sorted(variables.key(name, value) for name, _, value in given)
+
     def _looks_at_files(self) -> bool:
         tuning = self._config.tuning
         looks = tuning.states or tuning.mapped
@@ -417,6 +426,7 @@ class Session:
                 "string_limit": config.tuning.string_limit,
                 "peaks": config.tuning.peaks,
                 "hashes": config.tuning.hashes,
+                "environment": self._given() if config.tuning.hashes else [],
                 "states": looked is not None and (config.tuning.states or "mapped"),
                 "engine": config.tuning.engine,
                 "cpu_times": bool(config.tuning.count_by) and not config.tuning.count_wall,

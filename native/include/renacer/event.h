@@ -188,10 +188,14 @@ enum rn_piece_type {
 				 all of them could be read. Only where asked for */
 	RN_PIECE_PORTABLE = 22, /* the same of the bytes with RN_FOLDER in them wherever they name
 				   the folder that the run began in; only where they do */
-	RN_PIECE_REST =
-		21, /* struct rn_content of the strings of argument `arg` that do not fit into
-			       its ARGV, each with its NUL; `total` is its bytes. RN_PIECE_CUT:
-			       not of all of them. Only where hashes are asked for */
+	RN_PIECE_REST = 21, /* struct rn_content of what does not fit into the ARGV of argument
+			       `arg`, with its NULs; `total` is its bytes. RN_PIECE_CUT: not of
+			       all of it. Only where hashes are asked for */
+	RN_PIECE_ENV = 23, /* strings with their NULs: variables in envp, argument `arg`, that the
+			      process was not given, or not so ("NAME=VALUE"), and those that it
+			      was given and that are not there ("NAME"); `total` is how many. In a
+			      VALUE a name between two 0x06 stands for what that variable was.
+			      RN_PIECE_UNREAD: it is not known. Only where hashes are asked for */
 	RN_PIECE_PEAK = 20 /* u64: bytes that the process had resident at most, until the entry of
 			      exit, exit_group, execve or execveat, or a signal; if asked for */
 };

@@ -11,6 +11,7 @@ import numpy as np
 from renacer_otel.analysis.causality.history import SIGNAL
 from renacer_otel.analysis.golden import (
     contents,
+    environment,
     mapped,
     measures,
     ordering,
@@ -81,6 +82,11 @@ class _Run:
         self.process = run.threads["ordinal"][self.calls["thread"]]
         self.role = self.tree.of_process(self.process)
         self.left = mapped.of_run(run, self.shapes, self.names, self.codes, self.role)
+        self.variables = environment.of_run(
+            run, tree.execs(run, (self.codes, self.names)), self.shapes.words, kept
+        )
+        if self.variables.known:
+            self.shapes.counts[environment.RULE] = self.variables.left_out
         self.items = list(self.shapes.items)
         self.sources: dict[tuple[int, int], str] = {}  # by role and item
 
@@ -98,7 +104,7 @@ class _Run:
             self.run, self.tree, threads, self._effects(), (self.codes, self.names)
         )
         libraries = self._libraries()
-        signals = self._signals()
+        signals, variables = self._signals(), self._variables()
         roles = []
         for number, parent in enumerate(self.tree.parents):
             exact = alone[number] and number not in multiplexed
@@ -114,6 +120,7 @@ class _Run:
                 Counted(Item("signal", (Argument("text", name),), OK, Rank.EFFECT), Range(1, 1))
                 for name in sorted(signals[number])
             ]
+            found += environment.counted(variables[number])
             ways = Counter(
                 tuple(local[item] for item in chain)
                 for chain in chains[number]
@@ -144,6 +151,7 @@ class _Run:
             tuple(sorted(self.kept)),
             bool(self.run.metadata.get("hashes")),
             tuple(self._missing(roles, lost)),
+            environment.given(self.run),
         )
 
     def _named(self, names: Iterable[str]) -> NDArray[np.bool_]:
@@ -303,6 +311,15 @@ class _Run:
                 found[int(role)].add(name)
         return found
 
+    def _variables(self) -> list[set[Item]]:
+        """Of each role what variables its processes were given, if that is known."""
+        found: list[set[Item]] = [set() for _ in self.tree.keys]
+        for process, items in self.variables.items.items():
+            role = int(self.tree.of_process(np.array([process], np.uint64))[0])
+            if role >= 0:
+                found[role] |= items
+        return found
+
     def _links(self) -> list[Link]:
         """Which roles cause something in which others."""
         edges, threads = self.run.edges, self.run.threads
@@ -342,6 +359,8 @@ class _Run:
             yield f"what {', '.join(moved)} moved is counted, but its bytes were not seen"
         if self.run.has_hashes and self.left.unseen:
             yield f"what memory wrote into {', '.join(self.left.unseen[:5])} was not seen"
+        if self.variables.known and not self.variables.whole:
+            yield "not all variables that programs were given are known"
         if self.tree.cut:
             yield "some command lines are longer than what was captured of them"
         unordered = {

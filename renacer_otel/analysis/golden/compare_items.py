@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from renacer_otel.analysis.golden import patterns, rules, sentences
+from renacer_otel.analysis.golden import environment, patterns, rules, sentences
 from renacer_otel.analysis.golden.model import (
     OK,
     Counted,
@@ -136,6 +136,8 @@ def _later(item: Item) -> tuple[bool, bool]:
 def _kind(item: Item) -> str:
     if item.call == "signal":
         return "signal"
+    if item.call in (environment.SETS, environment.UNSETS):
+        return "environment"
     if item.call in _SYNCS:
         return "sync"
     if item.call in _MODES:
@@ -222,8 +224,8 @@ def _changed(known: Role, role: Role, was: int, now: int) -> Difference:
             what = f"now {sentences.says(item)} with {new} instead of {old}"
             if item.call in ("bind", "connect"):
                 old = sentences.address(before)
-            told = sentences.tells_all(item) and new in sentences.says(item)
-            if told or item.call in (*_MODES, "bind", "connect"):
+            shown = new == "nothing" or new in sentences.says(item)
+            if (shown and sentences.tells_all(item)) or item.call in (*_MODES, "bind", "connect"):
                 what = f"now {sentences.says(item)} instead of {old}"
     return Difference(
         kind, _severity(known, role, item), f"{what}, in {known.shown}{_at(after)}",

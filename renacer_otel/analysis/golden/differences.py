@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from renacer_otel.analysis.golden import (
     compare_items,
     compare_streams,
+    environment,
     matching,
     patterns,
     sentences,
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Kinds, in the order in which they are told: what follows from another stands behind it.
 ORDER = (
-    "argv", "process", "file", "mode", "sync", "input", "network", "bytes", "exit", "error",
-    "effect", "signal", "order", "library", "memory", "link", "threads", "call", "count",
+    "argv", "process", "environment", "file", "mode", "sync", "input", "network", "bytes", "exit",
+    "error", "effect", "signal", "order", "library", "memory", "link", "threads", "call", "count",
 )  # fmt: skip
 _QUIET_EXITS = frozenset({"SIGPIPE", "runs on"})
 #: Memory: what allocators and stacks of threads may take more.
@@ -65,6 +66,7 @@ def _key(one: Difference) -> tuple[str, str, str, str]:
 
 
 def _between(golden: Canonical, run: Canonical) -> Iterator[Difference]:
+    golden, run = environment.of_both(golden, run)
     same = matching.roles(golden, run)
     known = {role.name: role for role in golden.roles}
     words = (_words(golden), _words(run))

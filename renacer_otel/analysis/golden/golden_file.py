@@ -216,7 +216,7 @@ def _parts(form: Any) -> int:
     """How many there are; of too many, only that."""
     figures = form.figures
     count = len(form.roles) + len(form.links) + len(form.normalised)
-    count += len(form.kept) + len(form.missing)
+    count += len(form.kept) + len(form.missing) + len(form.given)
     count += sum(len(getattr(figures, name)) for name in _FIGURES)
     for values in figures.off_cpu_us.values() if count <= MOST_PARTS else ():
         count += len(getattr(values, "values", values))

@@ -7,7 +7,7 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-from renacer_otel.analysis.golden import matching, patterns, places
+from renacer_otel.analysis.golden import environment, matching, patterns, places
 from renacer_otel.analysis.golden.model import (
     Canonical,
     Chain,
@@ -68,6 +68,7 @@ def _joined(form: Canonical, run: Canonical) -> Canonical:
         form.kept,
         form.hashes and run.hashes,
         tuple(dict.fromkeys((*form.missing, *run.missing))),
+        tuple(sorted({*form.given, *run.given})),
     )  # fmt: skip
 
 
@@ -198,6 +199,8 @@ def _names_key(item: Item) -> Hashable:
         argument.text.rpartition("/")[0] if "/" in argument.text else ""
         for argument in item.arguments
     )
+    if item.call == environment.SETS:  # one variable's values, not one for another
+        words = item.arguments[0].text, *words[1:]
     return item.call, item.result, words
 
 

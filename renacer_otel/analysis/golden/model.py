@@ -172,6 +172,7 @@ class Canonical:
     kept: tuple[str, ...] = ()  # rules that were switched off
     hashes: bool = False  # contents of what was written were captured
     missing: tuple[str, ...] = ()  # what the trace could not tell, in words: lost events, …
+    given: tuple[str, ...] = ()  # the command's variables, as spans/variables.py has them
 
 
 @dataclass(frozen=True)

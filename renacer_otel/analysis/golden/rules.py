@@ -12,6 +12,7 @@ import enum
 RULES: dict[str, str] = {
     "addresses": "addresses and sizes of memory are <addr>",
     "closing": "closing descriptors, moving and marking them, is not a call of its own",
+    "environment": "variables that shells keep (_, SHLVL, PWD, OLDPWD, …) are left out",
     "folder": "the folder that the command is run in is <folder>",
     "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
     "loader": "what the loader does before the program begins is one list of libraries",

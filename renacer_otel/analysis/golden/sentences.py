@@ -53,6 +53,8 @@ _DOES = {
     "write": "writes to {0}",
     "read": "reads from {0}",
     "signal": "gets the signal {0}",
+    "setenv": "is given the variable {0}={1}",
+    "unsetenv": "is given no variable {0}",
     "umask": "sets the mask of modes to {0}",
     "chdir": "changes to the folder {0}",
     "mmap": "maps {2}",

@@ -59,14 +59,14 @@ def of_replay(run: Replay, words: Words, called: Called) -> Tree:
     """The roles of all processes of a run."""
     ordinals = np.array(sorted(run.processes), np.uint64)
     programs, cut_short = _programs(run, words, called)
-    makers = _makers(run)
+    made_by = makers(run)
     keys: dict[int, Key] = {}
     argv: dict[Key, tuple[tuple[str, ...], str]] = {}
     exits: dict[Key, Counter[str]] = {}
     counts: Counter[Key] = Counter()
     ordered = sorted(run.processes.values(), key=lambda process: process.t_start)
     for process in ordered:
-        above = keys.get(makers.get(process.ordinal, 0), ())
+        above = keys.get(made_by.get(process.ordinal, 0), ())
         own = programs.get(process.ordinal, [])
         key = (*above, tuple("\x1f".join(line) for line in own))
         if len(argv) >= _MOST_ROLES and key not in argv:
@@ -98,7 +98,7 @@ def _ended(status: int | None) -> str:
     return replay.signal_name(status & 0x7F) if status & 0x7F else str(status >> 8 & 0xFF)
 
 
-def _makers(run: Replay) -> dict[int, int]:
+def makers(run: Replay) -> dict[int, int]:
     """Of each process the one that made it."""
     threads = run.threads
     made = np.flatnonzero(
@@ -106,6 +106,19 @@ def _makers(run: Replay) -> dict[int, int]:
     )
     above = threads["ordinal"][threads["maker"][made]]
     return dict(zip(threads["ordinal"][made].tolist(), above.tolist(), strict=True))
+
+
+def execs(run: Replay, called: Called) -> list[tuple[int, int]]:
+    """Calls that ran programs, in order: rows, and their processes."""
+    codes, names = called
+    wanted = [code for code, name in enumerate(names) if name in _EXECS]
+    calls = run.calls
+    good = np.isin(codes, wanted) & (calls["result"] == 0)
+    good &= (calls["flags"] & (replay.UNFINISHED | replay.FAILED)) == 0
+    rows = np.flatnonzero(good)
+    rows = rows[np.argsort(calls["seq"][rows], kind="stable")]
+    ordinals = run.threads["ordinal"][calls["thread"][rows]]
+    return list(zip(rows.tolist(), ordinals.tolist(), strict=True))
 
 
 def _programs(
@@ -116,27 +129,21 @@ def _programs(
     cut_short = False
     if run.details.shown is None:
         return {}, False
-    codes, names = called
-    wanted = [code for code, name in enumerate(names) if name in _EXECS]
-    calls = run.calls
-    good = np.isin(codes, wanted) & (calls["result"] == 0)
-    good &= (calls["flags"] & (replay.UNFINISHED | replay.FAILED)) == 0
     found: dict[int, list[tuple[str, ...]]] = {}
     lines: dict[int, tuple[str, ...]] = {}
-    for row in np.flatnonzero(good).tolist():
+    for row, ordinal in execs(run, called):
         text = int(run.details.shown["text"][row])
         if text not in lines:
             parts = shown(run.details.text(text)).split("\x1f")
             argv = next((part for part in parts if part.startswith("[")), "[]")
-            split, whole = _split(argv)
+            line, whole = split(argv)
             cut_short |= not whole
-            lines[text] = _bounded([words(word) for word in split])
-        ordinal = int(run.threads["ordinal"][calls["thread"][row]])
+            lines[text] = _bounded([words(word) for word in line])
         found.setdefault(ordinal, []).append(lines[text])
     return found, cut_short
 
 
-def _split(argv: str) -> tuple[list[str], bool]:
+def split(argv: str) -> tuple[list[str], bool]:
     """The words of ["sh", "-c", "true"], and what is told of those that do not fit; whether that is
     all of them."""
     found, at, whole = [], 1, True
