@@ -22,8 +22,8 @@ pytestmark = pytest.mark.needs("cc")
 
 #: What the program is told to set to something else, and words of the sentence about it.
 CHANGES = {
-    "attribute": 'sets the attribute "user.one" of file to "two" instead of "one"',
-    "size of an attribute": 'sets the attribute "user.two" of file to "thre" instead of "three"',
+    "attribute": 'sets the attribute "user.one" of {folder}/file to "two" instead of',
+    "size of an attribute": 'sets the attribute "user.two" of {folder}/file to "thre" instead',
     "end of a long attribute": 'aaaa\\1" instead of "…aaaa',
     "memory": "now leaves other bytes in {folder}/mapped through shared memory (5000 bytes",
     "memory of what is renamed": "now leaves other bytes in {folder}/second through shared memory",
