@@ -286,7 +286,7 @@ def bench_check(folder: Path) -> None:
     program = str(Path(sys.executable).with_name("renacer-otel"))
     other, golden = folder / "other.renacer", folder / "million.golden"
     shutil.copyfile(trace, other)
-    form = canonical.of_replay(replay.of_trace(trace, shown=True))
+    form = canonical.of_replay(replay.of_trace(trace, shown=True, portable=True))
     golden_file.write(learning.learn([form], "million", ["made"]), golden)
     commands = {
         "check": [program, "check", "--config", str(config), str(trace)],

@@ -251,6 +251,14 @@ int rn_replay_want_shown(rn_replay *replay)
 	return replay->shown != NULL;
 }
 
+int rn_replay_want_portable(rn_replay *replay)
+{
+	if (replay->calls.n || !replay->details || !replay->interpreter)
+		return 0;
+	rn_details_portable(replay->details);
+	return 1;
+}
+
 static void add_event(struct rn_replay *replay, const struct rn_event *ev, uint32_t thread)
 {
 	rn_replay_event *row = thread == RN_NO_PLACE ? NULL : add_rows(replay, &replay->events, 1);

@@ -64,7 +64,6 @@ struct shown *rn_shown_create(struct rn_interpreter *in, struct allowance *allow
 	shown->held.size = sizeof(struct held);
 	shown->standard.size = 1;
 	rn_folders_init(&shown->folders, allowance, details);
-	rn_details_portable(details);
 	return shown;
 }
 

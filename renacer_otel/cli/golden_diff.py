@@ -59,7 +59,7 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
             if path.endswith(golden_names.SUFFIX):
                 found.append(golden_file.read(path))
                 continue
-            run = loading.load(path, shown=True)
+            run = loading.load(path, shown=True, portable=True)
         except TraceFileError as error:
             if isinstance(error, TraceNotFound):
                 known = "".join(golden_names.there_are(word, folder))

@@ -58,7 +58,7 @@ def observe(command: Sequence[str], trace: str, how: How) -> Observed:
     trace = os.path.abspath(trace)
     with _copied(how) as more:
         ran = recording.record(command, trace, (*options, *more))
-    run = replay.of_trace(trace, shown=True)
+    run = replay.of_trace(trace, shown=True, portable="folder" not in how.keep)
     stops = int((run.end or {}).get("stops", 0))
     # Half of what a call takes that does nothing is the traced side's own part of its two stops.
     cpu = ran.cpu_ns - stops * waits.least(run) // 4

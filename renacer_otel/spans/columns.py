@@ -63,12 +63,14 @@ class Columns:
         seed = word(metadata["lamport_seed"])
         return cls(span_key(metadata), seed, _wanted(metadata), max_bytes)
 
-    def want_details(self, shown: bool) -> None:
+    def want_details(self, shown: bool, portable: bool) -> None:
         """Asks for them, before any frame is fed."""
         if not self._lib.rn_replay_want_details(self._replay):
             raise MemoryError
         if shown and not self._lib.rn_replay_want_shown(self._replay):
             raise MemoryError
+        if portable:
+            self._lib.rn_replay_want_portable(self._replay)
 
     def feed(self, frames: Iterable[trace_file.Frame], *, ends: bool = True) -> tuple[int, int]:
         """Feeds all frames, and ends. Returns how many events and calls were lost."""

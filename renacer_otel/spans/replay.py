@@ -357,17 +357,20 @@ def of_trace(
     *,
     details: bool = False,
     shown: bool = False,
+    portable: bool = False,
 ) -> Replay:
     """Interprets a TRACE file. A file that was cut short gives what is whole of it.
 
     `max_bytes`: of all columns (default: half of the machine's memory); what does not fit is
     `missed`. `details`: arguments, paths, peers and sources too, 112 bytes a call, each text once.
     `shown`: beside them each call's arguments in words, 32 bytes more.
+    `portable`: hashes of what is written, and lengths, as if the folder that the run began in were
+    called RN_FOLDER (event.h) in it.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
     with trace_file.open_trace(path) as reader:
-        return of_reader(reader, max_bytes, details=details, shown=shown)
+        return of_reader(reader, max_bytes, details=details, shown=shown, portable=portable)
 
 
 def of_reader(
@@ -376,6 +379,7 @@ def of_reader(
     *,
     details: bool = False,
     shown: bool = False,
+    portable: bool = False,
 ) -> Replay:
     """The same of a TRACE file that is open."""
     if max_bytes is None:
@@ -388,7 +392,7 @@ def of_reader(
             " span ids, or which calls are in it; capture it again"
         ) from error
     if details or shown:
-        columns.want_details(shown)
+        columns.want_details(shown, portable)
     lost_events, lost_calls = columns.feed(reader)
     return Replay(
         reader.metadata,

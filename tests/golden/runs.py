@@ -42,7 +42,7 @@ def traced(
         **how,
     )
     assert done.code >= 0, done.err
-    return canonical.of_replay(replay.of_trace(trace, shown=True), keep)
+    return canonical.of_replay(replay.of_trace(trace, shown=True, portable=True), keep)
 
 
 @contextmanager

@@ -175,7 +175,7 @@ def test_the_folder_of_the_run_is_taken_out(tmp_path: Path) -> None:
     assert (run.done.status, run.done.errors) == (0, "")
     here, stands = os.fsencode(folder), b"\0<folder>\0"
     raw, portable = (
-        replay.of_trace(run.path, details=True, shown=shown) for shown in (False, True)
+        replay.of_trace(run.path, details=True, portable=portable) for portable in (False, True)
     )
     for found, name in ((raw, here), (portable, stands)):
         written = [

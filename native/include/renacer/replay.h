@@ -124,8 +124,7 @@ typedef struct {
 	uint32_t own_end; /* text: the own address of a connection that the call made, or that bind
 			     was given or getsockname has told */
 	uint64_t hashed; /* RN_CONTENT_HASHED: how many bytes it wrote or sent… */
-	uint64_t hash[2]; /* …and their hash: see content.h. With what calls show, both are those
-			     of RN_PIECE_PORTABLE where there is one */
+	uint64_t hash[2]; /* …and their hash: see content.h */
 } rn_replay_detail;
 
 /* Where calls were made: struct rn_site of span.h, with texts by their rows. */
@@ -189,6 +188,9 @@ int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t
 			   uint32_t string_limit, int sources);
 /* Asks for what calls show, after details, before any record is fed. 0: no memory, or too late. */
 int rn_replay_want_shown(rn_replay *replay);
+/* Asks for contents that are the same wherever the run began: of RN_PIECE_PORTABLE where there is one;
+   after details, before any record is fed. 0: too late. */
+int rn_replay_want_portable(rn_replay *replay);
 /* Records in order. Returns how many bytes whole, well-formed records took. */
 uint64_t rn_replay_feed(rn_replay *replay, const void *data, uint64_t len);
 /* The descriptors that a thread has after the records so far, by number: the first `max` of them from

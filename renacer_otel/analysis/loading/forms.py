@@ -21,17 +21,22 @@ _MAGIC = trace_format.MAGIC[:7]  # its last byte is a version
 
 
 def load(
-    path: str | os.PathLike[str], *, details: bool = True, shown: bool = False
+    path: str | os.PathLike[str],
+    *,
+    details: bool = True,
+    shown: bool = False,
+    portable: bool = False,
 ) -> replay.Replay:
     """A trace of any form: records (TRACE), OTLP/JSON, renacer-json of Renacer or of a golden.
 
     What another form than records lacks stands in its `lacks` and `unknown`. `details`: what calls
-    were given, too; `shown`: of records also in words.
+    were given, too; `shown`: of records also in words; `portable`: as replay.of_trace()
+    has it.
 
     Raises TraceNotFound, TraceUnreadable, MemoryError.
     """
     with _no_collections():
-        return _load(os.fspath(path), details=details, shown=shown)
+        return _load(os.fspath(path), details=details, shown=shown, portable=portable)
 
 
 @contextmanager
@@ -46,14 +51,14 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _load(name: str, *, details: bool, shown: bool) -> replay.Replay:
+def _load(name: str, *, details: bool, shown: bool, portable: bool) -> replay.Replay:
     with trace_file.open_file(name) as file:
         # A pipe can only be read on, and so is taken for records.
         head = file.peek(len(_MAGIC))[: len(_MAGIC)]
         if file.seekable() and not _MAGIC.startswith(head):
             return _of_json(file, one_line(name, 120), details=details)
         reader = trace_file.read_from(file, name)
-        return replay.of_reader(reader, details=details, shown=shown)
+        return replay.of_reader(reader, details=details, shown=shown, portable=portable)
 
 
 def _of_json(file: BufferedReader, name: str, *, details: bool) -> replay.Replay:
