@@ -7,7 +7,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from renacer_otel.analysis.golden import differences, golden_file, learning
+from tests.compiling import compiled
 from tests.golden.runs import traced
 
 if TYPE_CHECKING:
@@ -138,3 +141,44 @@ def test_what_is_sent(tmp_path: Path) -> None:
         assert [line for line in found if ways[3] in line], (name, found)
     again = differences.between(golden, forms[2:])
     assert not [one.sentence for one in again if one.kind in ("bytes", "network")]
+
+
+QUEUE = r"""
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+	struct mq_attr form = {.mq_maxmsg = 2, .mq_msgsize = 16};
+	mqd_t queue = mq_open(argv[1], O_RDWR | O_CREAT, 0600, &form);
+
+	if (queue == (mqd_t)-1 || mq_unlink(argv[1]))
+		return 77;
+	for (int i = 2; i + 1 < argc; i += 2)
+		mq_send(queue, "helloworld" + atoi(argv[i]), atoi(argv[i + 1]), argc > 6);
+	return 0;
+}
+"""
+
+
+@pytest.mark.needs("cc")
+def test_messages_of_a_queue(tmp_path: Path) -> None:
+    (tmp_path / "queue.c").write_text(QUEUE)
+    program = compiled(tmp_path / "queue", tmp_path / "queue.c", "-lrt")
+    name = "/renacer" + str(tmp_path).replace("/", "_")[-150:]
+
+    form = traced([program, name, "0", "5", "5", "5"], tmp_path)
+    if form.roles[0].exits == ("77",):
+        pytest.skip("needs queues of messages")
+    golden = learning.learn([form])
+
+    def sent(*words: str) -> list[str]:
+        now = traced([program, name, *words], tmp_path)
+        return [one.sentence for one in differences.between(golden, [now])]
+
+    assert sent("0", "5", "5", "5") == []
+    assert "writes to <mqueue> once instead of 2 times" in sent("0", "10")[0]
+    assert "cuts other messages for <mqueue> (10 bytes as before)" in sent("0", "4", "4", "6")[0]
+    assert "other bytes to <mqueue>" in sent("5", "5", "5", "5")[0]
+    assert "with priority 1" in sent("0", "5", "5", "5", "more")[0]

@@ -206,7 +206,8 @@ class _Run:
         found: list[list[Stream]] = [[] for _ in self.tree.keys]
         shape = self.shapes
         passes = (shape.way == Way.READ) | (shape.way == Way.WRITE)
-        rows = np.flatnonzero(passes & (self.role >= 0) & (self.calls["result"] > 0))
+        rows = np.flatnonzero(passes & (self.role >= 0) & (self.calls["result"] >= 0))
+        rows = rows[contents.lengths(self.run, rows) > 0]  # mq_timedsend() results in 0
         if not len(rows):
             return found
         size = len(shape.labels) + 1

@@ -59,11 +59,12 @@ _LEFT_OUT = {
 LEFT_OUT = {name: rule for rule, names in _LEFT_OUT.items() for name in names.split()}
 
 READS = frozenset(
-    "read pread64 readv preadv preadv2 recvfrom recv recvmsg recvmmsg recvmmsg_time64".split()
+    """read pread64 readv preadv preadv2 recvfrom recv recvmsg recvmmsg recvmmsg_time64
+    mq_timedreceive mq_timedreceive_time64""".split()
 )
 WRITES = frozenset(
     """write pwrite64 writev pwritev pwritev2 sendto send sendmsg sendmmsg sendfile sendfile64
-    copy_file_range splice tee vmsplice""".split()
+    copy_file_range splice tee vmsplice mq_timedsend mq_timedsend_time64""".split()
 )
 #: Of WRITES: the second descriptor is the one that is written to.
 TO_THE_SECOND = frozenset("copy_file_range splice tee".split())
@@ -87,8 +88,7 @@ EFFECTS = frozenset(
     setgid setreuid setregid setresuid setresgid setgroups sethostname setdomainname reboot swapon
     swapoff unshare setns ptrace mq_open mq_unlink msgsnd msgctl semctl shmctl shmget semget msgget
     process_vm_writev init_module finit_module delete_module quotactl settimeofday clock_settime
-    setpriority ioprio_set setsid setpgid setxattrat removexattrat mq_timedsend
-    mq_timedsend_time64""".split()
+    setpriority ioprio_set setsid setpgid setxattrat removexattrat""".split()
 )
 #: What changes only the caller itself.
 CHANGES = frozenset(

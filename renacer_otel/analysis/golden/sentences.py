@@ -103,7 +103,7 @@ def says(item: Item) -> str:
     if item.call in ("bind", "listen") and words:
         return f"{item.call}s to {address(item)}{end}"
     if item.call == "write" and len(words) > 1:
-        return f"writes to {words[0]} with {' and '.join(words[1:])}{end}"
+        return f"writes to {words[0]} with {', '.join(words[1:])}{end}"
     if item.call in _DOES:
         try:
             return _DOES[item.call].format(*words) + end

@@ -31,6 +31,7 @@ STDIN = "<stdin>"
 _STANDARD = (STDIN, "<stdout>", "<stderr>")
 #: Flags that are part of what is sent, and which argument of a call they are in.
 _FLAGS = {0x1: "MSG_OOB", 0x80: "MSG_EOR"}
+_PRIORITY = 16  # in a word with flags: where that of a message in a queue begins
 _FLAGS_AT = {"send": 3, "sendto": 3, "sendmsg": 2, "sendmmsg": 3}
 #: replay.call_names(): an index for each call, and the names.
 Called = tuple["NDArray[Any]", list[str]]
@@ -180,6 +181,9 @@ class _Maker:
             named = self.per_name([_FLAGS_AT.get(name) == at for name in self.names]).astype(bool)
             given = self.rows["args"][:, at].astype(np.int64)
             found = np.where(named, given & sum(_FLAGS), found)
+        queues = self.per_name([name.startswith("mq_timedsend") for name in self.names])
+        priority = (self.rows["args"][:, 3] & np.uint64(0xFFFF)).astype(np.int64)
+        found = np.where(queues.astype(bool), priority << _PRIORITY, found)
         return found, self.shown["passed"].astype(np.int64)
 
     def messages(
@@ -194,9 +198,11 @@ class _Maker:
     def sent(self, item: Item, flags: int, passed: int) -> Item:
         """The item of something that is written, with what goes along."""
         more = [name for bit, name in _FLAGS.items() if flags & bit]
+        if flags >> _PRIORITY:
+            more.append(f"priority {flags >> _PRIORITY}")
         for one in self.texts[passed].split(";")[:-1]:
             kind, standard, text = (int(number) for number in one.split(","))
-            name = self.words(self.texts[text])
+            name = self.words.of_path(self.texts[text])
             if standard:
                 bits = np.array([standard], np.int64)
                 name = _STANDARD[int(_first_of(bits, np.ones(1, np.int64))[0]) - 1]
