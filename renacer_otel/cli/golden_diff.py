@@ -53,6 +53,7 @@ def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
 def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden]:
     """Each side as a golden trace; notes of what was not told, and so not compared."""
     found, kinds, others = [], [], []
+    kept = _kept(words, folder)
     for word in words:
         path, hint = _path(word, folder)
         try:
@@ -78,7 +79,7 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
             )
         kinds.append(common.kind(run))
         others += [(word, run.form)] if run.form != "record" else []
-        found.append(_learned(word, run, canonical.of_replay(worded.worded(run))))
+        found.append(_learned(word, run, canonical.of_replay(worded.worded(run), kept)))
         del run  # one at a time: they may be large
     if others and len(kinds) < len(words):
         word, form = others[0]
@@ -94,6 +95,22 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
             for word, run, form in zip(words, runs, common.forms(runs), strict=True)
         ]
     return found
+
+
+def _kept(words: Sequence[str], folder: str) -> tuple[str, ...]:
+    """The rules that are switched off in the golden traces among these. Raises UsageError."""
+    paths = [_path(word, folder)[0] for word in words]
+    found = {
+        golden_file.read(path).form.kept for path in paths
+        if path.endswith(golden_names.SUFFIX) and os.path.exists(path)
+    }  # fmt: skip
+    if len(found) > 1:
+        only = sorted(set.symmetric_difference(*map(set, found)))
+        raise UsageError(
+            f"they were captured by other rules ({', '.join(only)} are switched off in one):"
+            " capture one of them again"
+        )
+    return found.pop() if found else ()
 
 
 def _path(word: str, folder: str) -> tuple[str, str]:

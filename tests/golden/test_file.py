@@ -14,13 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from renacer_otel.analysis.golden import golden_file, golden_pb2, model
+from renacer_otel.analysis.golden.rules import RULES
 from renacer_otel.errors import OutputError, TraceNotFound, TraceUnreadable
 from tests.golden.hostile import framed
 from tests.golden.made import goldens
 
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = model.Golden(
-    "x", ("true",), 1, "0", model.Canonical((), (), model.Figures(), {}), has_first=True
+    "x", ("true",), 1, "0", model.Canonical((), (), model.Figures(), {}), rules=tuple(RULES)
 )
 
 

@@ -18,13 +18,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from renacer_otel.analysis.golden import model
+from renacer_otel.analysis.golden import model, rules
 from renacer_otel.errors import OutputError, TraceNotFound, TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
 
 _MAGIC = b"RNGOLDEN"
 _HEAD = struct.Struct("<8sIIQ")
 #: What a file may have. A message may take 2 bytes of it and more than 100 of memory.
+_LATER = frozenset({"lookups"})  #: Rules that there were not before golden traces told of rules.
 MOST_BYTES = 2 * 1024 * 1024
 MOST_PARTS = 100_000
 MOST_ROLES = 5_000
@@ -68,11 +69,16 @@ def read(path: str | os.PathLike[str]) -> model.Golden:
 
 def _of_its_time(golden: model.Golden) -> model.Golden:
     """One that was captured before there was a rule is compared without it."""
-    form = golden.form
-    if golden.has_first or "lookups" in form.kept:
+    later = _LATER if not golden.rules else rules.RULES.keys() - golden.rules
+    if not later:
         return golden
-    kept = tuple(sorted((*form.kept, "lookups")))
-    return dataclasses.replace(golden, form=dataclasses.replace(form, kept=kept))
+    form = golden.form
+    kept = tuple(sorted({*form.kept, *later}))
+    return dataclasses.replace(
+        golden,
+        form=dataclasses.replace(form, kept=kept),
+        first=tuple(dataclasses.replace(first, kept=kept) for first in golden.first),
+    )
 
 
 def dump(golden: model.Golden) -> bytes:

@@ -21,6 +21,7 @@ from renacer_otel.analysis.golden.model import (
     Role,
     Stream,
 )
+from renacer_otel.analysis.golden.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -40,7 +41,8 @@ def learn(
             raise ValueError("runs in which different rules were switched off")
         form = _joined(form, run)
     # What was learned late may mean what an early run had under another name.
-    return Golden(name, tuple(command), len(runs), tool_version, form)
+    known = tuple(sorted(RULES))
+    return Golden(name, tuple(command), len(runs), tool_version, form, rules=known)
 
 
 def _joined(form: Canonical, run: Canonical) -> Canonical:

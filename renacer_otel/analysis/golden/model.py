@@ -192,6 +192,7 @@ class Golden:
     first: tuple[Canonical, ...] = ()
     has_first: bool = False
     copy_of: str = ""
+    rules: tuple[str, ...] = ()  # all that there were; () = of an earlier version
 
 
 class Severity(IntEnum):
