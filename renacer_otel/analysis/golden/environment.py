@@ -52,6 +52,8 @@ def of_run(
     found: dict[int, set[Item]] = defaultdict(set)
     names: dict[int, set[str]] = {}  # that this run has set, by process
     left_out, whole, known = 0, True, False
+    if run.details.shown is None:
+        return Variables({}, left_out, whole, known)
     for row, process in execs:
         above = process
         while above not in names and above in makers:
