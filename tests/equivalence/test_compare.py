@@ -72,6 +72,11 @@ OTHER, NOTHING = SHORT.format(2, "'b'"), SHORT.format(0, "nothing")
 DIFFERENT = {
     "content": ("echo a > f", "echo b > f", f"f: content {OTHER}"),
     "mode": ("echo a > f", "echo a > f; chmod 600 f", "f: mode is 0644 by A, 0600 by B"),
+    "time": (
+        "touch -d @1000 f",
+        "touch -d @2000 f",
+        "f: time set is 1970-01-01T00:16:40Z by A, 1970-01-01T00:33:20Z by B",
+    ),
     "missing": ("echo a > f", "true", "f: a file by A, not there by B"),
     "type": ("echo a > f", "mkdir f", "f: a file by A, a folder by B"),
     "target": ("ln -s x f", "ln -s y f", "f: target is x by A, y by B"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from renacer_otel.analysis.equivalence import state as aspects
@@ -131,11 +132,20 @@ def _value(aspect: Aspect, value: Value | None) -> str:
         return "not set"
     if aspect.what == "mode" and isinstance(value, int):
         return f"{value:04o}"
+    if aspect.what == "time set" and isinstance(value, int):
+        return _moment(value)
     if aspect.what == "owner" and isinstance(value, tuple):
         return ":".join(map(str, value))
     if isinstance(value, tuple):
         return one_line(", ".join(map(str, value)), 120)
     return one_line(str(value), 120)
+
+
+def _moment(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} s after 1970"
 
 
 def _bytes(aspect: Aspect, first: State, second: State) -> Difference:

@@ -61,6 +61,8 @@ class Rules:
             return False
         if what == "times":
             return "times" in self.strict
+        if what == "time set" and "times" in self.strict:
+            return False  # that says it
         if what == "owner" and "owner" in ignored:
             return False
         if group == aspects.OUTPUT:
@@ -170,6 +172,8 @@ def _differences(
             if subject in absent or len(set(kinds)) > 1:
                 absent.add(subject)
                 continue  # its type says it
+        if what == "time set" and None in (*ours, *theirs):
+            continue  # one has just written it
         if group == aspects.IPC and what == "content":
             left = Aspect(aspects.IPC, subject, "left behind")
             if not all(left in each.aspects for each in (*a, *b)):

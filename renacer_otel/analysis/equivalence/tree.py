@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from renacer_otel.analysis.equivalence.state import FILES, KINDS, Aspect, Bytes, State
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _SAMPLE = 1 << 20  # bytes kept of a file to tell where it differs
 _SAMPLES = 64 << 20  # of all files together
 _CHUNK = 1 << 20
+_TICK_NS = 1_000_000_000  # a file's time that is later than now by more was set
 
 
 def is_cache(path: str) -> bool:
@@ -81,8 +83,10 @@ class Look:
         put("owner", (found.st_uid, found.st_gid))
         if form != stat.S_IFLNK:
             put("mode", stat.S_IMODE(found.st_mode))
-            times = "as of the run" if found.st_mtime_ns >= self._since else found.st_mtime_ns
-            put("times", times)
+            written = self._since <= found.st_mtime_ns <= time.time_ns() + _TICK_NS
+            put("times", "as of the run" if written else found.st_mtime_ns)
+            if not written and shown != ".":  # that was made for the run, just before it
+                put("time set", found.st_mtime_ns // 10**9)
         if form == stat.S_IFLNK:
             put("target", os.fsdecode(os.readlink(path)))
         elif form == stat.S_IFREG:
