@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What calls were given, in words, from records: values, command lines, and paths from one folder. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "renacer/content.h"
+#include "renacer/syscalls.h"
 #include "tape_details.h"
 
 #define WRITE 1
 #define SENDFILE 40
+#define SENDMSG 46
 #define OPEN 2
 #define RENAME 82
 #define CHDIR 80
@@ -325,8 +330,73 @@ static void test_shown_variables(void)
 	rn_replay_free(tape.replay);
 }
 
+/* A message to 127.0.0.1:53 with descriptor 3, of which so many bytes are said to be there. */
+static uint64_t message(struct tape *tape, uint32_t name_bytes, uint32_t control_bytes, size_t len)
+{
+	struct {
+		struct rn_message_head head;
+		struct sockaddr_in to;
+		struct {
+			struct cmsghdr head;
+			int32_t fd, rest;
+		} rights;
+	} given = {
+		.head = {.namelen = sizeof(given.to),
+			 .controllen = sizeof(given.rights),
+			 .name_bytes = name_bytes,
+			 .control_bytes = control_bytes},
+		.to = {.sin_family = AF_INET,
+		       .sin_port = htons(53),
+		       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+		.rights = {.head = {.cmsg_len = CMSG_LEN(sizeof(int32_t)),
+				    .cmsg_level = SOL_SOCKET,
+				    .cmsg_type = SCM_RIGHTS},
+			   .fd = 3},
+	};
+	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
+
+	CHECK(len <= sizeof(given));
+	ev->nr = SENDMSG;
+	ev->args[0] = 9;
+	record_piece(ev, RN_PIECE_STRUCT, 1, 0, &given, (uint32_t)len);
+	feed(tape);
+	return ev->seq;
+}
+
+/* Whom sendmsg names, and what it passes on; of a record that lies, nothing. */
+static void test_messages(void)
+{
+	const size_t name = sizeof(struct sockaddr_in), head = sizeof(struct rn_message_head);
+	const size_t rights = CMSG_SPACE(sizeof(int32_t)), whole = head + name + rights;
+	struct tape tape = tape_open(NO_LIMIT);
+	uint64_t opened, seen, sent, lies[4];
+	char passed[64];
+
+	CHECK(rn_replay_want_details(tape.replay));
+	CHECK(rn_replay_want_shown(tape.replay));
+	start(&tape, 10, 10, 1, 0);
+	opened = call_with(&tape, OPEN, 0, "/a", NULL, 3);
+	seen = call_with(&tape, WRITE, 3, NULL, NULL, 0);
+	sent = message(&tape, (uint32_t)name, (uint32_t)rights, whole);
+	lies[0] = message(&tape, 4000, (uint32_t)rights, whole);
+	lies[1] = message(&tape, (uint32_t)name, 4000, whole);
+	lies[2] = message(&tape, (uint32_t)name, (uint32_t)rights, head + name + 8);
+	lies[3] = message(&tape, (uint32_t)name, (uint32_t)rights, head - 8);
+	rn_replay_finish(tape.replay);
+	snprintf(passed, sizeof(passed), "%u,0,%u;", shown_of(&tape, seen)->kind,
+		 detail_of(&tape, opened)->path);
+	CHECK_STR(text(&tape, detail_of(&tape, sent)->peer), "127.0.0.1:53");
+	CHECK_STR(text(&tape, shown_of(&tape, sent)->passed), passed);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_INT(detail_of(&tape, lies[i])->peer, 0);
+		CHECK_INT(shown_of(&tape, lies[i])->passed, 0);
+	}
+	rn_replay_free(tape.replay);
+}
+
 int main(void)
 {
+	test_messages();
 	test_shown();
 	test_shown_variables();
 	test_shown_rest();
