@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import socket
 import sys
 import tempfile
@@ -310,6 +311,20 @@ def test_copies_of_a_folder(tmp_path: Path) -> None:
     assert code == 0
     code, found = compared("true", sh("rm sub/data"), *words)
     assert sentences(found)[0] == "same: names of one file is same, sub/data by A, not set by B"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_index_of_git_is_what_is_staged() -> None:
+    a = sh("git init -q .; echo x > f; git add f")
+    b = sh("git init -q .; echo y > f; git add f; echo xx > f; echo x > f; git add -A .")
+    c = sh("git init -q .; echo x > f; chmod 755 f; git add f; chmod 644 f")
+    words = ("--ignore", "durability")
+    code, found = compared(a, a, *words)
+    assert code == 0, found
+    code, found = compared(a, b, *words)
+    assert {each["subject"].split("/")[1] for each in found["differences"]} == {"objects"}
+    code, found = compared(a, c, *words)
+    assert [each["subject"] for each in found["differences"]] == [".git/index"]
 
 
 def test_files_elsewhere(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
+from renacer_otel.analysis.equivalence import git_index
 from renacer_otel.analysis.equivalence.state import FILES, KINDS, Aspect, Bytes, State
 
 if TYPE_CHECKING:
@@ -114,6 +115,9 @@ class Look:
             state.doubt("unreadable", f"{aspect.subject}: {error.strerror}")
             state.aspects[aspect] = Bytes(size, b"")
             return
+        if git_index.is_one(aspect.subject) and length == len(sample):
+            staged = git_index.staged(bytes(sample))
+            digest, length = hashlib.sha256(staged), len(staged)
         state.aspects[aspect] = Bytes(length, digest.digest())
         self._room -= len(sample)
         state.samples[aspect] = bytes(sample)
