@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from renacer_otel.analysis.golden import (
     differences,
     lasting,
+    learning,
     sentences,
     timing,
     verdict,
@@ -200,6 +201,8 @@ def _unseen(golden: Golden, observed: Sequence[Observed]) -> list[str]:
     """What was not compared, as a run or the golden trace does not tell it."""
     now = dict.fromkeys(sentence for one in observed for sentence in one.form.missing)
     before = [sentence for sentence in golden.form.missing if sentence not in now]
+    varied = learning.varying(golden)
+    before += [varied] if varied else []
     return [*now, *(f"of the golden trace: {sentence}" for sentence in before)]
 
 

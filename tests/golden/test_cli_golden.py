@@ -54,13 +54,17 @@ def test_files_of_a_capture(program: Program) -> None:
 def test_it_holds_in_another_folder(
     program: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    program.write(WORK + 'echo more > "$PWD/more.txt"\npwd > where; echo "in $PWD: more.txt"\n')
+    program.write(
+        WORK + 'echo more > "$PWD/more.txt"\npwd > where; echo "in $PWD: more.txt"\n'
+        "realpath . >/dev/null; cp -p sorted.txt dated.txt; date +%N >when\n"
+    )
     program.capture()
     assert "(more.txt" in program.golden("show", "work").out
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "folder"
     shutil.copytree(program.folder, elsewhere)
     program.go_to(elsewhere)
-    program.check("work", code=0)
+    lines = program.check("work", code=0)
+    assert any("when differed from run to run" in line for line in lines), lines
 
 
 def test_rules_that_are_switched_off_stay_off(program: Program) -> None:

@@ -99,6 +99,13 @@ def test_placeholders() -> None:
     assert words("{tv_sec=1, tv_nsec=500}") == "{tv_sec=<time>, tv_nsec=<time>}"
     assert words("\x0512") == "<process>"
     assert words("\x05-1") == "-1"
+    given = "[{tv_sec=1, tv_nsec=0} /* 1970-01-01T00:00:01+0000 */, {tv_sec=2, tv_nsec=5}"
+    assert words(given + " /* 1970-01-01T00:00:02.000000005+0000 */]") == (
+        "[{tv_sec=<time>, tv_nsec=<time>} /* 1970-01-01T00:00:01+0000 */,"
+        " {tv_sec=<time>, tv_nsec=<time>}]"
+    )
+    assert words(".git/objects/3e") == ".git/objects/<random>"
+    assert words(f".git/objects/3e/{'a1' * 19}") == ".git/objects/<random>/<random>"
     assert words("/proc/123/maps") == "/proc/<process>/maps"
     assert words("pipe:[123]") == "<pipe:>"
     assert words("127.0.0.1:40000") == "127.0.0.1:40000"

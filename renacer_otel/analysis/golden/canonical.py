@@ -35,6 +35,7 @@ from renacer_otel.analysis.golden.model import (
     Stream,
 )
 from renacer_otel.analysis.golden.rules import Way
+from renacer_otel.analysis.golden.texts import RANDOM
 from renacer_otel.errors import UsageError, did_you_mean
 from renacer_otel.spans import grouping, replay, source
 
@@ -190,7 +191,7 @@ class _Run:
                 self.sources[divmod(one, size)] = frame.where
         for one, n in zip(key.tolist(), times.tolist(), strict=True):
             role, item = divmod(one, size)
-            found[role][item] = 1 if self.items[item].call in rules.TIMERS else max(n, 1)
+            found[role][item] = 1 if _is_chance_how_often(self.items[item]) else max(n, 1)
         return found
 
     def _parts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -392,6 +393,14 @@ def folded(items: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
         found.append((tuple(items[at : at + best[0]]), best[1]))
         at += covered
     return found
+
+
+def _is_chance_how_often(item: Item) -> bool:
+    """Timers that come again; git's folders of objects, of which two hashes may share one."""
+    if item.call in rules.TIMERS:
+        return True
+    name = item.arguments[0].text if item.arguments else ""
+    return item.call in ("mkdir", "mkdirat") and name.endswith(f"/objects/{RANDOM}")
 
 
 def _one(value: int) -> Range:

@@ -7,7 +7,7 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-from renacer_otel.analysis.golden import environment, matching, patterns, places
+from renacer_otel.analysis.golden import environment, matching, patterns, places, sentences
 from renacer_otel.analysis.golden.model import (
     Canonical,
     Chain,
@@ -26,6 +26,7 @@ from renacer_otel.analysis.golden.rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
+_TOLD = 3  # names in a sentence
 _Part = TypeVar("_Part", Chain, Group)
 
 
@@ -281,6 +282,23 @@ def join_streams(known: Sequence[Stream], other: Sequence[Stream]) -> tuple[Stre
         at = places.joined(known_one.places, at) if parts else known_one.places
         result.append(Stream(key[0], name, size, known_one.content if same else "", varies, at))
     return tuple(result)
+
+
+def varying(golden: Golden) -> str:
+    """What is written and differed from run to run, in words: its bytes are not compared. ""."""
+    if not golden.form.hashes or golden.runs < 2:
+        return ""
+    names = dict.fromkeys(
+        sentences.word(stream.name)
+        for role in golden.form.roles
+        for stream in role.streams
+        if stream.direction == "write" and stream.varies and not stream.content
+    )
+    if not names:
+        return ""
+    told = ", ".join(list(names)[:_TOLD])
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"what is written to {told}{more} differed from run to run: its bytes are not compared"
 
 
 def _same_stream(known: tuple[str, str], other: Stream) -> bool:

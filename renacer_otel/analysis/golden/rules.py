@@ -13,7 +13,7 @@ RULES: dict[str, str] = {
     "addresses": "addresses and sizes of memory are <addr>",
     "closing": "closing descriptors, moving and marking them, is not a call of its own",
     "environment": "variables that shells keep (_, SHLVL, PWD, OLDPWD, …) are left out",
-    "folder": "the folder that the command is run in is <folder>",
+    "folder": "the folder that the command is run in is <folder>; no looks at those above it",
     "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
     "loader": "what the loader does before the program begins is one list of libraries",
     "lookups": "folders of PATH in which a program is not are left out, where it is found later",
@@ -104,6 +104,11 @@ CHANGES = frozenset(
 #: one. How often is not, where what they are for comes again.
 TIMERS = frozenset(
     "setitimer timer_settime timer_settime64 timerfd_settime timerfd_settime64".split()
+)
+#: That only look at a name.
+LOOKS = frozenset(
+    """stat stat64 lstat lstat64 newfstatat fstatat64 statx readlink readlinkat access faccessat
+    faccessat2 statfs statfs64""".split()
 )
 #: Flags of an open() that let it change something.
 WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND")

@@ -37,6 +37,8 @@ _FLAGS_AT = {"send": 3, "sendto": 3, "sendmsg": 2, "sendmmsg": 3}
 Called = tuple["NDArray[Any]", list[str]]
 #: Of columns of details the marks that stand for them in a text.
 _MARKS = {"path": "\x01", "other_path": "\x02"}
+#: Modes of files that nobody else is to write, or see.
+_FOR_ONE = ("0600", "0400", "0444")
 _SOCKET = re.compile(r'sun_path="([^"]+)"')
 
 
@@ -116,7 +118,7 @@ class _Maker:
         found = []
         for row in rows[first].tolist():
             words = self.texts[int(self.shown["text"][row])].split("\x1f")
-            if words[-1] == "0700" or (words[-1] == "0600" and "O_EXCL" in words[-2]):
+            if words[-1] == "0700" or (words[-1] in _FOR_ONE and "O_EXCL" in words[-2]):
                 found.append(self.texts[int(self.rows["path"][row])])
         folders = set(found)
         bound = self.per_name([name == "bind" for name in self.names]).astype(bool) & ~self.failed
@@ -253,6 +255,14 @@ class _Maker:
             at += 1
         return found
 
+    def _looks_above(self) -> NDArray[np.bool_]:
+        """Looks at the folders that the run's own is in: where it lies is not the command's."""
+        where = str(self.run.metadata.get("cwd") or "")
+        above = {where[:at] or "/" for at, char in enumerate(where) if char == "/"} - {where}
+        found = [at for at, text in enumerate(self.texts) if text in above]
+        looks = self.per_name([name in rules.LOOKS for name in self.names]).astype(bool)
+        return looks & np.isin(self.shown["path"], found)
+
     def ways(self) -> tuple[NDArray[np.int8], dict[str, int]]:
         """By the names of calls, and by how they ended."""
         counts: dict[str, int] = {}
@@ -283,6 +293,10 @@ class _Maker:
             again = (np.isin(self.error, numbers) | self.cut_short) & (way != Way.LEFT_OUT)
             counts["retries"] = int(again.sum())
             way[again] = Way.LEFT_OUT
+        if "folder" not in self.kept:
+            above = self._looks_above() & (way == Way.ITEM)
+            counts["folder"] = counts.get("folder", 0) + int(above.sum())
+            way[above] = Way.LEFT_OUT
         if "lookups" not in self.kept:
             looks = lookups.in_vain(
                 self.run, (self.codes, self.names), self.texts, self.error, self.over

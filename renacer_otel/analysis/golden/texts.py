@@ -29,8 +29,12 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _HEX = re.compile(
     r"(?<![0-9A-Za-z])(?=[a-f0-9]*[0-9])(?=[a-f0-9]*[a-f])[0-9a-f]{16,}(?![0-9A-Za-z])"
 )
+#: Git names its folders of objects by the first two digits of a hash.
+_OBJECTS = re.compile(r"(?<=/objects/)[0-9a-f]{2}(?=/|$)")
 _ADDRESS = re.compile(r"0x[0-9a-f]{7,16}")
 _TIME = re.compile(r"((?:tv_[nu]?sec|it_interval|it_value)=)-?[0-9]+(?:\s*/\*.*?\*/)?")
+#: What a time is beside its numbers, if it is no whole second: a file's own, not a chosen one.
+_DATE = re.compile(r" /\* -?[0-9]+-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]+[-+][0-9]{4} \*/")
 _LEFT = re.compile(r"tv_sec=([0-9]+), tv_([nu])sec=([0-9]+)")
 #: A time to come that is a multiple of it was chosen; else it is what is left of one.
 _CHOSEN = {"u": 1000, "n": 1_000_000}
@@ -99,7 +103,9 @@ class Words:
             *_folders(places or {}),
             ("random-names", _UUID, RANDOM),
             ("random-names", _HEX, RANDOM),
+            ("random-names", _OBJECTS, RANDOM),
             ("addresses", _ADDRESS, "<addr>"),
+            ("times", _DATE, ""),
             ("times", _TIME, r"\1<time>"),
             ("identities", _PROC, self._proc),
             ("identities", _INODE, r"<\1>"),
