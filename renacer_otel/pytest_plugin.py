@@ -180,7 +180,7 @@ def golden_trace(
     folder = config.rootpath / str(config.getini("renacer_golden_dir"))
 
     def places() -> dict[str, str]:
-        found = {"basetemp": tmp_path_factory.getbasetemp()}
+        found = {"basetemp": tmp_path_factory.getbasetemp(), "rootdir": config.rootpath}
         if "tmp_path" in request.fixturenames:
             found["tmp_path"] = request.getfixturevalue("tmp_path")
         return {name: str(path) for name, path in found.items()}

@@ -165,10 +165,10 @@ class GoldenChecker:
         __tracebackhide__ = True
         words = tuple(os.fsdecode(word) for word in recording.words_of(command))
         options = ["--strict"] * strict + ["--ignore-timing"] * (not timing)
-        how = [f"--place={place}={path}" for place, path in sorted(self._places().items())]
+        where: dict[str, Any] = {"cwd": cwd, "env": env, "timeout": timeout}
+        how = [f"--place={place}={path}" for place, path in self._placed(cwd or os.getcwd())]
         if in_copy_of is not None:
             how.append(f"--in-copy-of={os.path.abspath(os.fspath(in_copy_of))}")
-        where: dict[str, Any] = {"cwd": cwd, "env": env, "timeout": timeout}
         golden = GoldenTrace(name, self._folder / f"{name}.golden")
         run = self._check(name, words, [*options, *how], where)
         if self._update and run.exit_code in (_CHANGED, _MISSING, _UNREADABLE, _FAILED):
@@ -184,9 +184,17 @@ class GoldenChecker:
         assert run == golden
         return run
 
+    def _placed(self, cwd: str | os.PathLike[str]) -> Iterator[tuple[str, str]]:
+        """Places and their folders. What is in `cwd` is told from there, but for the test's own."""
+        above = os.path.join(os.path.realpath(cwd), "")
+        for place, path in sorted(self._places().items()):
+            if place != "rootdir" or not os.path.realpath(path).startswith(above):
+                yield place, path
+
     def _check(
         self, name: str, words: Sequence[str], options: Sequence[str], where: Mapping[str, Any]
     ) -> GoldenRun:
+        __tracebackhide__ = True
         with tempfile.TemporaryDirectory(prefix="renacer-") as folder:
             report = os.path.join(folder, "report.json")
             given = ["check", name, *options, "--dir", str(self._folder)]
@@ -201,6 +209,7 @@ class GoldenChecker:
     def _capture(
         self, name: str, words: Sequence[str], options: Sequence[str], where: Mapping[str, Any]
     ) -> None:
+        __tracebackhide__ = True
         given = ["capture", name, *options, "--dir", str(self._folder)]
         done = _golden(given, words, where)
         if done.returncode == _FAILED:  # it ends otherwise each time
@@ -215,6 +224,7 @@ def _golden(
     given: Sequence[str], words: Sequence[str], where: Mapping[str, Any]
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs `renacer-otel golden …`; cut short, it ends what it runs, and removes its copies."""
+    __tracebackhide__ = True
     python = [sys.executable, "-c", _BOOT, recording.PACKAGES, "golden"]
     timeout = where["timeout"]
     with subprocess.Popen(
@@ -227,12 +237,14 @@ def _golden(
     ) as process:
         try:
             out, err = process.communicate(timeout=timeout)
-        except BaseException:
+        except BaseException as error:
             process.terminate()
             try:
                 process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()  # and so the kernel kills all that it traces
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise subprocess.TimeoutExpired(list(words), error.timeout) from None
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

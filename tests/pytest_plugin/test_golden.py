@@ -110,6 +110,7 @@ def test_golden(golden_trace):
 
 
 PLACES = """
+import pathlib
 MAKES = "mkdir -p $0/made; echo text > $0/out; cat $0/out"
 
 def test_placed(golden_trace, tmp_path):
@@ -124,19 +125,31 @@ def test_moved(golden_trace, tmp_path):
     golden_trace("moved", ["mv", "a", "b"], in_copy_of=tmp_path, runs=1)
     assert (tmp_path / "a").exists()
 
+def test_of_the_project(golden_trace, tmp_path):
+    script = pathlib.Path(__file__).parent / "script.sh"
+    golden_trace("project", ["sh", script], cwd=tmp_path, runs=1)
+
+def test_slow(golden_trace):
+    golden_trace("slow", ["sleep", "50"], timeout=0.1)
+
 def test_once(golden_trace, tmp_path):
     (tmp_path / "a").touch()
     golden_trace("once", ["mv", "a", "b"], cwd=tmp_path, runs=1)
 """
 
 
-def test_folders_of_a_session(over: Over) -> None:
-    """They are new, and have another path, in each."""
+def test_folders_of_a_session(over: Over, pytester: pytest.Pytester) -> None:
+    """They are new, and have another path, in each; the project lies where it does."""
+    (pytester.path / "script.sh").write_text("echo hi > out")
     done = over(PLACES, "--golden-update", "-k", "not changed")
-    done.assert_outcomes(passed=2, failed=1, deselected=1)
+    done.assert_outcomes(passed=3, failed=2, deselected=1)
     out = done.stdout
+    out.fnmatch_lines(["E*TimeoutExpired: Command *'sleep', '50'* timed out after 0.1 seconds"])
+    for line in ("*def _golden*", "*communicate(*", "*def _check*"):
+        out.no_fnmatch_line(line)
+    assert b"<rootdir>/script.sh" in (pytester.path / "golden_traces/project.golden").read_bytes()
     out.fnmatch_lines(["E*once: nothing captured: mv does not end alike*--in-copy-of*"])
     out.fnmatch_lines(["*placed: the first run, which does not count, did otherwise*mkdir*"])
-    done = over(PLACES, "-k", "not once")
-    done.assert_outcomes(passed=2, failed=1, deselected=1)
+    done = over(PLACES, "-k", "not once and not slow")
+    done.assert_outcomes(passed=3, failed=1, deselected=2)
     done.stdout.fnmatch_lines(["E*<basetemp>/other0/out for writing*"])
