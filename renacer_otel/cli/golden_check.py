@@ -130,7 +130,7 @@ class _Looks:
         before = lasting.standing(self._golden, self._folders) if shared else {}
         if not self.compare():
             return False
-        self._own = lasting.own(self._golden, self._between(self.different))
+        self._own = lasting.own(self._golden, self._between(self.different), self.different[0].form)
         if not self._is_bad(self._own):
             self.observed, self.different, self.as_first = [], [], 1
             return self.compare()

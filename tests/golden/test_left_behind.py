@@ -75,9 +75,16 @@ def test_what_the_first_run_of_the_capture_did_is_none(program: Program) -> None
         program.check("work", *options, code=0)
         more.unlink()
         assert "was different" not in "".join(program.check("work", *options, code=0))
-    more.unlink()
-    program.write(first.replace("{ ", "{ touch other.txt; "))
-    assert "other.txt" in "".join(program.check("work", code=1)[:2])
+    for script, code, word in (
+        (first.replace("{ ", "{ touch other.txt; "), 1, "other.txt"),
+        (first.replace("more >", "MORE >"), 1, "other bytes to more.txt"),
+        (first.replace("more >", "longer >"), 1, "7 bytes to more.txt instead of 5"),
+        (first.replace("{ ", "{ echo evil; "), 1, "writes to <stdout>"),
+        (first.replace("; }", "; exit 3; }"), 4, "exited with 3"),
+    ):
+        more.unlink()
+        program.write(script)
+        assert word in "".join(program.check("work", code=code)[:2])
     more.unlink()
     program.write("[ ! -e more.txt ] || touch other.txt\n" + first)
     assert "other.txt" in "".join(program.check("work", code=1)[:2])

@@ -53,6 +53,11 @@ def between(golden: Golden, runs: Sequence[Canonical]) -> list[Difference]:
         keys = {_key(one) for one in here}
         found = [one for one in found if _key(one) in keys]
     found = list({one.sentence: one for one in reversed(found)}.values())[::-1]
+    return ranked(found)
+
+
+def ranked(found: Sequence[Difference]) -> list[Difference]:
+    """The most important first."""
     return sorted(found, key=_importance)
 
 

@@ -10,15 +10,24 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from renacer_otel.analysis.golden import differences, patterns, places, rules, texts
+from renacer_otel.analysis.golden import (
+    compare_streams,
+    differences,
+    matching,
+    patterns,
+    places,
+    rules,
+    texts,
+)
 from renacer_otel.analysis.golden.model import OK, Golden, Item, Rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from renacer_otel.analysis.golden.model import Canonical, Difference, Stream
+    from renacer_otel.analysis.golden.model import Canonical, Difference, Role, Stream
 
 _REMOVES = frozenset("unlink unlinkat rmdir".split())
 _RENAMES = frozenset("rename renameat renameat2".split())
@@ -33,6 +42,8 @@ _ELSEWHERE = ("/proc/", "/sys/", "/dev/")
 _PLACE = re.compile(r"<([\w-]+)>/")
 #: Kinds of differences that say what a program does, not how much of it or in which order.
 _OTHERWISE = frozenset("argv process file mode input network exit".split())
+#: Those of a run that began where the golden trace's first one did: what it leaves, too.
+_OF_FIRST = _OTHERWISE | frozenset("bytes effect sync environment".split())
 #: Python's; and git's, which any `git status` brings up to date.
 _CACHE = re.compile(
     r"(?<![\w.])__pycache__(?![\w.])|\.py[co]\b|(?<![\w.])\.git/index(?:\.lock)?(?![\w.])"
@@ -47,12 +58,54 @@ class _Left(NamedTuple):
     stands: bool  # or is gone
 
 
-def own(golden: Golden, found: Sequence[Difference]) -> list[Difference]:
+def own(golden: Golden, found: Sequence[Difference], run: Canonical) -> list[Difference]:
     """Of what a first run does otherwise, what the golden trace's first run did not."""
-    known = {
-        _key(one) for first in golden.first for one in differences.between(golden, [first])
-    }  # fmt: skip
-    return [one for one in found if _key(one) not in known]
+    if not golden.first:
+        return list(found)
+    known = {_key(one) for one in differences.between(golden, golden.first)}
+    told, more = _streams_of_first(golden, run)
+    rest = [one for one in found if _key(one) not in known and _key(one) not in told]
+    return differences.ranked([*rest, *more])
+
+
+def _streams_of_first(
+    golden: Golden, run: Canonical
+) -> tuple[set[tuple[str, str, str, str]], list[Difference]]:
+    """What the golden trace says of streams that only its first run has so; and what that says."""
+    told: set[tuple[str, str, str, str]] = set()
+    found: list[Difference] = []
+    form, first = golden.form, golden.first[0]
+    usual, firsts = matching.roles(form, run), matching.roles(first, run)
+    roles = {role.name: role for role in form.roles}
+    others = {role.name: role for role in first.roles}
+    for role in run.roles:
+        known, other = roles.get(usual.get(role.name, "")), others.get(firsts.get(role.name, ""))
+        if other is None:
+            continue
+        for stream in role.streams:
+            expected = _like(other, stream)
+            if stream.direction == "read" or expected is None or _CACHE.search(stream.name):
+                continue
+            alone = replace(role, streams=(stream,))
+            before = None if known is None else _like(known, stream)
+            if known is not None and before is not None:
+                differs = list(compare_streams.between(known, alone))
+                if not differs:
+                    continue
+                told.update(map(_key, differs))
+                if before.varies or not before.size.is_one:
+                    expected = replace(expected, varies=True, content="")
+            found += compare_streams.between(replace(other, streams=(expected,)), alone)
+    return told, found
+
+
+def _like(role: Role, stream: Stream) -> Stream | None:
+    """The stream of a role that another run's is."""
+    mine = [one for one in role.streams if one.direction == stream.direction]
+    return next(
+        (one for one in mine if one.name == stream.name),
+        next((one for one in mine if patterns.fits(one.name, stream.name)), None),
+    )
 
 
 def but_caches(found: Sequence[Difference]) -> list[Difference]:
@@ -72,13 +125,13 @@ def _key(one: Difference) -> tuple[str, str, str, str]:
 
 
 def standing(golden: Golden, folders: Mapping[str, str]) -> dict[str, bool]:
-    """Of what the golden trace makes, changes or removes, by its path: whether it is there now.
+    """Of what the golden trace makes, changes or removes, or its first run did, by its path:
+    whether it is there now.
 
     `folders`: names that stand for folders, and their paths.
     """
-    return {
-        left.path: os.path.lexists(left.path) for left in _lefts(_items([golden.form]), folders)
-    }  # fmt: skip
+    items = _items([golden.form, *golden.first])
+    return {left.path: os.path.lexists(left.path) for left in _lefts(items, folders)}
 
 
 def why_alone(
@@ -90,7 +143,8 @@ def why_alone(
     folders: Mapping[str, str],
 ) -> str:
     """Why a first run has to be judged alone, though later ones are as they should: what it left
-    behind. "" = they met what it met. `found`: what it does otherwise; `before`: standing()."""
+    behind, or how it began. "" = they met what it met. `found`: what it does otherwise, as own()
+    has it; `before`: standing()."""
     found = [one for one in but_caches(found) if one.kind not in _MET]
     if not differences.changed(found):
         return ""
@@ -113,10 +167,14 @@ def why_alone(
         path = _path(name, folders)
         if path and os.path.lexists(path):
             return path
-    if any(one.kind in _OTHERWISE for one in found):
-        for path, stood in sorted(before.items()):
-            if os.path.lexists(path) != stood:
-                return path
+    usual = {left.path for left in _lefts(_items([golden.form]), folders)}
+    did = {left.path for left in _lefts(_items([run]), folders)}
+    for path, stood in sorted(before.items()):
+        began = path not in usual and path in did  # where the golden trace's first run did
+        kinds = _OF_FIRST if began else _OTHERWISE
+        changed = began or os.path.lexists(path) != stood
+        if changed and any(one.kind in kinds for one in found):
+            return path
     return ""
 
 
