@@ -58,7 +58,8 @@ def capture(
     """
     notes: list[str] = []
     how = how._replace(goldens=folder)
-    with _made(folder), tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
+    names = [*_names(name, source=how.source), _PAGE]
+    with _made(folder, names), tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
         first = observe(command, os.path.join(place, "before.renacer"), how)
         load = Load()
         observed: list[Observed] = []
@@ -85,21 +86,49 @@ def capture(
     return Captured(golden, [*files, _PAGE], notes)
 
 
+def _names(name: str, *, source: bool) -> list[str]:
+    """The files of a golden trace."""
+    files = [f"{name}.golden", f"{name}.json", f"{name}_summary.txt"]
+    return [*files, f"{name}_source.json"] if source else files
+
+
 @contextlib.contextmanager
-def _made(folder: str) -> Iterator[None]:
-    """The folder of golden traces, there from the first run on: commands may look at where they
-    are. If nothing comes into it, it goes again. Raises OutputError."""
+def _made(folder: str, names: Sequence[str]) -> Iterator[None]:
+    """The folder of golden traces and the files that come into it, empty where they are not there:
+    so each run, also of checks, finds the same names. Of what is not written nothing stays. Raises
+    OutputError."""
     was_there = os.path.isdir(folder)
+    made: list[str] = []
     try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{one_line(folder, 120)}: {error.strerror}") from error
-    try:
+        with stopping.whole():
+            _make(folder, names, made)
         yield
     finally:
-        if not was_there:
-            with contextlib.suppress(OSError):
+        with stopping.whole(), contextlib.suppress(OSError):
+            _remove_empty(folder, made)
+            if not was_there:
                 os.rmdir(folder)
+
+
+def _make(folder: str, names: Sequence[str], made: list[str]) -> None:
+    """Adds to `made` what was not there before."""
+    path = folder
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for path in (os.path.join(folder, name) for name in names):
+            with contextlib.suppress(FileExistsError), open(path, "x"):
+                made.append(path)
+    except OSError as error:
+        raise OutputError(f"{one_line(path, 120)}: {error.strerror}") from error
+
+
+def _remove_empty(folder: str, made: Sequence[str]) -> None:
+    """What was made, and not written since by another capture."""
+    with _locked(folder):
+        for path in made:
+            with contextlib.suppress(OSError):
+                if not os.path.getsize(path):
+                    os.unlink(path)
 
 
 def wait_for_another_second(since: float) -> None:
@@ -181,12 +210,11 @@ def _write(golden: Golden, first: Observed, folder: str, *, source: bool) -> lis
 
     name = golden.name
     trace, code = first.ran.trace, first.ran.exit_code
-    files = [f"{name}.golden", f"{name}.json", f"{name}_summary.txt"]
+    files = _names(name, source=source)
     _replace(os.path.join(folder, files[1]), listing.of_trace(trace, code, sources=False))
     _replace(os.path.join(folder, files[2]), [_table(_summary(trace)).encode()])
     lines = os.path.join(folder, f"{name}_source.json")
     if source:
-        files.append(f"{name}_source.json")
         _replace(lines, listing.of_trace(trace, code))
     elif os.path.exists(lines):
         os.unlink(lines)  # of the trace that is replaced

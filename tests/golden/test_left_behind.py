@@ -155,10 +155,17 @@ def test_git_may_bring_its_index_up_to_date(program: Program) -> None:
 
 
 def test_golden_traces_are_there_in_each_run(program: Program) -> None:
-    """In the folder that the command looks at."""
-    program.write("ls > out\n")
+    """In the folder that the command looks at, and what comes into it; whose trace, none reads."""
+    (program.folder / "out").touch()
+    program.write("find . | sort > out\n")
     program.capture()
     program.check("work", code=0)
+    names = sorted(os.listdir(program.traces))
+    program.write("[ -e kept.golden ] || { cp golden_traces/other.golden kept.golden; exit 3; }\n")
+    assert program.golden("capture", "other", "--runs", "2", "--", "sh", "work.sh").code == 4
+    assert sorted(os.listdir(program.traces)) == names
+    (program.folder / "kept.golden").rename(program.traces / "kept.golden")
+    assert "not a golden trace but empty: its capture" in program.check("kept", code=3)[0]
 
 
 def test_what_is_asked_for_alike_is_no_change(program: Program) -> None:

@@ -102,6 +102,8 @@ def load(data: bytes) -> model.Golden:
 
     from renacer_otel.analysis.golden import golden_pb2
 
+    if not data:
+        raise ValueError("not a golden trace but empty: its capture is not over, or was killed")
     if len(data) < _HEAD.size or data[:8] != _MAGIC:
         raise ValueError("not a golden trace")
     _, version, checksum, length = _HEAD.unpack_from(data)
