@@ -24,6 +24,7 @@
 #define TEXT_MAX (4u << 20)        /* bytes of all paths and targets */
 #define CONTENTS_MAX (1ull << 30)  /* of all, before and after each */
 #define AT_CWD (-100)
+#define HELD_MAX 64u /* mapped files that are known without their names */
 
 /* How a call names what it may change. */
 enum how {
@@ -41,6 +42,7 @@ enum how {
 	HOW_IN_0_BY_4,
 	HOW_IN_1,    /* folder 1, path 2 */
 	HOW_IN_BOTH, /* folder 0, path 1, folder 2, path 3 */
+	HOW_LINKAT,  /* as that, flags 4 */
 	HOW_FD,      /* descriptor 0 */
 	HOW_BIND,    /* address 1, which may be a path */
 	HOW_MMAP,    /* descriptor 4, protection 2, flags 3 */
@@ -61,7 +63,7 @@ static const struct {
 	{"renameat", HOW_IN_BOTH},
 	{"renameat2", HOW_IN_BOTH},
 	{"link", HOW_BOTH},
-	{"linkat", HOW_IN_BOTH},
+	{"linkat", HOW_LINKAT},
 	{"symlink", HOW_AT_1},
 	{"symlinkat", HOW_IN_1},
 	{"unlink", HOW_AT_0},
@@ -98,6 +100,7 @@ static const struct {
 struct looked {
 	struct rn_looked pub;
 	uint32_t next; /* of its bucket: index + 1, 0 = none */
+	int held;      /* what was mapped, as a descriptor + 1; 0 = none */
 	bool moved;    /* it came by a rename, with all that is in it if it is a folder */
 };
 
@@ -106,7 +109,7 @@ enum wanted { WANT_ALL, WANT_KNOWN, WANT_NONE };
 
 struct states {
 	struct looked *files;
-	uint32_t count, capacity;
+	uint32_t count, capacity, held;
 	uint32_t bucket[FILES_MAX];
 	uint64_t text, missed;
 	uint64_t room; /* bytes of content that may yet be hashed */
@@ -135,6 +138,8 @@ void rn_states_free(struct states *s)
 	if (!s)
 		return;
 	for (uint32_t i = 0; i < s->count; i++) {
+		if (s->files[i].held)
+			close(s->files[i].held - 1);
 		free((char *)s->files[i].pub.path);
 		free((char *)s->files[i].pub.before.target);
 		free((char *)s->files[i].pub.after.target);
@@ -293,21 +298,29 @@ static struct looked *note_arg(struct rn_engine *e, const struct task *task,
 	return note_path(e, task, folder, path, end, moved);
 }
 
-/* A path that is, or gets, another one's. */
+/* A path that is, or gets, another one's: `old`, what the first was found to be. */
+static void note_new_name(struct rn_engine *e, const struct task *task, const struct record *rec,
+			  const struct looked *old, unsigned arg, int folder)
+{
+	const bool mapped = old && old->pub.mapped;
+	struct looked *found;
+
+	if (mapped)
+		e->states->wanted = WANT_ALL;
+	found = note_arg(e, task, rec, arg, folder, false, true);
+	if (found)
+		found->pub.mapped |= mapped;
+}
+
 static void note_both(struct rn_engine *e, const struct task *task, const struct record *rec,
 		      const unsigned args[2], const int folders[2])
 {
 	struct states *s = e->states;
-	struct looked *found;
-	bool mapped;
+	const struct looked *old;
 
 	s->wanted = s->mapped ? WANT_KNOWN : WANT_ALL;
-	found = note_arg(e, task, rec, args[0], folders[0], false, false);
-	mapped = found && found->pub.mapped;
-	s->wanted = mapped ? WANT_ALL : s->wanted;
-	found = note_arg(e, task, rec, args[1], folders[1], false, true);
-	if (found)
-		found->pub.mapped |= mapped;
+	old = note_arg(e, task, rec, args[0], folders[0], false, false);
+	note_new_name(e, task, rec, old, args[1], folders[1]);
 }
 
 static void note_socket(struct rn_engine *e, const struct task *task, const struct record *rec)
@@ -340,19 +353,72 @@ static struct looked *note_fd(struct rn_engine *e, const struct task *task, int 
 	return note_path(e, task, AT_CWD, path, false, false);
 }
 
-/* Memory that writes a file from now on; also where it may be told later to do so. */
+/* The number in a path that means a descriptor of the caller's own, or -1. */
+static int descriptor_in(const struct task *task, const char *path)
+{
+	static const char *const folders[] = {"/proc/self/fd/", "/proc/thread-self/fd/",
+					      "/dev/fd/"};
+	char own[32], *end;
+
+	snprintf(own, sizeof(own), "/proc/%d/fd/", task->tid);
+	for (size_t i = 0; i <= sizeof(folders) / sizeof(folders[0]); i++) {
+		const char *folder = i ? folders[i - 1] : own;
+		const size_t len = strlen(folder);
+		unsigned long number;
+
+		if (strncmp(path, folder, len) != 0 || path[len] < '0' || path[len] > '9')
+			continue;
+		number = strtoul(path + len, &end, 10);
+		return *end || number > INT_MAX ? -1 : (int)number;
+	}
+	return -1;
+}
+
+/* linkat(2), which also gives a name to what has none. */
+static void note_link(struct rn_engine *e, const struct task *task, const struct record *rec)
+{
+	static char path[PATH_MAX];
+	struct states *s = e->states;
+	const int folder = (int)task->args[0];
+	const bool end = task->args[4] & AT_SYMLINK_FOLLOW;
+	struct looked *old = NULL;
+	int fd;
+
+	s->wanted = s->mapped ? WANT_KNOWN : WANT_ALL;
+	*path = 0;
+	if (text_of(s, rec, 1, RN_PIECE_PATH, path)) {
+		fd = end ? descriptor_in(task, path) : -1;
+		old = fd < 0 ? note_path(e, task, folder, path, end, false) : note_fd(e, task, fd);
+	} else if (!*path && task->args[4] & AT_EMPTY_PATH) {
+		old = note_fd(e, task, folder);
+	}
+	note_new_name(e, task, rec, old, 3, (int)task->args[2]);
+}
+
+/* Memory that may write a file from now on: mprotect(2) may allow it later. */
 static void note_mapping(struct rn_engine *e, const struct task *task)
 {
-	const int type = (int)task->args[3] & MAP_TYPE;
+	const int type = (int)task->args[3] & MAP_TYPE, fd = (int)task->args[4];
+	struct states *s = e->states;
 	struct looked *found;
+	struct stat link;
+	char path[48];
 
 	if ((type != MAP_SHARED && type != MAP_SHARED_VALIDATE) ||
-	    (int)task->args[3] & MAP_ANONYMOUS || !(task->args[2] & PROT_WRITE))
+	    (int)task->args[3] & MAP_ANONYMOUS)
 		return;
-	e->states->wanted = WANT_ALL;
-	found = note_fd(e, task, (int)task->args[4]);
-	if (found)
-		found->pub.mapped = true;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", task->tid, fd);
+	if (lstat(path, &link) < 0 || !(link.st_mode & S_IWUSR)) /* it was opened to read alone */
+		return;
+	s->wanted = WANT_ALL;
+	found = note_fd(e, task, fd);
+	if (!found)
+		return;
+	found->pub.mapped = true;
+	if (!s->mapped || found->held || s->held == HELD_MAX)
+		return;
+	found->held = open(path, O_PATH | O_CLOEXEC) + 1;
+	s->held += found->held != 0;
 }
 
 static bool may_change(uint64_t flags)
@@ -375,6 +441,7 @@ static enum how how_of(const struct states *s, const struct task *task)
 		return how;
 	case HOW_BOTH:
 	case HOW_IN_BOTH:
+	case HOW_LINKAT:
 		return s->count ? how : HOW_NONE;
 	default:
 		return HOW_NONE;
@@ -433,6 +500,9 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 	case HOW_IN_BOTH:
 		note_both(e, task, rec, (unsigned[]){1, 3}, (int[]){folder, (int)args[2]});
 		return;
+	case HOW_LINKAT:
+		note_link(e, task, rec);
+		return;
 	case HOW_FD:
 		note_fd(e, task, folder);
 		return;
@@ -477,6 +547,35 @@ static void note_inside(struct states *s, const char *folder)
 	closedir(dir);
 }
 
+static bool is_looked_at(const struct states *s, const struct stat *st)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct rn_file_state *after = &s->files[i].pub.after;
+
+		if (after->mode && after->device == st->st_dev && after->inode == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
+/* What was mapped lives on under a name that is not known. */
+static void note_elsewhere(struct states *s)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct looked *file = &s->files[i];
+		bool lives = file->pub.mapped && !file->pub.after.mode && s->held == HELD_MAX;
+		struct stat st;
+
+		if (file->held)
+			lives = fstat(file->held - 1, &st) == 0 && st.st_nlink > 0 &&
+				!is_looked_at(s, &st);
+		if (!lives)
+			continue;
+		free((char *)file->pub.after.target);
+		file->pub.after = (struct rn_file_state){.unreadable = true};
+	}
+}
+
 void rn_states_end(struct rn_engine *e)
 {
 	struct states *s = e->states;
@@ -493,6 +592,8 @@ void rn_states_end(struct rn_engine *e)
 		if (s->files[i].moved && S_ISDIR(file->after.mode) && !S_ISDIR(file->before.mode))
 			note_inside(s, file->path);
 	}
+	if (s->mapped)
+		note_elsewhere(s);
 }
 
 const struct rn_looked *rn_engine_looked(const struct rn_engine *e, uint32_t at)

@@ -27,6 +27,8 @@ CHANGES = {
     "end of a long attribute": 'aaaa\\1" instead of "…aaaa',
     "memory": "now leaves other bytes in {folder}/mapped through shared memory (5000 bytes",
     "memory of what is renamed": "now leaves other bytes in {folder}/second through shared memory",
+    "memory by mprotect": "now leaves other bytes in {folder}/later through shared memory",
+    "memory of what gets a name": "now leaves other bytes in {folder}/named through shared memory",
     "interval": "{it_interval={tv_sec=5, tv_usec=0}",
     "alarm": "now calls alarm(2000) with 2000 instead of 1000",
     "timer": "now calls timer_settime(0, 0, {it_interval={tv_sec=0, tv_nsec=0}, it_value={tv_sec=2",
@@ -106,10 +108,13 @@ def test_memory_where_more_or_nothing_is_looked_at(golden: Golden, program: Path
     assert "now leaves other bytes in " in changed
     run = replay.of_trace(program.parent / "run.renacer", shown=True)
     without = dataclasses.replace(run, metadata={**run.metadata, "states": False})
-    assert canonical.of_replay(without).missing == (
-        "what memory wrote into first, gone, mapped was not seen",
-    )
+    (missing,) = canonical.of_replay(without).missing
+    assert missing.startswith("what memory wrote into ")
+    assert "first, gone, mapped" in missing
     assert not differences.changed(differences.between(golden, [canonical.of_replay(without)]))
+    (missing,) = _traced(program, "memory elsewhere").missing
+    assert missing.startswith("what memory wrote into ")
+    assert missing.endswith("one (deleted) was not seen")
 
 
 def test_other_values(golden: Golden, program: Path, test_scale: int) -> None:

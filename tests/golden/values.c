@@ -56,6 +56,50 @@ static void set_memory(const char *name, const char *set)
 	close(fd);
 }
 
+/* Memory that may be written later. */
+static void set_memory_later(void)
+{
+	int fd = open("later", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	char *bytes;
+
+	if (ftruncate(fd, 5000) < 0)
+		return;
+	bytes = mmap(NULL, 5000, PROT_READ, MAP_SHARED, fd, 0);
+	if (bytes != MAP_FAILED && mprotect(bytes, 5000, PROT_READ | PROT_WRITE) == 0)
+		bytes[4500] = other("memory by mprotect") ? 'b' : 'a';
+	close(fd);
+}
+
+/* Of a file that gets its name afterwards. */
+static void set_nameless_memory(void)
+{
+	int fd = open(".", O_RDWR | O_TMPFILE, 0644);
+	char *bytes, path[40];
+
+	if (fd < 0) /* the file system has none */
+		fd = open("unnamed", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	if (ftruncate(fd, 5000) < 0)
+		return;
+	bytes = mmap(NULL, 5000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, path, AT_FDCWD, "new", AT_SYMLINK_FOLLOW) == 0)
+		rename("new", "named");
+	if (bytes != MAP_FAILED)
+		bytes[4500] = other("memory of what gets a name") ? 'b' : 'a';
+	close(fd);
+}
+
+/* Of a file whose other name was given before it was mapped. */
+static void set_memory_elsewhere(void)
+{
+	int fd = open("one", O_RDWR | O_CREAT, 0644);
+
+	unlink("elsewhere");
+	if (ftruncate(fd, 5000) == 0 && link("one", "elsewhere") == 0 && unlink("one") == 0)
+		mmap(NULL, 5000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+}
+
 static void set_timers(void)
 {
 	struct itimerval often = {{other("interval") ? 5 : 1, 0}, {1000, 0}}, off = {0};
@@ -116,6 +160,10 @@ int main(int count, char **arguments)
 	rename("first", "second");
 	set_memory("gone", "memory of what is removed");
 	unlink("gone");
+	set_memory_later();
+	set_nameless_memory();
+	if (other("memory elsewhere"))
+		set_memory_elsewhere();
 	set_timers();
 	set_scheduling();
 	getrlimit(RLIMIT_NOFILE, &limit);

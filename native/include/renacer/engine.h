@@ -177,7 +177,7 @@ struct rn_file_state {
 struct rn_looked {
 	const char *path;
 	struct rn_file_state before, after; /* the first such call; the end of the run */
-	bool mapped; /* it was mapped so that memory writes it, or got its name from one that was */
+	bool mapped; /* it was mapped so that memory may write it, or got its name from one that was */
 };
 
 /* Once the run has ended, with config.states: the one with this number, or NULL. */
