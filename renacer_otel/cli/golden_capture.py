@@ -78,6 +78,8 @@ def capture(
             [one.form for one in observed], name, command, tool_version=__version__
         )
         golden = replace(golden, has_first=True, copy_of=_from_here(how.copy_of))
+        words = repr(golden.form)
+        golden = replace(golden, places=tuple(p for p in sorted(how.places) if f"<{p}>" in words))
         golden = _with_first(golden, first, how, notes)
         golden = _with_times(golden, observed, load, notes)
         with stopping.whole():

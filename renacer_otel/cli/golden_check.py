@@ -22,6 +22,7 @@ from renacer_otel.analysis.golden.verdict import Verdict
 from renacer_otel.cli import golden_capture, golden_names, recording
 from renacer_otel.cli.golden_runs import How, observe
 from renacer_otel.errors import RenacerError, TraceNotFound
+from renacer_otel.spans import variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +101,8 @@ class _Looks:
         self._golden, self._command, self._choice = golden, found.command, choice
         copy_of = choice.copy_of or found.copy_of
         self._how = How(found.kept, found.source, copy_of, choice.folder, choice.places)
-        self._folders = {**choice.places, "folder": ""}
+        home = variables.home(f"{name}={value}" for name, value in os.environ.items())
+        self._folders = {**({"home": home} if home else {}), **choice.places, "folder": ""}
         self._trace = os.path.join(place, "now.renacer")
         self._own: list[Difference] = []  # of the first run, and of no first run before
         self._before: dict[str, bool] | None = None  # None: what it leaves behind is nothing to us
@@ -194,6 +196,9 @@ def _check(found: Verdict, choice: Choice) -> None:
         elif choice.times:
             _judge_times(found, golden, looks, choice, load)
         found.notes += _unseen(golden, looks.observed)
+        if lacking := [name for name in golden.places if name not in choice.places]:
+            options = " ".join(f"--place {name}=FOLDER" for name in lacking)
+            found.notes.append(f"the golden trace has {options}, the check has not: give it")
         found.runs = len(looks.observed) + looks.as_first
 
 

@@ -32,6 +32,8 @@ def _lines(golden: Golden) -> Iterator[str]:
     yield f"learned from {runs} by renacer-otel {golden.tool_version}"
     if golden.copy_of:
         yield f"each run begins in a new copy of {golden.copy_of}"
+    if golden.places:
+        yield f"places: {', '.join(golden.places)}"
     if golden.first:
         yield "the run before these did otherwise"
     for role in form.roles:

@@ -396,6 +396,7 @@ class Session:
         self, write: Callable[[bytes], None], looked: Callable[[], dict[str, Any]] | None
     ) -> RecordWriter:
         from renacer_otel.sidecar.outputs import RecordWriter
+        from renacer_otel.spans import variables
 
         config = self._config
         context = self._context
@@ -409,6 +410,7 @@ class Session:
                 "attached": list(config.attach),
                 "options": config.options,
                 "cwd": _working_folder(),
+                "home": "" if config.attach else variables.home(self.environ()),
                 "umask": _umask(),
                 "run_id": config.run_id,
                 "trace_id": context.trace_id.hex(),

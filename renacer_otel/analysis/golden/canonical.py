@@ -299,7 +299,7 @@ class _Run:
         for ordinal, names in self.libraries.items():
             role = int(self.tree.of_process(np.array([ordinal], np.uint64))[0])
             if role >= 0:
-                found[role] |= names
+                found[role] |= {self.shapes.words.of_library(name) for name in names}
         return found
 
     def _signals(self) -> list[set[str]]:

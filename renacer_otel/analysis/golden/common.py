@@ -37,8 +37,11 @@ def kind(run: Replay) -> tuple[str, frozenset[str]]:
 def forms(runs: Sequence[Replay]) -> list[Canonical]:
     """The canonical form of each, without what one of them does not tell."""
     unknown = frozenset().union(*(run.unknown for run in runs))
-    folder = next((run.metadata["cwd"] for run in runs if run.metadata.get("cwd")), "")
-    return [_form(_reduced(run, unknown, folder), unknown) for run in runs]
+    known = {
+        key: next((run.metadata[key] for run in runs if run.metadata.get(key)), "")
+        for key in ("cwd", "home")
+    }
+    return [_form(_reduced(run, unknown, known), unknown) for run in runs]
 
 
 def note(runs: Sequence[Replay], shown: Sequence[str]) -> str:
@@ -52,7 +55,7 @@ def note(runs: Sequence[Replay], shown: Sequence[str]) -> str:
     return f"{which}: not compared are {', '.join(left)}"
 
 
-def _reduced(run: Replay, unknown: frozenset[str], folder: str) -> Replay:
+def _reduced(run: Replay, unknown: frozenset[str], known: dict[str, str]) -> Replay:
     """The run as a trace has it that tells no more than all of them."""
     details = run.details
     assert details is not None
@@ -77,7 +80,7 @@ def _reduced(run: Replay, unknown: frozenset[str], folder: str) -> Replay:
     return worded(
         dataclasses.replace(
             run,
-            metadata={**run.metadata, "cwd": folder, "hashes": False},
+            metadata={**run.metadata, **known, "hashes": False},
             calls=calls,
             events=np.zeros(0, replay.EVENT),
             edges=np.zeros(0, replay.EDGE),

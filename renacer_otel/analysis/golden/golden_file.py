@@ -24,8 +24,9 @@ from renacer_otel.ring import trace_file
 
 _MAGIC = b"RNGOLDEN"
 _HEAD = struct.Struct("<8sIIQ")
+#: Rules that there were not before golden traces told of rules.
+_LATER = frozenset({"home", "lookups"})
 #: What a file may have. A message may take 2 bytes of it and more than 100 of memory.
-_LATER = frozenset({"lookups"})  #: Rules that there were not before golden traces told of rules.
 MOST_BYTES = 2 * 1024 * 1024
 MOST_PARTS = 100_000
 MOST_ROLES = 5_000
@@ -210,7 +211,7 @@ def _value(form: Any, part: Any) -> Any:
 
 def _has_too_many(golden: Any) -> bool:
     """Whether a golden trace, or the message of one, has more parts than a file may have."""
-    count = len(golden.command)
+    count = len(golden.command) + len(golden.places)
     if len(golden.first) > 1:
         return True
     for form in (golden.form, *golden.first):

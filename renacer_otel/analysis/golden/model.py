@@ -193,6 +193,7 @@ class Golden:
     has_first: bool = False
     copy_of: str = ""
     rules: tuple[str, ...] = ()  # all that there were; () = of an earlier version
+    places: tuple[str, ...] = ()  # names of folders (--place) that are in it
 
 
 class Severity(IntEnum):

@@ -14,6 +14,7 @@ RULES: dict[str, str] = {
     "closing": "closing descriptors, moving and marking them, is not a call of its own",
     "environment": "variables that shells keep (_, SHLVL, PWD, OLDPWD, …) are left out",
     "folder": "the folder that the command is run in is <folder>; no looks at those above it",
+    "home": "the command's home folder (HOME) is <home>",
     "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
     "loader": "what the loader does before the program begins is one list of libraries",
     "lookups": "folders of PATH in which a program is not are left out, where it is found later",

@@ -100,7 +100,7 @@ class _Maker:
         self.cut_short = (flags & replay.INTERRUPTED) != 0
         folders = {"folder": str(run.metadata.get("cwd") or ""), **places}
         self.words = Words(kept, self._made_alone(), folders, ports.chosen(run, called),
-                           _processes(run))  # fmt: skip
+                           _processes(run), str(run.metadata.get("home") or ""))  # fmt: skip
 
     def per_name(self, values: list[int]) -> NDArray[Any]:
         """Of each call what there is of its name."""

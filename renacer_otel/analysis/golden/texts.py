@@ -70,13 +70,21 @@ def random_names(made: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _folders(places: Mapping[str, str]) -> Iterator[tuple[str, re.Pattern[str], str]]:
-    """What takes folders out of words, the innermost first; "" and the root are none."""
-    for place, path in sorted(places.items(), key=lambda item: -len(item[1])):
-        if path.startswith("/") and path != "/":
-            name = re.escape(shown(os.fsencode(path)))
-            form = re.compile(rf"(?<![\w.~/-]){name}(?![\w.~-])")
-            yield "folder", form, f"<{place}>"
+def _folders(places: Mapping[str, str], home: str) -> Iterator[tuple[str, re.Pattern[str], str]]:
+    """What takes folders out of words, the innermost first; "" and the root are none. Nor is a home
+    that lies in a place, or is one."""
+    known = [(path, place, "folder") for place, path in places.items() if _is_one(path)]
+    in_one = "home" in places or any(f"{home}/".startswith(f"{path}/") for path, _, _ in known)
+    if _is_one(home) and not in_one:
+        known.append((home, "home", "home"))
+    for path, place, rule in sorted(known, key=lambda one: (-len(one[0]), one[1])):
+        name = re.escape(shown(os.fsencode(path)))
+        slashes = "(?:/+(?=/))?" if rule == "home" else ""  # of HOME=/home/me/
+        yield rule, re.compile(rf"(?<![\w.~/-]){name}{slashes}(?![\w.~-])"), f"<{place}>"
+
+
+def _is_one(path: str) -> bool:
+    return path.startswith("/") and path != "/"
 
 
 class Words:
@@ -89,9 +97,11 @@ class Words:
         places: Mapping[str, str] | None = None,
         ports: AbstractSet[str] = frozenset(),
         processes: AbstractSet[int] | None = None,
+        home: str = "",
     ) -> None:
         """`names`: of random names, what stands for them; `places`: folders by what does; `ports`:
-        that the kernel chose (ports.chosen); `processes`: and threads of the run, None: unknown."""
+        that the kernel chose (ports.chosen); `processes`: and threads of the run, None: unknown;
+        `home`: the command's HOME, "" = none."""
         self._kept = frozenset(kept)
         self.counts: Counter[str] = Counter()
         self._names = names if "random-names" not in self._kept else {}
@@ -100,7 +110,7 @@ class Words:
         self._processes = processes
         self._named = re.compile(f"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])")
         steps: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
-            *_folders(places or {}),
+            *_folders(places or {}, home),
             ("random-names", _UUID, RANDOM),
             ("random-names", _HEX, RANDOM),
             ("random-names", _OBJECTS, RANDOM),
@@ -147,6 +157,14 @@ class Words:
         """A path's, from the folder of the run where it lies in it: a file has one name."""
         words = self(path)
         return words.removeprefix(_FOLDER + "/") or words
+
+    def of_library(self, path: str) -> str:
+        """A library's path, with what stands for folders where the home is one."""
+        if "home" not in self._kept:
+            for rule, form, to in self._steps:
+                if rule in ("folder", "home"):
+                    path = form.sub(to, path)
+        return path
 
     def _port(self, match: re.Match[str]) -> str:
         if match[0] not in self._ports:
