@@ -21,6 +21,10 @@ def new(name):
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
 source = os.open("source", os.O_RDONLY)
 """
+CHILD = """if not os.fork(): {}; os._exit(0)
+os.wait()"""
+# One after the other, which the calls on the file do not tell.
+TWICE = "f = new('twice')\n" + 2 * (CHILD.format("os.lseek(f, 10, 0); os.write(f, b'a')") + "\n")
 # ruff: noqa: ISC004
 # By the name of the file: as it is, as it is changed, and another way to the same.
 WAYS = {
@@ -56,6 +60,11 @@ WAYS = {
         "g = fcntl.fcntl(f, fcntl.F_DUPFD, 50); os.lseek(f, 200, 0); os.write(g, b'tail')",
         "g = os.dup2(f, 60); os.lseek(g, 100, 0); os.write(f, b'tail')",
     ),
+    "inherited": (
+        CHILD.format("os.lseek(f, 10, 0); os.write(f, b'ab')"),
+        CHILD.format("os.lseek(f, 20, 0); os.write(f, b'ab')"),
+        CHILD.format("os.lseek(f, 5, 0); os.lseek(f, 10, 0); os.write(f, b'ab')"),
+    ),
     "swapped": (
         "os.pwrite(f, b'aa', 0); os.pwrite(f, b'bb', 4)",
         "os.pwrite(f, b'aa', 4); os.pwrite(f, b'bb', 0)",
@@ -86,7 +95,7 @@ WAYS = {
 
 def _command(way: int) -> list[str]:
     text = HEAD + "".join(f"f = new({name!r})\n{ways[way]}\n" for name, ways in WAYS.items())
-    return [sys.executable, "-I", "-S", "-B", "-c", text]
+    return [sys.executable, "-I", "-S", "-B", "-c", text + TWICE]
 
 
 @pytest.fixture
@@ -109,6 +118,7 @@ def test_the_same_bytes_elsewhere_are_found(work: Path, tmp_path: Path) -> None:
     again = differences.between(golden, [other])
     assert not [one for one in again if one.kind == "bytes"], again
     assert any("sendfile moved" in sentence for sentence in was.missing)
+    assert "where in twice was written by an inherited descriptor is not known" in was.missing
 
 
 THREADS = """

@@ -89,6 +89,7 @@ class _Run:
         if self.variables.known:
             self.shapes.counts[environment.RULE] = self.variables.left_out
         self.items = list(self.shapes.items)
+        self.unplaced: list[str] = []
         self.sources: dict[tuple[int, int], str] = {}  # by role and item
 
     def canonical(self) -> Canonical:
@@ -223,6 +224,7 @@ class _Run:
             direction = "read" if way == Way.READ else "write"
             parts[role, direction, shape.labels[label]].append(number)
         where = places.Places(self.run, shape, (self.codes, self.names))
+        self.unplaced = where.unplaced()
         order = np.argsort(inverse, kind="stable")
         bounds = np.searchsorted(inverse[order], np.arange(len(known) + 1))
         for (role, direction, name), numbers in sorted(parts.items()):
@@ -361,6 +363,9 @@ class _Run:
             yield f"what {', '.join(moved)} moved is counted, but its bytes were not seen"
         if self.run.has_hashes and self.left.unseen:
             yield f"what memory wrote into {', '.join(self.left.unseen[:5])} was not seen"
+        if self.run.has_hashes and self.unplaced:
+            where = ", ".join(self.unplaced[:5]) or "a file"
+            yield f"where in {where} was written by an inherited descriptor is not known"
         if self.variables.known and not self.variables.whole:
             yield "not all variables that programs were given are known"
         if self.tree.cut:

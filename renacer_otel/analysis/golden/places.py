@@ -2,13 +2,14 @@
 """Where in files bytes are written, and what the kernel is told to move from where.
 
 A write's place is known where the call says it (pwrite64), or where its descriptor was opened by
-the process that writes and moved there by lseek. What goes on from where the last one ended has no
-place of its own: that is how streams are written.
+the process that writes, or inherited, and moved there by lseek. What goes on from where the last
+one ended has no place of its own: that is how streams are written.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ _FCNTL = frozenset("fcntl fcntl64".split())
 _F_DUPFD, _F_DUPFD_CLOEXEC = 0, 1030
 _ENDS = frozenset({"close", "_llseek"})
 _I386 = 2
+_SEEK_SET, _SEEK_CUR, _SEEK_END = 0, 1, 2
 _NUMBER = re.compile(rb"\[([0-9]{1,19})\b")
 
 
@@ -50,9 +52,11 @@ class Places:
         assert run.details is not None
         self._run, self._details = run, run.details
         self._codes, self._names = called
+        self._words = shapes.words
         count = len(run.calls)
         self.at = np.full(count, _ON, np.int64)
         self.origin, self.origin_at = np.zeros(count, np.int64), np.full(count, _ON, np.int64)
+        self._unplaced = np.zeros(0, np.int64)
         self._said()
         self._moved()
         self._taken(shapes)
@@ -119,6 +123,7 @@ class Places:
         copies = self._copies() & good
         moves = self._named(_MOVES) & good & (self.at == _ON)
         rows = np.flatnonzero(seeks | opens | copies | moves | self._named(_ENDS))
+        sole = self._soles(seeks & ~self._stays(), moves, opens)
         rows, opened = self._by_description(rows, opens | copies, copies, seeks | moves)
         kept = (seeks | moves)[rows] | (rows == opened)
         rows, opened = rows[kept], opened[kept]
@@ -135,8 +140,59 @@ class Places:
         former = np.append(0, anchor[:-1])
         # Where a seek finds itself already, it is as if it had not been.
         stays = seek & tracked & (base[former] + total - total[former] == base)
-        placed = move & tracked & seek[_last(bound | (seek & ~stays))]
+        stays |= self._stays()[rows] & ~tracked
+        by = _last(bound | (seek & ~stays))
+        placed = move & tracked & seek[by]
+        # What was inherited is known where no other process can have moved it meanwhile.
+        whence = self._details.rows["args"][rows, 2] & np.uint64(0xFFFFFFFF)
+        given = move & ~opens[opened] & seek[by] & ~stays[by] & (whence[by] != _SEEK_END)
+        known = given & sole[rows] & (whence[by] == _SEEK_SET)
+        self._unplaced = rows[given & ~known & self._named(rules.WRITES)[rows]]
+        placed |= known
         self.at[rows[placed]] = (base[anchor] + total - total[anchor])[placed]
+
+    def _stays(self) -> NDArray[np.bool_]:
+        """Calls of lseek that only ask."""
+        args = self._details.rows["args"]
+        whence = args[:, 2] & np.uint64(0xFFFFFFFF)
+        asks = (args[:, 1] == 0) & (whence == _SEEK_CUR)
+        found: NDArray[np.bool_] = self._named(frozenset({"lseek"})) & asks
+        return found
+
+    def _soles(
+        self, seeks: NDArray[np.bool_], moves: NDArray[np.bool_], opens: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Calls on a file that was opened in the run, not to append, made by the only process that
+        uses it beside those that opened it, with nobody else's among or beside them."""
+        calls, objects = self._run.calls, self._details.rows["object"]
+        sole = np.zeros(len(calls), bool)
+        process = self._run.threads["ordinal"][calls["thread"]]
+        of_interest = np.isin(objects, np.intersect1d(objects[opens], objects[seeks]))
+        rows = np.flatnonzero((seeks | moves) & of_interest & (objects != 0))
+        rows = rows[np.lexsort((calls["seq"][rows], objects[rows]))]
+        if not len(rows):
+            return sole
+        appends = objects[opens & self._appends()]
+        makers = set(zip(objects[opens].tolist(), process[opens].tolist(), strict=True))
+        bounds = np.flatnonzero(np.append(True, np.diff(objects[rows]) != 0)).tolist()
+        for first, end in zip(bounds, [*bounds[1:], len(rows)], strict=True):
+            mine = rows[first:end]
+            who, thing = process[mine], int(objects[mine[0]])
+            others = [one for one in np.unique(who).tolist() if (thing, one) not in makers]
+            if len(others) != 1 or thing in appends:
+                continue
+            at = np.flatnonzero(who == others[0])
+            start, stop = int(at[0]), int(at[-1]) + 1
+            alone = stop - start == len(at)
+            alone &= not (calls["end"][mine[:start]] > calls["seq"][mine[start]]).any()
+            alone &= not (calls["seq"][mine[stop:]] < calls["end"][mine[stop - 1]]).any()
+            sole[mine[at]] = alone
+        return sole
+
+    def unplaced(self) -> list[str]:
+        """Files that were written in places that are not known, by descriptors of others."""
+        texts = np.unique(self._details.rows["path"][self._unplaced])
+        return sorted({self._words(os.fsdecode(self._details.text(int(one)))) for one in texts})
 
     def _copies(self) -> NDArray[np.bool_]:
         """Calls that make another descriptor of what one has opened."""
