@@ -17,7 +17,7 @@ import shlex
 import tempfile
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import options, terminal, written
+from renacer_otel.cli import options, stopping, terminal, written
 from renacer_otel.errors import EXIT_BAD_CONFIGURATION, ConfigError, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -58,12 +58,13 @@ def main(arguments: Sequence[str]) -> int:
     config = configuration.load(values.config, lenient=values.lenient)
     _tell(config)
     _check_endpoint(config)
-    if command is None:
-        results, code = _check(values.trace, config)
-        source = values.trace
-    else:
-        results, code = _check_command(command, config)
-        source = command[0]
+    with stopping.stopping():
+        if command is None:
+            results, code = _check(values.trace, config)
+            source = values.trace
+        else:
+            results, code = _check_command(command, config)
+            source = command[0]
     _report(results, source, code, values.format, values.output, to_stderr=command is not None)
     _export(results, source, code, config)
     return code

@@ -205,8 +205,8 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
 
     commands = [_words(text) for text in given.run]
     folder = None if given.folder is None else os.path.abspath(given.folder)
-    if folder is not None and not os.path.isdir(folder):
-        raise UsageError(f"--in-copy-of {one_line(given.folder, 120)}: no such folder")
+    if folder is not None:
+        trials.require_folder(given.folder)
     states: list[list[State]] = [[], []]
     failed: set[str] = set()
     changed: set[str] = set()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from renacer_otel.analysis.golden.timing import DEFAULT_TOLERANCE
@@ -128,6 +129,9 @@ def _capture(words: list[str], command: list[str] | None) -> int:
     _copy_option(parser)
     _place_option(parser)
     _folder_option(parser)
+    given, others = parser.parse_known_args(words)
+    if command is None and others and not others[0].startswith("-"):
+        raise _behind("golden capture", [given.name, *others])
     given = parser.parse_args(words)
     name = golden_names.checked(given.name)
     if command is None:
@@ -177,6 +181,8 @@ def _check(words: list[str], command: list[str] | None) -> int:
     if command is not None and (given.every or len(given.names) > 1):
         which = "--all" if given.every else "of several"
         raise UsageError(f"golden check {which} runs each golden trace's own command; leave it out")
+    if command is None and any("/" in name for name in given.names[1:]):
+        raise _behind("golden check", given.names)
     names = list(dict.fromkeys(map(golden_names.checked, given.names)))
     if given.every:
         names = golden_names.all_of(given.dir)
@@ -200,6 +206,16 @@ def _check(words: list[str], command: list[str] | None) -> int:
             break
     written.write(_report(given, verdicts), given.output)
     return verdict.gravest(one.exit_code for one in verdicts)
+
+
+def _behind(action: str, words: list[str]) -> UsageError:
+    """Of words that are a command's, with a NAME before it or not."""
+    import shutil
+
+    is_command = len(words) < 3 or shutil.which(words[0]) is not None
+    name, words = ("NAME", words) if is_command else (words[0], words[1:])
+    shown = one_line(shlex.join(words), 80)
+    return UsageError(f"write the command behind --: {action} {one_line(name, 40)} -- {shown}")
 
 
 def _report(given: argparse.Namespace, verdicts: list[Verdict]) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from renacer_otel.cli.golden_runs import How, Observed
 
 _PAGE = "ANALYSIS.md"
+_ANOTHER = "golden traces go into a folder that you may write: --dir FOLDER"
 _LONGEST_PAGE = 16 << 20  # characters
 _LEFT = "what it leaves in its folder, --in-copy-of FOLDER runs it in a new copy each time"
 
@@ -117,11 +119,15 @@ def _make(folder: str, names: Sequence[str], made: list[str]) -> None:
     path = folder
     try:
         os.makedirs(folder, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, "cannot be written")
         for path in (os.path.join(folder, name) for name in names):
             with contextlib.suppress(FileExistsError), open(path, "x"):
                 made.append(path)
     except OSError as error:
-        raise OutputError(f"{one_line(path, 120)}: {error.strerror}") from error
+        is_file = path == folder and isinstance(error, (FileExistsError, NotADirectoryError))
+        reason = "not a folder" if is_file else error.strerror
+        raise OutputError(f"{one_line(path, 120)}: {reason}; {_ANOTHER}") from error
 
 
 def _remove_empty(folder: str, made: Sequence[str]) -> None:

@@ -53,6 +53,10 @@ def check(name: str, choice: Choice) -> Verdict:
     _do(_check, found, choice)
     if choice.update:
         _do(_update, found, choice)
+        if (
+            found.was and (found.differences or found.slower) and found.error
+        ):  # what has changed is told first
+            found.not_updated, found.error = found.error, ""
     found.seconds = time.monotonic() - since
     return found
 
@@ -238,11 +242,13 @@ def _judge_times(found: Verdict, golden: Golden, looks: _Looks, choice: Choice, 
     figures = golden.form.figures
     needed = timing.runs_needed(golden.runs)
     if not figures.machine:
-        found.notes.append("times were not compared: the golden ones were taken beside other work")
+        found.notes.append(
+            f"{verdict.TIMES_LEFT_OUT}: the golden ones were taken beside other work"
+        )
         return
     if figures.machine != machine():
         found.notes.append(
-            f"times were not compared: they are of another machine, {figures.machine}"
+            f"{verdict.TIMES_LEFT_OUT}: they are of another machine, {figures.machine}"
         )
         return
     suspects = timing.suspects(figures, looks.observed[-1].sample, choice.tolerance)

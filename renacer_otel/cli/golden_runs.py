@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from renacer_otel.analysis.golden import canonical, waits
 from renacer_otel.analysis.golden.timing import Sample
 from renacer_otel.cli import recording, trials
-from renacer_otel.errors import UsageError, one_line
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
@@ -75,8 +74,7 @@ def _copied(how: How) -> Iterator[Sequence[str]]:
     if not how.copy_of:
         yield ()
         return
-    if not os.path.isdir(how.copy_of):
-        raise UsageError(f"--in-copy-of {one_line(how.copy_of, 120)}: no such folder")
+    trials.require_folder(how.copy_of)
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:

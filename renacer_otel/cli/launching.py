@@ -79,11 +79,12 @@ def record(
     """Runs a command as `run` does, with its own streams, recorded in the TRACE file `trace`.
 
     `options`: more of run's; `hashes`: of what it writes and sends, too; `peaks`: of its memory.
-    Returns its wait status.
+    Returns its wait status. A signal that asks us to end ends all that it runs, and raises Stopped.
     """
     from renacer_otel.cli import run
 
     words = ["--format", "record", "-o", trace, "--quiet=attach"]
     if hashes or peaks:
         words += ["--capture", ",".join(["hashes"] * hashes + ["rss"] * peaks)]
-    return run.recorded([*words, *options, "--", *command])
+    caller = run.Caller(os.environ, ends_all=True)
+    return run.recorded([*words, *options, "--", *command], caller)

@@ -18,7 +18,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import options, terminal, written
+from renacer_otel.cli import options, stopping, terminal, written
 from renacer_otel.errors import EXIT_OWN_FAILURE, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -50,16 +50,17 @@ def main(arguments: Sequence[str]) -> int:
     seconds = _seconds(given.timeout)
     from renacer_otel.analysis.sql.database import Database, bounded
 
-    run = written.replay_of(given.trace, details=True)
-    with Database(run, seconds=seconds, parquet=given.format == "parquet") as database:
-        last = threading.Timer(seconds + _GRACE, _give_up, [seconds])
-        last.daemon = True
-        last.start()
-        try:
-            with bounded():
-                _write(database, given.sql, given.format, given.output)
-        finally:
-            last.cancel()
+    with stopping.stopping():
+        run = written.replay_of(given.trace, details=True)
+        with Database(run, seconds=seconds, parquet=given.format == "parquet") as database:
+            last = threading.Timer(seconds + _GRACE, _give_up, [seconds])
+            last.daemon = True
+            last.start()
+            try:
+                with bounded():
+                    _write(database, given.sql, given.format, given.output)
+            finally:
+                last.cancel()
     return 0
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signals to a command of ours that runs others for itself: it stops whole, and leaves nothing.
+"""Signals to a command of ours that takes long or runs others: it stops whole, and leaves nothing.
 
 While one of them runs, its Session has the signals (sidecar/ending.py).
 """
@@ -38,6 +38,10 @@ def stopping() -> Iterator[None]:
     }
     try:
         yield
+    except Exception as error:
+        if _asked.number:  # what DuckDB, for one, makes of Stopped
+            raise Stopped(_asked.number) from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -152,6 +152,16 @@ def _redirected(folder: str, outputs: dict[int, _Output]) -> Iterator[None]:
         os.close(before)
 
 
+def require_folder(folder: str) -> None:
+    """Raises UsageError where that is no folder to copy."""
+    if not os.path.isdir(folder):
+        what = "not a folder" if os.path.lexists(folder) else "no such folder"
+        raise UsageError(
+            f"--in-copy-of {one_line(folder, 120)}: {what}; name the one that each run is to begin"
+            " in a copy of"
+        )
+
+
 def copy(folder: str | None, to: str, without: Sequence[str] = ()) -> None:
     """Makes `to`: a copy of a folder, or an empty one; `without` these. Raises UsageError."""
     if folder is None:

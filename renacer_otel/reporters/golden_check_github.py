@@ -27,7 +27,8 @@ class _Annotation(NamedTuple):
 
 
 def render(verdicts: Sequence[Verdict], *, tells_all: bool = False) -> str:
-    """An error for each change, a warning for each note, a notice for what is the same.
+    """An error for each change, a warning for each note, a notice for what is the same, or not
+    compared as to times.
 
     No more of a kind than GitHub shows, unless `tells_all`: of each golden trace the gravest.
     """
@@ -48,8 +49,11 @@ def _annotations(one: Verdict) -> Iterator[_Annotation]:
             kind, mark = ("warning", "minor: ") if is_minor else ("error", "")
             source = difference.source if difference else ""
             yield _Annotation(kind, title, f"{mark}{sentence}", source)
+    if one.not_updated:
+        yield _Annotation("error", title, f"not captured again: {one.not_updated}")
     for note in one.notes:
-        yield _Annotation("warning", title, note)
+        is_plain = note.startswith(verdict.TIMES_LEFT_OUT)
+        yield _Annotation("notice" if is_plain else "warning", title, note)
 
 
 def _limit(found: list[list[_Annotation]], kind: str) -> None:

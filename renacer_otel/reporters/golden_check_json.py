@@ -33,7 +33,7 @@ def _golden(one: Verdict) -> dict[str, Any]:
         "command": list(one.command),
         "status": one.status,
         "exit_code": one.exit_code,
-        "error": one.error or None,
+        "error": one.error or one.not_updated or None,
         "runs": one.runs,
         "golden_runs": one.golden_runs,
         "seconds": round(one.seconds, 3),

@@ -46,7 +46,7 @@ def headline(one: Verdict) -> str:
             return f"{one.name} captured: there was no golden trace; learned from {runs}"
         return f"{one.name}: same as its golden trace, learned from {runs}"
     more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-    status = "captured again" if one.updated else one.status
+    status = "captured again" if one.updated else one.was if one.not_updated else one.status
     return f"{one.name} {status}: {one_line(told[0].sentence, _WIDTH)}{more}"
 
 
@@ -61,6 +61,8 @@ def _paragraph(one: Verdict, most: int | None) -> Iterator[str]:
             yield f"     + {one_line(difference.actual or 'nothing', _WIDTH)}"
     if left := told[most:] if most is not None else []:
         yield f"  and {_counted(left)}: --all-differences or --format json tells all"
+    if one.not_updated:
+        yield f"  not captured again: {one_line(one.not_updated, _WIDTH)}"
     for note in one.notes:
         yield f"  note: {one_line(note, _WIDTH)}"
 

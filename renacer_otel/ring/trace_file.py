@@ -289,8 +289,10 @@ def _is_heavy(raw: bytes) -> bool:
     return values > _MAX_JSON_VALUES
 
 
-def open_file(path: str | os.PathLike[str]) -> BufferedReader:
+def open_file(path: str | os.PathLike[str], what: str = "TRACE file") -> BufferedReader:
     """Opens what may be a trace: a file, or a pipe that was handed over (`<(…)`, /dev/stdin).
+
+    `what`: its name in errors.
 
     Never waits: a FIFO without a writer, a device, a folder are refused. Raises TraceNotFound,
     TraceUnreadable.
@@ -300,14 +302,14 @@ def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise TraceNotFound(f"{shown}: no such TRACE file") from error
+        raise TraceNotFound(f"{shown}: no such {what}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise TraceUnreadable(f"{shown}: {reason}") from error
     try:
-        what = _what_it_is(fd)
-        if what:
-            raise TraceUnreadable(f"{shown}: not a TRACE file, but {what}")
+        found = _what_it_is(fd)
+        if found:
+            raise TraceUnreadable(f"{shown}: not a {what}, but {found}")
         os.set_blocking(fd, True)
         return open(fd, "rb")
     except BaseException:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -53,9 +54,27 @@ def test_is_refused(folder: Path, name: str) -> None:
     path.write_bytes(hostile.CONTENTS[name]())
     with pytest.raises(TraceUnreadable, match=r"not a golden trace|damaged|version") as caught:
         golden_file.read(path)
+    if name == "nothing":
+        assert (
+            "empty: its capture is not over, or was killed; capture it again"
+            in caught.value.message
+        )
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 300
     assert caught.value.analysis_exit_code == 3
+
+
+def test_is_no_file(folder: Path) -> None:
+    path = folder / "bad.golden"
+    path.mkdir()
+    with pytest.raises(TraceUnreadable, match="not a golden trace, but a directory; move it away"):
+        golden_file.read(path)
+    path.rmdir()
+    path.write_bytes(b"")
+    path.chmod(0)
+    remedy = "make it readable" if os.geteuid() else "empty"
+    with pytest.raises(TraceUnreadable, match=remedy):
+        golden_file.read(path)
 
 
 def test_cut_at_every_byte() -> None:

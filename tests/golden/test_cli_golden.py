@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -165,6 +166,15 @@ def test_update(program: Program) -> None:
         "new captured: there was no golden trace; learned from 5 runs"
     )
     program.check("new", "work", code=0)
+    os.rename(program.traces / "work.json", program.traces / "kept")
+    (program.traces / "work.json").mkdir()  # in the way of what is written
+    program.write(WORK + "echo other > other.txt\n")
+    lines = program.check("work", "--update", code=125)
+    assert lines[0].startswith("work changed: ")
+    assert "other.txt" in lines[0]
+    assert any(line.startswith("  not captured again: ") for line in lines)
+    (program.traces / "work.json").rmdir()
+    os.rename(program.traces / "kept", program.traces / "work.json")
     program.write("exit 3\n")
     assert "  note: --update left it as it is: the command failed; golden" in "\n".join(
         program.check("work", "--update", code=4)
@@ -275,6 +285,11 @@ def test_names_stay_in_their_folder(capfd: pytest.CaptureFixture[str]) -> None:
         ("capture x --runs 0 -- true", "--runs"),
         ("capture x --keep clos -- true", "did you mean closing?"),
         ("show x -- true", "runs no command"),
+        ("capture ls /", "write the command behind --: golden capture NAME -- ls /"),
+        ("capture no-such-program ls /", "golden capture no-such-program -- ls /"),
+        ("check ls /", "write the command behind --: golden check NAME -- ls /"),
+        ("capture x --dir /dev/null -- true", "/dev/null: not a folder; "),
+        ("capture x --dir /proc/none/traces -- true", "that you may write: --dir FOLDER"),
     ],
 )
 def test_usage(words: str, told: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,19 @@ def test_text_of_what_was_captured() -> None:
     ]
 
 
+def test_what_is_not_captured_again_is_told_last() -> None:
+    one = Verdict("a", exit_code=125, was="changed", differences=[OPENS], not_updated="no room")
+    assert golden_check_text.render([one]).splitlines() == [
+        "a changed: now also opens /etc/hosts for writing",
+        "     - nothing",
+        "     + openat(/etc/hosts, O_WRONLY)",
+        "  not captured again: no room",
+    ]
+    assert json.loads(golden_check_json.render([one]))["goldens"][0]["error"] == "no room"
+    lines = golden_check_github.render([one]).splitlines()
+    assert lines[1] == "::error title=golden trace a::not captured again: no room"
+
+
 def test_text_of_an_error_is_one_line() -> None:
     broken = Verdict("b", exit_code=3, error="b.golden: damaged\x1b[2J\n")
     assert golden_check_text.render([broken]) == "b unreadable: b.golden: damaged\\x1b[2J\\n\n"
@@ -130,13 +143,22 @@ def test_github_escapes() -> None:
         "file", Severity.CHANGED, "opens 100%\r\n::set-output name=x::y", "p0", "", "", "a,b:c.c:7"
     )
     lines = golden_check_github.render(
-        [same(), Verdict("h", exit_code=1, differences=[hostile, MINOR], notes=["n"])]
+        [
+            same(),
+            Verdict(
+                "h",
+                exit_code=1,
+                differences=[hostile, MINOR],
+                notes=["n", "times were not compared: x"],
+            ),
+        ]
     ).splitlines()
     where = "file=a%2Cb%3Ac.c,line=7,title=golden trace h"
     assert lines == [
         f"::error {where}::opens 100%25\\r\\n::set-output name=x::y",
         "::warning title=golden trace h::minor: reads 3 times, before 2 times",
         "::warning title=golden trace h::n",
+        "::notice title=golden trace h::times were not compared: x",
         "::notice title=golden trace s::s: same as its golden trace, learned from 5 runs",
     ]
 

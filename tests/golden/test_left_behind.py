@@ -113,6 +113,8 @@ def test_a_command_that_can_do_it_only_once(program: Program) -> None:
         (program.folder / "lock").unlink(missing_ok=True)
     program.check("lock", code=0)
     assert not (program.folder / "lock").exists()
+    told = program.check("lock", "--in-copy-of", "work.sh", code=125)[0]
+    assert "work.sh: not a folder; name the one" in told
     assert "no such folder" in program.check("lock", "--in-copy-of", "nowhere", code=125)[0]
 
 

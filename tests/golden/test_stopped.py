@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from renacer_otel.cli import stopping
+from renacer_otel.errors import Stopped
 from tests.cli.tool import PATIENCE, RENACER, renacer
 
 STUBBORN = "trap '' TERM INT HUP\nexec 9> alive\nsleep 600 &\necho ready >&9\nsleep 600\n"
@@ -24,6 +26,7 @@ STUBBORN = "trap '' TERM INT HUP\nexec 9> alive\nsleep 600 &\necho ready >&9\nsl
         ),
         (["golden", "check", "it"], signal.SIGINT),
         (["compare", "--run", "sh {work}", "--run", "sh {work}"], signal.SIGHUP),
+        (["check", "--config", "few.toml", "--", "sh", "{work}"], signal.SIGTERM),
     ],
 )
 def test_all_end_with_it(words: list[str], number: signal.Signals, tmp_path: Path) -> None:
@@ -32,6 +35,8 @@ def test_all_end_with_it(words: list[str], number: signal.Signals, tmp_path: Pat
     for folder in (room, tmp_path / "empty"):
         folder.mkdir()
     work.write_text("true\n")
+    few = '[[assertion]]\nname = "few"\ntype = "span_count"\nmax_spans = 9\n'
+    (tmp_path / "few.toml").write_text(few)
     if words[1] == "check":
         done = renacer("golden", "capture", "it", "--runs", "1", "--", "sh", work, cwd=tmp_path)
         assert done.code == 0, done.err
@@ -52,3 +57,18 @@ def test_all_end_with_it(words: list[str], number: signal.Signals, tmp_path: Pat
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (128 + number, b"", b"")
     assert sorted(path.name for path in tmp_path.glob("*/*")) == before
+
+
+def test_an_error_that_is_made_of_it_is_none() -> None:
+    """As DuckDB makes one of what a handler raises in a query."""
+
+    def query() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Stopped:
+            raise RuntimeError("Query interrupted") from None
+
+    with pytest.raises(Stopped), stopping.stopping():
+        query()
+    with pytest.raises(RuntimeError), stopping.stopping():
+        raise RuntimeError("another")

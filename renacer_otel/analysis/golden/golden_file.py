@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from renacer_otel.analysis.golden import model, rules
-from renacer_otel.errors import OutputError, TraceNotFound, TraceUnreadable, one_line
+from renacer_otel.errors import OutputError, TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
 
 _MAGIC = b"RNGOLDEN"
@@ -56,10 +56,12 @@ def read(path: str | os.PathLike[str]) -> model.Golden:
     """Reads a file. Raises TraceNotFound, TraceUnreadable."""
     name = one_line(os.fspath(path), 120)
     try:
-        with trace_file.open_file(path) as file:  # which waits for nobody
+        with trace_file.open_file(path, "golden trace") as file:  # which waits for nobody
             data = file.read(MOST_BYTES + _HEAD.size + 1)
-    except TraceNotFound as error:
-        raise TraceNotFound(f"{name}: no such golden trace") from error
+    except TraceUnreadable as error:
+        is_file = isinstance(error.__cause__, OSError)  # which was not let be opened
+        remedy = "make it readable (chmod u+r)" if is_file else "move it away, and capture it again"
+        raise TraceUnreadable(f"{error.message}; {remedy}") from error
     except OSError as error:
         raise TraceUnreadable(f"{name}: {error.strerror}") from error
     try:
@@ -104,7 +106,9 @@ def load(data: bytes) -> model.Golden:
     from renacer_otel.analysis.golden import golden_pb2
 
     if not data:
-        raise ValueError("not a golden trace but empty: its capture is not over, or was killed")
+        raise ValueError(
+            "not a golden trace but empty: its capture is not over, or was killed; capture it again"
+        )
     if len(data) < _HEAD.size or data[:8] != _MAGIC:
         raise ValueError("not a golden trace")
     _, version, checksum, length = _HEAD.unpack_from(data)

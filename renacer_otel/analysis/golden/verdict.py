@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from renacer_otel.analysis.golden.timing import Slower
 
 SAME, CHANGED, COMMAND_FAILED = 0, 1, 4
+#: What a note begins with that tells of no fault, but of where it was run.
+TIMES_LEFT_OUT = "times were not compared"
 _STATUS = {
     SAME: "same",
     CHANGED: "changed",
@@ -54,6 +56,7 @@ class Verdict:
     seconds: float = 0.0
     error: str = ""
     updated: bool = False
+    not_updated: str = ""  # why it could not be captured again; `was` is its status
     was: str = ""
     strict: bool = False  # what is minor is a change, too
     is_diff: bool = False  # of two traces: `name` says which
