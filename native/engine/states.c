@@ -4,7 +4,6 @@
  * again when the run has ended. A name is what the kernel makes of a path: links within it are
  * followed. What is known of a file of before is what the caller stands still for, so it is bounded.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
@@ -17,14 +16,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "engine_private.h"
-#include "place.h"
+#include "looked_files.h"
 
-#define FILES_MAX 16384u
-#define TEXT_MAX (4u << 20)        /* bytes of all paths and targets */
-#define CONTENTS_MAX (1ull << 30)  /* of all, before and after each */
 #define AT_CWD (-100)
-#define HELD_MAX 64u /* mapped files that are known without their names */
 
 /* How a call names what it may change. */
 enum how {
@@ -40,6 +34,8 @@ enum how {
 	HOW_IN_0_END,
 	HOW_IN_0_BY_3, /* as that, unless the flags 3 say that links are not followed */
 	HOW_IN_0_BY_4,
+	HOW_GONE_0, /* path 0, which may be there no more */
+	HOW_GONE_IN_0,
 	HOW_IN_1,    /* folder 1, path 2 */
 	HOW_IN_BOTH, /* folder 0, path 1, folder 2, path 3 */
 	HOW_LINKAT,  /* as that, flags 4 */
@@ -66,8 +62,8 @@ static const struct {
 	{"linkat", HOW_LINKAT},
 	{"symlink", HOW_AT_1},
 	{"symlinkat", HOW_IN_1},
-	{"unlink", HOW_AT_0},
-	{"unlinkat", HOW_IN_0},
+	{"unlink", HOW_GONE_0},
+	{"unlinkat", HOW_GONE_IN_0},
 	{"rmdir", HOW_AT_0},
 	{"mkdir", HOW_AT_0},
 	{"mkdirat", HOW_IN_0},
@@ -97,28 +93,6 @@ static const struct {
 	{"move_mount", HOW_MOUNT},
 };
 
-struct looked {
-	struct rn_looked pub;
-	uint32_t next; /* of its bucket: index + 1, 0 = none */
-	int held;      /* what was mapped, as a descriptor + 1; 0 = none */
-	bool moved;    /* it came by a rename, with all that is in it if it is a folder */
-};
-
-/* Which files a call may bring. */
-enum wanted { WANT_ALL, WANT_KNOWN, WANT_NONE };
-
-struct states {
-	struct looked *files;
-	uint32_t count, capacity, held;
-	uint32_t bucket[FILES_MAX];
-	uint64_t text, missed;
-	uint64_t room; /* bytes of content that may yet be hashed */
-	bool mapped; /* only files that memory writes, and these in the end alone */
-	enum wanted wanted;
-	bool off; /* a file may be served by a tracee: it would wait for us, and we for it */
-	uint8_t how[RN_ABI_COUNT][64 * RN_ABI_WORDS];
-};
-
 struct states *rn_states_create(enum rn_states which)
 {
 	struct states *s = calloc(1, sizeof(*s));
@@ -132,113 +106,6 @@ struct states *rn_states_create(enum rn_states which)
 			s->how[at.abi][at.nr] = hows[i].how;
 	return s;
 }
-
-void rn_states_free(struct states *s)
-{
-	if (!s)
-		return;
-	for (uint32_t i = 0; i < s->count; i++) {
-		if (s->files[i].held)
-			close(s->files[i].held - 1);
-		free((char *)s->files[i].pub.path);
-		free((char *)s->files[i].pub.before.target);
-		free((char *)s->files[i].pub.after.target);
-	}
-	free(s->files);
-	free(s);
-}
-
-/* --- all of them --------------------------------------------------------------------------------- */
-
-static char *kept(struct states *s, const char *text, size_t len)
-{
-	char *copy;
-
-	if (s->text + len + 1 > TEXT_MAX)
-		return NULL;
-	copy = malloc(len + 1);
-	if (!copy)
-		return NULL;
-	memcpy(copy, text, len);
-	copy[len] = 0;
-	s->text += len + 1;
-	return copy;
-}
-
-static uint32_t *bucket_of(struct states *s, const char *path)
-{
-	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
-
-	for (const char *c = path; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
-	return &s->bucket[hash % FILES_MAX];
-}
-
-static struct looked *find(struct states *s, const char *path)
-{
-	for (uint32_t at = *bucket_of(s, path); at; at = s->files[at - 1].next)
-		if (strcmp(s->files[at - 1].pub.path, path) == 0)
-			return &s->files[at - 1];
-	return NULL;
-}
-
-/* NULL: there is no room, which is counted. */
-static struct looked *add(struct states *s, const char *path)
-{
-	uint32_t *bucket = bucket_of(s, path);
-	char *copy = NULL;
-
-	if (s->count == s->capacity && s->capacity < FILES_MAX) {
-		uint32_t more = s->capacity ? 2 * s->capacity : 64;
-		struct looked *files = realloc(s->files, more * sizeof(*files));
-
-		if (files) {
-			s->files = files;
-			s->capacity = more;
-		}
-	}
-	if (s->count < s->capacity)
-		copy = kept(s, path, strlen(path));
-	if (!copy) {
-		s->missed++;
-		return NULL;
-	}
-	s->files[s->count] = (struct looked){.pub = {.path = copy}, .next = *bucket};
-	*bucket = ++s->count;
-	return &s->files[s->count - 1];
-}
-
-static void look(struct rn_engine *e, int folder, const char *name, struct rn_file_state *to)
-{
-	struct states *s = e->states;
-
-	rn_file_look(e, &s->room, folder, name, to);
-	if (!to->target)
-		return;
-	s->text += strlen(to->target) + 1;
-	if (s->text > TEXT_MAX) {
-		free((char *)to->target);
-		to->target = NULL;
-		to->unreadable = true;
-	}
-}
-
-static struct looked *note(struct rn_engine *e, const struct place *place, bool moved)
-{
-	struct states *s = e->states;
-	struct looked *found = find(s, place->path);
-
-	if (!found && s->wanted == WANT_ALL) {
-		found = add(s, place->path);
-		if (found && !s->mapped)
-			look(e, place->folder, place->name, &found->pub.before);
-	}
-	if (found)
-		found->moved |= moved;
-	return found;
-}
-
-/* --- calls --------------------------------------------------------------------------------------- */
 
 /* What argument `arg` was captured as, ended by a NUL; false: nothing. */
 static bool text_of(struct states *s, const struct record *rec, unsigned arg,
@@ -275,7 +142,7 @@ static struct looked *note_path(struct rn_engine *e, const struct task *task, in
 	if (!rn_place_find(task->tid, open(base, O_PATH | O_DIRECTORY | O_CLOEXEC), path, end,
 			   &place))
 		return NULL;
-	found = note(e, &place, moved);
+	found = rn_looked_note(e, &place, moved);
 	close(place.folder);
 	return found;
 }
@@ -307,6 +174,7 @@ static void note_new_name(struct rn_engine *e, const struct task *task, const st
 
 	if (mapped)
 		e->states->wanted = WANT_ALL;
+	e->states->removes = true; /* of what it meant before */
 	found = note_arg(e, task, rec, arg, folder, false, true);
 	if (found)
 		found->pub.mapped |= mapped;
@@ -401,7 +269,7 @@ static void note_mapping(struct rn_engine *e, const struct task *task)
 	const int type = (int)task->args[3] & MAP_TYPE, fd = (int)task->args[4];
 	struct states *s = e->states;
 	struct looked *found;
-	struct stat link;
+	struct stat link, file;
 	char path[48];
 
 	if ((type != MAP_SHARED && type != MAP_SHARED_VALIDATE) ||
@@ -415,10 +283,11 @@ static void note_mapping(struct rn_engine *e, const struct task *task)
 	if (!found)
 		return;
 	found->pub.mapped = true;
-	if (!s->mapped || found->held || s->held == HELD_MAX)
+	if (stat(path, &file) < 0)
 		return;
-	found->held = open(path, O_PATH | O_CLOEXEC) + 1;
-	s->held += found->held != 0;
+	found->device = file.st_dev;
+	found->inode = file.st_ino;
+	found->gone = file.st_nlink == 0;
 }
 
 static bool may_change(uint64_t flags)
@@ -442,10 +311,20 @@ static enum how how_of(const struct states *s, const struct task *task)
 	case HOW_BOTH:
 	case HOW_IN_BOTH:
 	case HOW_LINKAT:
+	case HOW_GONE_0:
+	case HOW_GONE_IN_0:
 		return s->count ? how : HOW_NONE;
 	default:
 		return HOW_NONE;
 	}
+}
+
+/* The call takes a name away from what is known, if `does`. */
+static void remove_name(struct states *s, bool does)
+{
+	s->removes = does;
+	if (does && s->mapped)
+		s->wanted = WANT_KNOWN;
 }
 
 void rn_states_at_entry(struct rn_engine *e, const struct task *task, const struct record *rec)
@@ -459,6 +338,7 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 	if (!s || s->off || task->nr < 0 || task->nr >= (int32_t)sizeof(s->how[0]))
 		return;
 	s->wanted = s->mapped ? WANT_NONE : WANT_ALL;
+	s->removes = false;
 	how = how_of(s, task);
 	switch (how) {
 	case HOW_NONE:
@@ -471,7 +351,9 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 		if (may_change(args[2]))
 			note_arg(e, task, rec, 1, folder, !(args[2] & O_NOFOLLOW), false);
 		return;
+	case HOW_GONE_0:
 	case HOW_AT_0:
+		remove_name(s, how == HOW_GONE_0);
 		end = false;
 		/* fall through */
 	case HOW_AT_0_END:
@@ -483,7 +365,9 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 	case HOW_BOTH:
 		note_both(e, task, rec, (unsigned[]){0, 1}, (int[]){AT_CWD, AT_CWD});
 		return;
+	case HOW_GONE_IN_0:
 	case HOW_IN_0:
+		remove_name(s, how == HOW_GONE_IN_0);
 		end = false;
 		/* fall through */
 	case HOW_IN_0_END:
@@ -517,91 +401,4 @@ void rn_states_at_entry(struct rn_engine *e, const struct task *task, const stru
 		s->missed++;
 		return;
 	}
-}
-
-/* --- the end ---------------------------------------------------------------------------------- */
-
-/* What came with a folder: it was nowhere near before. */
-static void note_inside(struct states *s, const char *folder)
-{
-	static char path[RN_PLACE_MAX];
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	if (!dir) {
-		s->missed++;
-		return;
-	}
-	while ((entry = readdir(dir))) {
-		struct looked *found;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		found = find(s, path);
-		if (!found)
-			found = add(s, path);
-		if (found)
-			found->moved = true;
-	}
-	closedir(dir);
-}
-
-static bool is_looked_at(const struct states *s, const struct stat *st)
-{
-	for (uint32_t i = 0; i < s->count; i++) {
-		const struct rn_file_state *after = &s->files[i].pub.after;
-
-		if (after->mode && after->device == st->st_dev && after->inode == st->st_ino)
-			return true;
-	}
-	return false;
-}
-
-/* What was mapped lives on under a name that is not known. */
-static void note_elsewhere(struct states *s)
-{
-	for (uint32_t i = 0; i < s->count; i++) {
-		struct looked *file = &s->files[i];
-		bool lives = file->pub.mapped && !file->pub.after.mode && s->held == HELD_MAX;
-		struct stat st;
-
-		if (file->held)
-			lives = fstat(file->held - 1, &st) == 0 && st.st_nlink > 0 &&
-				!is_looked_at(s, &st);
-		if (!lives)
-			continue;
-		free((char *)file->pub.after.target);
-		file->pub.after = (struct rn_file_state){.unreadable = true};
-	}
-}
-
-void rn_states_end(struct rn_engine *e)
-{
-	struct states *s = e->states;
-
-	if (!s)
-		return;
-	if (e->leaving) /* somebody runs on, and may change them */
-		s->missed++;
-	s->room = CONTENTS_MAX;
-	for (uint32_t i = 0; i < s->count; i++) { /* more may come meanwhile */
-		struct rn_looked *file = &s->files[i].pub;
-
-		look(e, AT_FDCWD, file->path, &file->after);
-		if (s->files[i].moved && S_ISDIR(file->after.mode) && !S_ISDIR(file->before.mode))
-			note_inside(s, file->path);
-	}
-	if (s->mapped)
-		note_elsewhere(s);
-}
-
-const struct rn_looked *rn_engine_looked(const struct rn_engine *e, uint32_t at)
-{
-	return e->states && at < e->states->count ? &e->states->files[at].pub : NULL;
-}
-
-uint64_t rn_engine_not_looked(const struct rn_engine *e)
-{
-	return e->states ? e->states->missed : 0;
 }

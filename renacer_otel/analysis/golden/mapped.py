@@ -51,7 +51,7 @@ def of_run(
     # Of what is called otherwise by now.
     first = {min(min(roles) for roles in (sure or by_name).values())}
     for path, size, content in _files(run.end):
-        name = shapes.words(path)
+        name = shapes.words.of_path(path)
         if not content:
             unseen.append(_NAMELESS.sub("a file without a name", os.path.basename(name)))
             continue
