@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from renacer_otel.analysis.sql import Database, evaluate
+from renacer_otel.cli import written
+from renacer_otel.cli.main import main
 from renacer_otel.errors import ConfigError, RenacerError, UsageError
 from tests.loading import bounded
 from tests.scale import FULL
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from renacer_otel.spans.replay import Replay
 
+ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 5"
 HOSTILE = (
     "DELETE FROM processes",
     "INSERT INTO trace VALUES (1, 'x', true, 0, 0)",
@@ -136,12 +142,29 @@ def test_time_ends(run: Replay) -> None:
     with (
         Database(run, seconds=0.2) as database,
         pytest.raises(RenacerError, match=r"took longer than 0\.2 s"),
-        database.answer(
-            "SELECT count(*) FROM range(1000000) a, range(1000000) b"
-            " WHERE a.range % 7 = b.range % 5"
-        ) as answer,
+        database.answer(ENDLESS) as answer,
     ):
         list(answer.batches)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends(
+    trace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    """At whatever moment, and not when the query's time is over."""
+    replay_of = written.replay_of
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), number))
+
+    def interpreted(path: str, **more: bool) -> Replay:
+        timer.start()
+        return replay_of(path, **more)
+
+    monkeypatch.setattr(written, "replay_of", interpreted)
+    assert main(["query", str(trace), ENDLESS, "--timeout", "86400"]) == 128 + number
+    assert capfd.readouterr() == ("", "")
 
 
 def test_memory_ends(run: Replay) -> None:

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import resource
+import signal
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.errors import RenacerError, UsageError, did_you_mean, one_line
+from renacer_otel.sidecar.ending import END
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     import duckdb
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 MEMORY_MB = 256
 SECONDS = 60.0
 _BATCH = 1000
+_ENDS = frozenset(map(int, END))
 _HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
 _SQL_MAX = 1 << 20
 _DEEPEST = 300  # brackets: the parser's memory grows with the square of them
@@ -207,7 +210,8 @@ class Database:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            yield
+            with _woken(self._con.interrupt):
+                yield
         except (self._duckdb.Error, MemoryError) as error:
             if late.is_set():
                 raise RenacerError(
@@ -221,6 +225,36 @@ class Database:
         finally:
             done.set()
             watcher.join()
+
+
+@contextmanager
+def _woken(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile a signal that asks us to end interrupts, too: its handler runs only when DuckDB
+    comes back, which may be in a minute. In another thread than the main one: nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    read, write = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(write, False)
+    done = threading.Event()
+
+    def wait() -> None:
+        while data := os.read(read, 64):
+            while not done.is_set() and not _ENDS.isdisjoint(data):
+                interrupt()
+                done.wait(0.05)
+
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        done.set()
+        signal.set_wakeup_fd(before)
+        os.close(write)
+        waiter.join()
+        os.close(read)
 
 
 def _depth(sql: str) -> int:
