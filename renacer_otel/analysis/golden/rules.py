@@ -15,7 +15,7 @@ RULES: dict[str, str] = {
     "environment": "variables that shells keep (_, SHLVL, PWD, OLDPWD, …) are left out",
     "folder": "the folder that the command is run in is <folder>; no looks at those above it",
     "home": "the command's home folder (HOME) is <home>",
-    "identities": "numbers of processes are <process>; asking for one's own, or mask, is left out",
+    "identities": "numbers of processes are <process>; no asking for one's own, or terminal",
     "loader": "what the loader does before the program begins is one list of libraries",
     "lookups": "folders of PATH in which a program is not are left out, where it is found later",
     "memory": "mmap without a file, munmap, brk, mprotect, madvise count as peak memory",
@@ -106,6 +106,8 @@ CHANGES = frozenset(
 TIMERS = frozenset(
     "setitimer timer_settime timer_settime64 timerfd_settime timerfd_settime64".split()
 )
+#: What ioctl() is asked that only tells whether something is a terminal: isatty(3).
+TERMINAL = ("TCGETS", "TCGETS2", "TIOCGWINSZ")
 #: That only look at a name.
 LOOKS = frozenset(
     """stat stat64 lstat lstat64 newfstatat fstatat64 statx readlink readlinkat access faccessat

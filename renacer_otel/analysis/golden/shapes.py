@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -255,6 +256,16 @@ class _Maker:
             at += 1
         return found
 
+    def _asks_for_terminals(self) -> NDArray[np.bool_]:
+        """isatty() of what is none: make gives one job its standard input, others a pipe."""
+        asks = self.per_name([name == "ioctl" for name in self.names]).astype(bool)
+        asks &= self.error == errno.ENOTTY
+        texts, index = grouping.indexed(self.shown["text"][asks])
+        words = [self.texts[int(text)].split("\x1f") for text in texts]
+        found = [len(word) > 1 and word[1] in rules.TERMINAL for word in words]
+        asks[asks] = np.array(found, bool)[index] if found else False
+        return asks
+
     def _looks_above(self) -> NDArray[np.bool_]:
         """Looks at the folders that the run's own is in: where it lies is not the command's."""
         where = str(self.run.metadata.get("cwd") or "")
@@ -286,6 +297,10 @@ class _Maker:
         if "identities" not in self.kept and (looks := self._mask_looks()):
             counts["identities"] = counts.get("identities", 0) + len(looks)
             way[looks] = Way.LEFT_OUT
+        if "identities" not in self.kept:
+            asks = self._asks_for_terminals() & (way == Way.ITEM)
+            counts["identities"] = counts.get("identities", 0) + int(asks.sum())
+            way[asks] = Way.LEFT_OUT
         way[~self.over & (way != Way.LEFT_OUT)] = Way.LEFT_OUT
         if "retries" not in self.kept:
             numbers = [number for number in range(1, 4096)

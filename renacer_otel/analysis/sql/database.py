@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.errors import RenacerError, UsageError, did_you_mean, one_line
-from renacer_otel.sidecar.ending import END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 MEMORY_MB = 256
 SECONDS = 60.0
 _BATCH = 1000
-_ENDS = frozenset(map(int, END))
+#: What asks us to end: as the command has it.
+_ENDS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 _HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
 _SQL_MAX = 1 << 20
 _DEEPEST = 300  # brackets: the parser's memory grows with the square of them

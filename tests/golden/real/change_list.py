@@ -316,7 +316,7 @@ _PYTHON = (
           r"now also opens (<folder>/)?log for writing"),
     edited("trivial_cli_python", "a folder", (_PY, _PRINT,
           "    import os\n    os.makedirs('logs/today', exist_ok=True)\n" + _PRINT),
-          r"now also makes the folder (<folder>/)?logs/today"),
+          r"now also makes the folder (<folder>/)?logs(/today)?\b"),
     edited("trivial_cli_python", "one more library",
           (_PY, "import sys", "import colorsys\nimport sys"),
           r"now also opens \S*colorsys\S* for reading"),
