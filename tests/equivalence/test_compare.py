@@ -273,7 +273,7 @@ def test_a_hint_if_the_folder_is_another(
     assert compared("cat in", "sort in")[0] == 4
     assert capfd.readouterr().err.endswith("there is no in, as there is here: add --in-copy-of .\n")
     path = shlex.quote(str(tmp_path / "in"))
-    assert compared(f"rm {path}", f"unlink {path}")[0] == 4
+    assert compared(f"rm {path}", f"rm -- {path}")[0] == 4
     assert "let them work in a folder of their own" in capfd.readouterr().err
     assert compared("cat in", "cat other")[0] == 1
     assert not capfd.readouterr().err

@@ -54,7 +54,7 @@ def test_folders_of_path_are_no_difference(shell: str, program: Program) -> None
     golden = golden_file.read(program.traces / "it.golden")
     assert golden.form.normalised["lookups"] > 4
     shown = program.golden("show", "it").out
-    assert "/bin/cat" in shown
+    assert "/cat" in shown  # wherever it is
     assert not any(word in shown for word in ("more/cat", "more/head", "more/no-such-program"))
     assert shown.count("no-such-program") == 1
     assert "settings/it" in shown  # sought, and run by nobody
