@@ -25,6 +25,7 @@ those of the table in the documentation of the command line; `run` and `attach` 
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -128,6 +129,10 @@ class CoreUnavailable(RenacerError):  # noqa: N818 (the table above)
 
 class OutputError(RenacerError):
     """An output cannot be opened or written."""
+
+
+#: Signals that ask us to end.
+END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Stopped(KeyboardInterrupt):

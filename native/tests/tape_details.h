@@ -40,20 +40,33 @@ static inline const rn_replay_detail *detail_of(const struct tape *tape, uint64_
 	return details + row_of(tape, seq, n);
 }
 
-static inline uint64_t call_with(struct tape *tape, int32_t nr, uint64_t arg, const char *path,
-				 const char *other, int64_t result)
+/* A call of process 10, to be filled in and fed. */
+static inline struct rn_event *next_call(struct tape *tape, int32_t nr)
 {
 	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
 
 	ev->nr = nr;
+	return ev;
+}
+
+static inline uint64_t fed(struct tape *tape, const struct rn_event *ev)
+{
+	feed(tape);
+	return ev->seq;
+}
+
+static inline uint64_t call_with(struct tape *tape, int32_t nr, uint64_t arg, const char *path,
+				 const char *other, int64_t result)
+{
+	struct rn_event *ev = next_call(tape, nr);
+
 	ev->args[0] = arg;
 	ev->result = result;
 	if (path)
 		record_piece(ev, RN_PIECE_PATH, 0, 0, path, (uint32_t)strlen(path));
 	if (other)
 		record_piece(ev, RN_PIECE_PATH, 1, 0, other, (uint32_t)strlen(other));
-	feed(tape);
-	return ev->seq;
+	return fed(tape, ev);
 }
 
 #endif

@@ -63,14 +63,12 @@ static void test_details_of_sockets(void)
 	CHECK(rn_replay_want_details(tape.replay));
 	start(&tape, 10, 10, 1, 0);
 	call_with(&tape, 41, 2, NULL, NULL, 5); /* socket() */
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = CONNECT;
+	ev = next_call(&tape, CONNECT);
 	ev->args[0] = 5;
 	ev->args[1] = 0x1000;
 	ev->args[2] = sizeof(address);
 	record_piece(ev, RN_PIECE_STRUCT, 1, 0, address, sizeof(address));
-	feed(&tape);
-	connected = ev->seq;
+	connected = fed(&tape, ev);
 	read = call_with(&tape, READ, 5, NULL, NULL, 1);
 	rn_replay_finish(tape.replay);
 	CHECK_STR(text(&tape, detail_of(&tape, connected)->peer), "192.0.2.1:8080");
@@ -81,16 +79,14 @@ static void test_details_of_sockets(void)
 static uint64_t written(struct tape *tape, int32_t nr, const struct rn_content *content,
 			uint32_t len, unsigned flags)
 {
-	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
+	struct rn_event *ev = next_call(tape, nr);
 
-	ev->nr = nr;
 	ev->args[0] = 1;
 	ev->result = 7;
 	if (content)
 		record_piece(ev, RN_PIECE_CONTENT, RN_PIECE_NO_ARG, RN_PIECE_AT_EXIT | flags,
 			     content, len);
-	feed(tape);
-	return ev->seq;
+	return fed(tape, ev);
 }
 
 static void test_details_of_content(void)
@@ -126,14 +122,12 @@ static void test_details_of_content(void)
 static uint64_t polled(struct tape *tape, int32_t nr, unsigned arg, uint64_t value,
 		       const uint64_t *wait, uint32_t len)
 {
-	struct rn_event *ev = next(tape, RN_SYSCALL, 10, 10);
+	struct rn_event *ev = next_call(tape, nr);
 
-	ev->nr = nr;
 	ev->args[arg] = value;
 	if (wait)
 		record_piece(ev, RN_PIECE_STRUCT, arg, 0, wait, len);
-	feed(tape);
-	return ev->seq;
+	return fed(tape, ev);
 }
 
 static void test_details_of_polls(void)

@@ -42,34 +42,26 @@ static void test_shown(void)
 	CHECK(rn_replay_want_shown(tape.replay));
 	CHECK(!rn_replay_want_shown(tape.replay));
 	start(&tape, 10, 10, 1, 0);
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = OPEN;
+	ev = next_call(&tape, OPEN);
 	ev->args[1] = 0101; /* O_WRONLY|O_CREAT */
 	ev->args[2] = 0640;
 	ev->result = 3;
 	record_piece(ev, RN_PIECE_PATH, 0, 0, "/a\x01", 3);
-	feed(&tape);
-	opened = ev->seq;
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = WRITE;
+	opened = fed(&tape, ev);
+	ev = next_call(&tape, WRITE);
 	ev->args[0] = 3;
 	ev->args[1] = 0x7fff0000;
 	ev->args[2] = 12;
 	ev->result = 12;
-	feed(&tape);
-	written = ev->seq;
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = SENDFILE;
+	written = fed(&tape, ev);
+	ev = next_call(&tape, SENDFILE);
 	ev->args[0] = 4;
 	ev->args[1] = 3;
-	feed(&tape);
-	copied = ev->seq;
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = KILL;
+	copied = fed(&tape, ev);
+	ev = next_call(&tape, KILL);
 	ev->args[0] = 77;
 	ev->args[1] = 15;
-	feed(&tape);
-	killed = ev->seq;
+	killed = fed(&tape, ev);
 	renamed = call_with(&tape, RENAME, 0, "/a", "/b", 0);
 	rn_replay_finish(tape.replay);
 	CHECK_STR(text(&tape, shown_of(&tape, opened)->text), "\x01\x1fO_WRONLY|O_CREAT\x1f\x30"
@@ -102,8 +94,7 @@ static uint64_t open_at(struct tape *tape, int32_t pid, int32_t folder, const ch
 	ev->args[1] = 0x1000;
 	ev->result = result;
 	in_folder(ev, 1, path);
-	feed(tape);
-	return ev->seq;
+	return fed(tape, ev);
 }
 
 static uint64_t go_to(struct tape *tape, int32_t pid, int32_t fd, const char *path)
@@ -114,8 +105,7 @@ static uint64_t go_to(struct tape *tape, int32_t pid, int32_t fd, const char *pa
 	ev->args[0] = path ? 0x1000 : (uint32_t)fd;
 	if (path)
 		in_folder(ev, 0, path);
-	feed(tape);
-	return ev->seq;
+	return fed(tape, ev);
 }
 
 static const char *path_of(const struct tape *tape, uint64_t seq)
@@ -138,12 +128,7 @@ static void test_folders(void)
 	start(&tape, 10, 10, 1, 0);
 	first = open_at(&tape, 10, cwd, "./d/", 3);
 	within = open_at(&tape, 10, 3, "./f", 4);
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = WRITE;
-	ev->args[0] = 4;
-	ev->result = 5;
-	feed(&tape);
-	written = ev->seq;
+	written = call_with(&tape, WRITE, 4, NULL, NULL, 5);
 	go_to(&tape, 10, -1, "a/b");
 	up = open_at(&tape, 10, cwd, "../../../x", 5);
 	start(&tape, 11, 11, 2, 10); /* a process of its own */
@@ -156,35 +141,24 @@ static void test_folders(void)
 	feed(&tape);
 	go_to(&tape, 12, -1, "/r");
 	shared = open_at(&tape, 11, cwd, "h", 7);
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = CHDIR;
+	ev = next_call(&tape, CHDIR);
 	ev->args[0] = 0x1000;
 	ev->result = -2;
 	ev->flags = RN_FLAG_FAILED;
 	in_folder(ev, 0, "not");
-	feed(&tape);
-	failed = ev->seq;
+	failed = fed(&tape, ev);
 	back = open_at(&tape, 10, cwd, "..", 8);
 	empty = open_at(&tape, 10, 4, "", 9);
 	root = open_at(&tape, 11, cwd, "../../i", 10);
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = RENAMEAT;
+	ev = next_call(&tape, RENAMEAT);
 	ev->args[0] = 3;
 	ev->args[1] = 0x1000;
 	ev->args[2] = (uint32_t)cwd;
 	ev->args[3] = 0x2000;
 	in_folder(ev, 1, "f");
 	in_folder(ev, 3, "f");
-	feed(&tape);
-	moved = ev->seq;
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = SYMLINK;
-	ev->args[0] = 0x1000;
-	ev->args[1] = 0x2000;
-	in_folder(ev, 0, "../to");
-	in_folder(ev, 1, "l");
-	feed(&tape);
-	link = ev->seq;
+	moved = fed(&tape, ev);
+	link = call_with(&tape, SYMLINK, 0x1000, "../to", "l", 0);
 	for (unsigned i = 0; i < 5000; i++) /* deeper than a path may be long */
 		far = go_to(&tape, 10, -1, "deep");
 	rn_replay_finish(tape.replay);
@@ -225,25 +199,20 @@ static void test_shown_values(void)
 	CHECK(rn_replay_want_details(tape.replay));
 	CHECK(rn_replay_want_shown(tape.replay));
 	start(&tape, 10, 10, 1, 0);
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = SETXATTR;
+	ev = next_call(&tape, SETXATTR);
 	ev->args[2] = 0x7fff0000;
 	ev->args[3] = 3;
 	record_piece(ev, RN_PIECE_PATH, 0, 0, "/a", 2);
 	record_piece(ev, RN_PIECE_STRING, 1, 0, "user.x", 6);
 	record_piece(ev, RN_PIECE_BUFFER, 2, 0, "one", 3);
-	feed(&tape);
-	short_one = ev->seq;
-	ev = next(&tape, RN_SYSCALL, 10, 10);
-	ev->nr = SETAFFINITY;
+	short_one = fed(&tape, ev);
+	ev = next_call(&tape, SETAFFINITY);
 	ev->args[1] = 8;
 	ev->args[2] = 0x7fff0000;
 	record_piece(ev, RN_PIECE_BUFFER, 2, 0, cpus, sizeof(cpus));
-	feed(&tape);
-	masked = ev->seq;
+	masked = fed(&tape, ev);
 	for (unsigned i = 0; i < 3; i++) {
-		ev = next(&tape, RN_SYSCALL, 10, 10);
-		ev->nr = SETXATTR;
+		ev = next_call(&tape, SETXATTR);
 		ev->args[2] = 0x7fff0000;
 		ev->args[3] = sizeof(value);
 		value[sizeof(value) - 1] = i == 2 ? 0xfe : 0xff;
@@ -280,15 +249,13 @@ static void test_shown_rest(void)
 	CHECK(rn_replay_want_shown(tape.replay));
 	start(&tape, 10, 10, 1, 0);
 	for (unsigned i = 0; i < 3; i++) {
-		ev = next(&tape, RN_SYSCALL, 10, 10);
-		ev->nr = EXECVE;
+		ev = next_call(&tape, EXECVE);
 		ev->args[1] = 0x7fff0000;
 		record_piece(ev, RN_PIECE_PATH, 0, 0, "/a", 2);
 		record_piece(ev, RN_PIECE_ARGV, 1, RN_PIECE_CUT, "a", 1);
 		record_piece(ev, RN_PIECE_REST, 1, i == 1 ? RN_PIECE_CUT : 0,
 			     i == 2 ? &broken : &rest, i == 2 ? 8 : sizeof(rest));
-		feed(&tape);
-		rows[i] = ev->seq;
+		rows[i] = fed(&tape, ev);
 	}
 	rn_replay_finish(tape.replay);
 	CHECK(strstr(text(&tape, shown_of(&tape, rows[0])->text),
@@ -311,16 +278,14 @@ static void test_shown_variables(void)
 	CHECK(rn_replay_want_shown(tape.replay));
 	start(&tape, 10, 10, 1, 0);
 	for (unsigned i = 0; i < 3; i++) {
-		ev = next(&tape, RN_SYSCALL, 10, 10);
-		ev->nr = EXECVE;
+		ev = next_call(&tape, EXECVE);
 		ev->args[1] = 0x7fff0000;
 		ev->args[2] = 0x7fff1000;
 		record_piece(ev, RN_PIECE_PATH, 0, 0, "/a", 2);
 		record_piece(ev, RN_PIECE_ARGV, 1, 0, "a", 2);
 		record_piece(ev, RN_PIECE_ENV, 2, i == 2 ? RN_PIECE_UNREAD : 0, given,
 			     i ? 0 : sizeof(given));
-		feed(&tape);
-		rows[i] = ev->seq;
+		rows[i] = fed(&tape, ev);
 	}
 	rn_replay_finish(tape.replay);
 	CHECK(strstr(text(&tape, shown_of(&tape, rows[0])->text),
@@ -359,8 +324,7 @@ static uint64_t message(struct tape *tape, uint32_t name_bytes, uint32_t control
 	ev->nr = SENDMSG;
 	ev->args[0] = 9;
 	record_piece(ev, RN_PIECE_STRUCT, 1, 0, &given, (uint32_t)len);
-	feed(tape);
-	return ev->seq;
+	return fed(tape, ev);
 }
 
 /* Whom sendmsg names, and what it passes on; of a record that lies, nothing. */

@@ -200,7 +200,7 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
     if len(given.run) != 2:
         raise UsageError("give --run twice: A and B")
     from renacer_otel.analysis.equivalence import hints, judge
-    from renacer_otel.cli import trials
+    from renacer_otel.cli import recording, trials
     from renacer_otel.reporters.compare_reports import Compared
 
     commands = [_words(text) for text in given.run]
@@ -214,7 +214,7 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
         since, done = time.monotonic(), 0
         while done < (runs or 1):
             if done:
-                _next_second()
+                recording.wait_for_another_second(time.time())
             for which, command in enumerate(commands):
                 trial = trials.trial(
                     command, folder, room, hashes=True, caches="caches" in rules.strict
@@ -234,11 +234,6 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
             terminal.complain(hint)
     code = 0 if verdict.holds(rules) else _EXIT_COMMAND_FAILED if verdict.failed else 1
     return Compared(given.run, verdict, code)
-
-
-def _next_second() -> None:
-    """Until another second begins: what a program says of the time is another then."""
-    time.sleep(1 - time.time() % 1)
 
 
 def _words(text: str) -> list[str]:

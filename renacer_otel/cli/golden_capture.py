@@ -69,7 +69,7 @@ def capture(
         for number in range(runs):
             trace = os.path.join(place, f"{number}.renacer")
             if number == runs - 1 and observed:
-                wait_for_another_second(over)
+                recording.wait_for_another_second(over)
             observed.append(observe(command, trace, how))
             if number:
                 os.unlink(trace)
@@ -137,14 +137,6 @@ def _remove_empty(folder: str, made: Sequence[str]) -> None:
             with contextlib.suppress(OSError):
                 if not os.path.getsize(path):
                     os.unlink(path)
-
-
-def wait_for_another_second(since: float) -> None:
-    """Sleeps until the clock shows another second than then (time.time()): what a command writes
-    of the time of day differs between runs, and so is learned to."""
-    # A file system's clock is a tick behind.
-    while (left := int(since) + 1.02 - time.time()) > 0 and left < 1.1:
-        time.sleep(left)
 
 
 def _from_here(folder: str) -> str:

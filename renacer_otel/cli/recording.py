@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.cli import terminal
@@ -124,3 +125,11 @@ def _streams() -> Iterator[tuple[_Tail, _Tail]]:
         for number, (descriptor, inheritable) in enumerate(ours):
             os.dup2(descriptor, number, inheritable)
             os.close(descriptor)
+
+
+def wait_for_another_second(since: float) -> None:
+    """Sleeps until the clock shows another second than then (time.time()): what a command writes
+    of the time of day differs between runs, and so is learned to."""
+    # A file system's clock is a tick behind.
+    while (left := int(since) + 1.02 - time.time()) > 0 and left < 1.1:
+        time.sleep(left)

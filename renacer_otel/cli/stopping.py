@@ -10,8 +10,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from renacer_otel.errors import Stopped
-from renacer_otel.sidecar.ending import END
+from renacer_otel.errors import END, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,16 +6,14 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from renacer_otel.errors import END
+
 if TYPE_CHECKING:
     from types import FrameType
 
     from typing_extensions import Self
 
     from renacer_otel.engine.launch import NativeRun
-
-#: What asks us to end.
-END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-
 
 # What a program may send to its parent, which is us.
 _TO_PARENT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from renacer_otel.cli import golden_capture
+import pytest
+
+from renacer_otel.cli import recording
 from renacer_otel.cli.main import main
 from tests.cli.tool import Done
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 WORK = "cat words.txt > sorted.txt\nmkdir -p made\nsort words.txt >> sorted.txt\n"
 
@@ -24,7 +24,7 @@ class Program:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         self._monkeypatch, self._capfd = monkeypatch, capfd
-        self._waits = golden_capture.wait_for_another_second
+        self._waits = recording.wait_for_another_second
         self.waits(is_so=False)
         self.traces = folder / "golden_traces"
         self.go_to(folder)
@@ -34,7 +34,7 @@ class Program:
     def waits(self, *, is_so: bool) -> None:
         """Whether captures take another second; else they take less time."""
         wait = self._waits if is_so else lambda _: None
-        self._monkeypatch.setattr(golden_capture, "wait_for_another_second", wait)
+        self._monkeypatch.setattr(recording, "wait_for_another_second", wait)
 
     def go_to(self, folder: Path) -> None:
         self.folder = folder
@@ -58,3 +58,17 @@ class Program:
         done = self.golden("check", *words)
         assert done.code == code, done.out + done.err
         return done.out.splitlines()
+
+
+def program_fixture(text: str = WORK) -> Any:
+    """A fixture that gives each test a Program of its own, with this script."""
+
+    @pytest.fixture
+    def program(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> Program:
+        made = Program(tmp_path, monkeypatch, capfd)
+        made.write(text)
+        return made
+
+    return program

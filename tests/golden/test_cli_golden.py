@@ -19,18 +19,13 @@ from renacer_otel.analysis.golden import load
 from renacer_otel.cli import golden_check, golden_runs
 from renacer_otel.cli.main import main
 from tests.cli.tool import environ, renacer
-from tests.golden.program import WORK, Program
+from tests.golden.program import WORK, Program, program_fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
-@pytest.fixture
-def program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Program:
-    return Program(tmp_path, monkeypatch, capfd)
+program = program_fixture()
 
 
 def test_files_of_a_capture(program: Program) -> None:

@@ -7,15 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from renacer_otel.analysis.golden import golden_file
-from tests.golden.program import Program
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.golden.program import Program, program_fixture
 
 PLAIN = "cat words.txt > out\n"
 LOOKS = """for name in {0}; do
@@ -28,13 +24,7 @@ done
 LOCKS = "set -C\n: > lock || exit 1\ncat words.txt >| out\n"
 
 
-@pytest.fixture
-def program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Program:
-    made = Program(tmp_path, monkeypatch, capfd)
-    made.write(PLAIN)
-    return made
+program = program_fixture(PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ import pytest
 
 from renacer_otel.analysis.golden import golden_file
 from tests.cli.tool import Done, environ, renacer
-from tests.golden.program import Program
+from tests.golden.program import Program, program_fixture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 SCRIPT = """cat words.txt | sort > sorted.txt
 command -v head > /dev/null
@@ -25,13 +24,7 @@ test -e settings/it || test -e words.txt
 """
 
 
-@pytest.fixture
-def program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Program:
-    made = Program(tmp_path, monkeypatch, capfd)
-    made.write(SCRIPT)
-    return made
+program = program_fixture(SCRIPT)
 
 
 def _golden(program: Program, folders: Sequence[str], *words: str, shell: str = "sh") -> Done:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.errors import RenacerError, UsageError, did_you_mean, one_line
+from renacer_otel.errors import END, RenacerError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 MEMORY_MB = 256
 SECONDS = 60.0
 _BATCH = 1000
-#: What asks us to end: as the command has it.
-_ENDS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+_ENDS = frozenset(map(int, END))
 _HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
 _SQL_MAX = 1 << 20
 _DEEPEST = 300  # brackets: the parser's memory grows with the square of them
