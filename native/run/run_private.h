@@ -34,6 +34,7 @@ struct text_out {
 	struct rn_text *text;
 	struct rn_buf buf;
 	int fd;
+	bool line_counted; /* a piece of the line that it is in was lost, and counted */
 };
 
 /* What the consumer takes from the ring at once: room for one longest record behind any start. */
@@ -96,8 +97,6 @@ void *rn_consumer_main(void *run);
 bool rn_text_out_init(struct rn_run *run, struct text_out *out);
 void rn_text_out_deinit(struct text_out *out);
 void rn_text_write(struct rn_run *run, struct text_out *out);
-/* Drops what is in the buffer, counted. */
-void rn_text_lose(struct rn_run *run, struct text_out *out, size_t done, int failure);
 /* text_files.c */
 struct text_files *rn_text_files_create(void);
 void rn_text_files_destroy(struct text_files *files);

@@ -97,7 +97,7 @@ static struct text_out *text_of(struct rn_run *run, int32_t tid)
 
 static void text_written(struct rn_run *run, struct text_out *out)
 {
-	if (out->buf.len >= TEXT_BLOCK)
+	if (out->buf.len >= TEXT_BLOCK || out->buf.failed)
 		rn_text_write(run, out);
 }
 

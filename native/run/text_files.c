@@ -142,7 +142,7 @@ int rn_text_files_open(struct rn_run *run, struct text_out *out)
 
 static void write_one(struct rn_run *run, struct text_file *file)
 {
-	if (file->out.buf.len)
+	if (file->out.buf.len || file->out.buf.failed)
 		rn_text_write(run, &file->out);
 	/* With thousands of threads, memory that waits in each would add up. */
 	rn_buf_deinit(&file->out.buf);

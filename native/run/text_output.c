@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,13 +65,24 @@ static int write_all(const struct rn_run *run, const struct text_out *out, size_
 	return failure;
 }
 
-void rn_text_lose(struct rn_run *run, struct text_out *out, size_t done, int failure)
+/*
+ * Of the buffer `done` bytes are written, the rest is lost. A line comes in pieces where its call
+ * blocks, and counts once.
+ */
+static void count_lost(struct rn_run *run, struct text_out *out, size_t done, int failure)
 {
 	uint64_t lines = 0;
 
-	for (size_t i = done; i < out->buf.len; i++)
-		lines += out->buf.data[i] == '\n';
-	atomic_fetch_add(&run->consumed.text_lost, lines ? lines : 1);
+	for (size_t i = done; i < out->buf.len; i++) {
+		lines += !out->line_counted;
+		out->line_counted = out->buf.data[i] != '\n';
+	}
+	if (out->buf.failed) {
+		/* The line that there was no memory for, and what follows is another. */
+		lines += !out->line_counted;
+		out->line_counted = false;
+	}
+	atomic_fetch_add(&run->consumed.text_lost, lines);
 	atomic_store(&run->consumed.text_errno, failure);
 }
 
@@ -85,8 +97,10 @@ void rn_text_write(struct rn_run *run, struct text_out *out)
 		if (!failure)
 			failure = write_all(run, out, &done);
 	}
+	if (done && memchr(out->buf.data, '\n', done))
+		out->line_counted = false;
 	if (failure)
-		rn_text_lose(run, out, done, failure);
+		count_lost(run, out, done, failure);
 	out->buf.len = 0;
 	out->buf.failed = false;
 }

@@ -273,6 +273,12 @@ def test_full_disk(form: str) -> None:
     assert len(done.lines) == 2
 
 
+def test_a_line_in_pieces_is_one_lost_line() -> None:
+    """A call that blocks long is written twice: where it begins, and where it ends."""
+    totals = renacer("-o", "/dev/full", "sleep", "0.3").totals
+    assert totals.unwritten == totals.calls + 1  # the last: +++ exited …
+
+
 @pytest.mark.parametrize("form", COUNTERS)
 def test_reader_that_is_gone(form: str, tmp_path: Path) -> None:
     fifo, gate = tmp_path / "fifo", tmp_path / "gate"
