@@ -48,11 +48,16 @@ def main(arguments: Sequence[str]) -> int:
     if given.format == "parquet" and given.output is None:
         raise UsageError("--format parquet is no text: name a file with -o FILE")
     seconds = _seconds(given.timeout)
-    from renacer_otel.analysis.sql.database import Database, bounded
+    from renacer_otel.analysis.sql import tables  # noqa: F401 (an import is not to be stopped)
+    from renacer_otel.analysis.sql.database import Database, bounded, require
+    from renacer_otel.spans import replay  # noqa: F401
 
+    require()
     with stopping.stopping():
         run = written.replay_of(given.trace, details=True)
-        with Database(run, seconds=seconds, parquet=given.format == "parquet") as database:
+        with stopping.whole():  # DuckDB imports more
+            made = Database(run, seconds=seconds, parquet=given.format == "parquet")
+        with made as database:
             last = threading.Timer(seconds + _GRACE, _give_up, [seconds])
             last.daemon = True
             last.start()

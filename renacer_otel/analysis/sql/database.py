@@ -238,22 +238,28 @@ def _woken(interrupt: Callable[[], None]) -> Iterator[None]:
     done = threading.Event()
 
     def wait() -> None:
-        while data := os.read(read, 64):
-            while not done.is_set() and not _ENDS.isdisjoint(data):
-                interrupt()
-                done.wait(0.05)
+        with open(read, "rb", buffering=0) as pipe:
+            while data := pipe.read(64):
+                while not done.is_set() and not _ENDS.isdisjoint(data):
+                    try:
+                        interrupt()
+                    except Exception:  # noqa: BLE001 (DuckDB's: it is closed)
+                        return
+                    done.wait(0.05)
 
+    # A handler may raise at any of these lines, as soon as the signal is ours.
+    before = None
     waiter = threading.Thread(target=wait, daemon=True)
-    waiter.start()
-    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     try:
+        waiter.start()
+        before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         yield
     finally:
         done.set()
-        signal.set_wakeup_fd(before)
+        signal.set_wakeup_fd(-1 if before is None else before)
         os.close(write)
-        waiter.join()
-        os.close(read)
+        if waiter.ident is not None:
+            waiter.join()
 
 
 def _depth(sql: str) -> int:
