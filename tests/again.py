@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Whether failures come again: python -m tests.again, after a run of pytest that failed (.ci/run).
 
-Each test that failed in the last run, of which there may be three, is run ten times alone beside
+Each test that failed in the last run, of which there may be eight, is run ten times alone beside
 more busy loops than there are CPUs. It ends with 1 if one fails again; else the names are told.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.load import beside
 
-MOST = 3
+MOST = 8
 TIMES = 10
 _CACHE = Path(".pytest_cache/v")
 

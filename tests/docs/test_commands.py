@@ -131,6 +131,7 @@ PAGES = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(900)  # README.md builds the core where it is not built
 @pytest.mark.needs("git")
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of(page: str, tmp_path: Path) -> None:

@@ -251,15 +251,18 @@ def test_a_command_and_a_process_in_one_run(subject: Path, tmp_path: Path) -> No
     with running([subject, "attached", "echo"]) as process:
         pid = ready_pid(process)
         script = "read x; exit 3"
-        words = [*PROGRAM, "-q", "-p", str(pid), "--format", "record", "-o", path, "--"]
-        with running([*words, "sh", "-c", script]) as tracer:
-            until(lambda: tracer_of(pid))
+        words = [*PROGRAM, "-p", str(pid), "--format", "record", "-o", path, "--"]
+        with running([*words, "sh", "-c", script], stderr=subprocess.PIPE) as tracer:
+            # A seized process has a tracer before it is traced: only our word is the sign.
+            assert tracer.stderr is not None
+            assert tracer.stderr.readline().startswith("renacer-otel: attached to ")
             tell(process)
             assert line_of(process) == "echo"
             last_words(process)
             assert process.wait(LIMIT) == 4
             tell(tracer)
             assert tracer.wait(LIMIT) == 3
+            tracer.stderr.close()
     events = read_events(path)
     starts = {event.pid: event.args for event in events if event.kind == START}
     assert starts.pop(pid)[4] == BIRTHS.index("attach")

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import pytest
 
 MS = 1000
-# A thread answers late; then a child does.
+# A thread answers late; then a child does. On a loaded machine who waits may come late, too.
 SUBJECT = """
 import os, socket, threading, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
 def serve():
-    c, _ = s.accept(); time.sleep(.06); c.sendall(b"x"); c.close()
+    c, _ = s.accept(); time.sleep(.4); c.sendall(b"x"); c.close()
 t = threading.Thread(target=serve); t.start()
 c = socket.create_connection(s.getsockname()); c.recv(1); t.join()
 r, w = os.pipe()
 if os.fork() == 0:
-    time.sleep(.05); os.write(w, b"x"); time.sleep(.04); os._exit(0)
+    time.sleep(.4); os.write(w, b"x"); time.sleep(.4); os._exit(0)
 os.read(r, 1); os.wait()
 """
 
@@ -40,14 +40,14 @@ def test_waits_of_a_run(tmp_path: Path) -> None:
     run = replay.of_trace(trace, details=True)
     name = run.processes[1].name
     found = waits.of_run(run)
-    assert found[f"{name} waits for its own sleep"] >= 150 * MS  # of the thread and the child
-    assert found[f"{name} waits for bytes of 127.0.0.1:*"] >= 59 * MS
-    assert found[f"{name} waits for bytes from {name}"] >= 49 * MS
-    assert found[f"{name} waits for the end of {name}"] >= 39 * MS
+    assert found[f"{name} waits for its own sleep"] >= 900 * MS  # of the thread and the child
+    assert found[f"{name} waits for bytes of 127.0.0.1:*"] >= 50 * MS
+    assert found[f"{name} waits for bytes from {name}"] >= 50 * MS
+    assert found[f"{name} waits for the end of {name}"] >= 50 * MS
     assert len(found) <= 64
     kinds = waits.by_kind(found)
     assert sum(kinds.values()) == sum(found.values())
-    assert kinds[f"{name} waits for the end of a child"] >= 39 * MS
+    assert kinds[f"{name} waits for the end of a child"] >= 50 * MS
 
 
 def test_nothing_waited_for(tmp_path: Path) -> None:

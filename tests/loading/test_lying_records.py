@@ -38,7 +38,7 @@ from renacer_otel.reporters import (
 from renacer_otel.ring import trace_file
 from tests.cli.tool import renacer
 from tests.ring import traces
-from tests.scale import examples
+from tests.scale import FULL
 
 if TYPE_CHECKING:
     from renacer_otel.spans.replay import Replay
@@ -128,7 +128,7 @@ def look_at_all(run: Replay) -> None:
     sql=st.integers(0, 9),
 )
 @settings(
-    max_examples=examples(60),
+    max_examples=60 if FULL else 8,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_lies(sample: Sample, lies: list[tuple[int, str, int]], bits: list[int], sql: int) -> None:
