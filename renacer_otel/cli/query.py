@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from renacer_otel.cli import options, stopping, terminal, written
 from renacer_otel.errors import EXIT_OWN_FAILURE, UsageError, one_line
+from renacer_otel.reporters import query_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,9 +49,10 @@ def main(arguments: Sequence[str]) -> int:
     if given.format == "parquet" and given.output is None:
         raise UsageError("--format parquet is no text: name a file with -o FILE")
     seconds = _seconds(given.timeout)
-    from renacer_otel.analysis.sql import tables  # noqa: F401 (an import is not to be stopped)
+    # What is used later, too: an import is not to be stopped.
+    from renacer_otel.analysis import loading  # noqa: F401
+    from renacer_otel.analysis.sql import tables  # noqa: F401
     from renacer_otel.analysis.sql.database import Database, bounded, require
-    from renacer_otel.spans import replay  # noqa: F401
 
     require()
     with stopping.stopping():
@@ -86,8 +88,6 @@ def _write(database: Database, sql: str, form: str, output: str | None) -> None:
         assert output is not None
         _copy(database.to_parquet(sql), output)
         return
-    from renacer_otel.reporters import query_rows
-
     render = {
         "text": query_rows.text,
         "csv": query_rows.comma_separated,

@@ -19,17 +19,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def attached(pid: int | str, *options: str | Path, **more: Any) -> Iterator[subprocess.Popen[str]]:
-    """A tracer that has attached to a process; killed at the end if it still runs."""
+    """A tracer that has attached to a process; killed at the end if it still runs.
+
+    A seized process has a tracer before it is traced: only the tracer's word is the sign.
+    """
     words = [*PROGRAM, "-p", str(pid), *map(str, options)]
-    with subprocess.Popen(
-        words,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,
-    ) as tracer:
+    usual = {"env": environment(), "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **{**usual, **more}) as tracer:
         try:
             assert tracer.stderr is not None
             line = tracer.stderr.readline()

@@ -250,19 +250,14 @@ def test_a_command_and_a_process_in_one_run(subject: Path, tmp_path: Path) -> No
     path = tmp_path / "run.renacer"
     with running([subject, "attached", "echo"]) as process:
         pid = ready_pid(process)
-        script = "read x; exit 3"
-        words = [*PROGRAM, "-p", str(pid), "--format", "record", "-o", path, "--"]
-        with running([*words, "sh", "-c", script], stderr=subprocess.PIPE) as tracer:
-            # A seized process has a tracer before it is traced: only our word is the sign.
-            assert tracer.stderr is not None
-            assert tracer.stderr.readline().startswith("renacer-otel: attached to ")
+        words = ("--format", "record", "-o", path, "--", "sh", "-c", "read x; exit 3")
+        with attached(pid, *words, stdin=subprocess.PIPE) as tracer:
             tell(process)
             assert line_of(process) == "echo"
             last_words(process)
             assert process.wait(LIMIT) == 4
             tell(tracer)
             assert tracer.wait(LIMIT) == 3
-            tracer.stderr.close()
     events = read_events(path)
     starts = {event.pid: event.args for event in events if event.kind == START}
     assert starts.pop(pid)[4] == BIRTHS.index("attach")
@@ -341,15 +336,10 @@ def test_open_descriptors_of_a_path(tmp_path: Path) -> None:
 
 def test_a_fallback_without_syscall_info(subject: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.renacer"
-    words = [*PROGRAM, "--format", "record", "-o", path, "-p"]
     with running([subject, "attached", "echo"]) as process:
         pid = ready_pid(process)
         disable = environment(RENACER_DISABLE="get_syscall_info,process_vm_readv")
-        with subprocess.Popen(
-            [*map(str, words), str(pid)], env=disable, stderr=subprocess.PIPE, text=True
-        ) as tracer:
-            assert tracer.stderr is not None
-            assert "attached" in tracer.stderr.readline()
+        with attached(pid, "--format", "record", "-o", path, env=disable) as tracer:
             until(lambda: settled(pid))
             for _ in range(2):
                 tell(process)

@@ -147,8 +147,6 @@ def test_time_ends(run: Replay) -> None:
         list(answer.batches)
 
 
-# An import that is cut off leaves its file to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends(
     trace: Path,

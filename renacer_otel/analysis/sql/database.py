@@ -248,7 +248,7 @@ def _woken(interrupt: Callable[[], None]) -> Iterator[None]:
                     done.wait(0.05)
 
     # A handler may raise at any of these lines, as soon as the signal is ours.
-    before = None
+    before = -1
     waiter = threading.Thread(target=wait, daemon=True)
     try:
         waiter.start()
@@ -256,7 +256,7 @@ def _woken(interrupt: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         done.set()
-        signal.set_wakeup_fd(-1 if before is None else before)
+        signal.set_wakeup_fd(before)
         os.close(write)
         if waiter.ident is not None:
             waiter.join()
