@@ -18,7 +18,14 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from renacer_otel.cli import options, stopping, terminal, written
-from renacer_otel.errors import EXIT_BAD_CONFIGURATION, ConfigError, UsageError, one_line
+from renacer_otel.errors import (
+    EXIT_BAD_CONFIGURATION,
+    EXIT_NO_TRACE,
+    ConfigError,
+    OutputError,
+    UsageError,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +62,13 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"name {what}")
     from renacer_otel.analysis.assertions import config as configuration
 
-    config = configuration.load(values.config, lenient=values.lenient)
+    try:
+        config = configuration.load(values.config, lenient=values.lenient)
+    except ConfigError as error:
+        if values.trace is None or os.path.lexists(values.trace):
+            raise
+        terminal.complain(f"{one_line(values.trace, 120)}: no such TRACE file")
+        raise ConfigError(error.message, EXIT_NO_TRACE) from error
     _tell(config)
     _check_endpoint(config)
     with stopping.stopping():
@@ -66,8 +79,7 @@ def main(arguments: Sequence[str]) -> int:
             results, code = _check_command(command, config)
             source = command[0]
     _report(results, source, code, values.format, values.output, to_stderr=command is not None)
-    _export(results, source, code, config)
-    return code
+    return _export(results, source, code, config)
 
 
 def _parser() -> options.Parser:
@@ -189,10 +201,21 @@ def _report(
         written.write(text, output)
 
 
-def _export(results: list[Result], source: str, code: int, config: Config) -> None:
-    """The report that [ci] export_path asks for."""
+def _export(results: list[Result], source: str, code: int, config: Config) -> int:
+    """Writes the report that [ci] export_path asks for. Returns the exit code: what was found is
+    told even where the file cannot be written; only of assertions that hold that is a failure."""
     wanted = config.sections.get("ci", {})
-    if wanted.get("export_path"):
-        _report(
-            results, source, code, wanted["export_format"], wanted["export_path"], to_stderr=False
+    if not wanted.get("export_path"):
+        return code
+    from renacer_otel.reporters import check_reports
+
+    text = check_reports.FORMATS[wanted["export_format"]](results, source, code)
+    line = config.keys["ci", "export_path"]
+    try:
+        written.write(
+            text, wanted["export_path"], f"{one_line(config.path, 120)}:{line}: [ci] export_path"
         )
+    except OutputError as error:
+        terminal.complain(error.message)
+        return code or OutputError.exit_code
+    return code

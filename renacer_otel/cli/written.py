@@ -49,8 +49,8 @@ def replay_of(path: str, *, details: bool = False, shown: bool = False) -> Repla
     return run
 
 
-def write(text: str, path: str | None) -> None:
-    """To the file, or to standard output. Raises OutputError."""
+def write(text: str, path: str | None, option: str = "-o") -> None:
+    """To the file, or to standard output; `option` named the file. Raises OutputError."""
     if path is None:
         terminal.show(text)
         return
@@ -58,10 +58,10 @@ def write(text: str, path: str | None) -> None:
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except (OSError, ValueError) as error:
-        raise not_written(path, error) from error
+        raise not_written(path, error, option) from error
 
 
-def not_written(path: str, error: Exception) -> OutputError:
-    """What to raise where the file of -o cannot be written."""
+def not_written(path: str, error: Exception, option: str = "-o") -> OutputError:
+    """What to raise where the file that `option` names cannot be written."""
     reason = getattr(error, "strerror", None) or "not a path"
-    return OutputError(f"-o {one_line(path, 120)}: {reason}; name a file that can be written")
+    return OutputError(f"{option} {one_line(path, 120)}: {reason}; name a file that can be written")

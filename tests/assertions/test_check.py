@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from renacer_otel.analysis.assertions import config, evaluate, patterns
+from renacer_otel.analysis.assertions.finding import Finding
 from renacer_otel.cli.main import main
 from tests.assertions.test_config import SEED
 from tests.cli.tool import Done, renacer
@@ -80,6 +81,11 @@ def test_exit_codes(check: Checks, tmp_path: Path, trace: Path) -> None:
         assert done.lines[-1].startswith("renacer-otel: ")
         assert "renacer.toml" in done.lines[-1]
     assert renacer("check", trace, cwd=tmp_path / "..").code == 5
+    done = renacer("check", "nope.renacer", cwd=tmp_path / "..")
+    assert (done.code, len(done.lines)) == (2, 2)
+    assert done.lines[0] == "renacer-otel: nope.renacer: no such TRACE file"
+    assert done.lines[1].startswith("renacer-otel: renacer.toml: No such file")
+    assert check("[", none).code == 2
     done = check(HOLDS, "ls", "/")
     assert (done.code, "to check a command: check -- ls /" in done.err) == (125, True)
     assert main(["check"]) == main(["check", str(trace), "--", "true"]) == 125
@@ -141,6 +147,22 @@ def test_reports(check: Checks, tmp_path: Path, trace: Path) -> None:
     )
 
 
+def test_a_report_that_cannot_be_written(check: Checks, tmp_path: Path, trace: Path) -> None:
+    path = tmp_path / "none" / "out.json"
+    export = f"[ci]\nexport_path = {json.dumps(str(path))}\n"
+    for text, code in ((HOLDS, 125), (HOLDS + FAILS, 1)):
+        done = check(text + export, trace)
+        assert (done.code, len(done.lines)) == (code, 1)
+        assert f"[ci] export_path {path}: No such file or directory; name a file" in done.err
+        assert "renacer.toml:" in done.err
+        assert " -o " not in done.err
+        assert done.out.splitlines()[-1].startswith(str(trace))
+    assert check(FAILS + export, "--", "sh", "-c", "exit 7").code == 4
+    path.parent.mkdir()
+    assert check(HOLDS + export, trace).code == 0
+    assert json.loads(path.read_text(encoding="utf-8"))["exit_code"] == 0
+
+
 def test_what_cannot_be_known(check: Checks, tmp_path: Path, trace: Path) -> None:
     text = assertion("rss", "memory_usage", max_bytes=1 << 40, tracking_mode="rss")
     done = check(text, trace)
@@ -182,6 +204,33 @@ def test_patterns_of_names(check: Checks, tmp_path: Path, trace: Path) -> None:
     text = assertion("execs", "span_count", max_spans=1, span_name_pattern="^execve")
     done = check(text, trace)
     assert done.code == 1
+
+
+def test_a_pattern_that_fits_no_call_is_told(check: Checks, trace: Path) -> None:
+    def warned(pattern: str, most: int = 0) -> list[str]:
+        done = check(assertion("x", "span_count", max_spans=most, span_name_pattern=pattern), trace)
+        assert done.code == 0
+        return [line.strip() for line in done.out.splitlines() if "warning: " in line]
+
+    told = "warning: no system call has a name with /^fsynk$/, so this always holds"
+    assert warned("^fsynk$") == [f"{told}; did you mean fsync?"]
+    assert warned("GET /") != []
+    # What is not in the trace may be in another.
+    assert warned("^fsync$") == warned("mq_open|waitpid") == warned("^read$", 1000) == []
+
+
+def test_a_threshold_of_0_is_for_any_sign(
+    check: Checks, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = assertion("none", "anti_pattern", pattern="TinyReads", threshold=0)
+    done = check(text, trace)
+    assert (done.code, "TinyReads does not show: severity 0.00" in done.out) == (0, True)
+    rules = importlib.import_module("renacer_otel.analysis.assertions.rules_io").RULES
+    for severity, code in ((0.001, 1), (0.0, 0)):
+        faint = rules["TinyReads"]._replace(find=lambda _, it=severity: [Finding(it, "faint", 1)])
+        monkeypatch.setitem(rules, "TinyReads", faint)
+        done = check(text, trace)
+        assert (done.code, f"severity {severity or '0.00'}, " in done.out) == (code, True)
 
 
 def test_assertions_in_sql(check: Checks, trace: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from renacer_otel.analysis.assertions import memory, patterns
-from renacer_otel.errors import EXIT_BAD_CONFIGURATION, ConfigError, RenacerError, one_line
+from renacer_otel.errors import (
+    EXIT_BAD_CONFIGURATION,
+    ConfigError,
+    RenacerError,
+    did_you_mean,
+    one_line,
+)
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ _GLANCE = 5.0  # seconds for SQL before there is a trace
 #: What a sentence of evidence begins with where the assertion asks for something odd.
 WARNING = "warning: "
 _CALLS = 576  # numbers of calls are less
+_ABIS = (1, 2, 3, 4, 5)  # enum rn_abi
 _PATH_NEEDS = ("times", "durations", "processes", "causes")
 # What of replay.UNKNOWN words of SQL ask for: tables and columns.
 _COLUMNS = {
@@ -253,7 +261,24 @@ def _span_count(values: dict[str, Any], subject: Subject) -> _Judged:
         machine = _machine(subject.run.metadata)
         known = (replay.call_name(machine, number) for number in range(_CALLS))
         calls = tuple(name for name in known if wanted.search(name)) or tuple(by_name)
+        if not by_name and not any(map(wanted.search, _call_names())):
+            evidence.append(_of_no_call(wanted.pattern))
     return _Judged(total <= limit, message, total, limit, "spans", evidence, calls=calls)
+
+
+@functools.cache
+def _call_names() -> frozenset[str]:
+    """Of every ABI."""
+    return frozenset(replay.call_name(abi, nr) for abi in _ABIS for nr in range(_CALLS))
+
+
+def _of_no_call(pattern: str) -> str:
+    """What to say of a pattern that fits no call that there is: it would hold for ever."""
+    hint = did_you_mean(re.sub(r"\W", "", pattern), sorted(_call_names()))
+    return (
+        f"{WARNING}no system call has a name with /{one_line(pattern, 60)}/, so this always"
+        f" holds{hint}"
+    )
 
 
 def _memory_usage(values: dict[str, Any], subject: Subject) -> _Judged:
@@ -369,12 +394,17 @@ def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
     message = (
         f"{name} shows" if not holds else f"{name} shows less than that" if found
         else f"{name} does not show"
-    ) + f": severity {worst:.2f}, threshold {threshold:g}"  # fmt: skip
-    evidence = [f"{each.severity:.2f}: {each.what}" for each in found]
+    ) + f": severity {_level(worst)}, threshold {threshold:g}"  # fmt: skip
+    evidence = [f"{_level(each.severity)}: {each.what}" for each in found]
     if not holds and rule.advice:
         evidence = [*evidence[: _MOST_EVIDENCE - 1], f"better: {rule.advice}"]
     return _Judged(holds, message, worst, threshold, "severity", evidence, calls=rule.calls,
                    needs=rule.needs or tuple(replay.UNKNOWN))  # fmt: skip
+
+
+def _level(severity: float) -> str:
+    """A severity; one that is not 0 does not look so."""
+    return f"{severity:.1g}" if 0 < severity < 0.005 else f"{severity:.2f}"
 
 
 def _custom(values: dict[str, Any], subject: Subject) -> _Judged:
