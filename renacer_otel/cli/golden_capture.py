@@ -61,6 +61,7 @@ def capture(
     notes: list[str] = []
     how = how._replace(goldens=folder)
     names = [*_names(name, source=how.source), _PAGE]
+    _refuse_to_replace(folder, names)
     with _made(folder, names), tempfile.TemporaryDirectory(prefix="renacer-otel-") as place:
         first = observe(command, os.path.join(place, "before.renacer"), how)
         load = Load()
@@ -88,6 +89,17 @@ def capture(
             files = _write(golden, observed[0], folder, source=how.source)
             _write_page(golden, files, folder, ending, notes)
     return Captured(golden, [*files, _PAGE], notes)
+
+
+def _refuse_to_replace(folder: str, names: Sequence[str]) -> None:
+    """Raises OutputError where a file is read-only for everybody: so somebody has locked it."""
+    for path in (os.path.join(folder, name) for name in names):
+        with contextlib.suppress(OSError):
+            if not os.stat(path).st_mode & 0o222:
+                raise OutputError(
+                    f"{one_line(path, 120)}: read-only, and so not replaced; to capture it again,"
+                    " chmod u+w it first"
+                )
 
 
 def _names(name: str, *, source: bool) -> list[str]:

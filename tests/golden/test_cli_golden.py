@@ -47,6 +47,29 @@ def test_files_of_a_capture(program: Program) -> None:
     assert "sorted.txt" in shown.out
 
 
+def test_what_is_read_only_is_not_replaced(program: Program) -> None:
+    program.capture()
+    before = {path: path.read_bytes() for path in program.traces.iterdir()}
+    program.write("touch ran\n")
+    for name in ("work.golden", "work_summary.txt", "ANALYSIS.md"):
+        path = program.traces / name
+        path.chmod(0o444)
+        done = program.golden("capture", "work", "--", "sh", "work.sh")
+        assert (done.code, done.out) == (125, "")
+        assert done.error == (
+            f"golden_traces/{name}: read-only, and so not replaced; to capture it again, chmod u+w"
+            " it first"
+        )
+        path.chmod(0o644)
+    assert not (program.folder / "ran").exists()
+    (program.traces / "work.golden").chmod(0o444)
+    lines = program.check("work", "--update", code=125)
+    assert any("read-only" in line for line in lines)
+    assert {path: path.read_bytes() for path in program.traces.iterdir()} == before
+    (program.traces / "work.golden").chmod(0o644)
+    program.capture()
+
+
 def test_it_holds_in_another_folder(
     program: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
