@@ -200,17 +200,19 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
     if len(given.run) != 2:
         raise UsageError("give --run twice: A and B")
     from renacer_otel.analysis.equivalence import hints, judge
-    from renacer_otel.cli import recording, trials
+    from renacer_otel.cli import copies, recording, trials
     from renacer_otel.reporters.compare_reports import Compared
 
     commands = [_words(text) for text in given.run]
     folder = None if given.folder is None else os.path.abspath(given.folder)
     if folder is not None:
-        trials.require_folder(given.folder)
+        copies.require_folder(given.folder)
     states: list[list[State]] = [[], []]
     failed: set[str] = set()
     changed: set[str] = set()
     with stopping(), tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:
+        if folder is not None:
+            copies.require_outside(room, folder)
         since, done = time.monotonic(), 0
         while done < (runs or 1):
             if done:

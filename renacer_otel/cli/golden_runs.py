@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.golden import canonical, waits
 from renacer_otel.analysis.golden.timing import Sample
-from renacer_otel.cli import recording, trials
+from renacer_otel.cli import copies, recording
 from renacer_otel.spans import replay
 
 if TYPE_CHECKING:
@@ -74,17 +74,17 @@ def _copied(how: How) -> Iterator[Sequence[str]]:
     if not how.copy_of:
         yield ()
         return
-    trials.require_folder(how.copy_of)
+    copies.require_folder(how.copy_of)
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with tempfile.TemporaryDirectory(prefix="renacer-otel-") as room:
             work = os.path.join(room, "work")
             try:
-                trials.copy(how.copy_of, work, without=(room, how.goldens))
+                copies.copy(how.copy_of, work, without=(room, how.goldens))
                 os.chdir(work)
                 yield ("-E", f"PWD={work}")
             finally:
                 os.fchdir(before)
-                trials.remove(work)
+                copies.remove(work)
     finally:
         os.close(before)

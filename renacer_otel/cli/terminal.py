@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from renacer_otel.errors import OutputError
+from renacer_otel.errors import OutputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from typing_extensions import Self
 
 _closed: set[int] = set()
 _diverted: list[Callable[[str], None]] = []
@@ -69,6 +73,45 @@ def say(line: str) -> None:
             rest = rest[os.write(2, rest) :]
     except OSError:
         pass
+
+
+class Progress:
+    """A line that tells how far something is that takes long: on a terminal alone, and gone in the
+    end. Use it in a `with`."""
+
+    _AFTER_S, _EACH_S = 1.0, 0.1
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + self._AFTER_S if _is_terminal() else float("inf")
+        self._is_told = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def tell(self, line: str) -> None:
+        """How far it is now. May be called often."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._EACH_S
+        self._is_told = True
+        try:
+            columns = os.get_terminal_size(2).columns
+        except OSError:
+            columns = 0
+        _write_to_terminal("\r\033[K" + one_line(f"renacer-otel: {line}", (columns or 80) - 1))
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_told:
+            _write_to_terminal("\r\033[K")
+
+
+def _is_terminal() -> bool:
+    return not _diverted and os.isatty(2)
+
+
+def _write_to_terminal(text: str) -> None:
+    with suppress(OSError):
+        os.write(2, text.encode("utf-8", "backslashreplace"))
 
 
 def show(text: str) -> None:

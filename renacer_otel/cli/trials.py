@@ -8,8 +8,6 @@ same.
 from __future__ import annotations
 
 import os
-import shutil
-import stat
 import sys
 import threading
 import time
@@ -18,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.analysis.equivalence import state as aspects
 from renacer_otel.analysis.equivalence.state import Aspect, Bytes, State
-from renacer_otel.errors import EngineError, UsageError, one_line
+from renacer_otel.cli import copies
+from renacer_otel.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +52,7 @@ def trial(
     from renacer_otel.spans import replay
 
     work, trace = os.path.join(room, "work"), os.path.join(room, "run.renacer")
-    copy(folder, work)
+    copies.copy(folder, work)
     said: list[str] = []
     outputs = {1: _Output(), 2: _Output()}
     words = ["--format", "record", "-o", trace, "-E", f"PWD={work}"]
@@ -86,7 +85,7 @@ def trial(
             more = f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
             state.doubt("outside", f"files outside of its folder were changed: {shown}{more}")
     finally:
-        remove(work)
+        copies.remove(work)
         with suppress(OSError):
             os.unlink(trace)
     return Trial(state, said, recorded, changed)
@@ -150,81 +149,3 @@ def _redirected(folder: str, outputs: dict[int, _Output]) -> Iterator[None]:
         os.close(null)
         os.fchdir(before)
         os.close(before)
-
-
-def require_folder(folder: str) -> None:
-    """Raises UsageError where that is no folder to copy."""
-    if not os.path.isdir(folder):
-        what = "not a folder" if os.path.lexists(folder) else "no such folder"
-        raise UsageError(
-            f"--in-copy-of {one_line(folder, 120)}: {what}; name the one that each run is to begin"
-            " in a copy of"
-        )
-
-
-def copy(folder: str | None, to: str, without: Sequence[str] = ()) -> None:
-    """Makes `to`: a copy of a folder, or an empty one; `without` these. Raises UsageError."""
-    if folder is None:
-        os.mkdir(to, 0o755)
-        os.chmod(to, 0o755)
-        return
-    left_out = set()
-    for path in without:
-        with suppress(OSError):
-            found = os.stat(path)
-            left_out.add((found.st_dev, found.st_ino))
-    try:
-        _copy_one(folder, to, {}, left_out)
-    except OSError as error:
-        what = one_line(str(error.filename or folder), 120)
-        raise UsageError(f"--in-copy-of: {what}: {error.strerror}") from error
-
-
-def _copy_one(
-    source: str, to: str, links: dict[tuple[int, int], str], left_out: set[tuple[int, int]]
-) -> None:
-    """`links`: what was copied already, and where to."""
-    found = os.lstat(source) if links else os.stat(source)
-    form = stat.S_IFMT(found.st_mode)
-    key = (found.st_dev, found.st_ino)
-    if links and key in left_out:
-        return
-    if form != stat.S_IFDIR and key in links:
-        os.link(links[key], to, follow_symlinks=False)
-        return
-    links[key] = to
-    if form == stat.S_IFDIR:
-        os.mkdir(to, 0o700)
-        for name in os.listdir(source):
-            _copy_one(os.path.join(source, name), os.path.join(to, name), links, left_out)
-    elif form == stat.S_IFLNK:
-        os.symlink(os.readlink(source), to)
-    elif form == stat.S_IFREG:
-        shutil.copyfile(source, to)
-    elif form == stat.S_IFIFO:
-        os.mkfifo(to)
-    else:
-        return  # a socket, a device: what is behind it is not in the folder
-    if os.geteuid() == 0:
-        os.chown(to, found.st_uid, found.st_gid, follow_symlinks=False)
-    shutil.copystat(source, to, follow_symlinks=form == stat.S_IFDIR)
-
-
-def remove(folder: str) -> None:
-    """Removes a copy, whatever modes the command has left there. Raises EngineError."""
-
-    def again(function: object, path: str, error: object) -> None:
-        del error
-        with suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)
-            if stat.S_ISDIR(os.lstat(path).st_mode):
-                os.chmod(path, 0o700)
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
-        del function
-
-    if os.path.lexists(folder):
-        shutil.rmtree(folder, onerror=again)
-    if os.path.lexists(folder):
-        raise EngineError(f"{one_line(folder, 120)} cannot be removed; remove it by hand")

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.analysis.equivalence import evidence
-from renacer_otel.cli import trials
+from renacer_otel.cli import copies, trials
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.equivalence.state import State
@@ -166,7 +166,7 @@ class Bench:
             return known
         command = self._command(pair, side, mutant)
         start = self._folder / "start"
-        trials.remove(str(start))
+        copies.remove(str(start))
         start.mkdir()
         for name, text in pair.files.items():
             (start / name).parent.mkdir(exist_ok=True)

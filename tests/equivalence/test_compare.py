@@ -3,50 +3,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
 import socket
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 
 from renacer_otel.analysis.equivalence import evidence
-from renacer_otel.cli.main import main
-from tests.cli.tool import Done, renacer
+from tests.cli.tool import renacer
+from tests.equivalence.comparing import compared, python, sentences, sh, traces
 
-PYTHON = f"{shlex.quote(sys.executable)} -I -S -c"
-
-
-def sh(script: str) -> str:
-    return f"sh -c {shlex.quote(script)}"
-
-
-def python(script: str) -> str:
-    return f"{PYTHON} {shlex.quote(script)}"
-
-
-def traces(*words: str | Path) -> tuple[int, dict[str, Any]]:
-    with tempfile.NamedTemporaryFile() as report:
-        code = main(["compare", "--format", "json", "-o", report.name, *map(str, words)])
-        found: dict[str, Any] = json.loads(report.read())
-    assert found["exit_code"] == code
-    return code, found
-
-
-def compared(a: str, b: str, *words: str | Path) -> tuple[int, dict[str, Any]]:
-    """(exit code, the report): in this process, which need not start first."""
-    return traces("--runs", "1", "--run", a, "--run", b, *words)
-
-
-def sentences(found: dict[str, Any]) -> list[str]:
-    return [each["sentence"] for each in found["differences"]]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 def test_equal_whatever_the_calls() -> None:
@@ -265,20 +236,6 @@ def test_what_is_left_of_system_v() -> None:
         assert key not in [int(line.split()[0]) for line in list(file)[1:]]
 
 
-def test_a_hint_if_the_folder_is_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "in").write_text("x\n")
-    assert compared("cat in", "sort in")[0] == 4
-    assert capfd.readouterr().err.endswith("there is no in, as there is here: add --in-copy-of .\n")
-    path = shlex.quote(str(tmp_path / "in"))
-    assert compared(f"rm {path}", f"rm -- {path}")[0] == 4
-    assert "let them work in a folder of their own" in capfd.readouterr().err
-    assert compared("cat in", "cat other")[0] == 1
-    assert not capfd.readouterr().err
-
-
 def test_rules() -> None:
     in_place, renamed = sh("echo a > f"), sh("echo a > t; mv t f")
     assert compared(in_place, renamed)[0] == 0
@@ -290,27 +247,6 @@ def test_rules() -> None:
     cache = sh("mkdir __pycache__; echo x > __pycache__/a.pyc")
     assert compared(cache, "true")[0] == 0
     assert compared(cache, "true", "--strict", "caches")[0] == 1
-
-
-def test_copies_of_a_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    (folder / "sub").mkdir(parents=True)
-    (folder / "sub" / "data").write_text("one\n")
-    (folder / "sub" / "data").chmod(0o640)
-    os.link(folder / "sub" / "data", folder / "same")
-    os.mkfifo(folder / "fifo")
-    (folder / "link").symlink_to("sub/data")
-    before = sorted(path.name for path in folder.rglob("*"))
-    words = ("--in-copy-of", str(folder))
-    code, found = compared(sh("echo two >> same; rm fifo; chmod 0 sub"),
-                           sh("echo two >> sub/data; rm fifo; chmod 0 sub"), *words)  # fmt: skip
-    assert code == 0, found
-    assert sorted(path.name for path in folder.rglob("*")) == before
-    assert (folder / "same").read_text() == "one\n"
-    code, found = compared(sh("pwd"), sh("pwd"), *words)
-    assert code == 0
-    code, found = compared("true", sh("rm sub/data"), *words)
-    assert sentences(found)[0] == "same: names of one file is same, sub/data by A, not set by B"
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -339,145 +275,6 @@ def test_files_elsewhere(tmp_path: Path) -> None:
     assert "outside" in [each["kind"] for each in found["doubts"]]
 
 
-@pytest.fixture
-def record(tmp_path: Path) -> Any:
-    def recorded(name: str, command: str, *options: str) -> Path:
-        folder, trace = tmp_path / "work", tmp_path / f"{name}.renacer"
-        folder.mkdir(exist_ok=True)
-        for each in folder.iterdir():
-            each.unlink()
-        words = ("-q", "--format", "record", "-o", str(trace), *options)
-        done = renacer(*words, "--", *shlex.split(command), cwd=folder)
-        assert trace.exists(), done.err
-        return trace
-
-    return recorded
-
-
-HASHES = ("--capture", "hashes")
-WRITES = ("--capture", "writes")
-
-
-def test_traces(record: Any) -> None:
-    many = record("a", sh("printf he > f; printf llo >> f; echo out"), *HASHES)
-    one = record("b", python("open('f', 'w').write('hello'); print('out')"), *HASHES)
-    other = record("c", python("open('f', 'w').write('hellO'); print('out')"), *HASHES)
-    code, found = traces(many, one)
-    assert (code, found["equal"]) == (0, True), found
-    assert found["confidence"] >= 0.9
-    code, found = traces(many, other)
-    assert (code, sentences(found)) == (1, ["f: content differs: 5 bytes by A, 5 bytes by B"])
-
-
-def test_traces_without_hashes_are_not_sure(record: Any) -> None:
-    a = record("a", sh("echo hello"))
-    b = record("b", sh("printf 'hello\\n'"))
-    code, found = traces(a, b)
-    assert (code, found["equal"]) == (1, True)
-    assert found["confidence"] < 0.9
-    assert traces(a, b, "--min-confidence", "0.5")[0] == 0
-    c = record("c", sh("echo hello!"))
-    assert traces(a, c, "--min-confidence", "0.5")[0] == 1  # sizes are known
-
-
-def test_written_over_in_part_is_not_known(record: Any) -> None:
-    script = "f = open('f', 'wb', 0); f.write(b'abcd'); f.seek(1); f.write({})"
-    a = record("a", python(script.format("b'xy'")), *WRITES)
-    b = record("b", python(script.format("b'xz'")), *WRITES)
-    code, found = traces(a, b)
-    assert (code, found["equal"]) == (1, True)
-    assert "content" in [each["kind"] for each in found["doubts"]]
-    gaps = "f = open('f', 'wb', 0); f.seek(3); f.write(b'z')"
-    filled = "f = open('f', 'wb', 0); f.write(bytes(3) + b'z')"
-    assert traces(record("a", python(gaps), *WRITES), record("b", python(filled), *WRITES))[0] == 0
-
-
-def test_attributes_by_calls(tmp_path: Path, record: Any) -> None:
-    try:
-        os.setxattr(tmp_path, "user.a", b"1")
-    except OSError:
-        pytest.skip("this file system has no extended attributes")
-    script = "import os; open('f', 'w'); os.setxattr('f', 'user.a', b'{}')"
-    one, other = (record(name, python(script.format(name)), *WRITES) for name in "ab")
-    assert sentences(traces(one, other)[1]) == ['f: attribute user.a is "a" by A, "b" by B']
-    assert "attributes" not in [each["kind"] for each in traces(one, one)[1]["doubts"]]
-
-
-def test_exit_codes(tmp_path: Path, record: Any) -> None:
-    trace = record("a", "true", *HASHES)
-    bad = tmp_path / "bad"
-    bad.write_bytes(b"no trace")
-    assert main(["compare", str(trace), str(tmp_path / "none")]) == 2
-    assert main(["compare", str(trace), str(bad)]) == 3
-    assert main(["compare", str(trace), str(trace)]) == 0
-    done = renacer("compare", "--run", "true", "--run", "no-such-command")
-    assert done.code == 127
-    assert done.error
-    assert main(["compare", "--run", "true", "--run", "/etc/passwd"]) == 126
-    two = ["--run", "true", "--run", "true"]
-    for words in (
-        [],
-        [trace],
-        [trace, trace, trace],
-        two[:2],
-        ["--run", "'", *two[2:]],
-        [*two, trace],
-        [*two, "--in-copy-of", tmp_path / "none"],
-        [trace, trace, "--strict", "timse"],
-        [trace, trace, "--runs", "2"],
-        [trace, trace, "--min-confidence", "2"],
-    ):
-        assert main(["compare", *map(str, words)]) == 125, words
-
-
-def test_configuration(tmp_path: Path, record: Any) -> None:
-    config = tmp_path / "renacer.toml"
-
-    def with_section(text: str, *words: str | Path) -> Done:
-        config.write_text(f"[semantic_equivalence]\n{text}\n", encoding="utf-8")
-        report = tmp_path / "report"
-        report.write_text("")
-        code = main(["compare", "--config", str(config), "-o", str(report), *map(str, words)])
-        return Done(code, report.read_text(encoding="utf-8"), "")
-
-    once = ("--runs", "1")
-    run = (*once, "--run", sh("echo a > f"), "--run", sh("echo a > t; mv t f"))
-    assert with_section("min_confidence = 0.5", *run).code == 0
-    assert with_section("min_confidence = 0.99", *run).code == 1
-    assert with_section("min_confidence = 0.99\nenabled = false", *run).code == 0
-    assert with_section("check_write_patterns = true", *run).code == 1
-    done = with_section("expected_speedup_min = 100000", *run)
-    assert done.code == 1
-    assert ", but speed-up: " in done.out.splitlines()[0]
-    assert "NOT as expected: 100000 or more" in done.out.splitlines()[0]
-    assert with_section("expected_speedup_max = 100000", *run).code == 0
-    assert with_section("expected_memory_reduction_min = 0.99", *run).code == 1
-    out = (*once, "--run", "echo a", "--run", "echo b")
-    assert with_section("check_output_correctness = false", *out).code == 0
-    files = (*once, "--run", "touch a", "--run", "touch b")
-    assert with_section("check_file_operations = false", *files).code == 0
-    small = (*once, "--run", "true", "--run", python("x = bytes(50 << 20)"))
-    assert with_section("check_memory_allocations = true", *small).code == 1
-    assert with_section("min_confidence = 2", *run).code == 5
-    assert renacer("compare", "--config", tmp_path / "none", *run).code == 5
-
-    python_dir, rust_dir = tmp_path / "python", tmp_path / "rust"
-    python_dir.mkdir()
-    rust_dir.mkdir()
-    dirs = 'python_trace_dir = "python"\nrust_trace_dir = "rust"'
-    assert with_section(dirs).code == 5  # nothing in them
-    record("x", sh("echo a"), *HASHES).rename(python_dir / "x.renacer")
-    assert with_section(dirs).code == 2
-    record("x", sh("echo a"), *HASHES).rename(rust_dir / "x.renacer")
-    record("y", sh("echo a"), *HASHES).rename(python_dir / "y.renacer")
-    record("y", sh("echo b"), *HASHES).rename(rust_dir / "y.renacer")
-    done = with_section(dirs, "--format", "json")
-    assert done.code == 1
-    assert [each["equal"] for each in json.loads(done.out)["comparisons"]] == [True, False]
-    assert with_section(f"enabled = false\n{dirs}").code == 0
-    assert with_section('baseline_dir = "python"\nrust_trace_dir = "rust"').code == 1
-
-
 def test_reports(tmp_path: Path) -> None:
     words = ("--runs", "1", "--run", "echo a", "--run", "echo b")
     done = renacer("compare", *words)
@@ -492,30 +289,3 @@ def test_reports(tmp_path: Path) -> None:
     suite = ElementTree.parse(report).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     assert suite.find("testcase/failure") is not None
-
-
-def test_check_takes_the_section(tmp_path: Path, record: Any) -> None:
-    config, report = tmp_path / "renacer.toml", tmp_path / "report.json"
-    few = '[[assertion]]\nname = "few"\ntype = "span_count"\nmax_spans = 100000\n'
-    dirs = 'enabled = true\npython_trace_dir = "python"\nrust_trace_dir = "rust"\n'
-
-    def checked(more: str = "") -> tuple[int, list[str]]:
-        config.write_text(f"{few}[semantic_equivalence]\n{dirs}{more}", encoding="utf-8")
-        words = ["--config", str(config), "--format", "json", "-o", str(report)]
-        code = main(["check", *words, str(trace)])
-        rows = json.loads(report.read_text(encoding="utf-8"))["results"]
-        return code, [row["status"] for row in rows]
-
-    trace = record("t", "true", *HASHES)
-    assert checked() == (0, ["holds"])  # folders that are not there are told
-    for name in ("python", "rust"):
-        (tmp_path / name).mkdir()
-        record("x", sh("echo a > f"), *HASHES).rename(tmp_path / name / "x.renacer")
-    assert checked() == (0, ["holds", "holds"])
-    assert checked("min_confidence = 0.99\n") == (125, ["holds", "unknown"])
-    assert checked("expected_speedup_min = 100000\n") == (1, ["holds", "violated"])
-    record("x", sh("echo b > f"), *HASHES).rename(tmp_path / "rust" / "x.renacer")
-    record("y", "true", *HASHES).rename(tmp_path / "rust" / "y.renacer")
-    assert checked() == (1, ["holds", "violated", "unknown"])
-    (tmp_path / "rust" / "x.renacer").write_bytes(b"no trace")
-    assert checked() == (125, ["holds", "unknown", "unknown"])
