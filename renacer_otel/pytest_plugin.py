@@ -9,7 +9,6 @@ uses it.
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,7 +109,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         with contextlib.suppress(recording.RecorderError):  # what the test raised matters
             attached.end()
         raise
-    _hold(item, bounds, attached.end(), "the test", os.getcwd())
+    _hold(item, bounds, attached.end(), "the test", attached.cwd)
     return result
 
 
@@ -174,7 +173,7 @@ def golden_trace(
     `pytest --golden-update` makes what is missing, and captures again what has changed. The test
     is skipped where tracing is forbidden.
     """
-    from renacer_otel.testing.goldens import GoldenChecker
+    from renacer_otel.testing.goldens import Captured, GoldenChecker
 
     config = request.config
     folder = config.rootpath / str(config.getini("renacer_golden_dir"))
@@ -190,7 +189,14 @@ def golden_trace(
         update=bool(config.getoption("--golden-update")),
         tell=lambda text: request.node.user_properties.append((_UPDATED, text)),
         places=places,
+        captured=Captured(lambda: _shared(tmp_path_factory, config), request.node.nodeid),
     )
+
+
+def _shared(factory: pytest.TempPathFactory, config: pytest.Config) -> Path:
+    """A folder that all workers of the session have."""
+    base = factory.getbasetemp()
+    return base.parent if hasattr(config, "workerinput") else base
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

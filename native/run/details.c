@@ -240,7 +240,8 @@ static uint32_t own_end_of(struct details *details, const struct rn_call *call)
 	struct rn_peer peer;
 	bool local = rn_call_peer(call, &peer) && peer.local;
 
-	if (local && peer.port > 0)
+	if (local && (peer.port > 0 || (peer.family == AF_UNIX && peer.len &&
+					strcmp(call->desc->name, "bind") == 0)))
 		return address_row(details, &peer);
 	while (p && (p->type != RN_PIECE_OBJECT || p->len != sizeof(id)))
 		p = rn_piece_next(call->exit, p);

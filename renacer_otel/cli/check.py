@@ -117,17 +117,11 @@ def _tell(config: Config) -> None:
 
 def _tell_missing(config: Config, name: str) -> None:
     """Which folders of [semantic_equivalence] are not there, and so not compared."""
-    from renacer_otel.analysis.equivalence import configured
+    from renacer_otel.analysis.assertions import pairs
 
-    section = config.sections.get("semantic_equivalence")
-    keys = configured.missing(section, config.path) if section is not None else []
-    if section is not None and keys:
-        shown = ", ".join(f"{key} = {one_line(section[key], 60)}" for key in keys)
-        line = config.keys["semantic_equivalence", keys[0]]
-        terminal.complain(
-            f"{name}:{line}: [semantic_equivalence] no such folder, so its traces are not"
-            f" compared: {shown}"
-        )
+    line, sentence = pairs.missing(config)
+    if sentence:
+        terminal.complain(f"{name}:{line}: {sentence}")
 
 
 def _check(path: str, config: Config) -> tuple[list[Result], int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.engine import native
 from renacer_otel.errors import EngineError, RenacerError, one_line
@@ -342,12 +342,28 @@ def _explained(config: RunConfig, failure: Any) -> RenacerError:
     return failures.explain(config, failure)
 
 
+_given: list[str] | None = None
+
+
+def take_environ(file: IO[bytes]) -> None:
+    """NAME=value and a zero each: from now on our environment, whatever we were started with.
+
+    For who has to start us, and a command by us, in an environment in which Python cannot.
+    """
+    global _given
+    _given = [os.fsdecode(entry) for entry in file.read().split(b"\0")[:-1]]
+    os.environ.clear()
+    os.environ.update({name: value for name, _, value in (one.partition("=") for one in _given)})
+
+
 def own_environ() -> list[str]:
     """The environment that we were started with: NAME=value, in order, nothing left out.
 
     Not os.environ: that lacks what has no "=" or comes twice, and has LC_CTYPE too many where
     Python coerced the C locale (PEP 538).
     """
+    if _given is not None:
+        return list(_given)
     try:
         with open("/proc/self/environ", "rb") as file:
             block = file.read()

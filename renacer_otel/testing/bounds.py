@@ -139,18 +139,45 @@ def _some(words: Sequence[str]) -> str:
 def _matcher(pattern: str, cwd: str, tmp_path: str | None) -> Callable[[str], object]:
     """Whether a path fits: * and ? stop at /, ** does not; "x/**" is x and all below it.
 
-    Raises MarkerError.
+    What comes before the first of them is a path: its dots and symbolic links are resolved, as they
+    are now. Raises MarkerError.
     """
-    if _FOLDER in pattern:
+    whole = pattern
+    if _FOLDER in whole:
         if tmp_path is None:
             raise MarkerError(f"renacer: {_FOLDER} is for tests that ask for tmp_path")
-        pattern = pattern.replace(_FOLDER, tmp_path.replace("[", "[[]"))
-    elif not pattern.startswith(("/", "**")):
-        pattern = os.path.join(os.path.realpath(cwd).replace("[", "[[]"), pattern)
+        whole = whole.replace(_FOLDER, _literally(tmp_path))
+    elif not whole.startswith(("/", "**")):
+        whole = os.path.join(_literally(os.path.realpath(cwd)), whole)
+    path, rest = _split(whole)
+    if any(part in (".", "..") for part in rest.split("/")):
+        raise _wrong("writes_only", pattern, "has . or .. behind what stands for other names")
+    meanings = {os.path.normpath(path), os.path.realpath(path)} if path else {""}
+    if not rest:  # the file itself may be a link, or what it leads to
+        folder, name = os.path.split(os.path.normpath(path))
+        meanings.add(os.path.join(os.path.realpath(folder), name))
     try:
-        return re.compile(_regex(pattern), re.DOTALL).fullmatch
+        tail = _regex(f"/{rest}" if path and rest else rest)
+        starts = "|".join(re.escape(each.rstrip("/")) for each in sorted(meanings))
+        return re.compile(f"(?:{starts}){tail}", re.DOTALL).fullmatch
     except re.error as error:
         raise _wrong("writes_only", pattern, f"is no pattern: {error}") from error
+
+
+def _literally(path: str) -> str:
+    """A pattern that fits this path alone."""
+    return re.sub(r"([\[*?])", r"[\1]", path)
+
+
+def _split(pattern: str) -> tuple[str, str]:
+    """The path that a pattern begins with, and what comes behind it."""
+    names = pattern.split("/")
+    for at, name in enumerate(names):
+        parts = _PARTS.findall(name)
+        if any(part in _MEANINGS or len(part) > 3 or part == "[!]" for part in parts):
+            return "/".join(names[:at]) or ("/" if at else ""), "/".join(names[at:])
+        names[at] = "".join(part[1] if len(part) == 3 else part for part in parts)
+    return "/".join(names), ""
 
 
 _PARTS = re.compile(r"/\*\*$|\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)

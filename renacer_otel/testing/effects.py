@@ -25,6 +25,8 @@ _AT_FDCWD = -100
 _START = 4  # RN_PROCESS_START
 _EINPROGRESS = -115
 _WRITES, _CREATES, _TRUNCATES, _PATH_ONLY = 0o3, 0o100, 0o1000, 0o10000000
+_NAMELESS = 0o20000000  # __O_TMPFILE
+_SHARED, _TO_WRITE = (1, 3), 2  # MAP_SHARED, MAP_SHARED_VALIDATE; PROT_WRITE
 _DUP_COMMANDS = (0, 1030)  # F_DUPFD, F_DUPFD_CLOEXEC
 _NO_FILE = re.compile(r"[a-z_]+:\[?[\w]+\]?")  # pipe:[1234], anon_inode:[eventpoll]
 _IP = re.compile(rb"(?:\d{1,3}(?:\.\d{1,3}){3}|\[.*\]):\d+")
@@ -32,6 +34,14 @@ _IP = re.compile(rb"(?:\d{1,3}(?:\.\d{1,3}){3}|\[.*\]):\d+")
 # Of opens: the argument that is the folder's descriptor (-1: none), and that of the flags.
 _OPENS = {"open": (-1, 1), "openat": (0, 2), "creat": (-1, -1), "openat2": (0, -2)}
 _DUPS = ("dup", "dup2", "dup3", "fcntl", "fcntl64")
+# Of what writes into an open file: whether that is the second that it names.
+_WRITERS = {
+    **dict.fromkeys(
+        "write pwrite64 writev pwritev pwritev2 sendfile sendfile64 fallocate mmap mmap2".split(),
+        False,
+    ),
+    **dict.fromkeys("copy_file_range splice".split(), True),
+}
 # Of what changes a name or what it means: (argument of the folder, whether it is the second path).
 _BY_NAME: dict[str, tuple[tuple[int, bool], ...]] = {
     **dict.fromkeys(
@@ -56,14 +66,27 @@ _BY_NAME: dict[str, tuple[tuple[int, bool], ...]] = {
 
 
 class Effects(NamedTuple):
-    """Paths that were opened for reading; that were opened for writing, made, changed, renamed or
-    removed; the other ends of sockets; and those of them that are of the internet protocols, to
-    which what failed counts, too. Each once, sorted."""
+    """What was read, by opening it; what was opened for writing, made, changed, renamed or removed,
+    or written to if it was open before; the other ends of sockets; and those of them that are of
+    the internet protocols, to which what failed counts, too. Each once, sorted."""
 
     read: tuple[str, ...]
     written: tuple[str, ...]
     peers: tuple[str, ...]
     network: tuple[str, ...]
+
+
+class Held(NamedTuple):
+    """What a process had open when it was begun to be traced.
+
+    `paths`: of its descriptors; `files`: those of them that count if they are written to.
+    """
+
+    paths: dict[int, str]
+    files: frozenset[str]
+
+
+_NOTHING = Held({}, frozenset())
 
 
 class _Process:
@@ -74,15 +97,17 @@ class _Process:
         self.held = held
 
 
-def of_run(run: replay.Replay, cwd: str, rows: NDArray[np.bool_] | None = None) -> Effects:
+def of_run(
+    run: replay.Replay, cwd: str, rows: NDArray[np.bool_] | None = None, held: Held = _NOTHING
+) -> Effects:
     """Of a trace that was read with details; `rows`: of these calls alone.
 
-    `cwd`: where the run began.
+    `cwd`: where the run began; `held`: what was open then.
     """
     assert run.details is not None
     count = len(run.calls)
     peers, network = _peers(run, np.ones(count, bool) if rows is None else rows)
-    followed = _Followed(run, cwd, rows)
+    followed = _Followed(run, cwd, rows, held)
     followed.follow()
     return Effects(
         *(tuple(sorted(found)) for found in (followed.read, followed.written, peers, network))
@@ -106,10 +131,12 @@ def _peers(run: replay.Replay, rows: NDArray[np.bool_]) -> tuple[set[str], set[s
 class _Followed:
     """Goes through the calls that paths hang on, in their order."""
 
-    def __init__(self, run: replay.Replay, cwd: str, rows: NDArray[np.bool_] | None) -> None:
+    def __init__(
+        self, run: replay.Replay, cwd: str, rows: NDArray[np.bool_] | None, held: Held
+    ) -> None:
         assert run.details is not None
         self._run, self._details, self._rows = run, run.details, rows
-        self._first = os.path.realpath(cwd)
+        self._first, self._held = os.path.realpath(cwd), held
         self._processes: dict[int, _Process] = {}
         self._texts = functools.cache(self._details.text)
         self._owner = run.threads["ordinal"].tolist()
@@ -129,7 +156,9 @@ class _Followed:
     def _order(self) -> Iterator[tuple[bool, int]]:
         """Starts of threads and calls that matter, in the order in which they took effect."""
         run = self._run
-        matters = {*_OPENS, *_DUPS, *_BY_NAME, "chdir", "fchdir"}
+        matters = {*_OPENS, *_DUPS, *_BY_NAME, "bind", "chdir", "fchdir"}
+        if self._held.files:
+            matters |= {*_WRITERS}
         table = np.array([name in matters for name in self._names], bool)
         bad = run.calls["flags"] & np.uint16(replay.FAILED | replay.UNFINISHED)
         calls = np.flatnonzero((bad == 0) & (table[self._codes] if len(table) else False))
@@ -145,13 +174,18 @@ class _Followed:
             return
         maker = self._maker[thread]
         if maker == replay.NO_THREAD:
-            self._processes[ordinal] = _Process(self._first, {})
+            self._processes[ordinal] = self._began()
         else:
             parent = self._process(self._owner[maker])
             self._processes[ordinal] = _Process(parent.cwd, dict(parent.held))
 
     def _process(self, ordinal: int) -> _Process:
-        return self._processes.setdefault(ordinal, _Process(self._first, {}))
+        if ordinal not in self._processes:
+            self._processes[ordinal] = self._began()
+        return self._processes[ordinal]
+
+    def _began(self) -> _Process:
+        return _Process(self._first, dict(self._held.paths))
 
     def _call(self, at: int) -> None:
         call, row = self._run.calls[at], self._details.rows[at]
@@ -167,11 +201,33 @@ class _Followed:
                     process.held[int(call["result"])] = os.fsdecode(path)
         elif name in ("chdir", "fchdir"):
             process.cwd = self._path(row, process, -1, is_other=False)
+        elif name in _WRITERS:
+            if wanted and int(row["object"]) not in self._opened_objects:
+                self._wrote(name, row)
+        elif name == "bind":
+            if wanted:
+                self._bound(row, process)
         elif wanted:
             for folder, is_other in _BY_NAME[name]:
                 if int(row["other_path" if is_other else "path"]):
                     path_now = self._path(row, process, folder, is_other=is_other)
                     self.written.add(_resolved(path_now))
+
+    def _wrote(self, name: str, row: Any) -> None:
+        """Into what was open before."""
+        if name[:4] == "mmap":
+            is_shared = int(row["args"][3]) & 0xF in _SHARED
+            if not (is_shared and int(row["args"][2]) & _TO_WRITE):
+                return
+        path = os.fsdecode(self._texts(int(row["other_path" if _WRITERS[name] else "path"])))
+        if path in self._held.files:
+            self.written.add(path)
+
+    def _bound(self, row: Any, process: _Process) -> None:
+        """To a name in the file system."""
+        name = os.fsdecode(self._texts(int(row["own_end"])))
+        if name and not name.startswith("@") and not _IP.fullmatch(os.fsencode(name)):
+            self.written.add(_resolved(os.path.normpath(os.path.join(process.cwd, name))))
 
     def _opened(self, name: str, call: Any, row: Any, process: _Process, wanted: bool) -> None:
         folder, flags_at = _OPENS[name]
@@ -184,8 +240,8 @@ class _Followed:
             flags = _WRITES if int(row["object"]) in self._written_objects else 0
         else:
             flags = _WRITES | _CREATES if flags_at == -1 else int(row["args"][flags_at])
-        if flags & _PATH_ONLY:
-            return
+        if flags & (_PATH_ONLY | _NAMELESS):
+            return  # what has no name is written where it gets one, by linkat
         mode = flags & _WRITES
         if mode or flags & (_CREATES | _TRUNCATES):
             self.written.add(path)
@@ -194,6 +250,11 @@ class _Followed:
 
     def _texts_of(self, row: Any) -> str:
         return os.fsdecode(self._texts(int(row["path"])))
+
+    @functools.cached_property
+    def _opened_objects(self) -> set[int]:
+        table = np.array([name in _OPENS for name in self._names], bool)
+        return set(self._details.rows["object"][table[self._codes]].tolist()) - {0}
 
     @functools.cached_property
     def _written_objects(self) -> set[int]:

@@ -7,6 +7,9 @@ captured again. Of several workers one at a time writes: `golden capture` sees t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -27,10 +30,18 @@ if TYPE_CHECKING:
     from renacer_otel.testing.recording import Word
 
 _BOOT = recording.BOOT.replace("cli.recorder", "cli.main")
+# The environment that a command is given may be none in which we could start.
+_BOOT_GIVEN = _BOOT.replace(
+    "; sys.exit",
+    "; from renacer_otel.engine.launch import take_environ; import os;"
+    "take_environ(open(0, 'rb', closefd=False)); os.dup2(os.open(os.devnull, os.O_RDONLY), 0);"
+    "sys.exit",
+)
 _FIRST = ": the first run, which does not count, did otherwise"
 _PATIENCE_S = 5.0
 _SAME, _CHANGED, _MISSING, _UNREADABLE, _FAILED = 0, 1, 2, 3, 4
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+_TO_CAPTURE = (_CHANGED, _MISSING, _UNREADABLE, _FAILED)
 _MOST = 20  # differences
 
 
@@ -134,10 +145,12 @@ class GoldenChecker:
         update: bool,
         tell: Callable[[str], None],
         places: Callable[[], Mapping[str, str]],
+        captured: Captured,
     ) -> None:
         """`tell`: takes a sentence about what was captured; `places`: folders that have another
-        path in each session, by names that stand for them."""
+        path in each session, by names that stand for them; `captured`: in this session."""
         self._places = places
+        self._captured = captured
         self._folder = folder
         self._update = update
         self._tell = tell
@@ -171,12 +184,20 @@ class GoldenChecker:
             how.append(f"--in-copy-of={os.path.abspath(os.fspath(in_copy_of))}")
         golden = GoldenTrace(name, self._folder / f"{name}.golden")
         run = self._check(name, words, [*options, *how], where)
-        if self._update and run.exit_code in (_CHANGED, _MISSING, _UNREADABLE, _FAILED):
-            self._capture(name, words, ["--runs", str(runs), *how], where)
-            what = "captured" if run.exit_code == _MISSING else f"captured again: {run.headline}"
-            run = self._check(name, words, [*options, *how], where)
-            run.updated = True
-            self._tell(one_line(f"{name} {what}", 400))
+        if self._update and run.exit_code in _TO_CAPTURE:
+            with self._captured.of(name) as by:
+                if by.test:  # maybe only just, by another worker
+                    run = self._check(name, words, [*options, *how], where)
+                    if run.exit_code in _TO_CAPTURE:
+                        raise pytest.fail.Exception(_taken(name, by.test, run), pytrace=True)
+                else:
+                    self._capture(name, words, ["--runs", str(runs), *how], where)
+                    is_new = run.exit_code == _MISSING
+                    what = "captured" if is_new else f"captured again: {run.headline}"
+                    run = self._check(name, words, [*options, *how], where)
+                    run.updated = True
+                    by.test = self._captured.test
+                    self._tell(one_line(f"{name} {what}", 400))
         if run.exit_code == _MISSING:
             missing = f"{golden.path}: no such golden trace; pytest --golden-update makes it"
             raise pytest.fail.Exception(missing, pytrace=True)
@@ -220,21 +241,64 @@ class GoldenChecker:
                 self._tell(one_line(line.removeprefix("renacer-otel: "), 400))
 
 
+class Captured:
+    """What --golden-update has captured in this session, by whatever worker: a file each."""
+
+    def __init__(self, folder: Callable[[], Path], test: str) -> None:
+        """`test`: which asks."""
+        self._folder = folder
+        self.test = test
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[Capture]:
+        """By which test; the others wait."""
+        folder = self._folder() / "renacer-captured"
+        folder.mkdir(exist_ok=True)
+        path = folder / hashlib.sha256(os.fsencode(name)).hexdigest()
+        with open(path, "a+", encoding="utf-8", errors="surrogateescape") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            capture = Capture(file.read())
+            before = capture.test
+            yield capture
+            if capture.test != before:
+                file.write(capture.test)
+                file.flush()
+
+
+class Capture:
+    """`test`: that has captured it; "" = none."""
+
+    def __init__(self, test: str) -> None:
+        self.test = test
+
+
+def _taken(name: str, test: str, run: GoldenRun) -> str:
+    return (
+        f"golden trace {name} was captured in this session by {one_line(test, 200)}, and this"
+        f" command does otherwise: {run.headline}; give each a name of its own"
+    )
+
+
 def _golden(
     given: Sequence[str], words: Sequence[str], where: Mapping[str, Any]
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs `renacer-otel golden …`; cut short, it ends what it runs, and removes its copies."""
     __tracebackhide__ = True
-    python = [sys.executable, "-c", _BOOT, recording.PACKAGES, "golden"]
-    timeout = where["timeout"]
-    with subprocess.Popen(
-        [*python, *given, "--", *words],
-        cwd=where["cwd"],
-        env=where["env"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    timeout, env = where["timeout"], where["env"]
+    with tempfile.TemporaryFile() as environ:
+        if env is not None:
+            recording.write_environ(environ, env)
+        boot = _BOOT if env is None else _BOOT_GIVEN
+        python = [sys.executable, "-c", boot, recording.PACKAGES, "golden"]
+        process = recording.started(
+            [*python, *given, "--", *words],
+            cwd=where["cwd"],
+            stdin=environ if env is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    with process:
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException as error:

@@ -15,6 +15,7 @@ import json
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from renacer_otel.errors import one_line
 from renacer_otel.testing import recording
+from renacer_otel.testing.effects import Held
 from renacer_otel.testing.traced import Trace
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ _BOOT = (
     "if not os.read(0, 1): os._exit(0)\n" + recording.BOOT.replace("; ", "\n").replace(";", "\n")
 )
 _PATIENCE = 60.0
+_GONE = " (deleted)"
 _PR_SET_PTRACER = 0x59616D61
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 _LEAST_MARK = 1 << 24  # no process has such an id: PID_MAX_LIMIT is less
@@ -49,9 +52,15 @@ _LEAST_MARK = 1 << 24  # no process has such an id: PID_MAX_LIMIT is less
 class OwnTrace(Trace):
     """What the test did between `begin` and `end`: its thread, and what that started."""
 
-    def __init__(self, path: Path, cwd: str, thread: int, marks: tuple[int, int]) -> None:
+    def __init__(
+        self, path: Path, cwd: str, thread: int, marks: tuple[int, int], held: Held
+    ) -> None:
         super().__init__(path, cwd)
-        self._thread, self._marks = thread, marks
+        self._thread, self._marks, self._were_held = thread, marks, held
+
+    @property
+    def _held(self) -> Held:
+        return self._were_held
 
     @functools.cached_property
     def _span(self) -> tuple[int, int, int, int]:
@@ -104,7 +113,9 @@ class Attached:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._cwd = os.getcwd()
+        #: Where the test begins; it may be gone.
+        self.cwd = os.readlink("/proc/self/cwd").removesuffix(_GONE)
+        self._held = Held({}, frozenset())
         self._pid = 0
         self._marks = (0, 0)
         self._thread = threading.get_native_id()
@@ -138,6 +149,7 @@ class Attached:
         except BaseException:
             self._abandon()
             raise
+        self._held = _open_now()
         self._marks = (_LEAST_MARK + 1, _LEAST_MARK + 2)
         _mark(self._marks[0])
 
@@ -160,7 +172,7 @@ class Attached:
                     raise recording.failure(told, "")
         finally:
             self._abandon()
-        return OwnTrace(self._path, self._cwd, self._thread, self._marks)
+        return OwnTrace(self._path, self.cwd, self._thread, self._marks, self._held)
 
     def _next(self) -> dict[str, Any]:
         """The next thing that the tracer tells."""
@@ -196,6 +208,27 @@ class Attached:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
         self._status = self._go = -1
+
+
+def _open_now() -> Held:
+    """Files and folders that we have open. Those of the standard streams, which pytest takes to
+    itself, count as little as what has no name any more."""
+    paths: dict[int, str] = {}
+    regular: dict[str, tuple[int, int]] = {}
+    streams = set()
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            status, path = os.fstat(int(entry)), os.readlink(f"/proc/self/fd/{entry}")
+        except OSError:
+            continue  # that by which they are listed
+        if int(entry) <= 2:
+            streams.add((status.st_dev, status.st_ino))
+        if stat.S_ISDIR(status.st_mode):
+            paths[int(entry)] = path
+        elif stat.S_ISREG(status.st_mode) and status.st_nlink:
+            paths[int(entry)] = path
+            regular[path] = (status.st_dev, status.st_ino)
+    return Held(paths, frozenset(path for path, who in regular.items() if who not in streams))
 
 
 def _mark(number: int) -> None:

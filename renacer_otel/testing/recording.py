@@ -69,19 +69,19 @@ def record(
     words = words_of(command)
     options = ["--format", "record", "-o", trace, "--quiet=attach", "--no-propagate", *options]
     with tempfile.TemporaryFile() as status, tempfile.TemporaryFile() as environ:
-        wanted = os.environb if env is None else {
-            os.fsencode(name): os.fsencode(value) for name, value in env.items()
-        }  # fmt: skip
-        environ.write(b"".join(b"%b=%b\0" % item for item in wanted.items()))
-        environ.seek(0)
+        given, passed = "-", [status.fileno()]
+        if env is not None:
+            write_environ(environ, env)
+            given = str(environ.fileno())
+            passed.append(environ.fileno())
         python: list[str] = [sys.executable, "-c", BOOT, PACKAGES]
-        with subprocess.Popen(
-            [*python, str(status.fileno()), str(environ.fileno()), *options, "--", *words],
+        with started(
+            [*python, str(status.fileno()), given, *options, "--", *words],
             cwd=cwd,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(status.fileno(), environ.fileno()),
+            pass_fds=passed,
         ) as tracer:
             try:
                 out, err = tracer.communicate(stdin, timeout)
@@ -102,6 +102,28 @@ def record(
         raise failure(end, words[0])
     how = f"it exited with {tracer.returncode}"
     raise RecorderError(f"the tracer did not tell its end; {how}: {_last(err)}")
+
+
+def started(words: Sequence[str | bytes], **how: Any) -> subprocess.Popen[bytes]:
+    """As subprocess.Popen does; a folder that is wrong is told without the inside of subprocess."""
+    __tracebackhide__ = True
+    try:
+        return subprocess.Popen(words, **how)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, error.filename) from None
+
+
+def write_environ(file: IO[bytes], env: Mapping[str, str]) -> None:
+    """NAME=VALUE and a zero each, from the file's beginning. ValueError as of subprocess."""
+    __tracebackhide__ = True
+    for name, value in env.items():
+        entry = os.fsencode(name) + b"=" + os.fsencode(value)
+        if not name or "=" in name or b"\0" in entry:
+            shown = errors.one_line(name, 60)
+            raise ValueError(f"illegal environment variable: {shown!r}")
+        file.write(entry + b"\0")
+    file.flush()
+    file.seek(0)
 
 
 def words_of(command: Sequence[Word]) -> list[str | bytes]:

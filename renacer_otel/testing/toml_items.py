@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from renacer_otel.analysis.assertions.config import Config
     from renacer_otel.analysis.assertions.evaluate import Result
+    from renacer_otel.analysis.equivalence.configured import Pair
 
 #: The item that says whether the command did its work at all.
 COMMAND = "the command succeeds"
 _TAIL = 20
+_BOUNDS = {"severity": "below ", "confidence": "at least "}  # by units; else "at most "
 
 
 class AssertionWarning(UserWarning):
@@ -41,11 +43,30 @@ class AssertionsFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for the command, and one for each assertion."""
-        self._check_settings()
-        if not self._trace:
-            yield CommandItem.from_parent(self, name=COMMAND)
+        sections = self.assertions.sections
+        if self.assertions.assertions or "semantic_equivalence" not in sections:
+            self._check_settings()
+            if not self._trace:
+                yield CommandItem.from_parent(self, name=COMMAND)
         for assertion in self.assertions.assertions:
             yield AssertionItem.from_parent(self, name=assertion.name, line=assertion.line)
+        if "semantic_equivalence" in sections:
+            yield from self._pairs()
+
+    def _pairs(self) -> Iterator[pytest.Item]:
+        """An item for each pair of traces of [semantic_equivalence]."""
+        from renacer_otel.analysis.assertions import pairs
+
+        line, sentence = pairs.missing(self.assertions)
+        if sentence:
+            self.warn(AssertionWarning(f"{self.path.name}:{line}: {sentence}"))
+        try:
+            found = pairs.of(self.assertions)
+        except RenacerError as error:
+            raise self.CollectError(error.message) from error
+        for pair in found:
+            at = self.assertions.lines[pairs.KIND]
+            yield PairItem.from_parent(self, name=pairs.name_of(pair), line=at, pair=pair)
 
     @functools.cached_property
     def assertions(self) -> Config:
@@ -84,12 +105,20 @@ class AssertionsFile(pytest.File):
         folder = tempfile.mkdtemp(prefix="renacer-", dir=self._base)
         trace = os.path.join(folder, "assertions.renacer")
         try:
-            done = recording.record(self._command, trace, cwd=self.path.parent)
+            done = recording.record(
+                self._command, trace, cwd=self.path.parent, options=self._captured
+            )
         except recording.Forbidden as error:
             raise pytest.skip.Exception(f"tracing is forbidden: {error}") from None
         except (OSError, recording.RecorderError) as error:
             raise Violated(getattr(error, "strerror", None) or str(error)) from error
         return TracedRun(tuple(self._command), done, Path(trace), str(self.path.parent))
+
+    @property
+    def _captured(self) -> list[str]:
+        from renacer_otel.analysis.assertions import evaluate
+
+        return ["--capture", "rss"] if evaluate.wants_peaks(self.assertions) else []
 
     @property
     def _base(self) -> Path:
@@ -153,11 +182,15 @@ class CommandItem(_Item):
 class AssertionItem(_Item):
     """One assertion: violated or not to be known, it fails; if it only warns, it warns."""
 
+    @property
+    def _result(self) -> Result:
+        return self.parent.results[self.name]
+
     def runtest(self) -> None:
         """Looks its result up."""
         from renacer_otel.analysis.assertions import evaluate
 
-        result = self.parent.results[self.name]
+        result = self._result
         if result.status in (evaluate.VIOLATED, evaluate.UNKNOWN):
             raise Violated("\n".join(_told(result)))
         doubtful = any(each.startswith(evaluate.WARNING) for each in result.evidence)
@@ -167,13 +200,26 @@ class AssertionItem(_Item):
             pytest.skip(f"{result.status}: {result.message}")
 
 
+class PairItem(AssertionItem):
+    """Two traces of [semantic_equivalence], which need no run."""
+
+    def __init__(self, *, pair: Pair, **more: Any) -> None:
+        super().__init__(**more)
+        self._pair = pair
+
+    @property
+    def _result(self) -> Result:
+        from renacer_otel.analysis.assertions import pairs
+
+        return pairs.result(self.parent.assertions, self._pair)
+
+
 def _told(result: Result) -> Iterator[str]:
     yield f"{result.status}: {one_line(result.name, 80)} ({result.kind}): {result.message}"
     for name, value in (("actual", result.actual), ("expected", result.expected)):
         if value is not None:
-            most = "at most " if name == "expected" and result.unit != "severity" else ""
-            below = "below " if name == "expected" and result.unit == "severity" else ""
-            yield f"    {name}: {most}{below}{_figure(value)} {result.unit}"
+            bound = _BOUNDS.get(result.unit, "at most ") if name == "expected" else ""
+            yield f"    {name}: {bound}{_figure(value)} {result.unit}"
     for sentence in result.evidence:
         yield f"    {sentence}"
 

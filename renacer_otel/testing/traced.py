@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from renacer_otel.spans.replay import Replay
-    from renacer_otel.testing.effects import Effects
+    from renacer_otel.testing.effects import Effects, Held
     from renacer_otel.testing.recording import Word
 
 _SHOWN = 80
@@ -112,7 +112,14 @@ class Trace:
         """Files and peers, all in one."""
         from renacer_otel.testing import effects
 
-        return effects.of_run(self.columns, self._cwd, self._rows)
+        return effects.of_run(self.columns, self._cwd, self._rows, self._held)
+
+    @property
+    def _held(self) -> Held:
+        """What was open when it began."""
+        from renacer_otel.testing.effects import Held
+
+        return Held({}, frozenset())
 
     @property
     def files_read(self) -> tuple[str, ...]:

@@ -153,3 +153,55 @@ def test_folders_of_a_session(over: Over, pytester: pytest.Pytester) -> None:
     done = over(PLACES, "-k", "not once and not slow")
     done.assert_outcomes(passed=3, failed=1, deselected=2)
     done.stdout.fnmatch_lines(["E*<basetemp>/other0/out for writing*"])
+
+
+GIVEN = """
+ODD = {"PATH": os.environ["PATH"], "PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "A": "b=c"}
+
+def test_environment(golden_trace, syscall_trace, tmp_path):
+    assert syscall_trace(["sh", "-c", "echo $PYTHONHOME $A"], env=ODD).stdout == b"/nowhere b=c\\n"
+    run = golden_trace("given", ["sh", "-c", "echo $PYTHONHOME $A"], env=ODD, runs=1)
+    assert run.status == "same"
+
+def test_another(golden_trace):
+    golden_trace("given", ["sh", "-c", "echo $PYTHONHOME $A"], env={**ODD, "A": "other"})
+
+@pytest.mark.parametrize("fixture", ["golden_trace", "syscall_trace"])
+def test_no_folder(request, fixture):
+    name = ["name"] if fixture == "golden_trace" else []
+    request.getfixturevalue(fixture)(*name, ["true"], cwd="absent")
+
+def test_no_name(syscall_trace):
+    syscall_trace(["true"], env={"a=b": "c"})
+"""
+
+
+def test_environments_and_folders(over: Over) -> None:
+    assert over(GIVEN, "--golden-update", "-k", "environment").ret == 0
+    done = over(GIVEN)
+    done.assert_outcomes(passed=1, failed=4)
+    out = done.stdout
+    out.fnmatch_lines(["E*given: changed"])
+    assert out.str().count("No such file or directory: 'absent'") >= 2
+    out.fnmatch_lines(["E*ValueError: illegal environment variable: 'a=b'"])
+    out.no_fnmatch_line("*subprocess.py*")
+    out.no_fnmatch_line("*def _golden*")
+
+
+TWICE = """
+@pytest.mark.parametrize("word", ["one", "two", "one"])
+def test_it(golden_trace, word):
+    golden_trace("it", ["echo", word], runs=1)
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["alone", "workers"])
+def test_a_name_has_one_command(over: Over, pytester: pytest.Pytester, options: list[str]) -> None:
+    """Else each session would find a change, and each update pass."""
+    done = over(TWICE, "--golden-update", *options)
+    out = done.stdout
+    out.fnmatch_lines(
+        ["E*golden trace it was captured in this session by test_it.py::test_it?*otherwise*"]
+    )
+    assert done.parseoutcomes()["failed"] >= 1
+    assert out.str().count("it captured") == 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -247,3 +248,102 @@ def test_wrong_patterns() -> None:
         bounds._matcher("{tmp_path}/x", "/", None)
     with pytest.raises(bounds.MarkerError, match="is no pattern"):
         bounds._matcher("[z-a]", "/", None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not"),
+    [
+        ("./out/**", ["out/a"], ["other/a"]),
+        ("out/../other/*", ["other/a"], ["out/a"]),
+        ("link/**", ["real/a", "link/a"], ["out/a"]),
+        ("link", ["real", "link"], ["real/a"]),
+        ("link/../a*", ["ab"], ["link/ab"]),
+        ("{tmp_path}/link/x[12]", ["real/x1"], ["real/x3"]),
+        ("[l]ink/a[*]", ["real/a*"], ["real/ab"]),
+    ],
+)
+def test_patterns_of_paths(
+    tmp_path: Path, pattern: str, fits: list[str], does_not: list[str]
+) -> None:
+    """What they begin with is a path: dots and links count as what they lead to."""
+    for name in ("out", "other", "real"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("real")
+    match = bounds._matcher(pattern, str(tmp_path), str(tmp_path))
+    assert [path for path in fits if not match(str(tmp_path / path))] == []
+    assert [path for path in does_not if match(str(tmp_path / path))] == []
+
+
+def test_no_dots_behind_names_that_are_not_known() -> None:
+    with pytest.raises(bounds.MarkerError, match=r"has \. or \.\. behind"):
+        bounds._matcher("*/../x", "/", None)
+
+
+BEFORE = """
+import tempfile
+
+@pytest.fixture
+def held(tmp_path):
+    with open(tmp_path / "of-the-fixture", "w+") as file:
+        file.write("x" * 4096)
+        file.flush()
+        folder = os.open(tmp_path, os.O_RDONLY)
+        yield file, folder
+        os.close(folder)
+
+@pytest.mark.renacer(writes_only=[])
+def test_written_to(held):
+    held[0].write("more")
+    held[0].flush()
+
+@pytest.mark.renacer(writes_only=[])
+def test_by_a_child(held):
+    subprocess.run(["echo"], stdout=held[0], check=True)
+
+@pytest.mark.renacer(writes_only=[])
+def test_mapped(held):
+    import mmap
+    with mmap.mmap(held[0].fileno(), 0) as there:
+        there[0:1] = b"y"
+
+@pytest.mark.renacer(writes_only=["of-the-fixture", "from-a-folder"])
+def test_from_a_folder(held, monkeypatch, tmp_path):
+    os.close(os.open("from-a-folder", os.O_CREAT | os.O_WRONLY, dir_fd=held[1]))
+
+@pytest.mark.renacer(writes_only=["there/**"])
+def test_bound(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as other:
+        one.bind("a-socket")
+        other.bind("\\0no-file")
+
+@pytest.mark.renacer(writes_only=[])
+def test_of_no_consequence(held):
+    held[0].read()
+    with tempfile.TemporaryFile(dir="/tmp") as file:
+        file.write(b"text")
+        file.flush()
+    print("told")
+    os.system("echo told; echo told >&2")
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+@pytest.mark.renacer(writes_only=["{tmp_path}/x"])
+def test_in_a_removed_folder(nowhere, tmp_path):
+    (tmp_path / "x").touch()
+"""
+
+
+def test_what_was_open_before(over: Over) -> None:
+    done = over(BEFORE)
+    done.assert_outcomes(passed=2, failed=5)
+    told = [line for line in done.stdout.lines if line.startswith("the test: writes_only")]
+    assert [line.rpartition("/")[2] for line in told] == [
+        *["of-the-fixture"] * 3,
+        "from-a-folder",
+        "a-socket",
+    ], told
+    done.stdout.no_fnmatch_line("*INTERNALERROR*")

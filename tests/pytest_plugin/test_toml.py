@@ -79,7 +79,9 @@ def test_items(tree: pytest.Pytester) -> None:
             "    *openat*",
         ]
     )
-    out.fnmatch_lines(["unknown: resident (memory_usage): cannot be known: *"])
+    out.fnmatch_lines(
+        ["violated: resident (memory_usage): a process had * bytes resident at most, more than 1"]
+    )
     out.fnmatch_lines(["*AssertionWarning: warning: a warning (span_count): *"])
     out.no_fnmatch_line("*Traceback*")
     assert (tree.path / "runs").read_text() == "run\n"
@@ -141,3 +143,26 @@ def test_wrong_settings(tree: pytest.Pytester, text: str, toml: str, line: str) 
     done = tree.runpytest_subprocess()
     assert done.ret == pytest.ExitCode.INTERRUPTED
     done.stdout.fnmatch_lines([line])
+
+
+def test_pairs_of_traces(pytester: pytest.Pytester) -> None:
+    """They are compared without a run, and with no assertion beside them."""
+    for folder, words in (("python", ["same", "same"]), ("rust", ["same", "other"])):
+        pytester.mkdir(folder)
+        for name, word in zip(("a", "b"), words, strict=True):
+            trace = pytester.path / folder / f"{name}.renacer"
+            given = ["--format", "record", "--capture", "hashes", "-q", "-o"]
+            assert renacer(*given, trace, "echo", word).code == 0
+    section = (
+        '[semantic_equivalence]\npython_trace_dir = "python"\nrust_trace_dir = "rust"\n'
+        'baseline_dir = "absent"\n'
+    )
+    (pytester.path / "renacer.toml").write_text(section)
+    settings(pytester, "renacer_assertions = true\n")
+    done = pytester.runpytest_subprocess("-v")
+    done.assert_outcomes(passed=1, failed=1, warnings=1)
+    out = done.stdout
+    out.fnmatch_lines(["renacer.toml::equivalence of a* PASSED*"])
+    out.fnmatch_lines(["violated: equivalence of b* (semantic_equivalence): not equal, *"])
+    out.fnmatch_lines(["    expected: at least 0.* confidence"])
+    out.fnmatch_lines(["*renacer.toml:4: * no such folder*: baseline_dir = absent"])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from renacer_otel.analysis.assertions.config import Config
     from renacer_otel.analysis.equivalence.configured import Pair
-    from renacer_otel.analysis.equivalence.judge import Rules
 
 KIND = "semantic_equivalence"
 _MOST_EVIDENCE = 5
@@ -23,17 +22,39 @@ _MOST_EVIDENCE = 5
 
 def results(config: Config) -> Iterator[Result]:
     """A result for each pair of traces in the folders that are there."""
+    for pair in of(config):
+        yield result(config, pair)
+
+
+def of(config: Config) -> list[Pair]:
+    """The pairs. Raises ConfigError where a folder cannot be read."""
     section: dict[str, Any] | None = config.sections.get(KIND)
     if section is None:
-        return
+        return []
     section = {**section, **dict.fromkeys(configured.missing(section, config.path))}
-    rules = configured.rules(section, judge.Rules())
-    for pair in configured.pairs(section, config.path):
-        yield _result(pair, rules, config.lines[KIND])
+    return configured.pairs(section, config.path)
 
 
-def _result(pair: Pair, rules: Rules, line: int) -> Result:
-    name = f"equivalence of {one_line(pair.name, 120)}"
+def missing(config: Config) -> tuple[int, str]:
+    """Folders that are not there: where the first is named, and a sentence; "" = there are all."""
+    section: dict[str, Any] | None = config.sections.get(KIND)
+    keys = configured.missing(section, config.path) if section is not None else []
+    if section is None or not keys:
+        return 0, ""
+    shown = ", ".join(f"{key} = {one_line(section[key], 60)}" for key in keys)
+    sentence = f"[{KIND}] no such folder, so its traces are not compared: {shown}"
+    return config.keys[KIND, keys[0]], sentence
+
+
+def name_of(pair: Pair) -> str:
+    """Of its assertion."""
+    return f"equivalence of {one_line(pair.name, 120)}"
+
+
+def result(config: Config, pair: Pair) -> Result:
+    """What came of one pair."""
+    rules = configured.rules(config.sections[KIND], judge.Rules())
+    name, line = name_of(pair), config.lines[KIND]
 
     def unknown(why: str) -> Result:
         return Result(name, KIND, line, UNKNOWN, f"cannot be known: {why}")
