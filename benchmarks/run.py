@@ -297,7 +297,8 @@ def bench_check(folder: Path) -> None:
     for name, found in timing.in_turn(commands, ROUNDS).items():
         wall, peak = timing.median_wall(found), max(sample.rss for sample in found) / 1e6
         cpu = statistics.median(sample.cpu for sample in found)
-        tell(f"{name} of {calls:,} calls, seconds", f"{wall:.2f}", "<= 5", wall <= 5)
+        most = 10 if name.endswith("TRACE TRACE") else 5  # which are two of them
+        tell(f"{name} of {calls:,} calls, seconds", f"{wall:.2f}", f"<= {most}", wall <= most)
         tell(f"{name} of {calls:,} calls, CPU seconds", f"{cpu:.2f}")
         tell(f"{name} of {calls:,} calls, peak resident MB", f"{peak:.0f}", "<= 500", peak <= 500)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from renacer_otel.cli import golden_names
 from renacer_otel.errors import TraceFileError, TraceNotFound, UsageError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from renacer_otel.analysis.golden.model import Canonical, Golden
     from renacer_otel.spans.replay import Replay
@@ -53,12 +54,13 @@ def compare(before: str, after: str, folder: str, *, strict: bool) -> Verdict:
 def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden]:
     """Each side as a golden trace; notes of what was not told, and so not compared."""
     found, kinds, others = [], [], []
-    kept = _kept(words, folder)
+    read = functools.cache(golden_file.read)
+    kept = _kept(words, folder, read)
     for word in words:
         path, hint = _path(word, folder)
         try:
             if path.endswith(golden_names.SUFFIX):
-                found.append(golden_file.read(path))
+                found.append(read(path))
                 continue
             run = loading.load(path, shown=True, portable=True)
         except TraceFileError as error:
@@ -97,11 +99,11 @@ def _goldens(words: Sequence[str], folder: str, notes: list[str]) -> list[Golden
     return found
 
 
-def _kept(words: Sequence[str], folder: str) -> tuple[str, ...]:
+def _kept(words: Sequence[str], folder: str, read: Callable[[str], Golden]) -> tuple[str, ...]:
     """The rules that are switched off in the golden traces among these. Raises UsageError."""
     paths = [_path(word, folder)[0] for word in words]
     found = {
-        golden_file.read(path).form.kept for path in paths
+        read(path).form.kept for path in paths
         if path.endswith(golden_names.SUFFIX) and os.path.exists(path)
     }  # fmt: skip
     if len(found) > 1:

@@ -21,6 +21,8 @@ def indexed(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     if not len(column):
         return column[:0], np.zeros(0, np.int64)
     low, high = column.min(), column.max()
+    if low == high:
+        return column[:1], np.zeros(len(column), np.int64)
     if int(high) - int(low) > 4 * len(column) + _FREE:
         known, index = np.unique(column, return_inverse=True)
         return known, index.reshape(-1)
@@ -36,6 +38,8 @@ def grouped(*columns: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64
     key, span = np.zeros(count, np.int64), 1
     for column in columns:
         known, index = indexed(column)
+        if len(known) < 2:
+            continue
         key, span = key * max(len(known), 1) + index, span * max(len(known), 1)
         if span > 4 * count + _FREE:
             known, key = indexed(key)

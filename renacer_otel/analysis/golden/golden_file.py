@@ -16,11 +16,14 @@ import typing
 import zlib
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from renacer_otel.analysis.golden import model, rules
 from renacer_otel.errors import OutputError, TraceUnreadable, one_line
 from renacer_otel.ring import trace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAGIC = b"RNGOLDEN"
 _HEAD = struct.Struct("<8sIIQ")
@@ -188,29 +191,40 @@ def _put(message: Any, value: Any) -> None:
 
 def _get(kind: Any, message: Any) -> Any:
     """The record of a message. ValueError: a value that none may have."""
-    return kind(**{
-        name: _value(form, getattr(message, name)) for name, form in _fields(kind).items()
-    })  # fmt: skip
+    values = {}
+    for name, read_value in _readers(kind):
+        part = getattr(message, name)
+        values[name] = part if read_value is None else read_value(part)
+    return kind(**values)
 
 
-def _value(form: Any, part: Any) -> Any:
+@functools.cache
+def _readers(kind: Any) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """Of each field how its value is made from the message's; None: it is that."""
+    return [(name, _reader(form)) for name, form in _fields(kind).items()]
+
+
+def _reader(form: Any) -> Callable[[Any], Any] | None:
     origin = typing.get_origin(form)
     if origin is tuple:
-        inner = typing.get_args(form)[0]
-        return tuple(_value(inner, one) for one in part)
+        inner = _reader(typing.get_args(form)[0])
+        return tuple if inner is None else lambda part: tuple(map(inner, part))
     if origin is dict:
-        inner = typing.get_args(form)[1]
-        if typing.get_origin(inner) is tuple:
-            return {key: tuple(one.values) for key, one in sorted(part.items())}
-        return dict(sorted(part.items()))
+        if typing.get_origin(typing.get_args(form)[1]) is tuple:
+            return lambda part: {key: tuple(one.values) for key, one in sorted(part.items())}
+        return lambda part: dict(sorted(part.items()))
     if _is_record(form):
-        return _get(form, part)
+        return functools.partial(_get, form)
     if isinstance(form, type) and issubclass(form, IntEnum):
-        try:
-            return form(part)
-        except ValueError as error:
-            raise ValueError(f"damaged: {part} is no {form.__name__}") from error
-    return part
+        return functools.partial(_member, form)
+    return None
+
+
+def _member(form: type[IntEnum], part: int) -> IntEnum:
+    try:
+        return form(part)
+    except ValueError as error:
+        raise ValueError(f"damaged: {part} is no {form.__name__}") from error
 
 
 def _has_too_many(golden: Any) -> bool:
