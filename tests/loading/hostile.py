@@ -157,6 +157,9 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "spans: result of a million digits": lambda: spans('ue": "11"', 'ue": ' + "9" * 10**6),
     "spans: half of a surrogate pair": lambda: request([{**CALL, "attributes": [
         *CALL["attributes"], {"key": "file.path", "value": {"stringValue": "\ud800"}}]}]).encode(),
+    "spans: lists in what nobody reads, 8 MiB": lambda: (
+        b'{"resourceSpans":[],"x":[' + b"[]," * (3 << 20) + b"1]}"
+    ),
     "spans: no UTF-8": lambda: spans('"kind"', '"@"').replace(b"@", b"\xff"),
 }  # fmt: skip
 

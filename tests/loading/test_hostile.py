@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
+import lzma
 import os
 import re
+import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import zstandard
 
 from renacer_otel.analysis.golden import golden_file
 from renacer_otel.analysis.loading import load
+from renacer_otel.analysis.loading.stream import Stream
 from renacer_otel.errors import TraceFileError, TraceUnreadable
 from tests.cli.tool import RENACER, run_program, the_error
 from tests.loading import bounded, hostile
+from tests.loading.made import CALLS, call, printed, whole
 from tests.scale import FULL
 
 if TYPE_CHECKING:
@@ -126,6 +134,79 @@ def test_json_from_a_pipe(folder: Path) -> None:
             load(f"/dev/fd/{reading}")
     finally:
         os.close(reading)
+
+
+def test_what_is_wrapped_is_told(tmp_path: Path) -> None:
+    text, path = printed(whole(CALLS)), tmp_path / "trace"
+    for data, told in (
+        (gzip.compress(text), "packed by gzip; unpack it first (gunzip)"),
+        (zstandard.compress(text), "packed by zstd; unpack it first (unzstd)"),
+        (lzma.compress(text), "packed by xz; unpack it first (unxz)"),
+        (text.decode().encode("utf-16"), "UTF-16; write it as UTF-8"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(TraceUnreadable) as caught:
+            load(path)
+        assert caught.value.message == f"{path}: not a TRACE file, but {told}"
+
+
+def test_a_beginning_that_is_cut_hides_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    path.write_bytes(f"{hostile.HEAD}\n".encode() * 3 + printed(whole(CALLS)))
+    assert len(load(path).calls) == len(CALLS)
+
+
+def test_marks_without_a_beginning(tmp_path: Path) -> None:
+    """So many, and it is not looked on."""
+    mark = b"{" + b" " * 100 + b'"renacer-json-v'
+    for count, is_found in ((1_000, True), (60_000, False)):
+        path = tmp_path / "trace"
+        path.write_bytes(mark * count + b"\n" + printed(whole(CALLS)))
+        if is_found:
+            assert len(load(path).calls) == len(CALLS)
+        else:
+            with pytest.raises(TraceUnreadable, match="not a TRACE file"):
+                load(path)
+
+
+@pytest.mark.parametrize("element", [b"7", b'"a b"', b"[]", b'{"a": [1.5, null]}', b"-0.25 "])
+def test_what_nobody_reads_is_passed_over_at_once(
+    element: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    value = Stream.value
+
+    def counted(stream: Stream) -> Any:
+        looks.append(stream.name)
+        return value(stream)
+
+    monkeypatch.setattr(Stream, "value", counted)
+    for more, told in ((b"", ""), (b", 08", "missing"), (b", NaN", "NaN"), (b',"\\ud8', "in what")):
+        text = b"[" + b",".join([element] * 300_000) + more + b"]"
+        looks.clear()
+        stream = Stream(io.BytesIO(text), "it")
+        if told:
+            with pytest.raises(TraceUnreadable, match=told):
+                stream.skip()
+        else:
+            stream.skip()
+            assert stream.peek() == ""
+        assert len(looks) < 100
+
+
+def test_time_does_not_grow_with_the_square_of_processes(tmp_path: Path) -> None:
+    def spent(count: int) -> float:
+        calls = [call("read", "0x3", result=1, pid=pid, tid=pid) for pid in range(1, count)]
+        path = tmp_path / "trace"
+        path.write_bytes(json.dumps(whole(calls)).encode())
+        since = time.process_time()
+        run = load(path)
+        assert len(run.processes) == count - 1
+        assert run.processes[7].calls == 1
+        return time.process_time() - since
+
+    spent(1_000)  # tables are made
+    assert spent(30_000) < 25 * spent(3_000)
 
 
 def test_memory_of_a_sound_one(tmp_path: Path, test_scale: int) -> None:

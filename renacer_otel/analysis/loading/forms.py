@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 _MAGIC = trace_format.MAGIC[:7]  # its last byte is a version
+# What else a file begins with that may be one of these: what it is, and what helps.
+_WRAPPED = {
+    b"\x1f\x8b": "packed by gzip; unpack it first (gunzip)",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it first (unzstd)",
+    b"\xfd7zXZ": "packed by xz; unpack it first (unxz)",
+    b"\xff\xfe": "UTF-16; write it as UTF-8",
+    b"\xfe\xff": "UTF-16; write it as UTF-8",
+}
 
 
 def load(
@@ -66,6 +74,11 @@ def _of_json(file: BufferedReader, name: str, *, details: bool) -> replay.Replay
         return otlp_json.load(file, name, details=details)
     begin = renacer_json.find(file)
     if begin is None:
+        file.seek(0)
+        head = file.read(8)
+        for magic, what in _WRAPPED.items():
+            if head.startswith(magic):
+                raise TraceUnreadable(f"{name}: not a TRACE file, but {what}")
         raise TraceUnreadable(
             f"{name}: not a TRACE file, nor OTLP/JSON, nor renacer-json-v1; make one with --format"
             " record"

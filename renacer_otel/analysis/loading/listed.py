@@ -75,8 +75,17 @@ def assembled(listing: Listing, *, details: bool) -> replay.Replay:
     for name in ("pid", "tid"):
         threads[name][: len(known)] = known[name]
     threads["ordinal"][: len(known)] = [ordinals[pid] for pid in known["pid"].tolist()]
+    owner = threads["ordinal"][calls["thread"]]
+    by_owner = np.argsort(owner, kind="stable")
+    bounds = np.searchsorted(owner[by_owner], np.arange(1, len(pids) + 2)).tolist()
     processes = {
-        ordinal: _process(listing, calls, threads, ordinal, pid)
+        ordinal: _process(
+            listing,
+            calls[by_owner[bounds[ordinal - 1] : bounds[ordinal]]],
+            len(calls),
+            ordinal,
+            pid,
+        )
         for pid, ordinal in ordinals.items()
     }
     return replay.Replay(
@@ -165,13 +174,13 @@ def _after_each_other(rows: NDArray[Any], spent: NDArray[Any]) -> NDArray[Any]:
 
 
 def _process(
-    listing: Listing, calls: NDArray[Any], threads: NDArray[Any], ordinal: int, pid: int
+    listing: Listing, mine: NDArray[Any], count: int, ordinal: int, pid: int
 ) -> replay.Process:
-    mine = calls[threads["ordinal"][calls["thread"]] == ordinal] if len(calls) else calls
+    """`mine`: its calls; `count`: of all calls."""
     status = None
     if ordinal == 1 and listing.exit_code is not None:
         status = (listing.exit_code & 0xFF) << 8
-    last = 2 * len(calls) + 2
+    last = 2 * count + 2
     return replay.Process(
         ordinal, pid, 0, listing.programs.get(pid, ""), status,
         int(mine["t0"].min()) if len(mine) else 0, int(mine["t1"].max(initial=0)),

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from renacer_otel.analysis.loading import names
 from renacer_otel.analysis.loading.descriptors import Descriptors
 from renacer_otel.analysis.loading.listed import Listing, assembled
-from renacer_otel.analysis.loading.stream import Stream
+from renacer_otel.analysis.loading.stream import MAX_VALUE, Stream
 from renacer_otel.errors import TraceUnreadable, one_line
 from renacer_otel.spans import replay
 
@@ -37,7 +37,9 @@ _MARK = b'"renacer-json-v'
 # What its first keys are, up to the mark.
 _BEGIN = re.compile(rb'\{\s*(?:"version"\s*:\s*"[^"\\]{0,80}"\s*,\s*)?"format"\s*:\s*$')
 _REACH = 256
+_MOST_MARKS = 50_000  # that no beginning is before
 _MOST_TRIES = 16
+_REWIND = 4 * MAX_VALUE  # bytes
 _MOST_US = 1 << 53
 _MAX_ERRNO = 4095
 _INTERRUPTED = range(-516, -511)  # ERESTART* of the kernel
@@ -56,18 +58,19 @@ _KINDS = {dict: "object", list: "array", str: "text", int: "whole number"}
 def find(file: BufferedReader, begin: int = 0) -> int | None:
     """Where in the file it begins, at or after a byte; None: it does not.
 
-    At most MOST_BEFORE bytes are looked through.
+    At most MOST_BEFORE bytes are looked through, and _MOST_MARKS marks.
     """
     file.seek(begin)
-    at, kept = begin, b""
-    while at - begin < MOST_BEFORE:
+    at, kept, marks = begin, b"", 0
+    while at - begin < MOST_BEFORE and marks < _MOST_MARKS:
         data = file.read(1 << 20)
         if not data:
             return None
         text = kept + data
         start = at - len(kept)
         found = text.find(_MARK)
-        while found >= 0:
+        while found >= 0 and marks < _MOST_MARKS:
+            marks += 1
             match = _BEGIN.search(text, max(found - _REACH, 0), found)
             if match:
                 return start + match.start()
@@ -90,7 +93,9 @@ def load(file: BufferedReader, name: str, begin: int, *, details: bool) -> repla
             reader.read()
         except TraceUnreadable as caught:
             error = caught
-        after = max(begin + stream.bytes_used(), begin + 1)
+        # The next may have been taken for a part of what was cut short.
+        back = _REWIND if error is not None else 0
+        after = max(begin + stream.bytes_used() - back, begin + 1)
         again = find(file, after)
         if again is None:
             if error is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from renacer_otel.errors import TraceUnreadable
@@ -22,6 +23,11 @@ MAX_VALUE = 1 << 20
 _AT_ONCE = 1 << 18
 _MOST_KEYS = 10_000  # of an object that is walked
 _SPACE = " \t\n\r"
+# Elements of an array that need no look, each with its comma.
+_PLAIN = re.compile(
+    r"""(?:[ \t\n\r]*(?:-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,30})?|true|false|null|\[\]|\{\}"""
+    r"""|"[^"\\\x00-\x1f]*")[ \t\n\r]*,){1,1000}"""
+)
 
 
 class Stream:
@@ -100,8 +106,9 @@ class Stream:
                 raise self.wrong(f"nested too deep at character {begin}") from None
             except ValueError as error:
                 raise self.wrong(f"{error} in what begins at character {begin}") from error
-            if end == len(self._text) and not self._ended and isinstance(found, (int, float)):
-                self._more()  # the number may go on
+            is_number = isinstance(found, (int, float))
+            if is_number and not self._ended and end + len("e-") >= len(self._text):
+                self._more()  # it may go on
                 continue
             self._at = end
             return found
@@ -155,14 +162,26 @@ class Stream:
     def skip(self, depth: int = 4) -> None:
         """A value of any size that nobody needs."""
         first = self.peek()
+        if depth and first and first in "{[" and self._took_what_is_here():
+            return
         if depth and first == "{":
             for _ in self.members():
                 self.skip(depth - 1)
         elif depth and first == "[":
             for _ in self.elements():
+                while found := _PLAIN.match(self._text, self._at):
+                    self._at = found.end()
                 self.skip(depth - 1)
         else:
             self.value()
+
+    def _took_what_is_here(self) -> bool:
+        """Takes an object or an array if the whole of it is read already, and sound."""
+        try:
+            _, self._at = DECODER.raw_decode(self._text, self._at)
+        except (ValueError, RecursionError):
+            return False
+        return True
 
     def bytes_used(self) -> int:
         """How many bytes of the file were taken, at least."""
