@@ -6,7 +6,7 @@ SQL is one SELECT over the tables calls, processes, threads, edges, events, sign
 no network, and writes nothing. Needs DuckDB: pip install 'renacer-otel[analysis]'.
 
 Exit code 0; 2 if there is no such TRACE file, 3 if it cannot be read, 125 if the SQL is wrong,
-or no SELECT, or takes too long.
+or no SELECT, or takes too long or too much memory.
 """
 
 from __future__ import annotations
@@ -14,22 +14,26 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import threading
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from renacer_otel.cli import options, stopping, terminal, written
-from renacer_otel.errors import EXIT_OWN_FAILURE, UsageError, one_line
+from renacer_otel.errors import RenacerError, UsageError, one_line
 from renacer_otel.reporters import query_rows
+from renacer_otel.ring import trace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from renacer_otel.analysis.sql.database import Database
+    from renacer_otel.spans.replay import Replay
 
 FORMATS = ("text", "csv", "json", "parquet")
-_GRACE = 10.0  # seconds, for what cannot be interrupted
+_RENDER = {
+    "text": query_rows.text,
+    "csv": query_rows.comma_separated,
+    "json": query_rows.as_json,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,26 +53,29 @@ def main(arguments: Sequence[str]) -> int:
     if given.format == "parquet" and given.output is None:
         raise UsageError("--format parquet is no text: name a file with -o FILE")
     seconds = _seconds(given.timeout)
+    _require(given.trace)
     # What is used later, too: an import is not to be stopped.
     from renacer_otel.analysis import loading  # noqa: F401
-    from renacer_otel.analysis.sql import tables  # noqa: F401
-    from renacer_otel.analysis.sql.database import Database, bounded, require
+    from renacer_otel.analysis.sql import asked  # noqa: F401
 
-    require()
     with stopping.stopping():
         run = written.replay_of(given.trace, details=True)
-        with stopping.whole():  # DuckDB imports more
-            made = Database(run, seconds=seconds, parquet=given.format == "parquet")
-        with made as database:
-            last = threading.Timer(seconds + _GRACE, _give_up, [seconds])
-            last.daemon = True
-            last.start()
-            try:
-                with bounded():
-                    _write(database, given.sql, given.format, given.output)
-            finally:
-                last.cancel()
+        if given.format == "parquet":
+            _copy(run, given.sql, seconds, given.output)
+        else:
+            _write(run, given.sql, seconds, given.format, given.output)
     return 0
+
+
+def _require(trace: str) -> None:
+    """Raises RenacerError where DuckDB is not installed, but first what is wrong with the file."""
+    from renacer_otel.analysis.sql import database
+
+    try:
+        database.require()
+    except RenacerError:
+        trace_file.open_file(trace).close()
+        raise
 
 
 def _seconds(word: str) -> float:
@@ -78,23 +85,10 @@ def _seconds(word: str) -> float:
     raise UsageError(f"--timeout {one_line(word, 40)}: not a number of seconds up to 86400")
 
 
-def _give_up(seconds: float) -> None:
-    terminal.complain(f"the query took longer than {seconds:g} s and could not be interrupted")
-    os._exit(EXIT_OWN_FAILURE)
+def _write(run: Replay, sql: str, seconds: float, form: str, output: str | None) -> None:
+    from renacer_otel.analysis.sql import asked
 
-
-def _write(database: Database, sql: str, form: str, output: str | None) -> None:
-    if form == "parquet":
-        assert output is not None
-        _copy(database.to_parquet(sql), output)
-        return
-    render = {
-        "text": query_rows.text,
-        "csv": query_rows.comma_separated,
-        "json": query_rows.as_json,
-    }
-    with database.answer(sql) as answer:
-        parts = render[form](answer)
+    with asked.rendered(run, sql, _RENDER[form], seconds=seconds) as parts:
         if output is None:
             for part in parts:
                 terminal.show(part)
@@ -112,9 +106,16 @@ def _save(parts: Iterator[str], output: str) -> None:
         raise written.not_written(output, error) from error
 
 
-def _copy(path: Path, output: str) -> None:
-    try:
-        with open(path, "rb") as source, open(output, "wb") as file:
-            shutil.copyfileobj(source, file)
-    except (OSError, ValueError) as error:
-        raise written.not_written(output, error) from error
+def _copy(run: Replay, sql: str, seconds: float, output: str) -> None:
+    from renacer_otel.analysis.sql import asked
+
+    with stopping.whole():
+        made = tempfile.TemporaryDirectory(prefix="renacer-")
+    with made as folder:
+        path = os.path.join(folder, "answer.parquet")
+        asked.parquet(run, sql, path, seconds=seconds)
+        try:
+            with open(path, "rb") as source, open(output, "wb") as file:
+                shutil.copyfileobj(source, file)
+        except (OSError, ValueError) as error:
+            raise written.not_written(output, error) from error

@@ -61,10 +61,15 @@ def as_json(answer: Answer) -> Iterator[str]:
         names.append(f"{name}_{number}" if name in names else name)
     before = "[\n"
     for batch in answer.batches:
-        for row in batch:
-            pairs = {name: _json(value) for name, value in zip(names, row, strict=True)}
-            yield before + json.dumps(pairs, allow_nan=False)
-            before = ",\n"
+        objects = [
+            json.dumps(
+                {name: _json(value) for name, value in zip(names, row, strict=True)},
+                allow_nan=False,
+            )
+            for row in batch
+        ]
+        yield before + ",\n".join(objects)
+        before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 

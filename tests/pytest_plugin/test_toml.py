@@ -166,3 +166,40 @@ def test_pairs_of_traces(pytester: pytest.Pytester) -> None:
     out.fnmatch_lines(["violated: equivalence of b* (semantic_equivalence): not equal, *"])
     out.fnmatch_lines(["    expected: at least 0.* confidence"])
     out.fnmatch_lines(["*renacer.toml:4: * no such folder*: baseline_dir = absent"])
+
+
+SQL = """
+[[assertion]]
+name = "some calls"
+type = "custom"
+expression = "(SELECT count(*) FROM calls) > 5"
+
+[[assertion]]
+name = "no writes"
+type = "custom"
+expression = "SELECT name FROM calls WHERE name = 'write'"
+
+[[assertion]]
+name = "too much"
+type = "custom"
+expression = "length(repeat('x', 4000000000)) > (SELECT count(*) FROM calls)"
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("-n", "2")])
+def test_sql(tree: pytest.Pytester, words: tuple[str, ...]) -> None:
+    """In this process beside its threads, and in those of xdist, where warnings are errors."""
+    pytest.importorskip("duckdb", reason="needs duckdb")
+    (tree.path / "renacer.toml").write_text(SQL)
+    settings(tree, "renacer_assertions = true\nfilterwarnings = error\n" + COMMAND)
+    (tree.path / "conftest.py").write_text(
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=[300], daemon=True).start()\n"
+    )
+    done = tree.runpytest_subprocess(*words)
+    done.assert_outcomes(passed=3, failed=2)
+    text = done.stdout.str()
+    assert "violated: no writes (custom): the expression does not hold" in text
+    assert "name = write" in text
+    assert "cannot be known: the query needs more than 256 MB" in text
+    assert "Warning" not in text

@@ -100,11 +100,17 @@ def test_exit_codes(trace: Path, tmp_path: Path) -> None:
             query.main([str(trace), "SELECT 1", *wrong])
 
 
-def test_without_duckdb(run: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_duckdb(
+    run: Replay, trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(RenacerError, match=r"pip install 'renacer-otel\[analysis\]'") as caught:
         Database(run)
     assert caught.value.exit_code == 125
+    with pytest.raises(RenacerError, match="pip install"):
+        query.main([str(trace), "SELECT 1"])
+    with pytest.raises(TraceNotFound):  # which is to be told first
+        query.main([str(tmp_path / "none"), "SELECT 1"])
 
 
 def test_values_of_all_kinds(run: Replay) -> None:

@@ -6,25 +6,36 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from renacer_otel.analysis.sql import Database, evaluate
+from renacer_otel.analysis.sql import Database, asked, evaluate, tables
 from renacer_otel.cli import written
 from renacer_otel.cli.main import main
 from renacer_otel.errors import ConfigError, RenacerError, UsageError
+from tests.cli.tool import renacer
 from tests.loading import bounded
 from tests.scale import FULL
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from renacer_otel.spans.replay import Replay
 
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 5"
+# One call of a function, which DuckDB does not interrupt; it takes minutes and little memory.
+_WORDS, _SEARCH = "repeat('ab', 10000000)", "'((a|b)*(b|a)?){1,100}$'"
+UNHEEDING = (
+    f"SELECT regexp_extract({_WORDS}, {_SEARCH}, 1)",
+    f"SELECT list_transform([{_WORDS}], lambda x: regexp_extract(x, {_SEARCH}, 2))",
+)
 HOSTILE = (
     "DELETE FROM processes",
     "INSERT INTO trace VALUES (1, 'x', true, 0, 0)",
@@ -91,10 +102,13 @@ def ask(database: Database, sql: str, *, parquet: bool = False) -> None:
 
 
 @pytest.mark.parametrize("parquet", [False, True])
-def test_hostile(run: Replay, folder: Path, parquet: bool) -> None:
+def test_hostile(
+    run: Replay, folder: Path, tmp_path_factory: pytest.TempPathFactory, parquet: bool
+) -> None:
     hidden = {"a": [1]}  # what a look around in our variables would find
     before = sorted(folder.iterdir())
-    with Database(run, parquet=parquet) as database:
+    path = str(tmp_path_factory.mktemp("answer") / "answer.parquet") if parquet else None
+    with Database(run, parquet=path) as database:
         for sql in HOSTILE:
             words = sql.replace("{folder}", str(folder))
             with pytest.raises(UsageError) as caught:
@@ -138,13 +152,26 @@ def test_check_refuses(trace: Path, folder: Path, sql: str) -> None:
     assert sorted(folder.iterdir()) == before
 
 
-def test_time_ends(run: Replay) -> None:
-    with (
-        Database(run, seconds=0.2) as database,
-        pytest.raises(RenacerError, match=r"took longer than 0\.2 s"),
-        database.answer(ENDLESS) as answer,
-    ):
-        list(answer.batches)
+@pytest.mark.parametrize("sql", [ENDLESS, *UNHEEDING])
+def test_time_ends(run: Replay, sql: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises(RenacerError, match=r"took longer than 0\.5 s and was ended"):
+        asked.rows(run, sql, 1, seconds=0.5)
+    assert time.monotonic() - begin < 20  # DuckDB would take minutes
+
+
+def test_time_ends_of_a_file(trace: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    for form in ("text", "parquet"):
+        done = renacer(
+            *("query", trace, UNHEEDING[0], "--timeout", "0.5", "--format", form, "-o", kept),
+            env={"TMPDIR": str(tmp_path)},
+        )
+        assert (done.code, done.out) == (125, "")
+        assert done.error.endswith("the query took longer than 0.5 s and was ended")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert kept.read_text() == "kept"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -167,13 +194,79 @@ def test_a_signal_ends(
     assert capfd.readouterr() == ("", "")
 
 
-def test_memory_ends(run: Replay) -> None:
-    with (
-        Database(run) as database,
-        pytest.raises(RenacerError, match="needs more than 256 MB"),
-        database.answer("SELECT list(range) FROM range(200000000)") as answer,
-    ):
-        list(answer.batches)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_signal_ends_while_tables_are_made(
+    trace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    form: str,
+) -> None:
+    maker = os.getpid()
+
+    def build(*_: object) -> None:
+        os.kill(maker, number)
+        time.sleep(300)
+
+    monkeypatch.setattr(tables, "build", build)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    begin = time.monotonic()
+    words = ["query", str(trace), "FROM calls", "--format", form, "-o", str(tmp_path / "answer")]
+    assert main(words) == 128 + number
+    assert time.monotonic() - begin < 60
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_leaves(trace: Path) -> None:
+    """Ends the query at once, and silently."""
+    words = [sys.executable, "-m", "renacer_otel", "query", str(trace)]
+    sql = "SELECT 'word' FROM range(1000000000000)"
+    with subprocess.Popen(
+        [*words, sql], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as query:
+        assert query.stdout
+        assert query.stderr
+        assert query.stdout.readline().strip() == "'word'"
+        query.stdout.close()
+        assert query.stderr.read() == ""
+        assert query.wait() == 125
+
+
+def test_nothing_outlives_the_command(trace: Path) -> None:
+    words = [sys.executable, "-m", "renacer_otel", "query", str(trace), UNHEEDING[0]]
+    with subprocess.Popen(words) as query:
+        children = Path(f"/proc/{query.pid}/task/{query.pid}/children")
+        while not (found := children.read_text().split()):
+            time.sleep(0.01)
+        theirs = os.pidfd_open(int(found[0]))
+        # Not while it is being set up: it looks for its maker, and so ends, too.
+        query.kill()
+    try:
+        poll = select.poll()
+        poll.register(theirs, select.POLLIN)
+        assert poll.poll(60_000), "it lives on"
+    finally:
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT list(range) FROM range(200000000)", "SELECT repeat('x', 4000000000)"]
+)
+def test_memory_ends(run: Replay, sql: str) -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(RenacerError, match="needs more than 256 MB"):
+        asked.rows(run, sql, 1)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_much_is_handed_on_in_pieces(trace: Path, tmp_path: Path) -> None:
+    sql = "SELECT repeat('x', 10000) AS word FROM range(20000)"
+    words = ["query", str(trace), sql, "--format", "json", "-o", "answer"]
+    assert bounded.told(tmp_path, words).code == 0
+    assert (tmp_path / "answer").stat().st_size > bounded.MOST_MEMORY * 0.9
 
 
 def test_evaluate(run: Replay) -> None:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Runs one SELECT over the tables of a trace: no file, no network, bounded memory and time."""
+"""Runs one SELECT over the tables of a trace: no file, no network, bounded memory.
+
+Time is bounded by who asks (asked.py): DuckDB heeds no interrupt within one call of a function, nor
+while tables are made.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,13 @@ import itertools
 import os
 import re
 import resource
-import signal
-import tempfile
-import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.errors import END, RenacerError, UsageError, did_you_mean, one_line
+from renacer_otel.errors import RenacerError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import ModuleType
 
     import duckdb
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from renacer_otel.spans.replay import Replay
 
 MEMORY_MB = 256
-SECONDS = 60.0
 _BATCH = 1000
-_ENDS = frozenset(map(int, END))
-_HEADROOM = 1 << 30  # bytes of addresses beyond what the trace took
+_HEADROOM = 1 << 30  # bytes of addresses beyond what the tables took
 _SQL_MAX = 1 << 20
 _DEEPEST = 300  # brackets: the parser's memory grows with the square of them
 # What a statement that only reads begins with, behind comments.
@@ -65,34 +63,31 @@ def require() -> ModuleType:
     return duckdb
 
 
-@contextmanager
-def bounded() -> Iterator[None]:
-    """What DuckDB's own bound does not count, one huge value, ends in an error meanwhile."""
+def limit_memory() -> None:
+    """From now on what DuckDB's own bound does not count, one huge value, ends in an error.
+
+    For a process of its own: it limits the addresses of the process.
+    """
     with open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = used + _HEADROOM
     if soft == resource.RLIM_INFINITY or soft > wanted:
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class Database:
     """The tables of one trace. Raises RenacerError where DuckDB is not installed.
 
-    `parquet`: that to_parquet() will be asked for.
+    `parquet`: the file that to_parquet() will write, none other.
     """
 
-    def __init__(self, run: Replay, *, seconds: float = SECONDS, parquet: bool = False) -> None:
+    def __init__(self, run: Replay, *, parquet: str | None = None) -> None:
         self._duckdb = require()
         from renacer_otel.analysis.sql import tables
 
         self._tables = tables.TABLES
-        self._seconds = seconds
-        self._folder = tempfile.TemporaryDirectory(prefix="renacer-") if parquet else None
+        self._file = parquet
         self._con: duckdb.DuckDBPyConnection = self._duckdb.connect(":memory:", config={
             "memory_limit": f"{MEMORY_MB}MB",
             "threads": str(min(4, len(os.sched_getaffinity(0)))),
@@ -108,7 +103,7 @@ class Database:
         # The columns lie in the replay's memory.
         self._run = run
         settings = ["python_enable_replacements = false", "enable_progress_bar = false"]
-        if self._folder:
+        if self._file is not None:
             settings.append(f"allowed_paths = [{_quoted(self._file)}]")
         settings += ["enable_external_access = false", "lock_configuration = true"]
         for setting in settings:
@@ -120,19 +115,12 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self._con.close()
-        if self._folder:
-            self._folder.cleanup()
-
-    @property
-    def _file(self) -> str:
-        assert self._folder is not None
-        return str(Path(self._folder.name) / "answer.parquet")
 
     @contextmanager
     def answer(self, sql: str) -> Iterator[Answer]:
         """What a SELECT finds.
 
-        Raises UsageError (not one SELECT, or a wrong one), RenacerError (too much time, memory).
+        Raises UsageError (not one SELECT, or a wrong one), RenacerError (too much memory).
         """
         statement = self._checked(sql)
         with self._limited():
@@ -149,14 +137,14 @@ class Database:
                 batches(),
             )
 
-    def to_parquet(self, sql: str) -> Path:
-        """Its rows as a Parquet file, which is gone with this object. Raises as answer() does."""
+    def to_parquet(self, sql: str) -> None:
+        """Writes its rows to the Parquet file that was named. Raises as answer() does."""
+        assert self._file is not None
         text = self._checked(sql)
         with self._limited():
             self._con.execute(
                 f"COPY (\n{text}\n) TO {_quoted(self._file)} (FORMAT parquet, USE_TMP_FILE false)"
             )
-        return Path(self._file)
 
     def _checked(self, sql: str) -> str:
         """The one SELECT that there is, without what ends it."""
@@ -195,71 +183,14 @@ class Database:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        late, done = threading.Event(), threading.Event()
-
-        def watch() -> None:
-            if done.wait(self._seconds):
-                return
-            late.set()
-            while not done.is_set():
-                # What comes before the statement has begun is forgotten: again.
-                self._con.interrupt()
-                done.wait(0.05)
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
         try:
-            with _woken(self._con.interrupt):
-                yield
+            yield
         except (self._duckdb.Error, MemoryError) as error:
-            if late.is_set():
-                raise RenacerError(
-                    f"the query took longer than {self._seconds:g} s and was ended"
-                ) from error
             if isinstance(error, (MemoryError, self._duckdb.OutOfMemoryException)):
                 raise RenacerError(
                     f"the query needs more than {MEMORY_MB} MB; ask for less at once"
                 ) from error
             raise UsageError(f"SQL: {self._told(error)}") from error
-        finally:
-            done.set()
-            watcher.join()
-
-
-@contextmanager
-def _woken(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile a signal that asks us to end interrupts, too: its handler runs only when DuckDB
-    comes back, which may be in a minute. In another thread than the main one: nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    read, write = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(write, False)
-    done = threading.Event()
-
-    def wait() -> None:
-        with open(read, "rb", buffering=0) as pipe:
-            while data := pipe.read(64):
-                while not done.is_set() and not _ENDS.isdisjoint(data):
-                    try:
-                        interrupt()
-                    except Exception:  # noqa: BLE001 (DuckDB's: it is closed)
-                        return
-                    done.wait(0.05)
-
-    # A handler may raise at any of these lines, as soon as the signal is ours.
-    before = -1
-    waiter = threading.Thread(target=wait, daemon=True)
-    try:
-        waiter.start()
-        before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        yield
-    finally:
-        done.set()
-        signal.set_wakeup_fd(before)
-        os.close(write)
-        if waiter.ident is not None:
-            waiter.join()
 
 
 def _depth(sql: str) -> int:

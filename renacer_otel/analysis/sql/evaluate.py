@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.analysis.sql.database import SECONDS, Database, bounded, is_query
+from renacer_otel.analysis.sql import asked
+from renacer_otel.analysis.sql.asked import SECONDS
+from renacer_otel.analysis.sql.database import is_query
 from renacer_otel.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -41,22 +43,13 @@ def answer(replay: Replay, expression: str, *, seconds: float = SECONDS) -> Answ
     """
     sql = expression if is_query(expression) else f"SELECT (\n{expression}\n) AS holds"
     try:
-        with (
-            Database(replay, seconds=seconds) as database,
-            bounded(),
-            database.answer(sql) as found,
-        ):
-            rows: list[tuple[Any, ...]] = []
-            for batch in found.batches:
-                rows += batch[: EVIDENCE_ROWS - len(rows)]
-                if len(rows) == EVIDENCE_ROWS:
-                    break
+        found = asked.rows(replay, sql, EVIDENCE_ROWS, seconds=seconds)
     except UsageError as error:
         raise ConfigError(error.message) from error
     is_condition = sql is not expression
-    if is_condition and found.types != ["BOOLEAN"] and rows != [(None,)]:
+    if is_condition and found.types != ["BOOLEAN"] and found.rows != [(None,)]:
         raise ConfigError(f"no condition: it is {found.types[0]}, not BOOLEAN")
-    verdict = is_condition or (found.types == ["BOOLEAN"] and len(rows) == 1)
-    holds = rows == [(True,)] if verdict else not rows
-    shown = [dict(zip(found.columns, row, strict=True)) for row in rows]
-    return Answered(holds, shown, verdict and rows == [(None,)])
+    verdict = is_condition or (found.types == ["BOOLEAN"] and len(found.rows) == 1)
+    holds = found.rows == [(True,)] if verdict else not found.rows
+    shown = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    return Answered(holds, shown, verdict and found.rows == [(None,)])
