@@ -8,8 +8,8 @@ docs/equivalence.md tells what counts and what the confidence means. The report 
 output, or to the file of -o.
 
 Exit code 0: equal; 1: not equal, not sure enough, or an expectation does not hold; 2: no such TRACE
-file, 3: it cannot be read; 4: one command failed, and the other not alike; 5: renacer.toml is
-wrong; 125: a failure of our own; 126, 127: a command cannot be run.
+file, 3: it cannot be read; 4: one command failed, and the other not alike, or took longer than
+--timeout; 5: renacer.toml is wrong; 125: a failure of our own; 126, 127: a command cannot be run.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def _parser() -> options.Parser:
     parser.add_argument("--runs", metavar="N",
         help="run each command N times, to see what varies by itself (2, if they take"
         " 10 s at most together)")  # fmt: skip
+    parser.add_argument("--timeout", metavar="TIME",
+        help="end a run that takes longer, with all that it left running: 10s")  # fmt: skip
     parser.add_argument("--min-confidence", metavar="X",
         help="equal with less than this is not equal enough (0.9)")  # fmt: skip
     parser.add_argument("--strict", metavar="RULE,...", action="append", default=[],
@@ -147,8 +149,10 @@ def _of_traces(given: argparse.Namespace, rules: Rules) -> Compared:
 
 
 def _refuse_of_runs(given: argparse.Namespace) -> None:
-    for name, wanted in (("--in-copy-of", given.folder), ("--runs", given.runs is not None)):
-        if wanted:
+    for name, value in (
+        ("--in-copy-of", given.folder), ("--runs", given.runs), ("--timeout", given.timeout)
+    ):  # fmt: skip
+        if value is not None:
             raise UsageError(f"{name} is for commands that are run: --run")
 
 
@@ -204,6 +208,7 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
     from renacer_otel.reporters.compare_reports import Compared
 
     commands = [_words(text) for text in given.run]
+    limit_s = _limit(given.timeout)
     folder = None if given.folder is None else os.path.abspath(given.folder)
     if folder is not None:
         copies.require_folder(given.folder)
@@ -218,9 +223,17 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
             if done:
                 recording.wait_for_another_second(time.time())
             for which, command in enumerate(commands):
-                trial = trials.trial(
-                    command, folder, room, hashes=True, caches="caches" in rules.strict
-                )
+                try:
+                    trial = trials.trial(
+                        command, folder, room, hashes=True, caches="caches" in rules.strict,
+                        limit_s=limit_s,
+                    )  # fmt: skip
+                except trials.TookTooLong as error:
+                    error.message = (
+                        f"{'AB'[which]}, {one_line(given.run[which], 80)}: {error.message}"
+                        f" (--timeout {given.timeout})"
+                    )
+                    raise
                 states[which].append(trial.state)
                 failed |= hints.not_as_expected(trial.run)
                 changed.update(trial.changed)
@@ -236,6 +249,16 @@ def _of_commands(given: argparse.Namespace, rules: Rules, runs: int | None) -> C
             terminal.complain(hint)
     code = 0 if verdict.holds(rules) else _EXIT_COMMAND_FAILED if verdict.failed else 1
     return Compared(given.run, verdict, code)
+
+
+def _limit(timeout: str | None) -> float | None:
+    """Seconds. Raises ConfigError, UsageError."""
+    if timeout is None:
+        return None
+    limit_s = values.parse_duration(timeout, "--timeout")
+    if not limit_s:
+        raise UsageError("--timeout: no command is over at once; give a duration like 10s")
+    return limit_s
 
 
 def _words(text: str) -> list[str]:

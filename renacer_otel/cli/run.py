@@ -91,12 +91,15 @@ def recorded(arguments: Sequence[str], caller: Caller | None = None) -> int:
 
 
 def captured(
-    arguments: Sequence[str], environ: Mapping[str, str], tell: Callable[[str], None]
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    tell: Callable[[str], None],
+    limit_s: float | None = None,
 ) -> Outcome:
     """Traces a command as recorded() does; what is to be told goes to `tell`, not to our streams.
 
     `environ`: what we go by; the command gets our own environment. A signal that asks us to end
-    ends all that is traced, and then raises Stopped.
+    ends all that is traced, and then raises Stopped. After `limit_s` all that is traced is ended.
     """
     given, words, command = options.RunParser().parse(arguments)
     if not command[0]:
@@ -104,7 +107,7 @@ def captured(
     given.words = words
     session, warnings = _session(given, command, environ)
     try:
-        outcome = Session(session._replace(ends_all=True), tell).run()
+        outcome = Session(session._replace(ends_all=True, duration_s=limit_s), tell).run()
     finally:
         warnings += session.output.finish()
     if outcome.number:

@@ -8,6 +8,7 @@ same.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from renacer_otel.analysis.equivalence import state as aspects
 from renacer_otel.analysis.equivalence.state import Aspect, Bytes, State
 from renacer_otel.cli import copies
-from renacer_otel.errors import one_line
+from renacer_otel.errors import RenacerError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,12 +39,31 @@ class Trial(NamedTuple):
     changed: list[str]  # files outside of its folder
 
 
+class TookTooLong(RenacerError):  # noqa: N818 (as other exit codes of commands are called)
+    """A run was ended as its time was over; `itself`: the command, not what it left running."""
+
+    exit_code = analysis_exit_code = 4
+
+    def __init__(self, itself: bool) -> None:
+        what = "it was not over" if itself else "what it left running was not over"
+        super().__init__(f"{what} in time, and all of it was ended")
+        self.itself = itself
+
+
 def trial(
-    command: Sequence[str], folder: str | None, room: str, *, hashes: bool, caches: bool
+    command: Sequence[str],
+    folder: str | None,
+    room: str,
+    *,
+    hashes: bool,
+    caches: bool,
+    limit_s: float | None = None,
 ) -> Trial:
     """One run.
 
-    `folder`: what is copied, None = nothing; `room`: an empty folder for the copy and the trace.
+    `folder`: what is copied, None = nothing; `room`: an empty folder for the copy and the trace;
+    `limit_s`: seconds after which it is ended, with all that it has left running. Raises
+    TookTooLong then.
     """
     from renacer_otel.analysis.equivalence import ipc
     from renacer_otel.analysis.equivalence.evidence import Evidence
@@ -66,7 +86,10 @@ def trial(
     since = time.time_ns()
     try:
         with _redirected(work, outputs):
-            outcome = run.captured([*words, "--", *command], environ, said.append)
+            outcome = run.captured([*words, "--", *command], environ, said.append, limit_s)
+        if outcome.late:
+            status = outcome.wait_status
+            raise TookTooLong(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL)
         recorded = replay.of_trace(trace, details=True, shown=True)
         evidence = Evidence(recorded)
         state = evidence.state

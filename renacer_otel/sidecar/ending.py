@@ -29,7 +29,7 @@ class EndingSignals:
         self._run = run
         self._before: dict[int, Any] = {}
         self._has_ended = False
-        self.let_go = False
+        self.let_go = False  # the time is over
         self.number = 0  # the first signal that asked
         self.stays = False
 
@@ -50,7 +50,7 @@ class EndingSignals:
 
     def follow(self) -> None:
         """Call often: kills, as long as somebody is left; one may have been about to be born."""
-        if self.number:
+        if self.number or self.let_go:
             self._run.signal_all(signal.SIGKILL)
 
     def tracing_has_ended(self) -> None:

@@ -78,7 +78,7 @@ class SessionConfig(NamedTuple):
     options: str = ""
     attach: Sequence[int] = ()  # processes that run already
     on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None  # pid and errno of each
-    duration_s: float | None = None  # all are let go after so long
+    duration_s: float | None = None  # all are let go after so long; with ends_all, ended
     adopt: tuple[int, int] | None = None  # a process to be the command, and a socket to it
     tell_waiting: bool = False  # for outputs, once nothing is traced any more
     clock_offset_ns: int = 0  # tests: our wall clock is so much ahead
@@ -96,7 +96,7 @@ class Outcome(NamedTuple):
     """How a run ended: the command's wait status, counts, and what became of each output.
 
     `attached`: how many processes; `number`: the signal by which we were asked to let them go, or,
-    with `ends_all`, to end them; 0 = none.
+    with `ends_all`, to end them; 0 = none. `late`: they were ended as the time was over.
     """
 
     wait_status: int
@@ -107,6 +107,7 @@ class Outcome(NamedTuple):
     attached: int = 0
     number: int = 0
     counts: Counts | None = None  # if the tuning asks for them
+    late: bool = False
 
     @property
     def lost_spans(self) -> int:
@@ -190,6 +191,7 @@ class Session:
                 attached=sum(number == 0 for _, number in run.attached()),
                 number=signals.number,
                 counts=self._counts(run),
+                late=config.ends_all and signals.let_go,
             )
         finally:
             run.close()
