@@ -13,7 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel._version import __version__
-from renacer_otel.analysis.golden import differences, golden_file, lasting, learning, timing
+from renacer_otel.analysis.golden import (
+    differences,
+    golden_file,
+    lasting,
+    learning,
+    settled,
+    timing,
+)
 from renacer_otel.analysis.golden.load import Load, machine
 from renacer_otel.cli import recording, stopping
 from renacer_otel.cli.golden_runs import observe
@@ -80,6 +87,8 @@ def capture(
         golden = learning.learn(
             [one.form for one in observed], name, command, tool_version=__version__
         )
+        if told := settled.warning([one.form for one in observed]):
+            notes.append(told)
         golden = replace(golden, has_first=True, copy_of=_from_here(how.copy_of))
         words = repr(golden.form)
         golden = replace(golden, places=tuple(p for p in sorted(how.places) if f"<{p}>" in words))
