@@ -152,3 +152,12 @@ def test_lies(sample: Sample, lies: list[tuple[int, str, int]], bits: list[int],
             for table in tables.TABLES:
                 with database.answer(f"SELECT * FROM {table}") as answer:
                     list(answer.batches)
+
+
+def test_more_memory_than_there_is(tmp_path: Path) -> None:
+    metadata = {**traces.METADATA, "id_key": [3, 4], "lamport_seed": 0}
+    mapping = traces.record(9, nr=9, args=(0, 2**64 - 1, 3, 0x22, 2**64 - 1, 0), result=4096)
+    at, size = FIELDS["flags"]
+    mapping = mapping[:at] + bytes(size) + mapping[at + size :]  # it did not fail
+    traces.write(tmp_path / "trace", [mapping], {}, metadata)
+    look_at_all(load(tmp_path / "trace", shown=True))
