@@ -22,6 +22,7 @@ TARGET = ROOT / "renacer_otel" / "analysis" / "golden" / "golden_pb2.py"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "string": _FIELD.TYPE_STRING,
+    "bytes": _FIELD.TYPE_BYTES,
     "int64": _FIELD.TYPE_INT64,
     "uint32": _FIELD.TYPE_UINT32,
     "bool": _FIELD.TYPE_BOOL,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import sys
 from pathlib import Path
@@ -52,6 +53,14 @@ def test_a_cut_or_changed_file_is_refused(golden: model.Golden, data: st.DataObj
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(ValueError):
         assert isinstance(golden_file.load(framed(body)), model.Golden)
+
+
+def test_words_that_are_no_utf_8() -> None:
+    """Of the command line, and of the folder that is copied."""
+    golden = dataclasses.replace(EMPTY, command=("cat", "a\udcff\udced.é"), copy_of="b\udc80")
+    data = golden_file.dump(golden)
+    assert golden_file.load(data) == golden
+    assert b"a\xff\xed.\xc3\xa9" in data
 
 
 def test_a_file_that_is_absent_or_a_folder(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"RNGOLDEN"
 _HEAD = struct.Struct("<8sIIQ")
+_ENCODING = ("utf-8", "surrogateescape")
 #: Rules that there were not before golden traces told of rules.
 _LATER = frozenset({"home", "lookups"})
 #: What a file may have. A message may take 2 bytes of it and more than 100 of memory.
@@ -177,7 +178,7 @@ def _put(message: Any, value: Any) -> None:
                 if _is_record(one):
                     _put(field.add(), one)
                 else:
-                    field.append(one)
+                    field.append(_as_told(message, name, one))
         elif isinstance(part, dict):
             field = getattr(message, name)
             for key, one in part.items():
@@ -186,7 +187,12 @@ def _put(message: Any, value: Any) -> None:
                 else:
                     field[key] = one
         else:
-            setattr(message, name, part)
+            setattr(message, name, _as_told(message, name, part))
+
+
+def _as_told(message: Any, name: str, value: Any) -> Any:
+    field = message.DESCRIPTOR.fields_by_name[name]
+    return value.encode(*_ENCODING) if field.type == field.TYPE_BYTES else value
 
 
 def _get(kind: Any, message: Any) -> Any:
@@ -201,7 +207,18 @@ def _get(kind: Any, message: Any) -> Any:
 @functools.cache
 def _readers(kind: Any) -> list[tuple[str, Callable[[Any], Any] | None]]:
     """Of each field how its value is made from the message's; None: it is that."""
-    return [(name, _reader(form)) for name, form in _fields(kind).items()]
+    return [(name, _GIVEN.get(name) or _reader(form)) for name, form in _fields(kind).items()]
+
+
+def _text(part: bytes) -> str:
+    return part.decode(*_ENCODING)
+
+
+#: Fields of bytes, as what the user gives may be no UTF-8.
+_GIVEN: dict[str, Callable[[Any], Any]] = {
+    "command": lambda part: tuple(map(_text, part)),
+    "copy_of": _text,
+}
 
 
 def _reader(form: Any) -> Callable[[Any], Any] | None:
