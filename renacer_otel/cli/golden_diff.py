@@ -118,8 +118,9 @@ def _kept(words: Sequence[str], folder: str, read: Callable[[str], Golden]) -> t
 def _path(word: str, folder: str) -> tuple[str, str]:
     """The file that a word means; what to say where it might mean another, too."""
     path = golden_names.path_of(word, folder)
-    if not os.path.isfile(path) or os.path.isdir(word) or not os.path.exists(word):
-        return (path if os.path.isfile(path) else word), ""
+    there = os.path.lexists(path)  # whatever it is: to read it says what is wrong with it
+    if not there or os.path.isdir(word) or not os.path.exists(word):
+        return (path if there else word), ""
     shown = (one_line(word, 100), one_line(path, 120))
     return word, "{} is the file of that name here, not {}: name that to mean it".format(*shown)
 

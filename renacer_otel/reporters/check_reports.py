@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from renacer_otel.analysis.assertions import evaluate
 from renacer_otel.errors import one_line
+from renacer_otel.ring import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def as_json(results: Sequence[Result], source: str, exit_code: int) -> str:
         for result in results
     ]
     made = {"format": "renacer-check-v1", "trace": source, "exit_code": exit_code, "results": rows}
-    return json.dumps(made, indent=2, ensure_ascii=True) + "\n"
+    return json.dumps(strict_json.writable(made), indent=2) + "\n"
 
 
 def as_junit(results: Sequence[Result], source: str, exit_code: int) -> str:

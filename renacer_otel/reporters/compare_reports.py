@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from renacer_otel.errors import one_line
+from renacer_otel.ring import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def as_json(found: Sequence[Compared], rules: Rules) -> str:
     rows = [_data(each.verdict, rules, each.names, each.exit_code) for each in found]
     head = {"format": "renacer-compare-v1", "exit_code": max(each.exit_code for each in found)}
     made = {**head, **rows[0]} if len(rows) == 1 else {**head, "comparisons": rows}
-    return json.dumps(made, indent=2, ensure_ascii=True) + "\n"
+    return json.dumps(strict_json.writable(made), indent=2) + "\n"
 
 
 def _data(verdict: Verdict, rules: Rules, names: Sequence[str], exit_code: int) -> dict[str, Any]:

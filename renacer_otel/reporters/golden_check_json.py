@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel.analysis.golden import verdict
+from renacer_otel.ring import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ def render(verdicts: Sequence[Verdict], *, tells_all: bool = True) -> str:
         "exit_code": verdict.gravest(one.exit_code for one in verdicts),
         "goldens": [_golden(one) for one in verdicts],
     }
-    return json.dumps(made, indent=2, ensure_ascii=True) + "\n"
+    return json.dumps(strict_json.writable(made), indent=2) + "\n"
 
 
 def _golden(one: Verdict) -> dict[str, Any]:

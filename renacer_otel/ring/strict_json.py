@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""JSON from files that may lie: what Python's own parser lets pass is refused.
+"""JSON that is as strict readers have it: what Python's own parser and writer let pass is not.
 
-That is keys that come twice in an object (each reader takes another one), NaN and infinities
+From files that may lie that is keys that come twice in an object (each reader takes another one), NaN and infinities
 (which are no JSON), and numbers of so many digits that to read them takes minutes.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 _DIGITS = 40
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -47,3 +49,22 @@ DECODER = json.JSONDecoder(
 def loads(data: bytes) -> Any:
     """One JSON text in UTF-8. Raises ValueError, RecursionError."""
     return DECODER.decode(data.decode("utf-8"))
+
+
+def writable(value: Any) -> Any:
+    """A value to be written as JSON, in its texts \\xff for each byte that is no UTF-8.
+
+    os.fsdecode() hands these out as halves of surrogate pairs, which strict readers refuse.
+    """
+    if isinstance(value, str):
+        return _HALF.sub(_byte, value)
+    if isinstance(value, dict):
+        return {writable(key): writable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [writable(each) for each in value]
+    return value
+
+
+def _byte(half: re.Match[str]) -> str:
+    code = ord(half[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

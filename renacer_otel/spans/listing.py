@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from renacer_otel._version import __version__
 from renacer_otel.errors import TraceUnreadable
+from renacer_otel.ring import strict_json
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +27,7 @@ def head(command: Sequence[str], start_ns: int) -> bytes:
             "version": __version__,
             "format": FORMAT,
             "generator": "renacer-otel",
-            "command": list(command),
+            "command": strict_json.writable(command),
             "start_unix_us": start_ns // 1000,
         }
     )

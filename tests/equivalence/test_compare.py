@@ -289,3 +289,5 @@ def test_reports(tmp_path: Path) -> None:
     suite = ElementTree.parse(report).getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     assert suite.find("testcase/failure") is not None
+    _, found = compared(os.fsdecode(b"echo \xff"), "echo a")
+    assert found["a"] == r"echo \xff"

@@ -154,6 +154,18 @@ def test_forms_of_reports(program: Program) -> None:
     assert done.out.startswith("::error title=golden trace same::")
 
 
+def test_names_that_are_no_utf_8(program: Program) -> None:
+    name = os.fsdecode(b"\xff\xed\xa0\x80")
+    (program.folder / name).write_text("text\n")
+    done = program.golden("capture", "cat", "--runs", "1", "--", "cat", name)
+    assert done.code == 0, done.err
+    program.check("cat", code=0)
+    report = "\n".join(program.check("cat", "--format", "json", code=0))
+    for text in (report, (program.traces / "cat.json").read_text()):
+        assert "\\ud" not in text  # half of a surrogate pair, which strict readers refuse
+        assert r'"\\xff\\xed\\xa0\\x80"' in text
+
+
 def test_nothing_is_exported(program: Program) -> None:
     """Whatever the environment says; the command has that as it is."""
     program.write("env | grep OTEL_EXPORTER > seen.txt\n")
@@ -331,6 +343,18 @@ def test_diff_of_traces(program: Program) -> None:
     (program.folder / "after.renacer").rename(program.folder / "work")
     same = program.golden("diff", "work", "work")
     assert "note: work is the file of that name here, not golden_traces/work.golden" in same.out
+
+
+def test_diff_of_what_is_no_golden_trace(program: Program) -> None:
+    program.capture()
+    os.mkfifo(program.traces / "fifo.golden")
+    (program.traces / "folder.golden").mkdir()
+    for name, told in (("fifo", "but a FIFO"), ("folder", "but a directory")):
+        for words in ((name, "work"), ("work", name)):
+            done = program.golden("diff", *words)
+            assert done.code == 3, done.err
+            assert told in done.err
+    assert program.golden("diff", "work", "none").code == 2
 
 
 def test_diff_of_listings_amid_other_output(program: Program) -> None:
