@@ -138,6 +138,10 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "brackets in a call": lambda: HEAD.encode() + b'{"args":' + b"[" * (8 << 20),
     "brackets in what nobody reads": lambda: HEAD.encode() + b'], "x": ' + b"[" * (8 << 20),
     "empty lists in a call": lambda: HEAD.encode() + b'{"args": [' + b"[]," * (4 << 20),
+    "white space in a list": lambda: HEAD.encode() + b"\n" * (8 << 20),
+    "white space between values": lambda: (
+        HEAD.encode()[:-1] + b"[]," + b'"x": [' + (b" " * 1000 + b"1,") * (8 << 10)
+    ),
     "a text of 8 MiB": lambda: HEAD.encode() + b'{"name": "' + b"x" * (8 << 20) + b'"',
     "a text without an end": lambda: HEAD.encode() + b'{"name": "' + b"x" * (8 << 20),
     "a thousand beginnings": lambda: HEAD.encode() * 1000,
@@ -146,6 +150,7 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "spans: none": lambda: b'{"resourceSpans": []}',
     "spans: brackets": lambda: b'{"resourceSpans":' + b"[" * (8 << 20),
     "spans: brackets in a resource": lambda: b'{"resourceSpans":[{"resource":' + b"[" * (8 << 20),
+    "spans: 64 MiB of white space": lambda: b'{"resourceSpans": [' + b" " * (64 << 20),
     "spans: two runs": lambda: (request([CALL], "a") + request([span(9, 2, 1, 2, {
         "syscall.name": "read"})], "b")).encode(),
     "spans: key twice": lambda: spans('"kind": 1', '"kind": 1, "kind": 1'),

@@ -20,6 +20,7 @@ from renacer_otel.analysis.golden import golden_file
 from renacer_otel.analysis.loading import load
 from renacer_otel.analysis.loading.stream import Stream
 from renacer_otel.errors import TraceFileError, TraceUnreadable
+from renacer_otel.ring import strict_json
 from tests.cli.tool import RENACER, run_program, the_error
 from tests.loading import bounded, hostile
 from tests.loading.made import CALLS, call, printed, whole
@@ -65,7 +66,7 @@ def pairs() -> Iterator[tuple[str, str]]:
     """Every bad file with one of the commands, or with all of them."""
     commands = list(COMMANDS)
     worst = [
-        name for name in hostile.CONTENTS if re.search("in a call|8 MiB|gigabytes|of lists", name)
+        name for name in hostile.CONTENTS if re.search("in a call|8 MiB|gigabytes|of lists|white", name)
     ]
     for at, name in enumerate(hostile.CONTENTS if FULL else worst):
         for command in commands if FULL else [commands[at % len(commands)]]:
@@ -86,6 +87,18 @@ def test_brackets(folder: Path, command: str) -> None:
     with path.open("wb") as file:
         file.writelines(hostile.brackets((1 << 30) // (1 if FULL else 16)))
     refused(folder, command, str(path))
+
+
+def test_white_space_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """A gigabyte of it at full scale, of which a MiB is read."""
+    path = tmp_path / "trace"
+    for begin in (b'{"resourceSpans": [', hostile.HEAD.encode()):
+        with path.open("wb") as file:
+            file.write(begin)
+            for _ in range(1 << (10 if FULL else 3)):
+                file.write(b" " * (1 << 20))
+        with pytest.raises(TraceUnreadable, match="white space alone behind character"):
+            load(path)
 
 
 def test_a_sparse_file(folder: Path) -> None:
@@ -207,6 +220,13 @@ def test_time_does_not_grow_with_the_square_of_processes(tmp_path: Path) -> None
 
     spent(1_000)  # tables are made
     assert spent(30_000) < 25 * spent(3_000)
+
+
+def test_json_that_is_written_is_strict() -> None:
+    words = {"a\udcff": ["\udced\udca0\udc80", ("😀é", 1, None)], "b": "\ud800"}
+    assert strict_json.writable(words) == {
+        r"a\xff": [r"\xed\xa0\x80", ["😀é", 1, None]], "b": r"\ud800"
+    }  # fmt: skip
 
 
 def test_memory_of_a_sound_one(tmp_path: Path, test_scale: int) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_VALUE = 1 << 20
 _AT_ONCE = 1 << 18
 _MOST_KEYS = 10_000  # of an object that is walked
-_SPACE = " \t\n\r"
+_SPACE = re.compile(r"[ \t\n\r]*")
 # Elements of an array that need no look, each with its comma.
 _PLAIN = re.compile(
     r"""(?:[ \t\n\r]*(?:-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,30})?|true|false|null|\[\]|\{\}"""
@@ -71,14 +71,15 @@ class Stream:
 
     def peek(self) -> str:
         """The next character that is no white space; "" at the end."""
+        begin = self._gone + self._at
         while True:
-            text, at = self._text, self._at
-            while at < len(text):
-                if text[at] not in _SPACE:
-                    self._at = at
-                    return text[at]
-                at += 1
-            self._at = at
+            found = _SPACE.match(self._text, self._at)
+            assert found is not None  # it may be empty
+            self._at = found.end()
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._gone + self._at - begin > MAX_VALUE:
+                raise self.wrong(f"white space alone behind character {begin}")
             if not self._more():
                 return ""
 
