@@ -46,7 +46,10 @@ def explain(config: RunConfig, failure: Any) -> RenacerError:
         return exec_error(config.argv[0], number)
     if failure.code == lib.RN_FAIL_PTRACE:
         if number in (errno.EIO, errno.EINVAL, errno.ENOSYS):
-            return KernelTooOld(f"{what} is not known to this kernel: Linux 3.8 or newer is needed")
+            return KernelTooOld(
+                f"{what} is not known here: Linux 3.8 or newer is needed, and no sandbox or seccomp"
+                " filter that withholds it"
+            )
         return TracingForbidden(f"{what}: {reason}: {why_forbidden()}")
     if number in (errno.EMFILE, errno.ENFILE):
         return EngineError(f"{what}: {reason}; raise the limit on open files (ulimit -n)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -374,6 +375,24 @@ def test_lenient(check: Checks, tmp_path: Path, trace: Path) -> None:
     done = check(text, "--lenient", trace)
     assert done.code == 0
     assert "warning: " in done.err
+
+
+def test_a_severity_is_shown_on_its_side_of_the_threshold() -> None:
+    assert evaluate.beside(0.6989700043, 0.7) == "0.699"
+    assert evaluate.beside(0.7, 0.7) == "0.70"
+    assert evaluate.beside(0.3, 0.7) == "0.30"
+    assert evaluate.beside(0.0012, 0.7) == "0.001"
+    assert evaluate.beside(0.50001, 0.500001) == "0.50001"
+    assert evaluate.beside(0.49999999999999994, 0.5) == "0.49999999999999994"
+
+
+def test_json_of_a_file_whose_name_is_no_utf_8(
+    check: Checks, tmp_path: Path, trace: Path
+) -> None:
+    named = tmp_path / os.fsdecode(b"a\xff")
+    named.symlink_to(trace)
+    done = check(HOLDS, "--format", "json", named)
+    assert json.loads(done.out)["trace"] == f"{tmp_path}/a\\xff"
 
 
 def test_every_pattern_can_be_asked_for(check: Checks, tmp_path: Path, trace: Path) -> None:

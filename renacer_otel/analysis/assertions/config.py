@@ -25,6 +25,7 @@ _MAX_WARNINGS = 100
 # A key of so many parts: a parser takes a time that grows with the square of them.
 _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
 _LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}){{{_MAX_PARTS}}}")
+_LONG_NUMBER = re.compile(r"(?<![\w\"'])[+-]?[0-9][0-9_]{4000}")
 # No two repeats in it take the same characters: its time grows with the line alone.
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\s\]][^\]\n]*)\]")
 _KEY = re.compile(r"""\s*([\w-]+|"[^"\n]*"|'[^'\n]*')\s*[=.]""")
@@ -107,6 +108,9 @@ def _parse(path: str, text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise _fail(path, 0, "nested too deep; no value here is nested") from error
     except ValueError as error:
+        if match := _LONG_NUMBER.search(text):  # of which Python tells how to allow it, and no line
+            line = text.count("\n", 0, match.start()) + 1
+            raise _fail(path, line, "no TOML: a number of too many digits") from error
         message = one_line(str(error), 160)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
         line = int(at[1] or text.count("\n") + 1) if at else 0

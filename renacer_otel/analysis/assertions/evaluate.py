@@ -394,17 +394,22 @@ def _anti_pattern(values: dict[str, Any], subject: Subject) -> _Judged:
     message = (
         f"{name} shows" if not holds else f"{name} shows less than that" if found
         else f"{name} does not show"
-    ) + f": severity {_level(worst)}, threshold {threshold:g}"  # fmt: skip
-    evidence = [f"{_level(each.severity)}: {each.what}" for each in found]
+    ) + f": severity {beside(worst, threshold)}, threshold {threshold:g}"  # fmt: skip
+    evidence = [f"{beside(each.severity, threshold)}: {each.what}" for each in found]
     if not holds and rule.advice:
         evidence = [*evidence[: _MOST_EVIDENCE - 1], f"better: {rule.advice}"]
     return _Judged(holds, message, worst, threshold, "severity", evidence, calls=rule.calls,
                    needs=rule.needs or tuple(replay.UNKNOWN))  # fmt: skip
 
 
-def _level(severity: float) -> str:
-    """A severity; one that is not 0 does not look so."""
-    return f"{severity:.1g}" if 0 < severity < 0.005 else f"{severity:.2f}"
+def beside(severity: float, threshold: float) -> str:
+    """A severity; one that is not 0 does not look so, and each is on its side of the threshold."""
+    shown = f"{severity:.1g}" if 0 < severity < 0.005 else f"{severity:.2f}"
+    for digits in range(3, 17):
+        if (float(shown) < threshold) == (severity < threshold):
+            return shown
+        shown = f"{severity:.{digits}f}"
+    return repr(severity)
 
 
 def _custom(values: dict[str, Any], subject: Subject) -> _Judged:
