@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """JSON that is as strict readers have it: what Python's own parser and writer let pass is not.
 
-From files that may lie that is keys that come twice in an object (each reader takes another one), NaN and infinities
-(which are no JSON), and numbers of so many digits that to read them takes minutes.
+From files that may lie that is keys that come twice in an object (each reader takes another one),
+NaN and infinities (which are no JSON), and numbers of so many digits that to read them takes
+minutes.
 """
 
 from __future__ import annotations

@@ -386,9 +386,7 @@ def test_a_severity_is_shown_on_its_side_of_the_threshold() -> None:
     assert evaluate.beside(0.49999999999999994, 0.5) == "0.49999999999999994"
 
 
-def test_json_of_a_file_whose_name_is_no_utf_8(
-    check: Checks, tmp_path: Path, trace: Path
-) -> None:
+def test_json_of_a_file_whose_name_is_no_utf_8(check: Checks, tmp_path: Path, trace: Path) -> None:
     named = tmp_path / os.fsdecode(b"a\xff")
     named.symlink_to(trace)
     done = check(HOLDS, "--format", "json", named)

@@ -66,7 +66,9 @@ def pairs() -> Iterator[tuple[str, str]]:
     """Every bad file with one of the commands, or with all of them."""
     commands = list(COMMANDS)
     worst = [
-        name for name in hostile.CONTENTS if re.search("in a call|8 MiB|gigabytes|of lists|white", name)
+        name
+        for name in hostile.CONTENTS
+        if re.search("in a call|8 MiB|gigabytes|of lists|white", name)
     ]
     for at, name in enumerate(hostile.CONTENTS if FULL else worst):
         for command in commands if FULL else [commands[at % len(commands)]]:
