@@ -6,10 +6,12 @@ from __future__ import annotations
 import datetime
 import decimal
 import os
+import resource
 import signal
 import threading
 import time
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +98,25 @@ def test_nothing_of_ours_is_open() -> None:
             assert os.read(mine, 1) == b""  # nobody else has it
     finally:
         os.close(mine)
+
+
+def test_two_free_descriptors_are_enough() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(2)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 9, before[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(2))
+        os.close(taken.pop())
+        with pytest.raises(OSError, match="Too many open files"):
+            came(lambda send: send(b"answer"))
+        os.close(taken.pop())
+        assert came(lambda send: send(b"answer")) == [b"answer"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for fd in taken:
+            os.close(fd)
 
 
 def test_it_ends_itself_where_nobody_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,7 @@ def _started(work: Callable[[Send], None], seconds: float) -> _Child:
                 f"no process for the query: {error.strerror}; end some, or raise their limit"
             ) from error
         if pid == 0:
+            os.close(read)
             _run(work, write, libc, parent, seconds + _GRACE)
         os.close(write)
     return _Child(pid, read, seconds)
@@ -212,12 +213,14 @@ def _settle(pipe: int, libc: ctypes.CDLL, parent: int, most: float) -> None:
     if os.getppid() != parent:
         os._exit(0)
     # Their numbers stay taken: whoever closes one of them in here closes nothing else.
+    names = os.listdir("/proc/self/fd")
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in (pipe, null):
+    for fd in map(int, names):
+        if fd not in (pipe, null):
             with suppress(OSError):  # the folder's own, which is closed
-                os.fstat(int(name))
-                os.dup2(null, int(name), inheritable=False)
+                os.fstat(fd)
+                os.dup2(null, fd, inheritable=False)
+    os.close(null)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # rather than our maker
