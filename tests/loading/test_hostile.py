@@ -23,7 +23,7 @@ from renacer_otel.errors import TraceFileError, TraceUnreadable
 from renacer_otel.ring import strict_json
 from tests.cli.tool import RENACER, run_program, the_error
 from tests.loading import bounded, hostile
-from tests.loading.made import CALLS, call, printed, whole
+from tests.loading.made import CALLS, call, opened, printed, request, span, whole
 from tests.scale import FULL
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_json_from_a_pipe(folder: Path) -> None:
     os.write(writing, b'{"version": "1"}')
     os.close(writing)
     try:
-        with pytest.raises(TraceUnreadable, match="not a TRACE file"):
+        with pytest.raises(TraceUnreadable, match="others cannot be read from a pipe; save it in"):
             load(f"/dev/fd/{reading}")
     finally:
         os.close(reading)
@@ -169,6 +169,23 @@ def test_a_beginning_that_is_cut_hides_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     path.write_bytes(f"{hostile.HEAD}\n".encode() * 3 + printed(whole(CALLS)))
     assert len(load(path).calls) == len(CALLS)
+
+
+def test_descriptors_that_cannot_be(tmp_path: Path) -> None:
+    path, results = tmp_path / "trace", [(1 << 31) - 1, 1 << 31, 1 << 53, -(1 << 63), -5000]
+    path.write_bytes(printed(whole([opened("/etc/hosts", result) for result in results])))
+    run = load(path)
+    assert run.calls["result"].tolist() == results
+    assert run.details is not None
+    assert run.details.rows["fd"].tolist() == [(1 << 31) - 1, -1, -1, -1, -1]
+    spans = [
+        span(3 + at, 2, 10, 12, {"syscall.name": "socket", "syscall.result": result})
+        for at, result in enumerate(results)
+    ]
+    path.write_text(request(spans))
+    run = load(path)
+    assert run.details is not None
+    assert sorted(run.details.rows["fd"].tolist()) == [-1, -1, -1, -1, (1 << 31) - 1]
 
 
 def test_marks_without_a_beginning(tmp_path: Path) -> None:

@@ -63,8 +63,14 @@ def _load(name: str, *, details: bool, shown: bool, portable: bool) -> replay.Re
     with trace_file.open_file(name) as file:
         # A pipe can only be read on, and so is taken for records.
         head = file.peek(len(_MAGIC))[: len(_MAGIC)]
-        if file.seekable() and not _MAGIC.startswith(head):
-            return _of_json(file, one_line(name, 120), details=details)
+        if not _MAGIC.startswith(head):
+            told = one_line(name, 120)
+            if not file.seekable():
+                raise TraceUnreadable(
+                    f"{told}: not a TRACE file, and others cannot be read from a pipe; save it in"
+                    " a file"
+                )
+            return _of_json(file, told, details=details)
         reader = trace_file.read_from(file, name)
         return replay.of_reader(reader, details=details, shown=shown, portable=portable)
 

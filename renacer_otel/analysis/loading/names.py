@@ -14,6 +14,7 @@ _ABIS = (X86_64, 4, 2, 3, 5)  # RN_ABI_*: the likely ones first
 FD, PATH = 6, 8
 #: Those that are numbers: RAW INT LONG UINT ULONG FD DIRFD MODE PID FLAGS ID MODE_TYPE.
 NUMBERS = (0, 1, 2, 3, 4, FD, 7, 16, 17, 18, 43, 45)
+MOST_FD = (1 << 31) - 1
 _LONGEST_NAME, _LONGEST_VALUE = 64, 1024  # what is longer is not kept
 _RESULT_FD = 1 << 9  # RN_CALL_RESULT_FD
 

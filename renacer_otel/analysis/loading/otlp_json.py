@@ -244,7 +244,8 @@ class _Reader:
         if attributes.get("renacer.restarted"):
             flags |= replay.RESTARTED
         words, paths = self._arguments(known, attributes)
-        fd = result if known.makes and result >= 0 and not flags else -1
+        made = known.makes and 0 <= result <= names.MOST_FD and not flags
+        fd = result if made else -1
         if fd < 0 and known.descriptor >= 0:
             low = words[known.descriptor] & 0xFFFFFFFF
             fd = low - (1 << 32) if low >> 31 else low

@@ -191,7 +191,7 @@ class _Reader:
             name, args, result, makes=known.makes and not flags, fd=fd, path=paths[0]
         )
         if known.makes and not flags:
-            fd = result
+            fd = result if 0 <= result <= names.MOST_FD else -1
         if pid and isinstance(program := call.get("process"), str):
             listing.programs[pid] = program[:256]
         listing.makes_others |= name in _MORE_THREADS and result > 0
