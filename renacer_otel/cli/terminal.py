@@ -118,6 +118,12 @@ def show(text: str) -> None:
     """`text` to standard output, at once. Raises OutputError, and BrokenPipeError."""
     if sys.stdout is None:
         return
+    if not is_unicode():
+        # XML says itself that it is UTF-8, and has a way to write the others.
+        errors, coding = "backslashreplace", sys.stdout.encoding
+        if text.startswith("<?xml"):
+            errors, coding = "xmlcharrefreplace", "ascii"
+        text = text.encode(coding, errors).decode(coding)
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

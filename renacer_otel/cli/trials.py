@@ -154,7 +154,8 @@ class _Output:
 def _redirected(folder: str, outputs: dict[int, _Output]) -> Iterator[None]:
     """Our own streams and working folder are the command's for a while."""
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     kept = {number: os.dup(number) for number in (0, 1, 2)}
     try:

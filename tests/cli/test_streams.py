@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from renacer_otel.cli import terminal
 from tests.cli.tool import DENY, RENACER, Done, environ, renacer, run_program
 
 PRINTS = [["--help"], ["run", "--help"], ["--version"], ["doctor"], ["demo", "true"]]
@@ -106,6 +108,32 @@ def test_output_that_cannot_show_all_characters() -> None:
     assert done.code == 127
     assert done.err.isascii()
     assert "\\u2026: no such command" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "written"),
+    [
+        ("é \U0001f600\n", "utf-8", "é \U0001f600\n".encode()),
+        ("é \U0001f600\n", "ascii", rb"\xe9 \U0001f600" + b"\n"),
+        ("é \U0001f600\n", "latin-1", b"\xe9 " + rb"\U0001f600" + b"\n"),
+        # It says that it is UTF-8.
+        ("<?xml?><a>é</a>", "latin-1", b"<?xml?><a>&#233;</a>"),
+    ],
+)
+def test_reports_where_not_all_characters_can_be_shown(
+    text: str, encoding: str, written: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.BytesIO()
+    with io.TextIOWrapper(out, encoding=encoding) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        terminal.show(text)
+        assert out.getvalue() == written
+
+
+def test_compare_without_standard_output() -> None:
+    words = (RENACER, "compare", "--runs", "1", "--run", "true", "--run", "false")
+    done = run_program(["sh", "-c", '"$@" >&-', "sh", *words])
+    assert (done.code, done.err) == (4, "")
 
 
 def test_streams_are_the_commands() -> None:
