@@ -163,6 +163,7 @@ def test_the_file_of_its_users(tmp_path: Path) -> None:
         ('[otlp]\n[otlp]\n', "2: no TOML: Cannot declare ('otlp',) twice"),
         ('[ci]\nfail_fast = true\nfail_fast = true\n', "3: no TOML: Cannot overwrite a value"),
         ('[ci]\nfail_fast = yes\n', "2: no TOML: Invalid value"),
+        ('[semantic_equivalence]\nexpected_speedup_max = 1\nexpected_speedup_min = 1.5\n', "2: [semantic_equivalence]: expected_speedup_max is less than expected_speedup_min"),
         ('[ci]\n\nfail_fast = ' + "9" * 5000 + "\n", "3: no TOML: a number of too many digits"),
         (b'[ci]\n\nexport_path = "\xff"\n', "3: not UTF-8, as TOML must be"),
         ("[ci]\n".encode("utf-16"), "1: UTF-16, and not UTF-8, as TOML must be"),

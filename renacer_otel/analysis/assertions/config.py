@@ -203,7 +203,16 @@ class _Checker:
                 what = "section" if isinstance(value, (dict, list)) else "key"
                 hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
                 self._unknown(line, f"unknown {what} '{one_line(name, 40)}'{hint}")
+        self._check_speedup()
         return self._config
+
+    def _check_speedup(self) -> None:
+        section, most = "semantic_equivalence", "expected_speedup_max"
+        values = self._config.sections.get(section, {})
+        low, high = values.get("expected_speedup_min"), values.get(most)
+        if low is not None and high is not None and low > high:
+            line = self._places.key(section, 0, most)
+            raise self._wrong(line, f"[{section}]: {most} is less than expected_speedup_min")
 
     def _wrong(self, line: int, what: str) -> ConfigError:
         return _fail(self._config.path, line, what)
