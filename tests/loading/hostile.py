@@ -158,6 +158,8 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "spans: no id": lambda: spans('"spanId": "0000000000000003"', '"spanId": 3'),
     "spans: time in words": lambda: spans('TimeUnixNano": "1', 'TimeUnixNano": "x1'),
     "spans: time beyond 64 bits": lambda: spans('TimeUnixNano": "1', 'TimeUnixNano": "99999999991'),
+    "spans: number of an unknown call beyond 32 bits": lambda: request([span(
+        3, 2, 10, 12, {"syscall.name": "new", "syscall.number": 1 << 53})]).encode(),
     "spans: result beyond 64 bits": lambda: spans('ue": "11"', 'ue": "' + "9" * 20 + '"'),
     "spans: result of a million digits": lambda: spans('ue": "11"', 'ue": ' + "9" * 10**6),
     "spans: half of a surrogate pair": lambda: request([{**CALL, "attributes": [

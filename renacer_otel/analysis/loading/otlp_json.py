@@ -27,6 +27,7 @@ _PEEKED = 4096
 _INTERRUPTED = range(-516, -511)  # ERESTART* of the kernel
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
 _HEX = re.compile(r"0x[0-9a-f]{1,16}", re.ASCII)
+_NUMBERS = (-(1 << 31), (1 << 31) - 1)  # of calls
 _DIGITS = 20  # of 64 bits, with a sign
 _SIGNALS = 65
 _ARGS = "syscall.args."
@@ -232,7 +233,7 @@ class _Reader:
         name = self._text(attributes["syscall.name"])
         number_told = "syscall.number" in attributes
         known = names.call(
-            name, self._number(attributes, "syscall.number") if number_told else None
+            name, self._whole(attributes["syscall.number"], *_NUMBERS) if number_told else None
         )
         flags, result = 0, self._number(attributes, "syscall.result")
         if attributes.get("renacer.unfinished"):
