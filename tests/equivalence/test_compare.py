@@ -241,6 +241,9 @@ def test_rules() -> None:
     assert compared(in_place, renamed)[0] == 0
     code, found = compared(in_place, renamed, "--strict", "writes")
     assert (code, len(found["differences"])) == (1, 1)
+    at_once, appended = sh("printf abc > f"), sh("printf a > f; printf bc >> f")
+    assert compared(at_once, appended)[0] == 0
+    assert compared(at_once, appended, "--strict", "writes")[0] == 1
     old, new = sh("echo a > f; touch -d @1000 f"), sh("echo a > f")
     assert compared(old, new)[0] == 0
     assert compared(old, new, "--strict", "times")[0] == 1

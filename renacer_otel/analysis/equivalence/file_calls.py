@@ -142,7 +142,9 @@ class FileCalls(Following):
             self._doubt("offset", f"where in {to.path or 'a file'} was written is not known")
             to.node.write(None, length, None)
         else:
-            if at is not None and at < to.node.extents.end:
+            if at is None:
+                to.node.ways.add("appended")
+            elif at < to.node.extents.end:
                 to.node.ways.add("written over")
             to.node.write(at, length, call.content)
         if to.path:
