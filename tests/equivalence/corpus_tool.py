@@ -11,6 +11,7 @@ are added. What was held out until somebody mended what it showed is of the tuni
 from __future__ import annotations
 
 import importlib
+import os
 import random
 import shutil
 import socket
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 CORPUS = Path(__file__).parent / "corpus"
 #: By which the corpus is split into two halves.
 SEED = 6
+_BEFORE = 1_700_000_000
 _TOOLS = {".c": "cc", ".go": "go", ".rs": "rustc", ".sh": "sh"}
 
 
@@ -175,6 +177,8 @@ class Bench:
             (start / name).symlink_to(target)
         for name, mode in pair.modes.items():
             (start / name).chmod(int(mode, 8))
+        for path in (*start.rglob("*"), start):  # as a user's files, which were there long before
+            os.utime(path, (_BEFORE, _BEFORE), follow_symlinks=False)
         room = self._folder / "room"
         room.mkdir(exist_ok=True)
         trial = trials.trial(command, str(start), str(room), hashes=True, caches=False)

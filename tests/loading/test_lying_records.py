@@ -75,6 +75,9 @@ class Sample(NamedTuple):
     raw: bytes
     offsets: list[int]
 
+    def __repr__(self) -> str:
+        return f"<{len(self.offsets)} records>"
+
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
