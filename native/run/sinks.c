@@ -41,53 +41,79 @@ static void added(struct rn_run *run, struct sink *sink)
 		hand_on(sink, false);
 }
 
+/* Spans in JSON have a comma between them. */
+static bool begin_span(struct sink *sink, bool json)
+{
+	if (!begin(sink))
+		return false;
+	if (json && sink->block->spans)
+		rn_buf_put(&sink->block->buf, ",", 1);
+	return true;
+}
+
+static void span_call(struct rn_run *run, struct sink *sink, bool json, const struct rn_call *call)
+{
+	if (!begin_span(sink, json))
+		return;
+	if (json)
+		rn_json_call(&sink->block->buf, &run->trace, call);
+	else
+		rn_otlp_call(&sink->block->buf, &run->trace, call);
+	added(run, sink);
+}
+
+static void span_process(struct rn_run *run, struct sink *sink, bool json,
+			 const struct rn_process *process)
+{
+	if (!begin_span(sink, json))
+		return;
+	if (json)
+		rn_json_process(&sink->block->buf, &run->trace, process);
+	else
+		rn_otlp_process(&sink->block->buf, &run->trace, process);
+	added(run, sink);
+}
+
+/* The root span goes even where the queue is full: it tells of the losses. */
+static void span_run(struct rn_run *run, struct sink *sink, bool json,
+		     const struct rn_run_span *span)
+{
+	if (!begin_span(sink, json))
+		return;
+	if (json)
+		rn_json_run(&sink->block->buf, &run->trace, span);
+	else
+		rn_otlp_run(&sink->block->buf, &run->trace, span);
+	sink->block->spans++;
+	hand_on(sink, true);
+}
+
 static void otlp_call(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin(&run->otlp))
-		return;
-	rn_otlp_call(&run->otlp.block->buf, &run->trace, call);
-	added(run, &run->otlp);
+	span_call(run, &run->otlp, run->config.otlp_json, call);
 }
 
 static void otlp_process(void *ctx, const struct rn_process *process)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin(&run->otlp))
-		return;
-	rn_otlp_process(&run->otlp.block->buf, &run->trace, process);
-	added(run, &run->otlp);
-}
-
-static bool begin_json(struct rn_run *run)
-{
-	if (!begin(&run->json))
-		return false;
-	if (run->json.block->spans)
-		rn_buf_put(&run->json.block->buf, ",", 1);
-	return true;
+	span_process(run, &run->otlp, run->config.otlp_json, process);
 }
 
 static void json_call(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin_json(run))
-		return;
-	rn_json_call(&run->json.block->buf, &run->trace, call);
-	added(run, &run->json);
+	span_call(run, &run->json, true, call);
 }
 
 static void json_process(void *ctx, const struct rn_process *process)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin_json(run))
-		return;
-	rn_json_process(&run->json.block->buf, &run->trace, process);
-	added(run, &run->json);
+	span_process(run, &run->json, true, process);
 }
 
 static struct text_out *text_of(struct rn_run *run, int32_t tid)
@@ -296,17 +322,10 @@ void rn_sinks_end(struct rn_run *run)
 
 void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
 {
-	/* The root span goes even where the queue is full: it tells of the losses. */
-	if (run->config.outputs & RN_OUT_OTLP && begin(&run->otlp)) {
-		rn_otlp_run(&run->otlp.block->buf, &run->trace, span);
-		run->otlp.block->spans++;
-		hand_on(&run->otlp, true);
-	}
-	if (run->config.outputs & RN_OUT_JSON && begin_json(run)) {
-		rn_json_run(&run->json.block->buf, &run->trace, span);
-		run->json.block->spans++;
-		hand_on(&run->json, true);
-	}
+	if (run->config.outputs & RN_OUT_OTLP)
+		span_run(run, &run->otlp, run->config.otlp_json, span);
+	if (run->config.outputs & RN_OUT_JSON)
+		span_run(run, &run->json, true, span);
 	if (run->config.outputs & RN_OUT_LISTING && begin(&run->listing)) {
 		rn_listing_end(&run->listed, &run->listing.block->buf, span->exit_code);
 		run->listing.block->spans += run->listing.block->spans == 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Queues of finished blocks, alone and behind a whole run: nothing lost uncounted, in order. */
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ringtool.h"
@@ -191,10 +192,12 @@ static void test_end_frees_who_waits(void)
 	rn_blocks_deinit(&traffic.queue);
 }
 
-static rn_run *synthetic(uint32_t outputs, uint64_t calls, uint64_t batch, uint64_t queue)
+static rn_run *synthetic_as(uint32_t outputs, bool otlp_json, uint64_t calls, uint64_t batch,
+			    uint64_t queue)
 {
 	rn_config config = {
 		.outputs = outputs,
+		.otlp_json = otlp_json,
 		.string_limit = 32,
 		.block_limit_ns = 5000000000u,
 		.ring_bytes = RN_RING_MIN,
@@ -210,6 +213,11 @@ static rn_run *synthetic(uint32_t outputs, uint64_t calls, uint64_t batch, uint6
 	CHECK(run);
 	CHECK_INT(rn_run_start_synthetic(run, calls, &fail), 0);
 	return run;
+}
+
+static rn_run *synthetic(uint32_t outputs, uint64_t calls, uint64_t batch, uint64_t queue)
+{
+	return synthetic_as(outputs, false, calls, batch, queue);
 }
 
 struct taken {
@@ -292,10 +300,32 @@ static void test_run_into_json(uint64_t calls)
 	rn_run_free(run);
 }
 
-/* To a network that takes nothing till the end: what there is room for, and the root span. */
-static void test_run_into_a_full_queue(uint64_t calls)
+/* The queue of the network, in JSON: objects with a comma between, none at the ends. */
+static void test_run_into_json_for_a_network(uint64_t calls)
 {
-	rn_run *run = synthetic(RN_OUT_OTLP, calls, 16384, 100000);
+	rn_run *run = synthetic_as(RN_OUT_OTLP, true, calls, 4096, 1u << 30);
+	uint64_t spans = 0, opened = 0;
+	rn_block block;
+
+	while (rn_block_take(run, RN_OUT_OTLP, LONG_MS, &block) == 1) {
+		const char *text = block.data;
+
+		CHECK(text[0] == '{' && text[block.len - 1] == '}');
+		for (uint64_t i = 0; i + 10 <= block.len; i++)
+			opened +=
+				!memcmp(text + i, "{\"traceId\"", 10) && (!i || text[i - 1] == ',');
+		spans += block.spans;
+		rn_block_release(run, RN_OUT_OTLP, &block);
+	}
+	CHECK_INT(spans, calls + 2);
+	CHECK_INT(opened, spans);
+	rn_run_free(run);
+}
+
+/* To a network that takes nothing till the end: what there is room for, and the root span. */
+static void test_run_into_a_full_queue(uint64_t calls, bool json)
+{
+	rn_run *run = synthetic_as(RN_OUT_OTLP, json, calls, 16384, 100000);
 	rn_stats stats = wait_for_end(run);
 	struct taken taken = take_run(run, RN_OUT_OTLP);
 
@@ -331,7 +361,9 @@ int main(void)
 	test_end_frees_who_waits();
 	test_run_into_a_file(100000 * test_scale());
 	test_run_into_json(20000 * test_scale());
-	test_run_into_a_full_queue(20000 * test_scale());
+	test_run_into_json_for_a_network(20000 * test_scale());
+	test_run_into_a_full_queue(20000 * test_scale(), false);
+	test_run_into_a_full_queue(20000 * test_scale(), true);
 	test_run_freed_in_the_middle();
 	return check_done();
 }

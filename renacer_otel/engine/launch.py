@@ -88,6 +88,7 @@ class RunConfig(NamedTuple):
     attach: Sequence[int] = ()  # processes
     adopt: tuple[int, int] | None = None  # a process that is to be the command, a socket to it
     otlp: bool = False
+    otlp_json: bool = False  # blocks for OTLP are JSON
     json: bool = False
     record: bool = False
     csv: bool = False
@@ -404,6 +405,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         | (lib.RN_OUT_LISTING if config.listing else 0)
         | (lib.RN_OUT_SUMMARY if tuning.count_by else 0)
     )
+    raw.otlp_json = config.otlp_json
     raw.text_fd = config.text_fd
     raw.text_flags = tuning.text_flags
     raw.text_column = tuning.text_column

@@ -62,6 +62,7 @@ typedef struct {
 	int32_t adopt_pid;       /* the process that is to be the command, 0 = a new one… */
 	int32_t adopt_fd;        /* …and a socket to it; see rn_become() */
 	uint32_t outputs;
+	int otlp_json;           /* the blocks of RN_OUT_OTLP are as those of RN_OUT_JSON */
 	int text_fd;
 	uint32_t text_flags;
 	uint32_t text_column;    /* where results start; 0 = 40 */
