@@ -256,9 +256,13 @@ def _max_depth(given: argparse.Namespace) -> int:
 
 
 def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> bool:
-    """Whether an endpoint is named: then there is no text by default, sampled or not."""
+    """Whether an endpoint is named, or a protocol, by its flag: its default endpoint is meant.
+
+    Then there is no text by default, sampled or not."""
     names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    return given.otlp_endpoint is not None or any(environ.get(name, "").strip() for name in names)
+    if given.otlp_endpoint is not None or given.otlp_protocol is not None:
+        return True
+    return any(environ.get(name, "").strip() for name in names)
 
 
 def _without_secrets(words: list[str]) -> list[str]:
@@ -283,7 +287,6 @@ _NEED_ENDPOINT = (
     "otlp_client_certificate",
     "otlp_compression",
     "otlp_timeout",
-    "otlp_protocol",
 )
 
 

@@ -146,7 +146,7 @@ def _check_endpoint(config: Config) -> None:
     otlp = config.sections.get("otlp", {})
     if not otlp.get("enabled") or not otlp.get("endpoint"):
         return
-    from renacer_otel.exporters.otlp_settings import parse_endpoint
+    from renacer_otel.exporters.otlp_endpoint import parse_endpoint
 
     try:
         parse_endpoint(otlp["endpoint"], "[otlp] endpoint")

@@ -24,15 +24,23 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 3.0
 _ENDPOINT = "OTLP endpoint"
+_TAKES = {
+    "grpc": "OTLP/gRPC",
+    "http/protobuf": "OTLP/HTTP in protobuf",
+    "http/json": "OTLP/HTTP in JSON",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Prints a line for each ability; 0 if commands can be traced, else 125."""
     parser = options.Parser(prog="renacer-otel doctor", description=__doc__, allow_abbrev=False)
     parser.add_argument("--otlp-endpoint", metavar="URL", help="the collector to look for")
+    parser.add_argument(
+        "--otlp-protocol", metavar="PROTOCOL", help="grpc, http/protobuf or http/json (grpc)"
+    )
     given = parser.parse_args(list(arguments))
     found = [*abilities.abilities(), _engine()]
-    endpoint = _endpoint(given.otlp_endpoint)
+    endpoint = _endpoint(given.otlp_endpoint, given.otlp_protocol)
     width = max(len(item.name) for item in [*found, endpoint])
     for item in [*found, endpoint]:
         mark = "ok  " if item.ok else ("FAIL" if item.needed else "note")
@@ -70,33 +78,36 @@ def _engine() -> Ability:
     return Ability(name, True, found, needed=True)
 
 
-def _endpoint(flag: str | None) -> Ability:
+def _endpoint(flag: str | None, protocol: str | None) -> Ability:
     from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
 
     try:
-        choice = resolve(OtlpFlags(endpoint=flag), os.environ)
+        choice = resolve(OtlpFlags(endpoint=flag, protocol=protocol), os.environ)
     except RenacerError as error:
         return Ability(_ENDPOINT, False, error.message, "correct it", needed=True)
     remarks = "".join(f"; {warning}" for warning in choice.warnings)
     if choice.settings is None:
         return Ability(_ENDPOINT, True, "none: the trace is written as text" + remarks)
-    problem = _send_nothing(choice.settings)
+    problem, remark = _send_nothing(choice.settings)
+    if remark:
+        remarks += f"; it says: {remark}"
     where = choice.settings.endpoint
     if not problem:
-        return Ability(_ENDPOINT, True, f"{where}: takes OTLP/gRPC{remarks}", needed=True)
+        takes = _TAKES[choice.settings.protocol]
+        return Ability(_ENDPOINT, True, f"{where}: takes {takes}{remarks}", needed=True)
     fix = "start a collector there (docker compose up -d), or name another endpoint"
     return Ability(_ENDPOINT, False, f"{where}: {problem}{remarks}", fix, needed=True)
 
 
-def _send_nothing(settings: OtlpSettings) -> str:
-    """Sends a request without a span; returns what went wrong, "" if nothing did."""
-    from renacer_otel.exporters.envelope import OtlpEnvelope
-    from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+def _send_nothing(settings: OtlpSettings) -> tuple[str, str]:
+    """Sends a request without a span; returns what went wrong ("" if nothing did), and what the
+    collector says besides."""
+    from renacer_otel.exporters.senders import make_sender
 
-    sender = OtlpGrpcSender(settings, OtlpEnvelope({"service.name": "renacer-otel doctor"}))
+    sender = make_sender(settings, {"service.name": "renacer-otel doctor"})
     sender.start_deadline(_ANSWER_S)
     sender.submit(b"", 0)
     counters = sender.close(_ANSWER_S)
     if counters.batches:
-        return ""
-    return counters.last_error or f"no answer within {_ANSWER_S:.0f} s"
+        return "", counters.warning
+    return counters.last_error or f"no answer within {_ANSWER_S:.0f} s", ""

@@ -287,7 +287,7 @@ def _tie(word: str, valued: set[str]) -> tuple[list[str], str]:
 
 
 def _export_options(add: Callable[..., None]) -> None:
-    add("--otlp-endpoint", metavar="URL", help="send spans there by OTLP/gRPC: http://host:4317")
+    add("--otlp-endpoint", metavar="URL", help="send spans there by OTLP: http://host:4317")
     add("--otlp-service-name", metavar="NAME", help="service.name (default: the command's name)")
     add("--otlp-header", metavar="KEY=VALUE", action="append", default=[], help="add a header")
     add("--otlp-insecure", action="store_true", default=None, help="no TLS where no scheme says so")
@@ -296,7 +296,7 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--otlp-client-certificate", metavar="FILE", help="client certificate for mTLS (PEM)")
     add("--otlp-compression", metavar="none|gzip", help="compression of requests (none)")
     add("--otlp-timeout", metavar="TIME", help="limit of one export attempt (10s)")
-    add("--otlp-protocol", metavar="PROTOCOL", help="grpc, the only one yet")
+    add("--otlp-protocol", metavar="PROTOCOL", help="grpc, http/protobuf or http/json (grpc)")
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
 

@@ -1,368 +1,86 @@
 # SPDX-License-Identifier: MIT
 """Sends finished blocks to an OTLP/gRPC collector.
 
-grpc is imported by `open()`, not by this module: the traced command is running by then. The
-request bytes are ready (see envelope), so a generic unary call without serialisers carries
-them. A few threads with one call each keep several calls in flight; `submit()` blocks while
-all of them are busy or wait to retry, and the bounded queue of the core behind it drops and
-counts. At any time: submitted = sent + rejected + lost + in flight, in spans.
+The request bytes are ready (see envelope), so a generic unary call without serialisers carries
+them. grpc is imported by `open()`, not by this module.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from renacer_otel._version import __version__
-from renacer_otel.errors import one_line
 from renacer_otel.exporters import otlp_retry
+from renacer_otel.exporters.otlp_sender import (
+    MAX_REQUEST_BYTES,
+    MAX_RESPONSE_BYTES,
+    USER_AGENT,
+    Failure,
+    Job,
+    OtlpSender,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     import grpc
 
-    from renacer_otel.exporters.envelope import OtlpEnvelope
     from renacer_otel.exporters.otlp_settings import OtlpSettings
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-USER_AGENT = f"renacer-otel/{__version__} OTel-OTLP-Exporter-Python/{__version__}"
-
-# The specification's defaults: 64 MiB for a request, 4 MiB for an answer.
-MAX_REQUEST_BYTES = 67_108_864
-MAX_RESPONSE_BYTES = 4_194_304
-
-DEFAULT_IN_FLIGHT = 4
-MAX_IN_FLIGHT = 64
-# What is left of a deadline below this is not worth another attempt.
-_LAST_MOMENT_S = 0.02
-# After the deadline, how long cancelled calls get to come back before they count as lost.
-_CANCEL_GRACE_S = 0.1
-_MAX_REASONS = 16
 
 
-@dataclass(frozen=True)
-class SenderCounters:
-    """A consistent snapshot; spans unless said otherwise."""
+class OtlpGrpcSender(OtlpSender):
+    """Delivers blocks to one collector by gRPC; see OtlpSender."""
 
-    submitted: int = 0
-    sent: int = 0  # acknowledged by the collector
-    rejected: int = 0  # refused by it, never to be sent again
-    lost: int = 0  # not delivered when the sender closed
-    batches: int = 0  # requests acknowledged
-    retries: int = 0  # attempts beyond the first
-    sent_bytes: int = 0  # of acknowledged requests, before compression
-    rejected_reasons: dict[str, int] = field(default_factory=dict)  # reason -> spans
-    lost_reasons: dict[str, int] = field(default_factory=dict)
-    last_error: str = ""  # one printable line, at most 200 characters
-    warning: str = ""  # the collector's last remark on data it took; one printable line
+    _channel: grpc.Channel | None = None
+    _call: grpc.UnaryUnaryMultiCallable[bytes, bytes] | None = None
 
-    @property
-    def in_flight(self) -> int:
-        """Spans handed over whose fate is open."""
-        return self.submitted - self.sent - self.rejected - self.lost
-
-
-@dataclass
-class _Job:
-    request: bytes
-    spans: int
-
-
-@dataclass(frozen=True)
-class _Failure:
-    code: str
-    details: str
-    retry_after: float | None = None
-
-
-class OtlpGrpcSender:
-    """Delivers blocks to one collector; see the module's docstring.
-
-    Thread-safe. Use: open(), submit() for each block, start_deadline() when no time is left to
-    waste, close(). `in_flight` is how many calls may be under way at once (1 to 64).
-    """
-
-    def __init__(
-        self, settings: OtlpSettings, envelope: OtlpEnvelope, in_flight: int = DEFAULT_IN_FLIGHT
-    ) -> None:
-        if not 1 <= in_flight <= MAX_IN_FLIGHT:
-            raise ValueError(f"in_flight must be 1 to {MAX_IN_FLIGHT}")
-        self._settings = settings
-        self._envelope = envelope
-        self._limit = in_flight
-        self._changed = threading.Condition()
-        self._jobs: deque[_Job] = deque()
-        self._active = 0  # jobs accepted and not settled
-        self._workers: list[threading.Thread] = []
-        self._idle = 0
-        self._deadline: float | None = None  # CLOCK_MONOTONIC seconds
-        self._cancelled = False
-        self._closed = False
-        self._channel: grpc.Channel | None = None
-        self._call: grpc.UnaryUnaryMultiCallable[bytes, bytes] | None = None
-        self._count = SenderCounters()
-
-    # --- life ---------------------------------------------------------------------------------
-
-    def open(self) -> None:
-        """Imports grpc and makes the channel (it connects at the first call). Idempotent."""
-        with self._changed:
-            if self._channel is not None or self._cancelled:
-                return
-            load_grpc()
-            self._channel = _make_channel(self._settings)
-            self._call = self._channel.unary_unary(
-                METHOD, request_serializer=None, response_deserializer=None
-            )
-
-    def submit(self, block: bytes | memoryview, spans: int) -> bool:
-        """Hands one block of `spans` spans over; it is copied and may be released on return.
-
-        Blocks while all calls are busy or wait to retry, and no longer than the deadline once
-        there is one. False = the block could not be taken in time and is counted as lost.
-        """
-        self.open()
-        with self._changed:
-            self._count = replace(self._count, submitted=self._count.submitted + spans)
-            while self._active >= self._limit and not self._expired():
-                self._changed.wait(self._remaining())
-            if self._expired():
-                self._lose(spans, "no time left to send")
-                return False
-            self._active += 1
-        job = _Job(self._envelope.wrap(block), spans)
-        with self._changed:
-            self._jobs.append(job)
-            if self._idle < len(self._jobs) and len(self._workers) < self._limit:
-                worker = threading.Thread(target=self._work, name="renacer-otlp", daemon=True)
-                self._workers.append(worker)
-                worker.start()
-            self._changed.notify_all()
-        return True
-
-    def start_deadline(self, seconds: float) -> None:
-        """From now on everything must be settled within `seconds`. Can only be tightened."""
-        with self._changed:
-            at = time.monotonic() + max(seconds, 0.0)
-            self._deadline = at if self._deadline is None else min(self._deadline, at)
-            self._changed.notify_all()
-
-    def close(self, seconds: float = 0.0) -> SenderCounters:
-        """Waits until all is settled, at most `seconds` (or an earlier deadline), then cancels.
-
-        What is not delivered by then is counted as lost. Returns the final counters, in which
-        nothing is in flight. Idempotent.
-        """
-        self.start_deadline(seconds)
-        with self._changed:
-            while self._active and not self._expired():
-                self._changed.wait(self._remaining())
-            self._cancelled = True
-            self._changed.notify_all()
-            channel, self._channel, self._call = self._channel, None, None
-        if channel is not None:
-            # In a thread: a name look-up that hangs must not hold us beyond the deadline.
-            closer = threading.Thread(target=channel.close, name="renacer-otlp-close", daemon=True)
-            closer.start()
-            closer.join(_CANCEL_GRACE_S)
-        with self._changed:
-            end = time.monotonic() + _CANCEL_GRACE_S
-            while self._active and time.monotonic() < end:
-                self._changed.wait(max(end - time.monotonic(), 0.0))
-            if not self._closed:
-                self._closed = True
-                if self._count.in_flight:
-                    self._lose(self._count.in_flight, "still unanswered at the deadline")
-            return self._snapshot()
-
-    def counters(self) -> SenderCounters:
-        """A snapshot of the counters."""
-        with self._changed:
-            return self._snapshot()
-
-    # --- under the lock -----------------------------------------------------------------------
-
-    def _snapshot(self) -> SenderCounters:
-        return replace(
-            self._count,
-            rejected_reasons=dict(self._count.rejected_reasons),
-            lost_reasons=dict(self._count.lost_reasons),
+    def _start(self) -> None:
+        load_grpc()
+        self._channel = _make_channel(self._settings)
+        self._call = self._channel.unary_unary(
+            METHOD, request_serializer=None, response_deserializer=None
         )
 
-    def _remaining(self) -> float | None:
-        """Seconds to the deadline, 0 when it has passed; None = no deadline."""
-        if self._deadline is None:
-            return None
-        return max(self._deadline - time.monotonic(), 0.0)
+    def _stop(self) -> Callable[[], object]:
+        assert self._channel is not None  # started
+        stop = self._channel.close
+        self._channel = self._call = None
+        return stop
 
-    def _expired(self) -> bool:
-        return self._cancelled or self._remaining() == 0.0
-
-    def _lose(self, spans: int, reason: str) -> None:
-        _add_reason(self._count.lost_reasons, reason, spans)
-        last = self._count.last_error or reason
-        self._count = replace(self._count, lost=self._count.lost + spans, last_error=last)
-
-    def _note(self, error: str) -> None:
-        self._count = replace(self._count, last_error=one_line(error, 200))
-
-    # --- the workers --------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._idle += 1
-                while not self._jobs and not self._cancelled:
-                    self._changed.wait()
-                self._idle -= 1
-                if not self._jobs:
-                    return
-                job = self._jobs.popleft()
-            try:
-                self._deliver(job)
-            except Exception as error:  # noqa: BLE001 (neither end the worker nor hide a loss)
-                self._settle(job, reason=type(error).__name__, error=repr(error))
-
-    def _settle(
-        self, job: _Job, taken: bool = False, rejected: int = 0, reason: str = "", error: str = ""
-    ) -> None:
-        """Books one job: what is not rejected was sent if the collector took the request
-        (`taken`), else it is lost."""
-        with self._changed:
-            self._active -= 1
-            self._changed.notify_all()
-            if self._closed:
-                return  # close() has booked it as lost
-            if error:
-                self._note(error)
-            if rejected:
-                _add_reason(self._count.rejected_reasons, reason, rejected)
-            count = replace(self._count, rejected=self._count.rejected + rejected)
-            if taken:
-                count = replace(
-                    count,
-                    sent=count.sent + job.spans - rejected,
-                    batches=count.batches + 1,
-                    sent_bytes=count.sent_bytes + len(job.request),
-                )
-            self._count = count
-            if not taken and rejected < job.spans:
-                self._lose(job.spans - rejected, reason)
-
-    def _deliver(self, job: _Job) -> None:
-        """Sends one request until it is settled."""
-        if len(job.request) > MAX_REQUEST_BYTES:
-            error = f"a request of {len(job.request)} bytes is over the limit of 64 MiB"
-            self._settle(job, rejected=job.spans, reason="request too large", error=error)
-            return
-        backoff = otlp_retry.Backoff()
-        reason = ""
-        while (timeout := self._attempt_timeout()) is not None:
-            failure = self._attempt(job, timeout or None)
-            if failure is None:
-                return
-            if self._cancelled or (reason and self._cut_short(failure)):
-                break  # what went wrong before says more than our own deadline does
-            reason = failure.code
-            with self._changed:
-                self._note(otlp_retry.explain(failure.code, failure.details))
-            throttled = failure.retry_after is not None
-            retryable = failure.code in otlp_retry.RETRYABLE or (
-                failure.code == otlp_retry.THROTTLED and throttled
-            )
-            if not retryable:
-                self._settle(job, rejected=job.spans, reason=failure.code)
-                return
-            if not self._pause(backoff.next(failure.retry_after), throttled):
-                break
-            with self._changed:
-                self._count = replace(self._count, retries=self._count.retries + 1)
-        self._settle(job, reason=reason or "no time left to send")
-
-    def _cut_short(self, failure: _Failure) -> bool:
-        with self._changed:
-            return failure.code == "DEADLINE_EXCEEDED" and self._expired()
-
-    def _attempt_timeout(self) -> float | None:
-        """Seconds the next attempt may take, 0.0 = no limit; None = there is no time for one."""
-        limit = self._settings.timeout_ms / 1000
-        with self._changed:
-            if self._expired():
-                return None
-            remaining = self._remaining()
-        if remaining is None:
-            return limit
-        return min(limit, remaining) if limit else remaining
-
-    def _attempt(self, job: _Job, timeout: float | None) -> _Failure | None:
-        """One call; None = the collector answered OK, and the job is settled."""
+    def _attempt(self, job: Job, timeout: float | None) -> Failure | otlp_retry.PartialSuccess:
         import grpc
 
         call = self._call
         if call is None:
-            return _Failure("CANCELLED", "the sender was closed")
+            return _failure("CANCELLED", "the sender was closed")
         try:
             answer = call(job.request, timeout=timeout, metadata=self._settings.headers or None)
         except ValueError:
             if not self._cancelled:
                 raise
-            return _Failure("CANCELLED", "the sender was closed")  # a closed channel says so
+            return _failure("CANCELLED", "the sender was closed")  # a closed channel says so
         except grpc.RpcError as error:
-            return _Failure(
-                error.code().name,
-                error.details() or "",
-                otlp_retry.retry_delay(
-                    [(item.key, item.value) for item in error.trailing_metadata() or ()]
-                ),
+            trailers = [(item.key, item.value) for item in error.trailing_metadata() or ()]
+            return _failure(
+                error.code().name, error.details() or "", otlp_retry.retry_delay(trailers)
             )
         partial = otlp_retry.parse_response(answer, job.spans)
-        if partial is None:
-            partial = otlp_retry.PartialSuccess(0, "the collector's answer is unreadable")
-        if partial.message and not partial.rejected:
-            with self._changed:
-                self._count = replace(self._count, warning=one_line(partial.message, 200))
-        reason = "partial success"
-        refusal = f"{reason}: {partial.message}" if partial.rejected else ""
-        self._settle(job, True, partial.rejected, reason, refusal)
-        return None
-
-    def _pause(self, delay: float, asked: bool) -> bool:
-        """Waits before a retry; False = give up, the deadline comes first.
-
-        Where the collector asked for the delay, it is kept; a backoff of our own is shortened
-        so that an attempt still falls before the deadline.
-        """
-        until = time.monotonic() + delay
-        with self._changed:
-            while True:
-                remaining = self._remaining()
-                now = time.monotonic()
-                if self._cancelled:
-                    return False
-                if remaining is not None:
-                    if remaining < _LAST_MOMENT_S:
-                        return False
-                    if until >= now + remaining:
-                        if asked:
-                            return False
-                        until = now + remaining / 2
-                if now >= until:
-                    return True
-                self._changed.wait(until - now)
+        return partial or otlp_retry.PartialSuccess(0, "the collector's answer is unreadable")
 
 
-def _add_reason(reasons: dict[str, int], reason: str, spans: int) -> None:
-    """Counts by reason, with a bound on how many reasons there are."""
-    if reason not in reasons and len(reasons) >= _MAX_REASONS:
-        reason = "other"
-    reasons[reason] = reasons.get(reason, 0) + spans
+def _failure(code: str, details: str, retry_after: float | None = None) -> Failure:
+    return Failure(
+        code,
+        otlp_retry.explain(code, details),
+        retryable=code in otlp_retry.RETRYABLE
+        or (code == otlp_retry.THROTTLED and retry_after is not None),
+        retry_after=retry_after,
+        timed_out=code == "DEADLINE_EXCEEDED",
+    )
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The failure rules of OTLP/gRPC, apart from any connection.
+"""The failure rules of OTLP/gRPC, apart from any connection; backoff and partial success of all.
 
 Source: opentelemetry-proto, docs/specification.md, "Failures" and "OTLP/gRPC Throttling".
 Status codes are plain names ("UNAVAILABLE"), so nothing here needs grpc.
@@ -68,6 +68,11 @@ def _from_status(data: bytes) -> float | None:
     return None
 
 
+_NO_GRPC = (
+    "this is not a gRPC port; OTLP/gRPC is on 4317 by default,"
+    " and OTLP/HTTP needs --otlp-protocol http/protobuf"
+)
+
 # What grpc says in its own words -> what it means and what to do. First match wins.
 _MEANINGS = (
     ("Connection refused", "connection refused: no collector listens there"),
@@ -82,8 +87,8 @@ _MEANINGS = (
     ),
     ("Hostname Verification", "the collector's certificate is for another host name"),
     ("WRONG_VERSION_NUMBER", "the collector does not speak TLS there; try http://"),
-    ("Failed parsing HTTP/2", "this is not a gRPC port; OTLP/gRPC is on 4317 by default"),
-    ("http1.x server", "this is not a gRPC port; OTLP/gRPC is on 4317 by default"),
+    ("Failed parsing HTTP/2", _NO_GRPC),
+    ("http1.x server", _NO_GRPC),
     (
         "Socket closed",
         (

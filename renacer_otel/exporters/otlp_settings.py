@@ -5,7 +5,7 @@ The variables are those of the OTLP exporter specification
 (https://opentelemetry.io/docs/specs/otel/protocol/exporter/): for each option the
 OTEL_EXPORTER_OTLP_TRACES_* name wins over the general one, an empty value counts as unset, a
 bad number or an unknown word is told once and ignored. A malformed flag is an error. One
-deliberate difference: with the protocol unset, gRPC is used.
+deliberate difference: with the protocol unset, gRPC is used (docs/decisions/0006).
 
 Header values and key material never appear in messages or in a repr.
 """
@@ -17,15 +17,24 @@ import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from renacer_otel.errors import ConfigError, one_line
+from renacer_otel.exporters.otlp_endpoint import (
+    DEFAULT_HTTP_PORT,
+    DEFAULT_PORT,
+    TRACES_PATH,
+    UNIX,
+    Endpoint,
+    parse_endpoint,
+    parse_http_endpoint,
+)
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
 
-DEFAULT_PORT = 4317
+PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 DEFAULT_TIMEOUT_MS = 10_000
 _GENERAL = "OTEL_EXPORTER_OTLP_"
 _TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
@@ -35,8 +44,11 @@ _MAX_PEM_BYTES = 1 << 20
 
 _HEADER_KEY = r"[0-9a-z_.-]{1,128}"
 _HEADER_VALUE = r"[\x20-\x7e]{0,8192}"
-_HOST = r"[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._~-]{1,32})?\]"
-_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*)://((?s:.*))"
+# What the sender writes itself, or must not be said.
+_HTTP_OWN = frozenset(
+    "accept-encoding connection content-encoding content-length content-type expect host"
+    " keep-alive te trailer transfer-encoding upgrade user-agent".split()
+)
 
 
 @dataclass(frozen=True)
@@ -56,11 +68,13 @@ class OtlpFlags:
 
 @dataclass(frozen=True)
 class OtlpSettings:
-    """A checked way to an OTLP/gRPC collector."""
+    """A checked way to a collector."""
 
-    target: str  # "host:port", as gRPC takes it
+    target: str  # "host:port", as gRPC takes it; HTTP: or "unix:/path"
     endpoint: str  # the same with its scheme, for people
     secure: bool
+    protocol: str = PROTOCOLS[0]
+    path: str = field(default="", repr=False)  # HTTP: of the request, with its query
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     gzip: bool = False
     timeout_ms: int = DEFAULT_TIMEOUT_MS  # of one attempt; 0 = no limit
@@ -114,51 +128,9 @@ class _Reader:
         return None
 
 
-def parse_endpoint(text: str, name: str, insecure: bool = False) -> tuple[str, str, bool]:
-    """Parses an OTLP/gRPC endpoint; returns (target, endpoint with scheme, secure).
-
-    `http://` means plain, `https://` TLS; without a scheme `insecure` decides. `name` is what
-    an error calls the value. Raises ConfigError.
-    """
-    shown = "'" + one_line(_without_userinfo(text), 80) + "'"
-    form = f"{name}: write it as http://HOST:{DEFAULT_PORT} or https://HOST:{DEFAULT_PORT}"
-    if not text or not text.isprintable() or " " in text:
-        raise ConfigError(f"{form}; {shown} is not an endpoint")
-    match = re.fullmatch(_SCHEME, text)
-    scheme, rest = (match.group(1).lower(), match.group(2)) if match else ("", text)
-    if not match and re.match(r"(unix|unix-abstract|dns|ipv4|ipv6|vsock|xds):", text):
-        scheme = text.partition(":")[0]
-    if scheme not in ("", "http", "https"):
-        raise ConfigError(f"{form}; the scheme '{one_line(scheme, 20)}' is not supported yet")
-    if "@" in rest:
-        raise ConfigError(f"{form}; pass credentials as a header, not in the endpoint")
-    try:
-        parts = urlsplit("//" + rest)
-        port = parts.port
-    except ValueError:
-        raise ConfigError(f"{form}; {shown} has a bad host or port") from None
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigError(f"{form}; an OTLP/gRPC endpoint has no path, and {shown} has one")
-    host = parts.netloc
-    if port is not None or host.endswith(":"):
-        host = host.rpartition(":")[0]
-    if port == 0 or parts.netloc.endswith(":") or not re.fullmatch(_HOST, host):
-        raise ConfigError(f"{form}; {shown} has a bad host or port")
-    secure = scheme == "https" or (not scheme and not insecure)
-    target = f"{host}:{DEFAULT_PORT if port is None else port}"
-    return target, f"{'https' if secure else 'http'}://{target}", secure
-
-
-def _without_userinfo(text: str) -> str:
-    """`text` without what may be a password in it."""
-    head, at, tail = text.rpartition("@")
-    if not at:
-        return text
-    scheme, slashes, _ = head.partition("://")
-    return f"{scheme}://…@{tail}" if slashes else f"…@{tail}"
-
-
-def parse_headers(items: Sequence[str], name: str) -> tuple[dict[str, str], list[str]]:
+def parse_headers(
+    items: Sequence[str], name: str, protocol: str = PROTOCOLS[0]
+) -> tuple[dict[str, str], list[str]]:
     """Parses key=value items, values percent-encoded (W3C Baggage's form).
 
     Returns (headers, problems): a problem names `name` and the item's position, never a value.
@@ -173,8 +145,8 @@ def parse_headers(items: Sequence[str], name: str) -> tuple[dict[str, str], list
         if not equals or not re.fullmatch(_HEADER_KEY, key):
             problems.append(f"{name}: header {position} is not key=value")
             continue
-        if key.startswith("grpc-") or key.endswith("-bin") or key == "user-agent":
-            problems.append(f"{name}: header {position} has a name that gRPC keeps for itself")
+        if keeper := _keeper(key, protocol):
+            problems.append(f"{name}: header {position} has a name that {keeper} keeps for itself")
             continue
         value = unquote_to_bytes(raw.strip()).decode("utf-8", "replace")
         if not re.fullmatch(_HEADER_VALUE, value):
@@ -190,14 +162,22 @@ def parse_headers(items: Sequence[str], name: str) -> tuple[dict[str, str], list
     return headers, problems
 
 
-def _headers(reader: _Reader, flags: OtlpFlags) -> tuple[tuple[str, str], ...]:
+def _keeper(key: str, protocol: str) -> str:
+    """Who sets a header of this name and lets nobody else; "" = anybody may."""
+    if protocol != "grpc":
+        return "OTLP/HTTP" if key in _HTTP_OWN else ""
+    own = key.startswith("grpc-") or key.endswith("-bin") or key == "user-agent"
+    return "gRPC" if own else ""
+
+
+def _headers(reader: _Reader, flags: OtlpFlags, protocol: str) -> tuple[tuple[str, str], ...]:
     """Those of the environment, the flags' ones over them."""
     headers: dict[str, str] = {}
     found = reader.get("HEADERS")
     if found:
-        headers, problems = parse_headers(found[1].split(","), found[0])
+        headers, problems = parse_headers(found[1].split(","), found[0], protocol)
         reader.warnings.extend(f"{problem}; it is ignored" for problem in problems[:4])
-    given, problems = parse_headers(flags.headers, "--otlp-header")
+    given, problems = parse_headers(flags.headers, "--otlp-header", protocol)
     if problems:
         raise ConfigError(problems[0])
     headers.update(given)
@@ -297,45 +277,52 @@ class _TlsFiles:
             _check_pair(context, self.key, self.certificate)
 
 
-def _check_pair(context: ssl.SSLContext, key: _Pem, certificate: _Pem) -> None:
-    """ConfigError if the two do not belong together, or cannot be read."""
-    import ssl
+class EncryptedKeyError(ValueError):
+    """A key that needs a password."""
+
+
+def load_pair(context: ssl.SSLContext, key: bytes, certificate: bytes) -> None:
+    """Gives a context a client's key and certificate. Raises EncryptedKeyError, ssl.SSLError."""
     import tempfile
 
     def no_password() -> str:
-        raise ValueError("encrypted")
+        raise EncryptedKeyError
 
-    # OpenSSL reads files only; these are the bytes that will be used, whatever the paths hold now.
+    # OpenSSL reads files only; these are the bytes that were read, whatever the paths hold now.
     with tempfile.NamedTemporaryFile() as key_file, tempfile.NamedTemporaryFile() as chain_file:
-        key_file.write(key.data)
-        chain_file.write(certificate.data)
+        key_file.write(key)
+        chain_file.write(certificate)
         key_file.flush()
         chain_file.flush()
-        try:
-            context.load_cert_chain(chain_file.name, key_file.name, no_password)
-        except ValueError:
-            raise ConfigError(
-                f"{key.where}: {key.shown} needs a password; give a key that is not encrypted"
-            ) from None
-        except ssl.SSLError:
-            raise ConfigError(
-                f"{key.where}: {key.shown} and the certificate {certificate.shown} cannot be"
-                " read, or do not belong together"
-            ) from None
+        context.load_cert_chain(chain_file.name, key_file.name, no_password)
 
 
-def _check_protocol(reader: _Reader, flag: str | None) -> None:
-    known = ("grpc", "http/protobuf", "http/json")
-    if flag is not None:
-        if flag not in known:
-            raise ConfigError(f"--otlp-protocol: '{one_line(flag, 40)}' is unknown; use grpc")
-        name, value = "--otlp-protocol", flag
-    else:
-        name, value = reader.word("PROTOCOL", known) or ("", "grpc")
-    if value != "grpc":
+def _check_pair(context: ssl.SSLContext, key: _Pem, certificate: _Pem) -> None:
+    """ConfigError if the two do not belong together, or cannot be read."""
+    import ssl
+
+    try:
+        load_pair(context, key.data, certificate.data)
+    except EncryptedKeyError:
         raise ConfigError(
-            f"{name}: {value} is not supported yet; use grpc (the collector's port {DEFAULT_PORT})"
-        )
+            f"{key.where}: {key.shown} needs a password; give a key that is not encrypted"
+        ) from None
+    except ssl.SSLError:
+        raise ConfigError(
+            f"{key.where}: {key.shown} and the certificate {certificate.shown} cannot be"
+            " read, or do not belong together"
+        ) from None
+
+
+def _protocol(reader: _Reader, flag: str | None) -> str:
+    if flag is not None:
+        if flag not in PROTOCOLS:
+            raise ConfigError(
+                f"--otlp-protocol: '{one_line(flag, 40)}' is unknown; use {', '.join(PROTOCOLS)}"
+            )
+        return flag
+    found = reader.word("PROTOCOL", PROTOCOLS)
+    return found[1] if found else PROTOCOLS[0]
 
 
 def _gzip(reader: _Reader, flag: str | None) -> bool:
@@ -373,44 +360,72 @@ def _disabled(reader: _Reader, asked_by_flag: bool) -> bool:
     return True
 
 
-def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
-    """Settles whether, where and how spans are exported.
-
-    Spans are exported if an endpoint is named, by flag or by variable, and neither
-    OTEL_SDK_DISABLED nor (without the flag) OTEL_TRACES_EXPORTER says otherwise. Reads the PEM
-    files that are named. Raises ConfigError.
-    """
-    reader = _Reader(environ)
-    found = reader.get("ENDPOINT")
-    if flags.endpoint is not None:
-        name, endpoint = "--otlp-endpoint", flags.endpoint
-    elif found:
-        name, endpoint = found
-    else:
-        return OtlpChoice(None)
-    if _disabled(reader, flags.endpoint is not None):
-        return OtlpChoice(None, tuple(reader.warnings))
-    _check_protocol(reader, flags.protocol)
+def _grpc_endpoint(reader: _Reader, flags: OtlpFlags, name: str, text: str) -> Endpoint:
     insecure, chosen = flags.insecure, True
     if insecure is None:
         given = reader.get("INSECURE")
         chosen = given is not None
         insecure = given is not None and reader.boolean(*given)
-    target, shown, secure = parse_endpoint(endpoint, name, insecure)
-    if secure and not chosen and "://" not in endpoint:
+    endpoint = parse_endpoint(text, name, insecure)
+    if endpoint.secure and not chosen and "://" not in text:
         reader.warnings.append(
-            f"{name}: without a scheme, TLS is used; write http://{target} for a collector without"
+            f"{name}: without a scheme, TLS is used;"
+            f" write http://{endpoint.target} for a collector without"
         )
+    return endpoint
+
+
+def _http_endpoint(reader: _Reader, name: str, text: str) -> Endpoint:
+    whole = text.rstrip("/").endswith(TRACES_PATH)
+    base = name != _TRACES + "ENDPOINT" and not (name == "--otlp-endpoint" and whole)
+    endpoint = parse_http_endpoint(text, name, base)
+    if base and whole and not text.startswith(UNIX):
+        reader.warnings.append(
+            f"{name}: {TRACES_PATH[1:]} is appended to it: spans go to {endpoint.shown};"
+            f" leave it out, or name {_TRACES}ENDPOINT"
+        )
+    return endpoint
+
+
+def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
+    """Settles whether, where and how spans are exported.
+
+    Spans are exported if an endpoint is named, by flag or by variable, or a protocol by flag
+    (to its default endpoint), and neither OTEL_SDK_DISABLED nor (without the flag)
+    OTEL_TRACES_EXPORTER says otherwise. Reads the PEM files that are named. Raises ConfigError.
+    """
+    reader = _Reader(environ)
+    found = reader.get("ENDPOINT")
+    if flags.endpoint is not None:
+        name, text = "--otlp-endpoint", flags.endpoint
+    elif found:
+        name, text = found
+    elif flags.protocol is not None:
+        port = DEFAULT_PORT if flags.protocol == "grpc" else DEFAULT_HTTP_PORT
+        name, text = "--otlp-protocol", f"http://localhost:{port}"
+    else:
+        return OtlpChoice(None)
+    if _disabled(reader, name.startswith("--")):
+        return OtlpChoice(None, tuple(reader.warnings))
+    protocol = _protocol(reader, flags.protocol)
+    if protocol == "grpc":
+        endpoint = _grpc_endpoint(reader, flags, name, text)
+    else:
+        endpoint = _http_endpoint(reader, name, text)
     tls = _TlsFiles.read(reader, flags)
-    if secure:
+    if endpoint.secure:
         tls.check()
     elif tls.any():
-        reader.warnings.append(f"{name}: {shown} is not encrypted, the TLS files are not used")
+        reader.warnings.append(
+            f"{name}: {endpoint.shown} is not encrypted, the TLS files are not used"
+        )
     settings = OtlpSettings(
-        target=target,
-        endpoint=shown,
-        secure=secure,
-        headers=_headers(reader, flags),
+        target=endpoint.target,
+        endpoint=endpoint.shown,
+        secure=endpoint.secure,
+        protocol=protocol,
+        path=endpoint.path,
+        headers=_headers(reader, flags, protocol),
         gzip=_gzip(reader, flags.compression),
         timeout_ms=_timeout_ms(reader, flags.timeout_ms),
         ca_pem=tls.ca.data if tls.ca else None,

@@ -27,8 +27,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renacer_otel.exporters.otlp_grpc import MAX_REQUEST_BYTES, METHOD, load_grpc
+from renacer_otel.exporters.otlp_grpc import METHOD, load_grpc
 from renacer_otel.exporters.otlp_retry import RETRY_INFO_TRAILER, STATUS_TRAILER
+from renacer_otel.exporters.otlp_sender import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

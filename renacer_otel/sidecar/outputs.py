@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renacer_otel.engine.launch import NativeRun, Stats
-    from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+    from renacer_otel.exporters.otlp_sender import OtlpSender
 
 # A pipe that polls writable takes this much without blocking (pipe(7)).
 _SURE_BYTES = 4096
@@ -105,12 +105,12 @@ class Output(threading.Thread):
 
 
 class OtlpOutput(Output):
-    """To a collector. `make_sender` is called in the thread: grpc is imported there."""
+    """To a collector. `make_sender` is called in the thread: what sends is imported there."""
 
-    def __init__(self, run: NativeRun, make_sender: Callable[[], OtlpGrpcSender]) -> None:
+    def __init__(self, run: NativeRun, make_sender: Callable[[], OtlpSender]) -> None:
         super().__init__(run, run.OTLP, "renacer-otlp")
         self._make_sender = make_sender
-        self._sender: OtlpGrpcSender | None = None
+        self._sender: OtlpSender | None = None
         self._deadline: float | None = None
         self._lock = threading.Lock()
 

@@ -26,7 +26,7 @@ from renacer_otel.sidecar.signals import Signals
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+    from renacer_otel.exporters.otlp_sender import OtlpSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.detach import DetachSignals
     from renacer_otel.sidecar.ending import EndingSignals
@@ -270,6 +270,7 @@ class Session:
             id_key=self._id_key,
             tuning=config.tuning,
             otlp=config.otlp is not None,
+            otlp_json=config.otlp is not None and config.otlp.protocol == "http/json",
             json=config.format == "otlp-json",
             record=config.format == "record",
             csv=config.format == "csv",
@@ -362,11 +363,10 @@ class Session:
         self._warnings += choice.warnings
         return dict(choice.attributes)
 
-    def _make_sender(self, settings: OtlpSettings) -> OtlpGrpcSender:
-        from renacer_otel.exporters.envelope import OtlpEnvelope
-        from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+    def _make_sender(self, settings: OtlpSettings) -> OtlpSender:
+        from renacer_otel.exporters.senders import make_sender
 
-        return OtlpGrpcSender(settings, OtlpEnvelope(self._attributes()))
+        return make_sender(settings, self._attributes())
 
     def _json_writer(self, write: Callable[[bytes], None]) -> JsonWriter:
         from renacer_otel.sidecar.outputs import JsonWriter

@@ -82,7 +82,7 @@ MALFORMED = [
     ("--otlp-endpoint http://me:secret@host", "pass credentials as a header"),
     ("--otlp-endpoint=", "'' is not an endpoint"),
     ("ENDPOINT --otlp-header nope", "--otlp-header: header 1 is not key=value"),
-    ("ENDPOINT --otlp-protocol http/protobuf", "http/protobuf is not supported yet; use grpc"),
+    ("--otlp-endpoint h:1 --otlp-protocol http/json", "'h:1' has no scheme, and OTLP/HTTP needs"),
     ("ENDPOINT --otlp-protocol smtp", "--otlp-protocol: 'smtp' is unknown; use grpc"),
     ("ENDPOINT --otlp-compression zip", "'zip' is unknown; use none or gzip"),
     ("ENDPOINT --otlp-timeout 5", "--otlp-timeout: the unit is missing in '5'"),
@@ -133,8 +133,6 @@ def test_client_key_without_its_certificate(tmp_path: Path) -> None:
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://host", "the scheme 'ftp' is not supported yet"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://h/v1/traces", "no path"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "http/protobuf is not supported yet"),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "http/json is not supported yet"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/file", "cannot read /no/file"),
         ("RENACER_DISABLE", "everything", "RENACER_DISABLE: unknown everything"),
         ("RENACER_CLOCK_OFFSET", "1h", "RENACER_CLOCK_OFFSET: '1h' is no number of seconds"),

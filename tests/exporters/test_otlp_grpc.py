@@ -7,22 +7,27 @@ import os
 import socket
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from renacer_otel.exporters import otlp_grpc
+from renacer_otel.exporters import otlp_sender
 from renacer_otel.exporters.envelope import OtlpEnvelope
-from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender, SenderCounters
-from renacer_otel.exporters.otlp_settings import OtlpSettings, parse_endpoint
+from renacer_otel.exporters.otlp_endpoint import parse_endpoint
+from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
+from renacer_otel.exporters.otlp_sender import SenderCounters
+from renacer_otel.exporters.otlp_settings import OtlpSettings
 from renacer_otel.exporters.receiver import Receiver, Reply
-from tests.exporters.conftest import PATIENCE, RunPython, until
+from tests.exporters.conftest import (
+    PATIENCE,
+    RunPython,
+    block_of,
+    free_port,
+    silent_port,
+    until,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from typing_extensions import Self
 
 
@@ -48,15 +53,6 @@ FINAL = [
 ]
 
 
-def block_of(spans: int, first: int = 1) -> bytes:
-    return ScopeSpans(
-        spans=[
-            Span(name=f"n{number}", trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"))
-            for number in range(first, first + spans)
-        ]
-    ).SerializeToString()
-
-
 def make_sender(
     endpoint: str,
     in_flight: int = 4,
@@ -64,7 +60,7 @@ def make_sender(
     headers: tuple[tuple[str, str], ...] = (),
     gzip: bool = False,
 ) -> OtlpGrpcSender:
-    target, shown, secure = parse_endpoint(endpoint, "test")
+    target, shown, secure, _ = parse_endpoint(endpoint, "test")
     settings = OtlpSettings(
         target, shown, secure, timeout_ms=timeout_ms, headers=headers, gzip=gzip
     )
@@ -79,23 +75,6 @@ def deliver(
         sender = make_sender(receiver.endpoint)
         assert sender.submit(block_of(spans), spans)
         return sender.close(close), receiver
-
-
-@contextmanager
-def silent_port() -> Iterator[int]:
-    """A port that accepts connections (by its backlog) and never says a word."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(16)
-        yield listener.getsockname()[1]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_all_blocks_arrive_with_resource_scope_and_headers() -> None:
@@ -317,7 +296,7 @@ def test_closing_a_sender_that_never_sent_is_instant() -> None:
 
 
 def test_a_request_over_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp_grpc, "MAX_REQUEST_BYTES", 100)
+    monkeypatch.setattr(otlp_sender, "MAX_REQUEST_BYTES", 100)
     counters, receiver = deliver()
     assert counters.rejected_reasons == {"request too large": 5}
     assert receiver.totals()["requests"] == 0

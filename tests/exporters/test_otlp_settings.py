@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renacer_otel.errors import ConfigError
+from renacer_otel.exporters.otlp_endpoint import Endpoint, parse_endpoint, parse_http_endpoint
 from renacer_otel.exporters.otlp_settings import (
     OtlpChoice,
     OtlpFlags,
     OtlpSettings,
-    parse_endpoint,
     parse_headers,
     resolve,
 )
@@ -54,7 +54,8 @@ def env(**options: str) -> dict[str, str]:
 )
 def test_endpoints(text: str, target: str, secure: bool) -> None:
     scheme = "https" if secure else "http"
-    assert parse_endpoint(text, "--otlp-endpoint") == (target, f"{scheme}://{target}", secure)
+    expected = Endpoint(target, f"{scheme}://{target}", secure)
+    assert parse_endpoint(text, "--otlp-endpoint") == expected
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_a_password_in_an_endpoint_is_refused_and_not_repeated(text: str) -> Non
 @given(st.text(max_size=60) | st.text("htps:/[]@.%:0123456789abc-", max_size=40))
 def test_any_text_is_an_endpoint_or_a_config_error(text: str) -> None:
     try:
-        target, shown, _ = parse_endpoint(text, "x")
+        target, shown, _, _ = parse_endpoint(text, "x")
     except ConfigError as error:
         shown = str(error)
     else:
@@ -183,12 +184,125 @@ def test_compression() -> None:
 
 
 @pytest.mark.parametrize("value", ["http/protobuf", "http/json", "HTTP/Protobuf"])
-def test_http_is_one_clear_error_until_it_exists(value: str) -> None:
+def test_flag_beats_traces_variable_beats_general_variable_for_the_protocol(value: str) -> None:
     for variables in (env(PROTOCOL=value), env(TRACES_PROTOCOL=value, PROTOCOL="grpc")):
-        with pytest.raises(ConfigError, match=r"PROTOCOL: http/\w+ is not supported yet; use grpc"):
-            resolve(LOCAL, variables)
-    with pytest.raises(ConfigError, match="--otlp-protocol"):
-        resolve(OtlpFlags(endpoint="http://x:1", protocol=value), env(PROTOCOL="grpc"))
+        assert settings_of(LOCAL, **variables).protocol == value.lower()
+    flags = OtlpFlags(endpoint="http://x:1", protocol=value.lower())
+    assert settings_of(flags, **env(PROTOCOL="grpc")).protocol == value.lower()
+    flags = OtlpFlags(endpoint="http://x:1", protocol="grpc")
+    assert settings_of(flags, **env(TRACES_PROTOCOL=value)).protocol == "grpc"
+
+
+def test_an_unknown_protocol_by_flag_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="'smtp' is unknown; use grpc, http/protobuf, http/json"):
+        resolve(OtlpFlags(endpoint="http://x:1", protocol="smtp"), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "target", "path"),
+    [
+        ("http://localhost:4318", True, "localhost:4318", "/v1/traces"),
+        ("http://localhost:4318/", True, "localhost:4318", "/v1/traces"),
+        ("https://api.example", True, "api.example:443", "/v1/traces"),
+        ("HTTP://h/otlp", True, "h:80", "/otlp/v1/traces"),
+        ("http://h:1/otlp//", True, "h:1", "/otlp/v1/traces"),
+        ("http://[::1]:4318", True, "[::1]:4318", "/v1/traces"),
+        ("http://h:4318", False, "h:4318", "/"),
+        ("http://h:4318/v1/traces", False, "h:4318", "/v1/traces"),
+        ("http://h/a@b/?key=1", False, "h:80", "/a@b/?key=1"),
+        ("unix:///run/otel.sock", True, "unix:/run/otel.sock", "/v1/traces"),
+        ("unix:/run/otel.sock", False, "unix:/run/otel.sock", "/v1/traces"),
+    ],
+)
+def test_endpoints_of_http(text: str, base: bool, target: str, path: str) -> None:
+    found = parse_http_endpoint(text, "x", base)
+    assert (found.target, found.path) == (target, path)
+    assert found.secure is text.startswith("https")
+    assert "key=" not in found.shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not an endpoint"),
+        ("localhost:4318", "has no scheme, and OTLP/HTTP needs one"),
+        ("ftp://h", "the scheme 'ftp' is not supported yet"),
+        (f"http://me:{SECRET}@h:1", "pass credentials as a header"),
+        (f"http://h/x?key={SECRET}", "has a query"),
+        ("http://h/#x", "a path that a request cannot carry"),
+        ("http://h/\u00e4", "a path that a request cannot carry"),
+        ("http://h:0", "has a bad host or port"),
+        ("http://h:x/", "has a bad host or port"),
+        ("http:///v1/traces", "has a bad host or port"),
+        ("unix:run/otel.sock", "write it as unix:///PATH"),
+        ("unix://run/otel.sock", "write it as unix:///PATH"),
+        ("unix:///" + "x" * 200, "at most 107 bytes"),
+    ],
+)
+def test_bad_endpoints_of_http_are_one_line(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        parse_http_endpoint(text, "NAME")
+    message = str(caught.value)
+    assert message.startswith("NAME: write it as ")
+    assert message.isprintable()
+    assert len(message) < 300
+    assert SECRET not in message
+
+
+@given(st.text(max_size=60) | st.text("htps:/[]@.%?#:0123456789abc-", max_size=40), st.booleans())
+def test_any_text_is_an_endpoint_of_http_or_a_config_error(text: str, base: bool) -> None:
+    try:
+        found = parse_http_endpoint(text, "x", base)
+    except ConfigError as error:
+        shown = str(error)
+    else:
+        shown = found.shown
+        assert found.path.startswith("/")
+        assert not base or found.path.endswith("/v1/traces")
+        assert found.path.isascii()
+        assert " " not in found.path
+    assert shown.isprintable()
+
+
+def test_what_v1_traces_is_appended_to() -> None:
+    http = env(PROTOCOL="http/protobuf")
+    base = settings_of(OtlpFlags(), **http, **env(ENDPOINT="http://h:1/x"))
+    assert (base.path, base.endpoint) == ("/x/v1/traces", "http://h:1/x/v1/traces")
+    as_it_is = env(ENDPOINT="http://general:1", TRACES_ENDPOINT="http://h:1/x")
+    assert settings_of(OtlpFlags(), **http, **as_it_is).path == "/x"
+    assert settings_of(OtlpFlags(endpoint="http://h:1/x"), **http).path == "/x/v1/traces"
+    assert settings_of(OtlpFlags(endpoint="http://h:1/v1/traces"), **http).path == "/v1/traces"
+    choice = resolve(OtlpFlags(), {**http, **env(ENDPOINT="http://h:1/v1/traces")})
+    assert choice.settings is not None
+    assert choice.settings.path == "/v1/traces/v1/traces"
+    assert "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" in choice.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "target"),
+    [
+        ("grpc", "localhost:4317"),
+        ("http/protobuf", "localhost:4318"),
+        ("http/json", "localhost:4318"),
+    ],
+)
+def test_a_protocol_by_flag_alone_means_its_default_endpoint(protocol: str, target: str) -> None:
+    settings = settings_of(OtlpFlags(protocol=protocol))
+    assert (settings.target, settings.secure) == (target, False)
+    assert resolve(OtlpFlags(), env(PROTOCOL=protocol)) == OtlpChoice(None)
+    assert settings_of(OtlpFlags(protocol=protocol), **env(ENDPOINT="http://h:1")).target == "h:1"
+
+
+def test_insecure_has_no_say_over_http() -> None:
+    variables = env(PROTOCOL="http/json", INSECURE="true", ENDPOINT="https://h:1")
+    assert settings_of(OtlpFlags(), **variables).secure is True
+
+
+@pytest.mark.parametrize("name", ["content-type", "Transfer-Encoding", "host", "user-agent"])
+def test_headers_that_http_keeps_for_itself(name: str) -> None:
+    headers, problems = parse_headers([f"{name}=x", "grpc-x=1"], "NAME", "http/json")
+    assert headers == {"grpc-x": "1"}
+    assert problems == ["NAME: header 1 has a name that OTLP/HTTP keeps for itself"]
 
 
 def test_protocol_grpc_is_fine_and_an_unknown_one_is_told() -> None:
