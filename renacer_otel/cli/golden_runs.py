@@ -67,12 +67,18 @@ def observe(command: Sequence[str], trace: str, how: How) -> Observed:
 
 @contextmanager
 def _copied(how: How) -> Iterator[Sequence[str]]:
-    """Meanwhile we are in a new copy, if there are to be some. Gives options of `run`.
+    """Meanwhile we are in a new copy, if there are to be some. Gives options of `run`: PWD is where
+    the command is, since shells ask the kernel where it is not, as in a container or by cron.
 
     Each copy has another place: so what depends on it is learned to vary.
     """
     if not how.copy_of:
-        yield ()
+        try:
+            here = os.getcwd()
+        except OSError:  # it is gone
+            yield ()
+        else:
+            yield ("-E", f"PWD={here}")
         return
     copies.require_folder(how.copy_of)
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

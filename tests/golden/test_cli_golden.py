@@ -23,6 +23,7 @@ from tests.golden.program import WORK, Program, program_fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 program = program_fixture()
@@ -431,3 +432,15 @@ def test_times_beside_other_work_or_of_elsewhere(
     assert program.golden(*capture).code == 0
     monkeypatch.setattr(golden_check, "machine", lambda: "elsewhere")
     assert "of another machine" in program.check("it", code=0)[1]
+
+
+def test_where_we_are_is_told_to_shells(program: Program, tmp_path: Path) -> None:
+    """As a container or cron does not: else they ask the kernel, which would be a difference."""
+    (tmp_path / "link").symlink_to(program.folder)
+    words = ["capture", "work", "--runs", "1", "--", "sh", "work.sh"]
+    done = renacer("golden", *words, cwd=program.folder, env=environ(PWD=str(program.folder)))
+    assert done.code == 0, done.err
+    absent = {name: value for name, value in environ().items() if name != "PWD"}
+    for env in (environ(PWD="/"), absent, environ(PWD=str(tmp_path / "link"))):
+        done = renacer("golden", "check", "work", cwd=tmp_path / "link", env=env)
+        assert done.out.startswith("work: same"), done
