@@ -96,7 +96,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     bounds = _bounds(item)
     if bounds is None or not bounds.are_some or _fixtures(item) & {*_FIXTURES}:
         return (yield)
-    from renacer_otel.testing import own, recording
+    from renacer_otel import recording
+    from renacer_otel.testing import own
 
     attached = own.Attached(_folder(item.config) / f"{id(item)}.renacer")
     try:

@@ -29,8 +29,10 @@ PYTHON: dict[str, set[str]] = {
     "sidecar": BASE | {"engine", "ring", "spans", "exporters"},
     "analysis": BASE | {"ring", "spans"},
     "reporters": BASE | {"ring", "spans", "analysis"},
-    "testing": BASE | {"ring", "spans", "analysis"},
-    "pytest_plugin": BASE | {"testing"},
+    "recording": {"errors"},
+    "api": {"errors", "recording"},
+    "testing": BASE | {"ring", "spans", "analysis", "recording", "api"},
+    "pytest_plugin": BASE | {"testing", "recording"},
     "cli": BASE
     | {"engine", "ring", "spans", "exporters", "sidecar", "analysis", "reporters", "__init__"},
     "__main__": {"cli"},

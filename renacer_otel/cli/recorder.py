@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The other side of testing/recording.py: records for a program, whose streams stay the command's.
+"""The other side of recording.py: records for a program, whose streams stay the command's.
 
     recorder.main([STATUS, ENVIRON, WORDS...])
 

@@ -12,33 +12,23 @@ import fcntl
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from renacer_otel import api, recording
 from renacer_otel.errors import one_line
-from renacer_otel.testing import recording
 from renacer_otel.testing.traced import shown
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from renacer_otel.testing.recording import Word
+    from renacer_otel.recording import Word
 
-_BOOT = recording.BOOT.replace("cli.recorder", "cli.main")
-# The environment that a command is given may be none in which we could start.
-_BOOT_GIVEN = _BOOT.replace(
-    "; sys.exit",
-    "; from renacer_otel.engine.launch import take_environ; import os;"
-    "take_environ(open(0, 'rb', closefd=False)); os.dup2(os.open(os.devnull, os.O_RDONLY), 0);"
-    "sys.exit",
-)
 _FIRST = ": the first run, which does not count, did otherwise"
-_PATIENCE_S = 5.0
 _SAME, _CHANGED, _MISSING, _UNREADABLE, _FAILED = 0, 1, 2, 3, 4
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 _TO_CAPTURE = (_CHANGED, _MISSING, _UNREADABLE, _FAILED)
@@ -224,7 +214,7 @@ class GoldenChecker:
                 with open(report, encoding="utf-8") as file:
                     told = json.load(file)["goldens"][0]
             except OSError:
-                raise _failure(_last(done)) from None
+                raise _failure(api.last_line(done)) from None
         return GoldenRun(tuple(words), told)
 
     def _capture(
@@ -234,8 +224,8 @@ class GoldenChecker:
         given = ["capture", name, *options, "--dir", str(self._folder)]
         done = _golden(given, words, where)
         if done.returncode == _FAILED:  # it ends otherwise each time
-            raise recording.RecorderError(_last(done))
-        _raise(done.returncode, _last(done))
+            raise recording.RecorderError(api.last_line(done))
+        _raise(done.returncode, api.last_line(done))
         for line in done.stderr.decode("utf-8", "backslashreplace").splitlines():
             if _FIRST in line:
                 self._tell(one_line(line.removeprefix("renacer-otel: "), 400))
@@ -283,40 +273,8 @@ def _taken(name: str, test: str, run: GoldenRun) -> str:
 def _golden(
     given: Sequence[str], words: Sequence[str], where: Mapping[str, Any]
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `renacer-otel golden …`; cut short, it ends what it runs, and removes its copies."""
     __tracebackhide__ = True
-    timeout, env = where["timeout"], where["env"]
-    with tempfile.TemporaryFile() as environ:
-        if env is not None:
-            recording.write_environ(environ, env)
-        boot = _BOOT if env is None else _BOOT_GIVEN
-        python = [sys.executable, "-c", boot, recording.PACKAGES, "golden"]
-        process = recording.started(
-            [*python, *given, "--", *words],
-            cwd=where["cwd"],
-            stdin=environ if env is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    with process:
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except BaseException as error:
-            process.terminate()
-            try:
-                process.wait(_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()  # and so the kernel kills all that it traces
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise subprocess.TimeoutExpired(list(words), error.timeout) from None
-            raise
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def _last(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
-    last = lines[-1] if lines else f"it exited with {done.returncode}"
-    return one_line(last.removeprefix("renacer-otel: "), 400)
+    return api.ran(["golden", *given], words, **where)
 
 
 def _raise(code: int, text: str) -> None:

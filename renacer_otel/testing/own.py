@@ -22,8 +22,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from renacer_otel import recording
 from renacer_otel.errors import one_line
-from renacer_otel.testing import recording
 from renacer_otel.testing.effects import Held
 from renacer_otel.testing.traced import Trace
 

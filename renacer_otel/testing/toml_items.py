@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from renacer_otel import recording
 from renacer_otel.errors import RenacerError, one_line
-from renacer_otel.testing import recording
 from renacer_otel.testing.traced import TracedRun, shown
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from renacer_otel import recording
 from renacer_otel.errors import one_line
-from renacer_otel.testing import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from renacer_otel.recording import Word
     from renacer_otel.spans.replay import Replay
     from renacer_otel.testing.effects import Effects, Held
-    from renacer_otel.testing.recording import Word
 
 _SHOWN = 80
 
