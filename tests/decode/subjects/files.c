@@ -116,6 +116,7 @@ int main(void)
 	CALL(ioctl, tty, TIOCSPGRP, &n);
 	CALL(ioctl, tty, TIOCGSID, &n);
 	CALL(ioctl, pty, TIOCGPTN, &n);
+	n = 0; /* else its number would lock it, unless that is 0 */
 	CALL(ioctl, pty, TIOCSPTLCK, &n);
 	CALL(ioctl, pty, TIOCGPTPEER, O_RDWR);
 	CALL(ioctl, tty, TCSBRK, 1);
