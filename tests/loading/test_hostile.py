@@ -214,7 +214,7 @@ def test_what_nobody_reads_is_passed_over_at_once(
 
     monkeypatch.setattr(Stream, "value", counted)
     for more, told in ((b"", ""), (b", 08", "missing"), (b", NaN", "NaN"), (b',"\\ud8', "in what")):
-        text = b"[" + b",".join([element] * 300_000) + more + b"]"
+        text = b"[" + b",".join([element] * (300_000 if FULL else 60_000)) + more + b"]"
         looks.clear()
         stream = Stream(io.BytesIO(text), "it")
         if told:
