@@ -180,9 +180,7 @@ def golden_capture(
     """Captures a golden trace; what there is to tell, line by line. `how`: cwd, env, timeout."""
     words = ["golden", "capture", name, f"--runs={runs}", *_where(folder, places, in_copy_of)]
     words += ["--source"] * source + [f"--keep={rule}" for rule in keep]
-    done = ran(words, recording.words_of(command), **how)
-    if done.returncode:
-        raise RenacerError(last_line(done), done.returncode)
+    done = _ran_well(words, recording.words_of(command), **how)
     return tuple(line.removeprefix(_OURS) for line in _lines(done))
 
 
@@ -272,9 +270,7 @@ def compare_runs(
 
 def query(trace: Path, sql: str, **how: Any) -> list[dict[str, Any]]:
     """The rows that a SELECT finds in a TRACE file, by the names of their columns (DuckDB)."""
-    done = ran(["query", "--format=json", os.fspath(trace), sql], None, **how)
-    if done.returncode:
-        raise RenacerError(last_line(done), done.returncode)
+    done = _ran_well(["query", "--format=json", os.fspath(trace), sql], None, **how)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
@@ -315,6 +311,16 @@ def ran(
                 raise subprocess.TimeoutExpired(what, error.timeout) from None
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def _ran_well(
+    words: Sequence[str], command: Sequence[str | bytes] | None, **how: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """As ran(). Raises RenacerError unless it exited with 0."""
+    done = ran(words, command, **how)
+    if done.returncode:
+        raise RenacerError(last_line(done), done.returncode)
+    return done
 
 
 def _where(folder: Path, places: Mapping[str, Path] | None, in_copy_of: Path | None) -> list[str]:

@@ -40,7 +40,7 @@ def grouped(*columns: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64
         known, index = indexed(column)
         if len(known) < 2:
             continue
-        key, span = key * max(len(known), 1) + index, span * max(len(known), 1)
+        key, span = key * len(known) + index, span * len(known)
         if span > 4 * count + _FREE:
             known, key = indexed(key)
             span = len(known)

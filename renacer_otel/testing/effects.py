@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from renacer_otel.spans import replay
+from renacer_otel.testing.held import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from renacer_otel.testing.held import Held
 
 _AT_FDCWD = -100
 _START = 4  # RN_PROCESS_START
@@ -76,19 +79,6 @@ class Effects(NamedTuple):
     network: tuple[str, ...]
 
 
-class Held(NamedTuple):
-    """What a process had open when it was begun to be traced.
-
-    `paths`: of its descriptors; `files`: those of them that count if they are written to.
-    """
-
-    paths: dict[int, str]
-    files: frozenset[str]
-
-
-_NOTHING = Held({}, frozenset())
-
-
 class _Process:
     """Where a process is, and the folders that it holds open."""
 
@@ -98,7 +88,7 @@ class _Process:
 
 
 def of_run(
-    run: replay.Replay, cwd: str, rows: NDArray[np.bool_] | None = None, held: Held = _NOTHING
+    run: replay.Replay, cwd: str, rows: NDArray[np.bool_] | None = None, held: Held = NOTHING
 ) -> Effects:
     """Of a trace that was read with details; `rows`: of these calls alone.
 

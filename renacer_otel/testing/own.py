@@ -15,7 +15,6 @@ import json
 import os
 import select
 import signal
-import stat
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from renacer_otel import recording
 from renacer_otel.errors import one_line
-from renacer_otel.testing.effects import Held
+from renacer_otel.testing import held
 from renacer_otel.testing.traced import Trace
 
 if TYPE_CHECKING:
@@ -53,14 +52,10 @@ class OwnTrace(Trace):
     """What the test did between `begin` and `end`: its thread, and what that started."""
 
     def __init__(
-        self, path: Path, cwd: str, thread: int, marks: tuple[int, int], held: Held
+        self, path: Path, cwd: str, thread: int, marks: tuple[int, int], open_then: held.Held
     ) -> None:
-        super().__init__(path, cwd)
-        self._thread, self._marks, self._were_held = thread, marks, held
-
-    @property
-    def _held(self) -> Held:
-        return self._were_held
+        super().__init__(path, cwd, open_then)
+        self._thread, self._marks = thread, marks
 
     @functools.cached_property
     def _span(self) -> tuple[int, int, int, int]:
@@ -115,7 +110,7 @@ class Attached:
         self._path = path
         #: Where the test begins; it may be gone.
         self.cwd = os.readlink("/proc/self/cwd").removesuffix(_GONE)
-        self._held = Held({}, frozenset())
+        self._held = held.NOTHING
         self._pid = 0
         self._marks = (0, 0)
         self._thread = threading.get_native_id()
@@ -149,7 +144,7 @@ class Attached:
         except BaseException:
             self._abandon()
             raise
-        self._held = _open_now()
+        self._held = held.open_now()
         self._marks = (_LEAST_MARK + 1, _LEAST_MARK + 2)
         _mark(self._marks[0])
 
@@ -208,27 +203,6 @@ class Attached:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
         self._status = self._go = -1
-
-
-def _open_now() -> Held:
-    """Files and folders that we have open. Those of the standard streams, which pytest takes to
-    itself, count as little as what has no name any more."""
-    paths: dict[int, str] = {}
-    regular: dict[str, tuple[int, int]] = {}
-    streams = set()
-    for entry in os.listdir("/proc/self/fd"):
-        try:
-            status, path = os.fstat(int(entry)), os.readlink(f"/proc/self/fd/{entry}")
-        except OSError:
-            continue  # that by which they are listed
-        if int(entry) <= 2:
-            streams.add((status.st_dev, status.st_ino))
-        if stat.S_ISDIR(status.st_mode):
-            paths[int(entry)] = path
-        elif stat.S_ISREG(status.st_mode) and status.st_nlink:
-            paths[int(entry)] = path
-            regular[path] = (status.st_dev, status.st_ino)
-    return Held(paths, frozenset(path for path, who in regular.items() if who not in streams))
 
 
 def _mark(number: int) -> None:

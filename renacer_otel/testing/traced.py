@@ -15,6 +15,7 @@ import pytest
 
 from renacer_otel import recording
 from renacer_otel.errors import one_line
+from renacer_otel.testing.held import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from renacer_otel.recording import Word
     from renacer_otel.spans.replay import Replay
-    from renacer_otel.testing.effects import Effects, Held
+    from renacer_otel.testing.effects import Effects
+    from renacer_otel.testing.held import Held
 
 _SHOWN = 80
 
@@ -50,9 +52,10 @@ class Trace:
     `path`: of the TRACE file, for `renacer-otel query` and the like.
     """
 
-    def __init__(self, path: Path, cwd: str) -> None:
+    def __init__(self, path: Path, cwd: str, held: Held = NOTHING) -> None:
+        """`held`: what was open when it began."""
         self.path = path
-        self._cwd = cwd
+        self._cwd, self._held = cwd, held
 
     @functools.cached_property
     def columns(self) -> Replay:
@@ -113,13 +116,6 @@ class Trace:
         from renacer_otel.testing import effects
 
         return effects.of_run(self.columns, self._cwd, self._rows, self._held)
-
-    @property
-    def _held(self) -> Held:
-        """What was open when it began."""
-        from renacer_otel.testing.effects import Held
-
-        return Held({}, frozenset())
 
     @property
     def files_read(self) -> tuple[str, ...]:
