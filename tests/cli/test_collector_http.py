@@ -12,7 +12,8 @@ import pytest
 from tests.cli.test_collector import SLACK, TROUBLES, timed
 from tests.cli.tool import environ, renacer
 from tests.exporters.certificates import Certificates, issue
-from tests.exporters.http_server import HttpCollector, Reply, names, with_base64_ids
+from tests.exporters.http_server import HttpCollector, Reply, names
+from tests.otlp_json import with_base64_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

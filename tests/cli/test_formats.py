@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf import json_format
@@ -15,27 +15,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from renacer_otel.exporters.receiver import Receiver
 from renacer_otel.ring import trace_file
 from tests.cli.tool import Done, call_lines, call_names, environ, renacer
+from tests.otlp_json import with_base64_ids
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 TREE = ("sh", "-c", "cat /proc/sys/kernel/ostype | (read word; echo $word); nosuch 2>&-; true")
-
-
-def with_base64_ids(value: Any) -> Any:
-    """OTLP/JSON has ids in hex where proto3 JSON has them in base64."""
-    import base64
-
-    if isinstance(value, list):
-        return [with_base64_ids(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: base64.b64encode(bytes.fromhex(item)).decode()
-        if key in ("traceId", "spanId", "parentSpanId")
-        else with_base64_ids(item)
-        for key, item in value.items()
-    }
 
 
 def parse_json_lines(path: Path) -> list[ExportTraceServiceRequest]:

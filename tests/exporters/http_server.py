@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import ssl
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.otlp_json import with_base64_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,20 +82,6 @@ class Request:
             for scope in resource.scope_spans
             for span in scope.spans
         ]
-
-
-def with_base64_ids(value: Any) -> Any:
-    """OTLP/JSON as proto3 JSON, which has ids in base64."""
-    if isinstance(value, list):
-        return [with_base64_ids(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: base64.b64encode(bytes.fromhex(item)).decode()
-        if key in ("traceId", "spanId", "parentSpanId")
-        else with_base64_ids(item)
-        for key, item in value.items()
-    }
 
 
 class HttpCollector:
