@@ -13,7 +13,8 @@ import time
 
 from renacer_otel.engine.launch import Tuning
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
-from renacer_otel.sidecar.session import Session, SessionConfig
+from renacer_otel.sidecar.session import Session
+from renacer_otel.sidecar.session_config import SessionConfig
 
 
 def main() -> None:

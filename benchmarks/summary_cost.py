@@ -20,7 +20,8 @@ from pathlib import Path
 
 from renacer_otel.engine.launch import Tuning
 from renacer_otel.sidecar.opened import Opened
-from renacer_otel.sidecar.session import Session, SessionConfig
+from renacer_otel.sidecar.session import Session
+from renacer_otel.sidecar.session_config import SessionConfig
 
 RENACER = str(Path(sys.executable).parent / "renacer-otel")
 

@@ -19,7 +19,7 @@ from renacer_otel.engine.launch import (
 from renacer_otel.errors import ConfigError, UsageError, one_line
 from renacer_otel.sidecar import filters
 from renacer_otel.sidecar.opened import Opened
-from renacer_otel.sidecar.session import SessionConfig
+from renacer_otel.sidecar.session_config import SessionConfig
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from renacer_otel.cli import options, terminal
 from renacer_otel.errors import EngineError
 from renacer_otel.sidecar import summary
-from renacer_otel.sidecar.session import Session, SessionConfig
+from renacer_otel.sidecar.session import Session
+from renacer_otel.sidecar.session_config import SessionConfig
 from renacer_otel.spans.context import new_run_id
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from renacer_otel.engine import abilities
 from renacer_otel.engine.abilities import Ability
 from renacer_otel.errors import EXIT_OWN_FAILURE, RenacerError
 from renacer_otel.sidecar.opened import Opened
-from renacer_otel.sidecar.session import Session, SessionConfig
+from renacer_otel.sidecar.session import Session
+from renacer_otel.sidecar.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

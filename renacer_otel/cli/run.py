@@ -20,11 +20,13 @@ from renacer_otel.errors import (
     UsageError,
 )
 from renacer_otel.sidecar import summary
-from renacer_otel.sidecar.session import Outcome, Session, SessionConfig
+from renacer_otel.sidecar.session import Session
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
+
+    from renacer_otel.sidecar.session_config import Outcome, SessionConfig
 
 
 class Caller(NamedTuple):

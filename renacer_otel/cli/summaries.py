@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from renacer_otel.analysis.summary import Summary
-    from renacer_otel.sidecar.session import Outcome
+    from renacer_otel.sidecar.session_config import Outcome
 
 _NEED = {
     "summary_sort_by": "-S",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from renacer_otel.engine.launch import Stats
     from renacer_otel.sidecar.outputs import Delivered
-    from renacer_otel.sidecar.session import Outcome
+    from renacer_otel.sidecar.session_config import Outcome
 
 _UNITS = {"record": "record", "otlp-json": "span", "csv": "row", "json": "call"}
 
