@@ -18,11 +18,15 @@
 
 #include "engine_private.h"
 
-/* What a stop costs besides the tracee's own time, on one CPU and on two: measured, see
-   docs/benchmarks.md; on two it is the low end. */
-#define STOP_SHARED_NS 5000u
-#define STOP_APART_NS 25000u
+/* Until they are measured: the tracer's CPU time for a stop, and the time that passes at a stop
+   on two CPUs, over it. Little for the second, so that it is tried, and measured. */
+#define STOP_TRACER_NS 4000u
+#define STOP_APART_TIMES 2u
+/* A stop's part on the tracee's side, per mille of the tracer's: see cost.c. */
+#define STOP_TRACEE_PM 380u
 #define DWELL_TICKS 2u
+/* By how much of the time the other mode must be the better one. */
+#define WORTH 8
 /* In a tick: at most a hundredth of its time goes with them, wherever the tracer is. */
 #define FEW_STOPS 4u
 
@@ -60,7 +64,9 @@ static void count_switch(struct rn_engine *e)
 {
 	atomic_fetch_add_explicit(&e->counters.cpu_switches, 1, memory_order_relaxed);
 	atomic_store_explicit(&e->counters.shared, e->cpu.shared, memory_order_relaxed);
-	e->cpu.parallel_ticks = 0;
+	e->cpu.gain = 0;
+	e->cpu.least = 0;
+	e->cpu.ticks = 0;
 	rn_cost_mode(e, e->cpu.shared);
 }
 
@@ -124,6 +130,8 @@ void rn_cpu_init(struct rn_engine *e)
 	}
 	cpu->cpus = CPU_COUNT(&cpu->tracer);
 	cpu->may_set_others = have_sys_nice();
+	cpu->stop_tracer = STOP_TRACER_NS;
+	cpu->stop_apart = STOP_APART_TIMES * STOP_TRACER_NS;
 	/* Without ticks nothing would be decided again. */
 	cpu->possible = cpu->cpus > 1 && e->config.cpu != RN_CPU_POLICY_FREE &&
 			(e->have_timer || e->config.cpu == RN_CPU_POLICY_SHARE) &&
@@ -273,44 +281,106 @@ void rn_cpu_forget(struct rn_engine *e, struct task *task)
 	task->repin = false;
 }
 
-struct demand {
-	unsigned want;   /* tracees outside any call: they would compute if they had a CPU each */
-	uint64_t cpu_ns; /* that tracees used since the last look */
+struct load {
+	uint64_t work;   /* CPU time of tracees, ns */
+	unsigned active; /* of them, those at work, at most one a CPU */
+	unsigned crowd;  /* or all that are outside any call, if these are more */
+	uint64_t stops;
 };
 
-/* By the clocks that this tick has read, see cost.c. */
-static struct demand look(struct rn_engine *e)
+/* By the clocks and states that this tick has read, see cost.c. */
+static struct load look(struct rn_engine *e, uint64_t stops)
 {
-	struct demand demand = {0, 0};
+	struct load load = {0, e->cost.active, 0, stops};
 
 	for (unsigned i = 0; i < TASK_BUCKETS; i++) {
 		for (struct task *task = e->tasks.bucket[i]; task; task = task->next) {
 			if (!task->started || task->held || task->dead || task->group_stopped ||
 			    task->attached)
 				continue;
-			demand.want += !task->in_call;
-			demand.cpu_ns += task->cpu_told - task->cpu_seen;
+			load.crowd += !task->in_call;
+			load.work += task->cpu_told - task->cpu_seen;
 			task->cpu_seen = task->cpu_told;
 		}
 	}
-	return demand;
+	if (load.active == 0)
+		load.active = 1;
+	if (load.crowd < load.active)
+		load.crowd = load.active;
+	return load;
+}
+
+/* Half of the calls are shorter: most that wait for nothing but the tracer. */
+void rn_cpu_saw_call(struct rn_engine *e, uint64_t ns)
+{
+	struct cpu_share *cpu = &e->cpu;
+
+	if (cpu->shared)
+		return;
+	if (ns < cpu->stop_apart)
+		cpu->stop_apart -= cpu->stop_apart / 64u;
+	else
+		cpu->stop_apart += cpu->stop_apart / 64u;
+}
+
+/* What a stop costs in the mode that the window was in; of the other it is known less by and by. */
+static void measure(struct cpu_share *cpu, struct load *load)
+{
+	uint64_t now = rn_monotonic(), used = rn_thread_time(), hoped;
+	uint64_t passed = now - cpu->window_at, tracer = used - cpu->window_cpu;
+
+	cpu->window_at = now;
+	cpu->window_cpu = used;
+	if (!cpu->shared)
+		return;
+	if (load->stops >= FEW_STOPS)
+		cpu->stop_tracer = (cpu->stop_tracer * 7 + tracer / load->stops) / 8;
+	hoped = STOP_APART_TIMES * cpu->stop_tracer;
+	if (cpu->stop_apart > hoped)
+		cpu->stop_apart -= (cpu->stop_apart - hoped) / 256;
+	else
+		cpu->stop_apart = hoped;
+	/* Several wanted the CPU, so it was never idle: those that came and went are in it, too. */
+	if (load->active > 1 && passed > tracer && load->work < passed - tracer)
+		load->work = passed - tracer;
 }
 
 /*
- * What the window's work takes on one CPU and on several: on one, the tracees' own
- * time and the tracer's in a row; on several, their own time in parallel, but each
- * stop a wake-up on another CPU.
+ * What the window's work takes on one CPU and on several: on one, the tracees' own time and
+ * the tracer's in a row; on several, their own time in parallel, and of each stop what is not
+ * in it, the less the more others compute meanwhile; but never less than all that is computed,
+ * over the CPUs, nor than the tracer's own.
  */
-static bool better_apart(const struct cpu_share *cpu, const struct demand *demand, uint64_t stops)
+static void weigh(struct cpu_share *cpu, const struct load *load)
 {
-	unsigned parallel = demand->want < (unsigned)cpu->cpus ? demand->want : (unsigned)cpu->cpus;
-	uint64_t shared = demand->cpu_ns + stops * STOP_SHARED_NS;
-	uint64_t apart;
+	unsigned cpus = (unsigned)cpu->cpus;
+	unsigned parallel = load->active < cpus ? load->active : cpus;
+	uint64_t tracer = load->stops * cpu->stop_tracer;
+	uint64_t theirs = tracer * STOP_TRACEE_PM / 1000u, waits = load->stops * cpu->stop_apart;
+	uint64_t shared = load->work + tracer, apart;
 
-	if (parallel < 2)
-		return false;
-	apart = demand->cpu_ns / parallel + stops * STOP_APART_NS;
-	return apart + apart / 8 < shared;
+	waits = waits > theirs ? waits - theirs : 0;
+	if (load->crowd > 1)
+		waits = waits * 3 / (2 * (uint64_t)load->crowd);
+	apart = load->work / parallel + waits;
+	if (apart < shared / cpus)
+		apart = shared / cpus;
+	if (apart < tracer)
+		apart = tracer;
+	cpu->gain = cpu->gain * 3 / 4 + ((int64_t)shared - (int64_t)apart);
+	cpu->least = cpu->least * 3 / 4 + (shared < apart ? shared : apart);
+}
+
+static bool other_is_better(const struct cpu_share *cpu)
+{
+	int64_t worth = (int64_t)(cpu->least / WORTH);
+
+	return cpu->shared ? cpu->gain > worth : -cpu->gain > worth / 4;
+}
+
+bool rn_cpu_undecided(const struct rn_engine *e)
+{
+	return !e->cpu.shared || other_is_better(&e->cpu);
 }
 
 void rn_cpu_tick(struct rn_engine *e)
@@ -318,7 +388,7 @@ void rn_cpu_tick(struct rn_engine *e)
 	struct cpu_share *cpu = &e->cpu;
 	uint64_t stops = atomic_load_explicit(&e->counters.stops, memory_order_relaxed);
 	uint64_t in_window = stops - cpu->window_stops;
-	struct demand demand;
+	struct load load;
 
 	if (!cpu->possible || e->config.cpu != RN_CPU_POLICY_AUTO)
 		return;
@@ -330,15 +400,13 @@ void rn_cpu_tick(struct rn_engine *e)
 		if (!cpu->shared && in_window < FEW_STOPS)
 			return;
 	}
+	cpu->window_stops = stops;
+	load = look(e, in_window);
+	measure(cpu, &load);
 	if (e->tasks.count < 2 && cpu->shared)
 		return; /* one alone has nothing to gain from a second CPU */
-	cpu->window_stops = stops;
-	demand = look(e);
-	if (better_apart(cpu, &demand, in_window) != cpu->shared) {
-		cpu->parallel_ticks = 0;
-		return;
-	}
-	if (++cpu->parallel_ticks < DWELL_TICKS)
+	weigh(cpu, &load);
+	if (++cpu->ticks < DWELL_TICKS || !other_is_better(cpu))
 		return;
 	if (cpu->shared)
 		part(e);

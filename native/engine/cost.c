@@ -140,6 +140,7 @@ void rn_cost_tick(struct rn_engine *e)
 	unsigned n = e->cpu.shared && e->tasks.count < 2 ? 1 : active(e);
 	uint64_t least;
 
+	e->cost.active = n;
 	mode->work += work.sum;
 	if (n == 0)
 		return;

@@ -125,7 +125,15 @@ struct cpu_share {
 	cpu_set_t tracer;   /* what the tracer had */
 	int cpus;
 	uint64_t window_stops;
-	unsigned parallel_ticks; /* in a row that asked for the other mode */
+	uint64_t window_at, window_cpu; /* when it began; CPU time of the tracer then; ns */
+	/* What a stop costs here, ns; measured while it runs. */
+	uint64_t stop_tracer; /* CPU time of the tracer, on one CPU */
+	uint64_t stop_apart;  /* from resumed to stopped again, on two; of short calls */
+	/* Of the last windows, newer ones weighing more, ns: what one CPU would have taken
+	   more than several, and the less of the two. */
+	int64_t gain;
+	uint64_t least;
+	unsigned ticks; /* since the last change */
 };
 
 /* What was seen while tracer and tracees shared a CPU, or did not; ns. */
@@ -144,6 +152,7 @@ struct cost {
 	int cpus;
 	bool shared;
 	bool threads; /* there was a process with several at the last tick */
+	unsigned active; /* tracees at work at the last tick, at most one a CPU */
 };
 
 struct rn_engine {
@@ -444,6 +453,10 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task);
 /* It ends, maybe inside a call that gave back somebody else's mask. */
 void rn_cpu_forget(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
+/* Whether it is about to be decided, if a few ticks more speak for it. */
+bool rn_cpu_undecided(const struct rn_engine *e);
+/* A call took `ns` from its entry to its exit. */
+void rn_cpu_saw_call(struct rn_engine *e, uint64_t ns);
 /* Stops are rare from now on. */
 void rn_cpu_filtered(struct rn_engine *e);
 void rn_cpu_end(struct rn_engine *e);

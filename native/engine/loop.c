@@ -116,7 +116,7 @@ static void tick(struct rn_engine *e)
 		return;
 	/* Nothing came for a whole tick: what is held back blocks, so tell of it. */
 	rn_emit_flush_pending(e);
-	if (!e->tasks.held && (!e->cpu.shared || e->cpu.parallel_ticks == 0))
+	if (!e->tasks.held && !rn_cpu_undecided(e))
 		rn_timer_disarm(e);
 }
 

@@ -287,6 +287,8 @@ static void on_return(struct rn_engine *e, struct task *task, struct stop *stop)
 	uint16_t flags = 0;
 	bool had_entry = task->in_call;
 
+	if (had_entry)
+		rn_cpu_saw_call(e, e->now - task->t_entry);
 	task->in_call = false;
 	if (task->cut.result && had_entry && task->desc->flags & RN_CALL_NO_RESULT) {
 		/* The end of a handler: a call is begun anew if its number is in the register. */
