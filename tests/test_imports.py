@@ -48,7 +48,18 @@ C: dict[str, set[str]] = {
     "ring": C_BASE | {"ring.h", "ids.h", "content.h"},
     "engine": C_BASE | {"cursor.h", "notes.h", "ring.h", "ids.h", "content.h", "engine.h", "ring"},
     "symbols": C_BASE | {"cursor.h", "notes.h", "span.h"},
-    "spans": C_BASE | {"ring.h", "ids.h", "span.h", "interpret.h", "summary.h", "ring", "decode"},
+    "spans": C_BASE
+    | {
+        "ring.h",
+        "ids.h",
+        "span.h",
+        "interpret.h",
+        "summary.h",
+        "metrics.h",
+        "histogram.h",
+        "ring",
+        "decode",
+    },
     "encode": C_BASE | {"span.h", "encode.h", "ids.h", "decode"},
 }
 
@@ -65,6 +76,8 @@ HEADERS: dict[str, set[str]] = {
     "span.h": {"event.h", "ids.h", "syscalls.h"},
     "interpret.h": {"event.h", "ids.h", "span.h"},
     "summary.h": {"span.h"},
+    "histogram.h": set(),
+    "metrics.h": {"span.h", "histogram.h"},
     "encode.h": {"span.h"},
     "api.h": set(),
     "replay.h": set(),

@@ -93,6 +93,7 @@ void rn_blocks_put(struct block_queue *queue, struct block *block, bool must)
 		recycle_locked(queue, block);
 	} else {
 		queue->bytes += block->buf.len;
+		queue->spans += block->spans;
 		*queue->tail = block;
 		queue->tail = &block->next;
 		pthread_cond_broadcast(&queue->changed);
@@ -137,6 +138,7 @@ int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **blo
 		if (!queue->head)
 			queue->tail = &queue->head;
 		queue->bytes -= (*block)->buf.len;
+		queue->spans -= (*block)->spans;
 		(*block)->next = NULL;
 		pthread_cond_broadcast(&queue->changed);
 		result = 1;

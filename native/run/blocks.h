@@ -26,6 +26,7 @@ struct block_queue {
 	struct block *spare; /* emptied blocks, to be filled again */
 	unsigned spares;
 	uint64_t bytes, limit; /* waiting now; at most */
+	uint64_t spans;        /* waiting now */
 	uint64_t dropped;      /* spans */
 	bool drops;            /* else it waits */
 	bool ended;

@@ -27,6 +27,7 @@ static void consume(struct rn_run *run, const uint8_t *chunk, size_t len)
 		n += events_in(ev);
 		at += ev->size;
 	}
+	rn_meter_publish(run);
 	rn_sinks_record(run, chunk, len, ((const struct rn_event *)chunk)->seq, n ? n : 1);
 }
 
@@ -122,6 +123,7 @@ void *rn_consumer_main(void *arg)
 	if (span.totals.added_ns > span.totals.wall_ns)
 		span.totals.added_ns = span.totals.wall_ns;
 	rn_sinks_finish(run, &span);
+	rn_meter_publish(run);
 	pthread_mutex_lock(&run->lock);
 	run->totals = span.totals;
 	run->done = true;

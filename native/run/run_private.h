@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "blocks.h"
+#include "metered.h"
 #include "renacer/api.h"
 #include "renacer/encode.h"
 #include "renacer/engine.h"
@@ -26,6 +27,7 @@ struct sink {
 	struct block_queue queue;
 	struct block *block; /* being filled; NULL: no memory */
 	uint64_t started;    /* when its first span went in */
+	uint64_t made;       /* spans so far */
 	uint64_t lost;       /* spans for which there was no memory */
 };
 
@@ -82,6 +84,7 @@ struct rn_run {
 	struct sink otlp, json, record, csv, listing;
 	struct rn_listing listed;
 	rn_counted *counted;
+	rn_meter *meter; /* NULL = nothing is measured */
 	struct text_out text;
 	struct text_files *text_files; /* a file for each thread, or NULL */
 	struct consumed consumed;

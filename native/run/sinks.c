@@ -37,6 +37,7 @@ static void hand_on(struct sink *sink, bool must)
 static void added(struct rn_run *run, struct sink *sink)
 {
 	sink->block->spans++;
+	sink->made++;
 	if (sink->block->buf.len >= run->config.batch_bytes)
 		hand_on(sink, false);
 }
@@ -85,6 +86,7 @@ static void span_run(struct rn_run *run, struct sink *sink, bool json,
 	else
 		rn_otlp_run(&sink->block->buf, &run->trace, span);
 	sink->block->spans++;
+	sink->made++;
 	hand_on(sink, true);
 }
 
@@ -270,6 +272,8 @@ unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 			(struct rn_observer){.ctx = run, .call = listing_call, .gap = listing_gap};
 	if (run->config.outputs & RN_OUT_SUMMARY)
 		to[n++] = rn_counted_observer(run->counted);
+	if (run->config.outputs & RN_OUT_METRICS)
+		to[n++] = rn_meter_observer(run->meter);
 	return n;
 }
 
@@ -349,6 +353,11 @@ int rn_sinks_init(struct rn_run *run)
 		if (!run->counted)
 			return -1;
 	}
+	if (run->config.outputs & RN_OUT_METRICS) {
+		run->meter = rn_meter_of_run(&run->config);
+		if (!run->meter)
+			return -1;
+	}
 	if (!(run->config.outputs & RN_OUT_TEXT))
 		return 0;
 	if (run->text_prefix) {
@@ -375,4 +384,5 @@ void rn_sinks_deinit(struct rn_run *run)
 	rn_text_files_destroy(run->text_files);
 	rn_text_out_deinit(&run->text);
 	rn_counted_free(run->counted);
+	rn_meter_free(run->meter);
 }

@@ -132,6 +132,7 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 		selected = selected && rn_selector_wants_outcome(in->selector, call);
 	}
 	count_call(in, process, call);
+	TELL(in, counted, call, selected);
 	if (!selected) {
 		in->totals.filtered++;
 		return;
@@ -153,6 +154,7 @@ void rn_abandon(struct rn_interpreter *in, struct thread *thread, uint64_t when,
 	if (!thread->open)
 		return;
 	thread->open = false;
+	in->open_calls--;
 	describe(in, &call, thread, thread->entry);
 	call.flags |= flags;
 	call.t1 = when > call.t0 ? when : call.t0 + 1;
@@ -199,6 +201,7 @@ static void on_entry(struct rn_interpreter *in, const struct rn_event *ev)
 		miss_call(in, ev); /* its end will not be seen */
 		return;
 	}
+	in->open_calls++;
 	describe(in, &call, thread, ev);
 	call.lamport_start = thread->open_lamport;
 	/* Of a call that may still turn out not to be selected nothing is told before its end. */
@@ -214,6 +217,7 @@ static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
 	if (!thread || !thread->open || thread->entry->nr != ev->nr)
 		return; /* its entry was lost, and counted */
 	thread->open = false;
+	in->open_calls--;
 	describe(in, &call, thread, thread->entry);
 	call.flags |= ev->flags;
 	call.tid = ev->tid; /* an exec may have changed it */
@@ -393,6 +397,11 @@ uint64_t rn_interpreter_object(struct rn_interpreter *in, int32_t tid, int32_t f
 	const struct object *object = thread ? rn_fd_object(thread->fds.table, fd) : NULL;
 
 	return object ? object->number : 0;
+}
+
+uint64_t rn_interpreter_open_calls(const struct rn_interpreter *in)
+{
+	return in->open_calls;
 }
 
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)

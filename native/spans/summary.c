@@ -17,15 +17,6 @@
 
 #define SUB_BITS 7 /* of a duration, behind its first bit */
 
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93u;
-	x ^= x >> 32;
-	x *= 0xd6e8feb86659fd93u;
-	return x ^ x >> 32;
-}
-
 static uint16_t bucket_of(uint64_t value)
 {
 	unsigned shift;
@@ -48,50 +39,9 @@ static uint64_t middle_of(uint16_t bucket)
 	return (from << shift) + ((1ull << shift) >> 1);
 }
 
-/* A list that grows by doubling; false: no memory. */
-static bool room(void **list, uint64_t n, uint64_t *cap, size_t size)
-{
-	uint64_t more = *cap ? 2 * *cap : 64;
-	void *grown;
-
-	if (n < *cap)
-		return true;
-	grown = realloc(*list, more * size);
-	if (!grown)
-		return false;
-	*list = grown;
-	*cap = more;
-	return true;
-}
-
-/* Slots of 32 bits (index + 1), twice as many as there are entries. */
-static bool slots_grow(struct slots *slots, uint64_t n, uint64_t (*hash)(const void *, uint64_t),
-		       const void *ctx)
-{
-	uint64_t size = slots->size ? 2 * slots->size : FIRST_SLOTS;
-	uint32_t *slot;
-
-	if (2 * (n + 1) <= slots->size)
-		return true;
-	slot = calloc(size, sizeof(*slot));
-	if (!slot)
-		return false;
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t at = hash(ctx, i) & (size - 1);
-
-		while (slot[at])
-			at = (at + 1) & (size - 1);
-		slot[at] = (uint32_t)i + 1;
-	}
-	free(slots->slot);
-	slots->slot = slot;
-	slots->size = size;
-	return true;
-}
-
 static uint64_t row_hash(uint32_t group, uint8_t abi, int32_t nr)
 {
-	return mix((uint64_t)group << 35 ^ (uint64_t)abi << 32 ^ (uint32_t)nr);
+	return rn_mix((uint64_t)group << 35 ^ (uint64_t)abi << 32 ^ (uint32_t)nr);
 }
 
 static uint64_t hash_of_row(const void *ctx, uint64_t i)
@@ -122,8 +72,8 @@ static struct rn_summary_row *add_row(struct rn_summary *s, uint32_t group, uint
 {
 	uint64_t at;
 
-	if (!room((void **)&s->rows, s->n_rows, &s->rows_cap, sizeof(*s->rows)) ||
-	    !slots_grow(&s->row_slots, s->n_rows, hash_of_row, s))
+	if (!rn_list_room((void **)&s->rows, s->n_rows, &s->rows_cap, sizeof(*s->rows)) ||
+	    !rn_slots_grow(&s->row_slots, s->n_rows, hash_of_row, s))
 		return NULL;
 	at = row_hash(group, abi, nr) & (s->row_slots.size - 1);
 	while (s->row_slots.slot[at])
@@ -164,7 +114,7 @@ static void grow_buckets(struct rn_summary *s)
 		return;
 	for (uint64_t i = 0; i < s->buckets_size; i++) {
 		const struct bucket *from = &s->buckets[i];
-		uint64_t at = mix((uint64_t)from->row << 16 ^ from->bucket) & (size - 1);
+		uint64_t at = rn_mix((uint64_t)from->row << 16 ^ from->bucket) & (size - 1);
 
 		if (!from->count)
 			continue;
@@ -186,7 +136,7 @@ static bool count_in_bucket(struct rn_summary *s, uint32_t row, uint64_t value)
 		grow_buckets(s);
 	if (!s->buckets_size)
 		return false;
-	at = mix((uint64_t)row << 16 ^ bucket) & (s->buckets_size - 1);
+	at = rn_mix((uint64_t)row << 16 ^ bucket) & (s->buckets_size - 1);
 	for (; s->buckets[at].count; at = (at + 1) & (s->buckets_size - 1))
 		if (s->buckets[at].row == row && s->buckets[at].bucket == bucket) {
 			s->buckets[at].count++;
@@ -262,11 +212,11 @@ void rn_summary_call(struct rn_summary *s, const struct rn_call *call)
 
 static uint64_t group_hash(uint64_t ordinal, int32_t tid, const char *name)
 {
-	uint64_t hash = mix(mix(ordinal) ^ (uint32_t)tid);
+	uint64_t hash = rn_mix(rn_mix(ordinal) ^ (uint32_t)tid);
 
 	for (const char *c = name; *c; c++)
 		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
-	return mix(hash);
+	return rn_mix(hash);
 }
 
 static uint64_t hash_of_group(const void *ctx, uint64_t i)
@@ -291,8 +241,8 @@ static uint32_t group_for(struct rn_summary *s, uint64_t ordinal, int32_t pid, i
 	size_t size;
 	char *copy;
 
-	if (!room((void **)&s->groups, s->n_groups, &s->groups_cap, sizeof(*s->groups)) ||
-	    !slots_grow(&s->group_slots, s->n_groups, hash_of_group, s))
+	if (!rn_list_room((void **)&s->groups, s->n_groups, &s->groups_cap, sizeof(*s->groups)) ||
+	    !rn_slots_grow(&s->group_slots, s->n_groups, hash_of_group, s))
 		return 0;
 	mask = s->group_slots.size - 1;
 	at = group_hash(ordinal, tid, ordinal ? "" : name) & mask;

@@ -4,11 +4,7 @@
 
 #include "renacer/summary.h"
 
-/* Index + 1 of an entry; 0 = free. A power of two of them. */
-struct slots {
-	uint32_t *slot;
-	uint64_t size;
-};
+#include "slots.h"
 
 struct bucket {
 	uint32_t row;

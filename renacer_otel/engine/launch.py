@@ -64,6 +64,8 @@ class Tuning(NamedTuple):
     path_fds: Sequence[int] = ()  # descriptors of them that the command starts with
     count_by: str = ""  # of COUNT_BY: calls are counted; "" = they are not
     count_wall: bool = False  # with the time from entry to exit; else system CPU time
+    meters: bool = False  # calls are measured, see spans.metered
+    meter_pids: bool = False  # for each process
     engine: str = "ptrace"  # or python
     core: bool = True  # else the python engine does what it can alone
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
@@ -142,6 +144,21 @@ class Stats(NamedTuple):
     cpu_shared: int = 0
     seccomp: int = 0
     filtered: int = 0
+
+
+class Flow(NamedTuple):
+    """Where spans are at one moment; see rn_flow in api.h. Sizes in bytes."""
+
+    calls: int = 0
+    open_calls: int = 0
+    processes: int = 0
+    made: int = 0
+    making: int = 0
+    queued: int = 0
+    queued_bytes: int = 0
+    queue_bytes: int = 0
+    dropped: int = 0
+    unmade: int = 0
 
 
 class NothingAttached(Exception):  # noqa: N818
@@ -309,6 +326,16 @@ class NativeRun:
         """The core's rn_counted, for spans.counts; NULL before the end, or if nothing counts."""
         return native.lib.rn_run_summary(self._run)
 
+    def meter(self) -> Any:
+        """The core's rn_meter, for spans.metered; NULL if nothing is measured."""
+        return native.lib.rn_run_meter(self._run)
+
+    def flow(self) -> Flow:
+        """Where spans are now; of a run that measures."""
+        raw = native.ffi.new("rn_flow *")
+        native.lib.rn_run_flow(self._run, raw)
+        return Flow(**{name: int(getattr(raw, name)) for name in Flow._fields})
+
     def take(self, out: int, seconds: float) -> Block | None:
         """The next block of queue `out`; one without spans = none yet, None = none will come.
 
@@ -404,6 +431,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         | (lib.RN_OUT_CSV if config.csv else 0)
         | (lib.RN_OUT_LISTING if config.listing else 0)
         | (lib.RN_OUT_SUMMARY if tuning.count_by else 0)
+        | (lib.RN_OUT_METRICS if tuning.meters else 0)
     )
     raw.otlp_json = config.otlp_json
     raw.text_fd = config.text_fd
@@ -460,6 +488,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         kept.objects.append(descriptors)
         raw.path_fds = descriptors
         raw.path_fd_count = len(tuning.path_fds)
+    raw.meter_pids = tuning.meter_pids
     if tuning.count_by:
         raw.summary_by = COUNT_BY.index(tuning.count_by)
         raw.summary_wall = tuning.count_wall

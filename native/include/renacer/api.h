@@ -26,6 +26,7 @@ typedef struct rn_run rn_run;
 #define RN_OUT_SUMMARY 16 /* counted; see rn_run_summary() */
 #define RN_OUT_CSV 32 /* rows */
 #define RN_OUT_LISTING 64 /* comma-separated objects of calls, and the end of the document */
+#define RN_OUT_METRICS 128 /* measured; see rn_run_meter() */
 
 /* rn_config.summary_by */
 #define RN_BY_ALL 0
@@ -114,6 +115,8 @@ typedef struct {
 	uint32_t path_fd_count;
 	int summary_by;   /* RN_BY_* */
 	int summary_wall; /* wall time and buckets of it; else system CPU time */
+	int meter_pids;       /* calls are measured for each process */
+	uint32_t meter_limit; /* series of a metric; 0 = 2000 */
 } rn_config;
 
 #define RN_FAIL_NONE 0
@@ -226,6 +229,59 @@ typedef struct {
 
 typedef struct rn_counted rn_counted;
 
+#define RN_METERED_BUCKETS 160
+#define RN_METERED_WAYS 2 /* bytes: read, written */
+
+/* Calls of one name, by one program; times in ns. See metrics.h and histogram.h. */
+typedef struct {
+	const char *call;
+	const char *program; /* as spans show it; "" = not known */
+	int32_t pid;         /* 0 = not told apart */
+	int rest;            /* all that is beyond the limit */
+	uint64_t count;      /* that returned */
+	uint64_t zero;       /* of these, in no time at all */
+	uint64_t sum;
+	uint64_t shortest;
+	uint64_t longest;
+	int32_t scale;
+	int32_t offset;      /* index of the first bucket */
+	uint32_t buckets;
+	uint64_t bucket[RN_METERED_BUCKETS];
+	int moved[RN_METERED_WAYS]; /* whether there is anything to tell in… */
+	uint64_t bytes[RN_METERED_WAYS];
+	uint64_t unfinished; /* that did not return; not in count */
+	uint64_t slowest; /* since it was last asked for; its end, monotonic; its span, 0 = none */
+	uint64_t slowest_at;
+	uint64_t slowest_span;
+	uint8_t slowest_trace[16];
+} rn_metered_calls;
+
+typedef struct {
+	const char *call;
+	const char *program;
+	int32_t pid;
+	int rest;
+	int32_t err;
+	uint64_t count;
+} rn_metered_errors;
+
+typedef struct rn_meter rn_meter;
+typedef struct rn_metered rn_metered;
+
+/* Where spans are at one moment: made = dropped + queued + taken from the queue, or not yet. */
+typedef struct {
+	uint64_t calls; /* that have begun, lost ones included */
+	uint64_t open_calls; /* whose entry was interpreted, and no exit */
+	uint64_t processes; /* that live */
+	uint64_t made; /* spans for OTLP */
+	uint64_t making; /* of these, in a block that is not full */
+	uint64_t queued;
+	uint64_t queued_bytes;
+	uint64_t queue_bytes; /* at most */
+	uint64_t dropped; /* the queue was full */
+	uint64_t unmade; /* for which there was no memory; not in made */
+} rn_flow;
+
 int rn_api_version(void);
 
 /* NULL on failure, with *fail filled. Strings and arrays are copied. */
@@ -260,6 +316,10 @@ void rn_run_give_up(rn_run *run);
 void rn_run_stats(rn_run *run, rn_stats *stats);
 /* What RN_OUT_SUMMARY counted; NULL before the run is done, or without it. Lives as the run. */
 const rn_counted *rn_run_summary(rn_run *run);
+/* What RN_OUT_METRICS measures; NULL without it. Lives as the run. */
+rn_meter *rn_run_meter(rn_run *run);
+/* At any time, by any thread; 0 = the run measures nothing. */
+int rn_run_flow(rn_run *run, rn_flow *to);
 /* Once rn_run_traced(): fills the file with this number, valid as long as the run is; 0 = there is
    none. */
 int rn_run_looked(const rn_run *run, uint32_t at, rn_looked_file *file);
@@ -278,13 +338,13 @@ uint64_t rn_span_counter(uint64_t key0, uint64_t key1, uint64_t id);
 
 /* Tables. */
 int rn_table_number(int abi, const char *name); /* -1: no such call */
-const char *rn_table_name(int abi, int nr);     /* NULL: no such call */
+const char *rn_table_name(int abi, int nr); /* NULL: no such call */
 int rn_table_limit(int abi);
 int rn_native_abi(void);
 const char *rn_table_signal(int sig);
-const char *rn_table_errno(int err);  /* "ENOENT"; NULL: no such errno */
+const char *rn_table_errno(int err); /* "ENOENT"; NULL: no such errno */
 const char *rn_table_edge(int kind); /* "fork"; NULL: no such kind */
-uint32_t rn_table_flags(int abi, int nr);   /* RN_CALL_* of syscalls.h; 0: no such call */
+uint32_t rn_table_flags(int abi, int nr); /* RN_CALL_* of syscalls.h; 0: no such call */
 /* The kernel's name of a call's argument, and what it is: enum rn_arg_kind. NULL: it has none. */
 const char *rn_table_argument(int abi, int nr, int arg, int *kind);
 /* The value of a constant by which this argument is shown: O_CLOEXEC. 0: it has none of this name. */
@@ -314,6 +374,22 @@ uint64_t rn_counted_feed(rn_counted *counted, const void *data, uint64_t len);
 /* No more records: what is open is unfinished. */
 void rn_counted_finish(rn_counted *counted);
 void rn_counted_free(rn_counted *counted);
+
+/* What was measured so far; `anew`: enum rn_anew of metrics.h, what begins anew. NULL = no memory.
+   Any thread, at any time. Freed by rn_metered_free(). */
+rn_metered *rn_meter_take(rn_meter *meter, int anew);
+void rn_metered_free(rn_metered *metered);
+/* The series with this number, texts valid as long as `metered` is; 0 = there is none. */
+int rn_metered_series(const rn_metered *metered, uint64_t at, rn_metered_calls *to);
+int rn_metered_error(const rn_metered *metered, uint64_t at, rn_metered_errors *to);
+/* Calls that could not be measured for want of memory. */
+uint64_t rn_metered_missed(const rn_metered *metered);
+
+/* A meter of records of a TRACE file, as rn_counted_new() and what follows it. */
+rn_meter *rn_meter_new(int by_pid, uint32_t limit);
+uint64_t rn_meter_feed(rn_meter *meter, const void *data, uint64_t len);
+void rn_meter_finish(rn_meter *meter);
+void rn_meter_free(rn_meter *meter);
 
 /*
  * The filter's program for the calls of `wanted` and those that the engine needs: `action` for

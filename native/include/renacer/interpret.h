@@ -17,6 +17,8 @@ struct rn_observer {
 	/* Every member may be NULL. What they are given is borrowed for the call. */
 	void (*enter)(void *ctx, const struct rn_call *call); /* went ahead of its exit */
 	void (*call)(void *ctx, const struct rn_call *call);  /* finished, or never will */
+	/* The same of all calls, also of those that the selection leaves out: these are not `told`. */
+	void (*counted)(void *ctx, const struct rn_call *call, bool told);
 	void (*process)(void *ctx, const struct rn_process *process); /* a process span ended */
 	void (*signal)(void *ctx, const struct rn_signal_event *signal);
 	void (*exit)(void *ctx, const struct rn_event *ev, uint32_t live); /* a thread ended */
@@ -32,7 +34,7 @@ enum {
 	RN_STATUS_FAILED = 1u << 1,
 	RN_STATUS_UNFINISHED = 1u << 2,
 	RN_STATUS_UNAVAILABLE = 1u << 3, /* strace's; this interpreter always knows */
-	RN_STATUS_DETACHED = 1u << 4     /* of attached processes */
+	RN_STATUS_DETACHED = 1u << 4 /* of attached processes */
 };
 
 /*
@@ -41,7 +43,7 @@ enum {
  * and processes.
  */
 struct rn_selection {
-	uint64_t hidden_signals;  /* bit signal - 1 */
+	uint64_t hidden_signals; /* bit signal - 1 */
 	uint32_t hidden_statuses; /* RN_STATUS_* */
 	/* Calls with one of these paths as an argument, byte for byte, or with a descriptor
 	   that was opened by one; NULL-ended; NULL = all calls. */
@@ -104,6 +106,8 @@ uint64_t rn_interpreter_object(struct rn_interpreter *in, int32_t tid, int32_t f
 /* No more records: ends what is open as unfinished, and fills in the root span. */
 void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run);
 
+/* Calls that threads are in, as far as their entries were fed. */
+uint64_t rn_interpreter_open_calls(const struct rn_interpreter *in);
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in);
 
 #endif
