@@ -119,7 +119,8 @@ def _partial_in_json(data: bytes, spans: int) -> PartialSuccess | None:
         return PartialSuccess()
     if not isinstance(partial, dict):
         return None
-    rejected, message = partial.get("rejectedSpans") or 0, partial.get("errorMessage") or ""
+    rejected = partial.get("rejectedSpans") or partial.get("rejectedDataPoints") or 0
+    message = partial.get("errorMessage") or ""
     # 64-bit integers are decimal strings; numbers are accepted.
     if isinstance(rejected, str) and re.fullmatch(r"-?[0-9]{1,19}", rejected):
         rejected = int(rejected)

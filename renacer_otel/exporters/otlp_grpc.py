@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from renacer_otel.exporters.otlp_settings import OtlpSettings
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+METRICS_METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
 class OtlpGrpcSender(OtlpSender):
     """Delivers blocks to one collector by gRPC; see OtlpSender."""
 
+    method = METHOD
     _channel: grpc.Channel | None = None
     _call: grpc.UnaryUnaryMultiCallable[bytes, bytes] | None = None
 
@@ -42,7 +44,7 @@ class OtlpGrpcSender(OtlpSender):
         load_grpc()
         self._channel = _make_channel(self._settings)
         self._call = self._channel.unary_unary(
-            METHOD, request_serializer=None, response_deserializer=None
+            self.method, request_serializer=None, response_deserializer=None
         )
 
     def _stop(self) -> Callable[[], object]:

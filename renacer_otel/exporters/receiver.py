@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from renacer_otel.exporters.otlp_grpc import METHOD, load_grpc
+from renacer_otel.exporters.otlp_grpc import METHOD, METRICS_METHOD, load_grpc
 from renacer_otel.exporters.otlp_retry import RETRY_INFO_TRAILER, STATUS_TRAILER
 from renacer_otel.exporters.otlp_sender import MAX_REQUEST_BYTES
 
@@ -120,6 +120,7 @@ class Receiver:
         self._calls: list[ReceivedCall] = []
         self._spans: list[ReceivedSpan] = []
         self._count = self._requests = self._bytes = 0
+        self.metric_requests = 0
         self._server = self._make_server(workers)
         address = f"{host}:{port}"
         if tls is None:
@@ -141,8 +142,13 @@ class Receiver:
         )
         service, name = METHOD.strip("/").split("/")
         handler = grpc.unary_unary_rpc_method_handler(self._export, None, None)
+        takes = grpc.unary_unary_rpc_method_handler(self._take_metrics, None, None)
+        metrics, metrics_name = METRICS_METHOD.strip("/").split("/")
         server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, {name: handler}),)
+            (
+                grpc.method_handlers_generic_handler(service, {name: handler}),
+                grpc.method_handlers_generic_handler(metrics, {metrics_name: takes}),
+            )
         )
         return server
 
@@ -220,6 +226,13 @@ class Receiver:
                 self._take(request, context)
             return self._answer(reply, context)
         self._take(request, context)
+        return b""
+
+    def _take_metrics(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """They are counted, and no more."""
+        del request, context
+        with self._changed:
+            self.metric_requests += 1
         return b""
 
     def _admit(self, request: bytes, context: grpc.ServicerContext) -> Reply:
