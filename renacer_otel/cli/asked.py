@@ -7,7 +7,15 @@ import os
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import launching, options, output, summaries, text_options, without_core
+from renacer_otel.cli import (
+    launching,
+    metric_options,
+    options,
+    output,
+    summaries,
+    text_options,
+    without_core,
+)
 from renacer_otel.engine.launch import (
     ALL_DEPTHS,
     CPU_POLICIES,
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.exporters.otlp_settings import OtlpFlags, OtlpSettings
 
 _MAX_STRING = 65_536
 # Fallbacks of the engine that tests force: names of FALLBACKS, comma-separated.
@@ -73,7 +81,12 @@ def session_of(
     otlp, warnings = _otlp(given, environ)
     if tuning.seccomp == "on" and tuning.seccomp_reason:
         warnings.append(f"--seccomp-bpf on: {tuning.seccomp_reason}")
-    exports = otlp is not None or chosen in ("record", "otlp-json")
+    metering, more = metric_options.chosen(given, environ, _otlp_flags(given))
+    warnings += more
+    tuning = tuning._replace(
+        meters=metering is not None, meter_pids=bool(metering and metering.by_pid)
+    )
+    exports = otlp is not None or metering is not None or chosen in ("record", "otlp-json")
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
     context, run_id, shown = None, "", ""
     if exports:
@@ -117,6 +130,7 @@ def session_of(
         user=user,
         context=context,
         otlp=otlp,
+        metering=metering,
         format=form,
         output=opened,
         tuning=tuning,
@@ -294,14 +308,22 @@ def _otlp(
     given: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[OtlpSettings | None, list[str]]:
     if not _asked_to_export(given, environ):
-        if alone := [name for name in _NEED_ENDPOINT if getattr(given, name) not in (None, [])]:
+        alone = [name for name in _NEED_ENDPOINT if getattr(given, name) not in (None, [])]
+        if alone and not given.metrics:
             flag = "--" + alone[0].replace("_", "-")
             raise UsageError(f"{flag} has no use without an endpoint; add --otlp-endpoint URL")
         return None, []
-    from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
+    from renacer_otel.exporters.otlp_settings import resolve
+
+    choice = resolve(_otlp_flags(given), environ)
+    return choice.settings, list(choice.warnings)
+
+
+def _otlp_flags(given: argparse.Namespace) -> OtlpFlags:
+    from renacer_otel.exporters.otlp_settings import OtlpFlags
 
     timeout = given.otlp_timeout
-    flags = OtlpFlags(
+    return OtlpFlags(
         endpoint=given.otlp_endpoint,
         headers=given.otlp_header,
         insecure=given.otlp_insecure,
@@ -314,8 +336,6 @@ def _otlp(
         else values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
         protocol=given.otlp_protocol,
     )
-    choice = resolve(flags, environ)
-    return choice.settings, list(choice.warnings)
 
 
 def _disabled(environ: Mapping[str, str]) -> frozenset[str]:

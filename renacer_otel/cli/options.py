@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
-from renacer_otel.cli import terminal
+from renacer_otel.cli import metric_options, terminal
 from renacer_otel.errors import UsageError, did_you_mean, one_line
 
 FORMATS = ("text", "csv", "json", "record", "otlp-json")
@@ -133,6 +133,7 @@ class RunParser:
         self.options: list[argparse.Action] = []
         for title, fill in (
             ("export", _export_options),
+            ("metrics", metric_options.add_to),
             ("output", _output_options),
             ("tracing", _trace_options),
             ("attaching", _attach_options),

@@ -176,6 +176,16 @@ def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
             )
         if otlp.warning:
             complain(f"warning: {endpoint} says: {otlp.warning}")
+    if metrics := outcome.metrics:
+        settings = session.metering.settings if session.metering else None
+        endpoint = settings.otlp.endpoint if settings else ""
+        if metrics.error:
+            complain(
+                f"{endpoint}: metrics: {summary.plural(metrics.lost, 'data point')} lost,"
+                f" {metrics.rejected:,} rejected: {metrics.error}"
+            )
+        if metrics.warning:
+            complain(f"warning: {endpoint} says of metrics: {metrics.warning}")
     if not quiet:
         complain(summary.last_line(outcome, summary.unit_of(session.format)))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renacer_otel.engine.launch import NativeRun, Stats
-    from renacer_otel.exporters.otlp_sender import OtlpSender
+    from renacer_otel.exporters.otlp_sender import OtlpSender, SenderCounters
 
 # A pipe that polls writable takes this much without blocking (pipe(7)).
 _SURE_BYTES = 4096
@@ -128,6 +128,11 @@ class OtlpOutput(Output):
             self.result.lost += count
         else:
             self._sender.submit(view, count)
+
+    def counters(self) -> SenderCounters | None:
+        """What was counted so far; None = there is no sender, or not yet."""
+        with self._lock:
+            return self._sender.counters() if self._sender is not None else None
 
     def start_deadline(self, seconds: float) -> None:
         """The command has ended: all must be settled within `seconds`."""

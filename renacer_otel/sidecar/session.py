@@ -53,11 +53,13 @@ class Session:
         """
         config = self._config
         run = _make_run(self._run_config())
+        metering = None
         try:
             with self._signals(run) as signals:
                 made = Outputs(config, self._identity, self.environ())
                 otlp, file = made.otlp(run), made.file(run)
-                outputs = [output for output in (otlp, file) if output]
+                metering = made.metering(run, otlp)
+                outputs = [output for output in (otlp, file, metering) if output]
                 self._start(run, outputs)
                 while (status := run.wait(_WAIT_S)) is None:
                     if run.traced() and (config.adopt or run.command() <= 0):
@@ -74,17 +76,19 @@ class Session:
                 elif config.argv and not config.attach and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")
                 signals.command_has_ended()
-                if otlp:
-                    otlp.start_deadline(config.flush_timeout_s)
+                for sends in (otlp, metering):
+                    if sends:
+                        sends.start_deadline(config.flush_timeout_s)
                 since = time.monotonic()
                 for output in outputs:
                     while output.is_alive():
                         output.join(_WAIT_S)
                         if time.monotonic() - since > _SILENCE_S:
-                            self._tell_of_waiting(output is otlp)
+                            self._tell_of_waiting(output is not file)
                             since = float("inf")
-                        if run.given_up and otlp:
-                            otlp.start_deadline(0.0)
+                        for sends in (otlp, metering) if run.given_up else ():
+                            if sends:
+                                sends.start_deadline(0.0)
             return Outcome(
                 wait_status=status,
                 stats=run.stats(),
@@ -94,9 +98,12 @@ class Session:
                 attached=sum(number == 0 for _, number in run.attached()),
                 number=signals.number,
                 counts=self._counts(run),
+                metrics=metering.result if metering else None,
                 late=config.ends_all and signals.let_go,
             )
         finally:
+            if metering:
+                metering.end()
             run.close()
 
     def _tell_of_waiting(self, for_collector: bool) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.sidecar.metering import MeteringConfig
     from renacer_otel.sidecar.outputs import Delivered
     from renacer_otel.spans.context import TraceContext
     from renacer_otel.spans.counts import Counts
@@ -31,6 +32,7 @@ class SessionConfig(NamedTuple):
     own_environ: Sequence[str] | None = None
     context: TraceContext | None = None
     otlp: OtlpSettings | None = None
+    metering: MeteringConfig | None = None
     format: str | None = None
     output: Opened = Opened()
     user: User | None = None
@@ -71,6 +73,7 @@ class Outcome(NamedTuple):
     attached: int = 0
     number: int = 0
     counts: Counts | None = None  # if the tuning asks for them
+    metrics: Delivered | None = None  # in data points
     late: bool = False
 
     @property
@@ -83,6 +86,7 @@ class Outcome(NamedTuple):
     def complete(self) -> bool:
         """Whether nothing at all was lost."""
         failed = self.file is not None and bool(self.file.lost or self.file.error)
+        failed = failed or (self.metrics is not None and bool(self.metrics.error))
         rejected = self.otlp.rejected if self.otlp else 0
         return not (
             self.lost_spans

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel._version import __version__
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from renacer_otel.exporters.otlp_sender import OtlpSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.identity import Identity
+    from renacer_otel.sidecar.metering import Metering
     from renacer_otel.sidecar.outputs import (
         FileOutput,
         JsonWriter,
@@ -33,6 +35,8 @@ class Outputs:
         self._identity = identity
         self._environ = environ
         self.warnings: list[str] = []
+        self._making = threading.Lock()
+        self._made_attributes: dict[str, Any] | None = None
 
     def otlp(self, run: NativeRun) -> OtlpOutput | None:
         """To a collector, if there is one."""
@@ -42,6 +46,19 @@ class Outputs:
         from renacer_otel.sidecar.outputs import OtlpOutput
 
         return OtlpOutput(run, lambda: self._make_sender(settings))
+
+    def metering(self, run: NativeRun, otlp: OtlpOutput | None) -> Metering | None:
+        """For metrics, if any are asked for; `otlp`: the output of spans."""
+        config = self._config
+        if config.metering is None:
+            return None
+        from renacer_otel.sidecar.metering import Metering
+
+        spans = (config.otlp, otlp) if config.otlp and otlp else None
+        real, monotonic = self._identity.anchors
+        return Metering(
+            run, config.metering, self._attributes, spans, lambda at: real + at - monotonic
+        )
 
     def file(self, run: NativeRun) -> FileOutput | None:
         """To the file that the output is, unless the core writes it itself."""
@@ -73,12 +90,18 @@ class Outputs:
         return FileOutput(run, run.JSON, descriptor, limit_s, self._json_writer)
 
     def _attributes(self) -> dict[str, Any]:
+        """Of the resource; the same for whoever asks."""
         from renacer_otel.spans.resource import make_resource
 
         config = self._config
-        choice = make_resource(config.program, config.environ, config.service_name, config.run_id)
-        self.warnings += choice.warnings
-        return dict(choice.attributes)
+        with self._making:
+            if self._made_attributes is None:
+                choice = make_resource(
+                    config.program, config.environ, config.service_name, config.run_id
+                )
+                self.warnings += choice.warnings
+                self._made_attributes = dict(choice.attributes)
+            return dict(self._made_attributes)
 
     def _make_sender(self, settings: OtlpSettings) -> OtlpSender:
         from renacer_otel.exporters.senders import make_sender
