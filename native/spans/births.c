@@ -78,6 +78,7 @@ struct thread *rn_thread_of(struct rn_interpreter *in, const struct rn_event *ev
 		thread->clock = in->config.lamport_seed + 1;
 		thread->process->pub.lamport_start = rn_advance(in, thread, 0);
 		in->totals.processes++;
+		TELL(in, begin, &thread->process->pub);
 	}
 	thread->process->threads++;
 	in->totals.threads++;
@@ -167,8 +168,10 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	rn_edges_start(in->edges, thread, maker, ev, &joined);
 	rn_advance(in, thread, joined.clock > cause ? joined.clock : cause);
 	rn_edges_tell(in->edges, thread, ev->seq);
-	if (process->pub.lamport_start == 0)
+	if (process->pub.lamport_start == 0) {
 		process->pub.lamport_start = thread->clock;
+		TELL(in, begin, &process->pub);
+	}
 	TELL(in, live, in->tables.live);
 }
 
@@ -202,6 +205,7 @@ void rn_interpret_exec(struct rn_interpreter *in, const struct rn_event *ev)
 		process->pub.superseded = false;
 		rn_process_adopt(&in->config, process, ev, &foreign);
 		process->pub.lamport_start = thread->clock;
+		TELL(in, begin, &process->pub);
 	}
 	rn_process_exec(process, ev);
 	rn_live_exec(thread);

@@ -254,7 +254,7 @@ void rn_channel_met(struct channels *channels)
 static void now(struct channels *channels, struct gone *gone)
 {
 	const struct rn_event *ev = channels->now;
-	const struct thread *thread = channels->thread;
+	struct thread *thread = channels->thread;
 
 	gone->known = true;
 	if (ev->kind == RN_SYSCALL || ev->kind == RN_SYSCALL_ENTER) {

@@ -80,7 +80,7 @@ void rn_joined_begin(struct edges *edges, struct joined *joined)
 		edges->n_pending = 0;
 }
 
-void rn_cause_of_entry(struct edges *edges, const struct thread *thread, const struct rn_event *ev,
+void rn_cause_of_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 		       struct cause *out)
 {
 	const struct rn_interpreter *in = edges->in;
@@ -91,7 +91,10 @@ void rn_cause_of_entry(struct edges *edges, const struct thread *thread, const s
 		.span_id = rn_has_span(in, thread) ? rn_id_of(&in->config.key, ev->seq) : 0,
 		.ordinal = thread->process->pub.ordinal,
 		.tid = thread->tid,
+		.is_call = true,
+		.in_part = !thread->live.valid,
 	};
+	thread->is_cause = true;
 	rn_live_context(thread, out->trace_id, &out->trace_flags);
 }
 
@@ -112,6 +115,8 @@ static void link_cause(struct joined *joined, const struct cause *cause, enum rn
 	struct rn_link link = {
 		.span_id = cause->span_id,
 		.flags = cause->trace_flags,
+		.in_part = cause->in_part,
+		.call = cause->is_call ? cause->seq : 0,
 		.edge = rn_edge_name(kind),
 	};
 

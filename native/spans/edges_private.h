@@ -35,7 +35,7 @@ struct edges {
 
 /* edges.c */
 /* The entry of a call, whose time thread->clock is. */
-void rn_cause_of_entry(struct edges *edges, const struct thread *thread, const struct rn_event *ev,
+void rn_cause_of_entry(struct edges *edges, struct thread *thread, const struct rn_event *ev,
 		       struct cause *out);
 /*
  * `cause` may have caused the effect under way: its clock is joined. Where it must have, and is

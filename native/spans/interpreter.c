@@ -123,6 +123,8 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 	call->nlinks = joined.nlinks;
 	call->more_links = joined.more_links;
 	call->incomplete = joined.incomplete;
+	call->is_cause = thread->is_cause ||
+			 call->desc->flags & (RN_CALL_FORK | RN_CALL_EXEC | RN_CALL_NO_RETURN);
 	rn_edges_tell(in->edges, thread, call->seq);
 	if (in->selector) {
 		if (in->objects)
@@ -184,6 +186,7 @@ static struct thread *begin_call(struct rn_interpreter *in, const struct rn_even
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* the exit of one before was lost */
 	thread->selected = is_selected(in, thread, ev);
 	rn_live_entry(thread, ev);
+	thread->is_cause = false;
 	thread->open_lamport = rn_advance(in, thread, 0);
 	rn_edges_entry(in->edges, thread, ev);
 	follow_entry(in, thread, ev);
@@ -301,6 +304,7 @@ void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
 	if (ev->t1 > in->last_time)
 		in->last_time = ev->t1;
 	in->last_seq = ev->seq;
+	in->next_seq = ev->seq + (ev->kind == RN_SYSCALL ? 2 : 1);
 	switch ((enum rn_kind)ev->kind) {
 	case RN_SYSCALL:
 		on_call(in, ev);
@@ -402,6 +406,19 @@ uint64_t rn_interpreter_object(struct rn_interpreter *in, int32_t tid, int32_t f
 uint64_t rn_interpreter_open_calls(const struct rn_interpreter *in)
 {
 	return in->open_calls;
+}
+
+uint64_t rn_interpreter_next(const struct rn_interpreter *in)
+{
+	return in->next_seq;
+}
+
+void rn_interpreter_open(const struct rn_interpreter *in, rn_open_call *visit, void *ctx)
+{
+	for (unsigned i = 0; i < THREAD_BUCKETS; i++)
+		for (const struct thread *t = in->tables.bucket[i]; t; t = t->next)
+			if (t->open && t->selected)
+				visit(ctx, &t->process->pub, t->entry, t->open_lamport);
 }
 
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)

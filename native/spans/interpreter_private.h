@@ -26,6 +26,7 @@ struct rn_interpreter {
 	uint64_t last_time;
 	uint64_t last_seq; /* of a record that was fed */
 	uint64_t open_calls; /* threads in a call whose entry went ahead */
+	uint64_t next_seq; /* of what comes after it */
 	int command_status;
 	bool command_ended;
 	bool propagates; /* execs look at TRACEPARENT */

@@ -181,7 +181,7 @@ void rn_lives_vforked(struct edges *edges, const struct thread *thread, const st
 		      struct joined *joined)
 {
 	int32_t pid = (int32_t)call->result;
-	const struct thread *child;
+	struct thread *child;
 	const struct rn_syscall_desc *desc;
 	struct cause cause;
 

@@ -63,18 +63,34 @@ void rn_process_free(struct process *process)
 	free(process);
 }
 
+static void add(struct rn_process *pub, const struct rn_link *link)
+{
+	if (link->span_id && pub->nlinks < RN_PROCESS_LINKS)
+		pub->links[pub->nlinks++] = *link;
+}
+
 static void add_link(struct rn_process *pub, const uint8_t *trace_id, uint64_t span_id,
 		     uint8_t flags, const char *edge)
 {
-	struct rn_link *link = &pub->links[pub->nlinks];
+	struct rn_link link = {.span_id = span_id, .flags = flags, .edge = edge};
 
-	if (span_id == 0 || pub->nlinks == RN_PROCESS_LINKS)
-		return;
-	memcpy(link->trace_id, trace_id, 16);
-	link->span_id = span_id;
-	link->flags = flags;
-	link->edge = edge;
-	pub->nlinks++;
+	memcpy(link.trace_id, trace_id, 16);
+	add(pub, &link);
+}
+
+/* The call that made it. */
+static void link_maker(struct process *process)
+{
+	struct rn_link link = {
+		.span_id = process->maker_call_span,
+		.flags = process->maker_call_flags,
+		.in_part = process->maker_call_in_part,
+		.call = process->maker_call,
+		.edge = "fork",
+	};
+
+	memcpy(link.trace_id, process->maker_call_trace, 16);
+	add(&process->pub, &link);
 }
 
 /* The application's span that was live where it was made, unless it is its parent. */
@@ -90,19 +106,18 @@ static void link_application(struct process *process)
 void rn_process_made_by(struct process *child, const struct thread *maker, uint64_t span_id)
 {
 	child->maker_call_span = span_id;
+	child->maker_call = maker->entry->seq;
+	child->maker_call_in_part = !maker->live.valid;
 	rn_live_context(maker, child->maker_call_trace, &child->maker_call_flags);
 	child->maker_live = maker->live;
-	add_link(&child->pub, child->maker_call_trace, span_id, child->maker_call_flags, "fork");
+	link_maker(child);
 	link_application(child);
 }
 
 void rn_process_link(struct process *process, const struct joined *joined)
 {
-	for (unsigned i = 0; i < joined->nlinks; i++) {
-		const struct rn_link *link = &joined->links[i];
-
-		add_link(&process->pub, link->trace_id, link->span_id, link->flags, link->edge);
-	}
+	for (unsigned i = 0; i < joined->nlinks; i++)
+		add(&process->pub, &joined->links[i]);
 }
 
 static int nibble(char c)
@@ -171,8 +186,7 @@ void rn_process_adopt(const struct rn_interpreter_config *config, struct process
 	pub->calls = pub->errors = 0;
 	pub->nlinks = 0;
 	add_link(pub, process->maker_trace, process->maker_span, process->maker_flags, "parent");
-	add_link(pub, process->maker_call_trace, process->maker_call_span,
-		 process->maker_call_flags, "fork");
+	link_maker(process);
 	add_link(pub, old_trace, old_span, old_flags, "exec");
 	link_application(process);
 }

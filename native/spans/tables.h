@@ -22,6 +22,8 @@ struct process {
 	uint64_t maker_span;      /* the maker's process span */
 	uint64_t maker_call_span; /* the span of its fork or clone; 0 = unknown… */
 	uint8_t maker_call_trace[16]; /* …which is in this trace */
+	uint64_t maker_call; /* seq of that call… */
+	bool maker_call_in_part; /* …whose span is in the trace of its part */
 	uint8_t maker_flags, maker_call_flags;
 	struct rn_live_span maker_live; /* the application's span over that call */
 	struct space *space;    /* of addresses; NULL = nothing is known */
@@ -42,6 +44,7 @@ struct thread {
 	uint64_t clock;
 	bool open; /* in a call whose entry went ahead */
 	bool selected; /* and which is told, as far as its entry says */
+	bool is_cause; /* and which others may be effects of */
 	bool bears; /* which makes a thread or process, of which nothing was heard yet */
 	uint64_t open_lamport;
 	struct rn_event *entry; /* copy of that entry */

@@ -6,6 +6,8 @@
  * of a TRACE file finds it again from key and counter.
  *
  *   counter of a call     = seq of its entry          (1 … 2^62)
+ *   counter of a span of a later part, but for calls: its root, copies of processes
+ *                         = 2^62 + how many there were before it (from 1)
  *   counter of a process  = 2^63 + its ordinal        (from 1)
  *   counter of the run    = 2^63
  *   counter of an image   = 2^63 + 2^62 + seq of the exec that began it, where the
@@ -21,6 +23,7 @@ struct rn_id_key {
 	uint64_t k0, k1;
 };
 
+#define RN_ID_PART (1ull << 62)
 #define RN_ID_RUN (1ull << 63)
 #define RN_ID_IMAGE ((1ull << 63) | (1ull << 62))
 

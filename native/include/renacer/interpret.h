@@ -19,7 +19,9 @@ struct rn_observer {
 	void (*call)(void *ctx, const struct rn_call *call);  /* finished, or never will */
 	/* The same of all calls, also of those that the selection leaves out: these are not `told`. */
 	void (*counted)(void *ctx, const struct rn_call *call, bool told);
-	void (*process)(void *ctx, const struct rn_process *process); /* a process span ended */
+	void (*begin)(void *ctx, const struct rn_process *process);   /* a process span began… */
+	void (*process)(void *ctx, const struct rn_process *process); /* …and ended; it is where
+									 it was all the time */
 	void (*signal)(void *ctx, const struct rn_signal_event *signal);
 	void (*exit)(void *ctx, const struct rn_event *ev, uint32_t live); /* a thread ended */
 	void (*gap)(void *ctx, const struct rn_event *ev);
@@ -102,6 +104,15 @@ bool rn_interpreter_descriptor(struct rn_interpreter *in, int32_t tid, int32_t f
 
 /* The number of the object that a thread's descriptor means after the records so far; 0: not known. */
 uint64_t rn_interpreter_object(struct rn_interpreter *in, int32_t tid, int32_t fd);
+
+/* The number that the next record's first event has, if none is lost. */
+uint64_t rn_interpreter_next(const struct rn_interpreter *in);
+
+/* Of a call whose end has not been told: its process, and its entry. */
+typedef void rn_open_call(void *ctx, const struct rn_process *process, const struct rn_event *entry,
+			  uint64_t lamport);
+/* All that will be told, as far as their entries say. */
+void rn_interpreter_open(const struct rn_interpreter *in, rn_open_call *visit, void *ctx);
 
 /* No more records: ends what is open as unfinished, and fills in the root span. */
 void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run);

@@ -27,6 +27,8 @@ struct rn_link {
 	uint8_t trace_id[16];
 	uint64_t span_id;
 	uint8_t flags;
+	bool in_part;     /* to a call whose trace is that of its part, see spans/parts.h */
+	uint64_t call;    /* seq of the entry of the call that it points to; 0 = to no call */
 	const char *edge; /* value of the link attribute renacer.edge */
 };
 
@@ -77,6 +79,13 @@ enum rn_resource_key {
 	RN_RESOURCE_KEYS = 4
 };
 
+/* Calls that have no span, by choice: they are in all counts, and cause what they cause. */
+struct rn_omitted {
+	uint64_t calls;
+	uint64_t ns;    /* they took */
+	uint64_t links; /* to them, that are left out */
+};
+
 /* A process span (and its threads). */
 struct rn_process {
 	uint64_t ordinal;
@@ -97,8 +106,29 @@ struct rn_process {
 	bool superseded;     /* ended by an exec that moved it into a foreign trace */
 	uint64_t calls, errors;
 	struct rn_link links[RN_PROCESS_LINKS];
-	uint32_t nlinks;
+	uint32_t nlinks, more_links; /* and links that were left out */
 	char *resource[RN_RESOURCE_KEYS]; /* NULL = not published */
+	struct rn_omitted omitted;
+	uint32_t part; /* 0, or a thin copy of its span in this part of the run, from 2 on */
+};
+
+#define RN_FOLD_PERIOD 4      /* at most so many calls make a group */
+#define RN_FOLD_RESULT (1u << 6) /* bit of rn_fold.varies: the result */
+
+/* Of one call of a group that was repeated. */
+struct rn_folded {
+	const struct rn_syscall_desc *desc;
+	int32_t nr;
+	bool moves; /* bytes, as its results say */
+	uint64_t min_ns, max_ns, sum_ns, bytes;
+};
+
+/* What is told as one span: calls of one thread, one after the other, none of which failed. */
+struct rn_fold {
+	uint32_t period; /* calls in a group: 1 = always the same call */
+	uint32_t varies; /* period 1: bits of arguments that are not the same in all of them */
+	uint64_t count;  /* of all calls */
+	struct rn_folded of[RN_FOLD_PERIOD];
 };
 
 /* A call, finished or not. */
@@ -127,6 +157,9 @@ struct rn_call {
 	uint32_t more_links; /* that were left out */
 	const char *
 		incomplete; /* why causes may be missing: "untraced", "lost", "io_uring", …; NULL */
+	bool is_cause; /* something may be linked to it, now or later */
+	/* NULL, or the call is the first of so many: t0, t1 and both Lamport times are all calls'. */
+	const struct rn_fold *fold;
 };
 
 /* The piece that was captured for argument `arg` (exit's first, then entry's), or NULL. */
@@ -157,7 +190,9 @@ struct rn_totals {
 	uint64_t seccomp; /* 1 = calls that were not wanted were filtered in the kernel */
 };
 
-/* The root span. */
+#define RN_RUN_LINKS 64 /* to parts of the run, of its first span; more are counted */
+
+/* The root span; or that of a later part, which has links to the others and little else. */
 struct rn_run_span {
 	struct rn_trace_context ctx;
 	uint64_t parent_span_id;
@@ -169,6 +204,12 @@ struct rn_run_span {
 	bool ended; /* the command did */
 	int exit_code; /* of the command; -signal where a signal ended it */
 	struct rn_totals totals;
+	uint32_t part; /* 0, or of which part, from 2 on */
+	uint32_t parts; /* of a run that was split: how many; 0 = it was not */
+	const struct rn_link *links; /* to other parts; at most RN_RUN_LINKS */
+	uint32_t nlinks, more_links;
+	uint64_t folded; /* calls that are told with others as one span */
+	struct rn_omitted omitted;
 };
 
 /* Where in a source a call was made: what RN_PIECE_SOURCE tells, by names. */
