@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "span_parts.h"
+
 /* How a process ended, by wait(2)'s word. Returns whether that is an error. */
 static bool walk_ending(struct writer *w, int wait_status)
 {
@@ -76,7 +78,6 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	};
 	const char *context = "none";
 	bool error = false;
-	uint32_t i;
 
 	if (!*name)
 		name = "process";
@@ -88,6 +89,10 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	span_open(w, &head);
 	attr_int(w, RN_KEY("process.pid"), process->pid);
 	attr_int(w, RN_KEY("process.parent_pid"), process->parent_pid);
+	if (process->part) {
+		walk_copy(w, &head, process);
+		return;
+	}
 	walk_string(w, RN_KEY("process.executable.name"), process->name);
 	walk_string(w, RN_KEY("process.executable.path"), process->exe);
 	walk_creation_time(w, process->created ? process->created : head.start);
@@ -96,6 +101,7 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	attr_text(w, RN_KEY("renacer.context"), context, strlen(context));
 	attr_int(w, RN_KEY("renacer.calls"), walk_count(process->calls));
 	attr_int(w, RN_KEY("renacer.errors"), walk_count(process->errors));
+	walk_omitted(w, &process->omitted);
 	if (process->lamport_sent)
 		attr_int(w, RN_KEY("renacer.lamport.sent"), walk_count(process->lamport_sent));
 	walk_lamport(w, process->lamport_start, process->lamport_end);
@@ -107,12 +113,9 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	if (w->budget.cut)
 		attr_true(w, RN_KEY("renacer.truncated"));
 	attrs_close(w);
-	if (process->nlinks) {
-		list_open(w, RN_LIST_LINKS);
-		for (i = 0; i < process->nlinks && i < RN_PROCESS_LINKS; i++)
-			walk_link_to(w, &process->links[i]);
-		list_close(w);
-	}
+	walk_links(w, process->links,
+		   process->nlinks < RN_PROCESS_LINKS ? process->nlinks : RN_PROCESS_LINKS,
+		   process->more_links);
 	span_close(w, &head, error);
 }
 
@@ -159,11 +162,22 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 	bool error;
 
 	span_open(w, &head);
+	if (run->part) {
+		walk_part(w, &head, run);
+		return;
+	}
 	walk_string(w, RN_KEY("renacer.engine"), run->engine);
 	walk_string(w, RN_KEY("renacer.command"), run->command);
 	walk_string(w, RN_KEY("renacer.options"), run->options);
 	error = run->ended && walk_ending(w, wait_status);
 	walk_totals(w, &run->totals);
+	walk_omitted(w, &run->omitted);
+	if (run->omitted.links)
+		attr_int(w, RN_KEY("renacer.omitted.links"), walk_count(run->omitted.links));
+	if (run->folded)
+		attr_int(w, RN_KEY("renacer.folded_calls"), walk_count(run->folded));
+	if (run->parts)
+		attr_int(w, RN_KEY("renacer.parts"), run->parts);
 	walk_lamport(w, run->lamport_start, run->lamport_end);
 	if (w->budget.cut)
 		attr_true(w, RN_KEY("renacer.truncated"));
@@ -178,5 +192,7 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 		event_close(w);
 		list_close(w);
 	}
+	walk_links(w, run->links, run->nlinks < RN_RUN_LINKS ? run->nlinks : RN_RUN_LINKS,
+		   run->more_links);
 	span_close(w, &head, error);
 }

@@ -55,6 +55,7 @@
  *   renacer.source.by      string  how that was found out: direct, cfi; none, lost, abi: not at all
  *   renacer.source.module, .offset   string, int: the file that the code is from, and where in it
  *   renacer.restarted      true    continues a call that a signal interrupted; else absent
+ *   renacer.fold.*                 of several calls that are one span: span_folds.h
  *   Links: renacer.edge    string  "process": its process, of a call under the application's span
  *   Status is ERROR if the call failed in no routine way (rn_errno_is_routine()).
  *
@@ -68,6 +69,8 @@
  *   renacer.context        string  none absent ours foreign unreadable unsampled invalid:
  *                                  what its last exec found in TRACEPARENT
  *   renacer.calls, renacer.errors                       int
+ *   renacer.omitted.calls, .duration                    int: those without a span, and the ns that
+ *                                  they took; absent if there are none
  *   renacer.lamport.sent   int     that its last exec wrote into TRACESTATE; absent if it did not
  *   renacer.application.service.name, .namespace, .version, .instance.id
  *                          string  as it publishes them of itself; else absent
@@ -82,9 +85,14 @@
  *   renacer.filtered_calls, if there are any            int
  *   renacer.seccomp        true    if calls were filtered in the kernel
  *   renacer.attached_processes, if there are any        int
+ *   renacer.omitted.calls, .duration, .links, if there are any    int
+ *   renacer.folded_calls, if there are any              int: that are told with others as one span
+ *   renacer.parts, if there are several                 int; with links to them, renacer.edge "part"
  *   renacer.tracer.cpu_time, .added_time                double, seconds
  *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
  *   renacer.lost_events, renacer.lost_calls
+ *
+ * Root of a later part, and copies of processes in it: span_parts.h
  */
 #include <stdio.h>
 
@@ -247,18 +255,26 @@ static void walk_call_links(struct writer *w, const struct rn_call *call)
 	};
 
 	memcpy(to_process.trace_id, call->process->ctx.trace_id, 16);
-	list_open(w, RN_LIST_LINKS);
-	if (call->under_application)
-		walk_link_to(w, &to_process);
-	for (uint32_t i = 0; i < call->nlinks && i < RN_CALL_LINKS; i++)
-		walk_link_to(w, &call->links[i]);
-	list_close(w);
+	if (call->under_application || call->nlinks) {
+		list_open(w, RN_LIST_LINKS);
+		if (call->under_application)
+			walk_link_to(w, &to_process);
+		for (uint32_t i = 0; i < call->nlinks && i < RN_CALL_LINKS; i++)
+			walk_link_to(w, &call->links[i]);
+		list_close(w);
+	}
 	if (call->more_links)
 		links_dropped(w, call->more_links);
 }
 
+#include "span_folds.h"
+
 RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const struct rn_call *call)
 {
+	const struct rn_fold *fold = call->fold;
+	/* What a group is about is in its calls' own attributes. */
+	const bool is_group = fold && fold->period > 1;
+	const uint32_t hidden = is_group ? UINT32_MAX : fold ? fold->varies : 0;
 	const struct rn_process *process = call->process;
 	const struct rn_site *site = rn_site_of(trace, call);
 	struct rn_span_head head = {
@@ -275,14 +291,17 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 	bool unfinished = call->flags & RN_FLAG_UNFINISHED;
 	uint64_t err = 0 - (uint64_t)call->result;
 	bool error = false;
-	char unknown[32];
+	char made[RN_NAME_MAX];
 	unsigned arg;
 
-	if (head.name) {
+	if (fold && fold->period > 1) {
+		head.name = made;
+		head.name_len = walk_group_name(made, fold);
+	} else if (head.name) {
 		head.name_len = strnlen(head.name, RN_NAME_MAX);
 	} else {
-		head.name = unknown;
-		head.name_len = (size_t)snprintf(unknown, sizeof(unknown), "syscall_%d", call->nr);
+		head.name = made;
+		head.name_len = walk_call_name(made, call->desc, call->nr);
 	}
 	/* A tracestate belongs to its trace: not to a call under another one's span. */
 	if (process && !memcmp(process->ctx.trace_id, call->trace_id, 16))
@@ -290,10 +309,12 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 
 	span_open(w, &head);
 	attr_text(w, RN_KEY("syscall.name"), head.name, head.name_len);
-	attr_int(w, RN_KEY("syscall.number"), call->nr);
+	if (!is_group)
+		attr_int(w, RN_KEY("syscall.number"), call->nr);
 	attr_int(w, RN_KEY("syscall.tid"), call->tid);
 	if (!unfinished) {
-		attr_int(w, RN_KEY("syscall.result"), call->result);
+		if (!(hidden & RN_FOLD_RESULT))
+			attr_int(w, RN_KEY("syscall.result"), call->result);
 		if (failed) {
 			walk_errno(w, err);
 			error = !(call->flags & RN_FLAG_INTERRUPTED) &&
@@ -302,11 +323,16 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 	}
 	walk_lamport(w, call->lamport_start, call->lamport_end);
 	for (arg = 0; arg < call->desc->nargs && arg < 6; arg++)
-		walk_arg(w, trace, call, arg);
-	walk_file_path(w, call);
-	walk_peer(w, call);
-	if (site)
+		if (!(hidden & 1u << arg))
+			walk_arg(w, trace, call, arg);
+	if (!is_group)
+		walk_file_path(w, call);
+	if (!hidden || !walk_hides_peer(call, hidden))
+		walk_peer(w, call);
+	if (site && !is_group)
 		walk_source(w, site);
+	if (fold)
+		walk_fold(w, fold);
 	if (unfinished)
 		attr_true(w, RN_KEY("renacer.unfinished"));
 	if (w->budget.cut || call->flags & RN_FLAG_TRUNCATED)
@@ -315,7 +341,7 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 		attr_true(w, RN_KEY("renacer.restarted"));
 	walk_string(w, RN_KEY("renacer.causes.incomplete"), call->incomplete);
 	attrs_close(w);
-	if (process && (call->under_application || call->nlinks))
+	if (process && (call->under_application || call->nlinks || call->more_links))
 		walk_call_links(w, call);
 	span_close(w, &head, error);
 }

@@ -126,6 +126,8 @@ static bool make_interpreter(rn_run *run)
 
 	memcpy(interpreter.trace_id, config->trace_id, 16);
 	run->interpreter = rn_interpreter_create(&interpreter, observers, n);
+	if (run->interpreter)
+		rn_sinks_follow(run);
 	return run->interpreter != NULL;
 }
 

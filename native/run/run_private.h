@@ -14,6 +14,7 @@
 #include "renacer/interpret.h"
 #include "renacer/ring.h"
 #include "renacer/summary.h"
+#include "spans/shape.h"
 
 /* Counted by the consumer, read by any thread. */
 struct consumed {
@@ -55,6 +56,7 @@ struct rn_run {
 	char *text_prefix; /* NULL = one stream */
 	uint64_t *wanted;   /* asked for; NULL = all */
 	uint64_t *recorded; /* by the engine: those, and what descriptors are followed by */
+	uint64_t *kept;     /* calls that always have a span; NULL = none */
 	char **paths;
 	int32_t *path_fds;
 	struct rn_ring ring;      /* the producer's end */
@@ -81,6 +83,7 @@ struct rn_run {
 	struct rn_totals totals; /* final ones, once done */
 	uint64_t t_start;
 
+	struct rn_shaper *shape; /* NULL: no spans are made */
 	struct sink otlp, json, record, csv, listing;
 	struct rn_listing listed;
 	rn_counted *counted;
@@ -118,11 +121,19 @@ void rn_sinks_deinit(struct rn_run *run);
 unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to);
 void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64_t first_seq,
 		     uint64_t n);
+/* Once there is run->interpreter. */
+void rn_sinks_follow(struct rn_run *run);
 /* Hands on what waits: all of it, or what waits for long. */
 void rn_sinks_flush(struct rn_run *run, bool all);
-void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span);
+void rn_sinks_finish(struct rn_run *run, struct rn_run_span *span);
 /* Ends all queues. Any thread. */
 void rn_sinks_end(struct rn_run *run);
+/* span_sinks.c */
+bool rn_span_sinks_init(struct rn_run *run);
+/* sinks.c, for those */
+bool rn_sink_begin(struct sink *sink);
+void rn_sink_added(struct rn_run *run, struct sink *sink);
+void rn_sink_hand_on(struct sink *sink, bool must);
 /* counted.c */
 rn_counted *rn_counted_of_run(const rn_config *config);
 struct rn_observer rn_counted_observer(rn_counted *counted);

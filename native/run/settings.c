@@ -43,6 +43,11 @@ static uint64_t *copy_words(const uint64_t *words)
 
 static bool copy_selection(rn_run *run, const rn_config *config)
 {
+	if (config->keep_calls) {
+		run->kept = copy_words(config->keep_calls);
+		if (!run->kept)
+			return false;
+	}
 	if (config->wanted) {
 		run->wanted = copy_words(config->wanted);
 		run->recorded = copy_words(config->wanted);
@@ -106,6 +111,7 @@ void rn_run_free_config(rn_run *run)
 	free(run->attach_errors);
 	free(run->wanted);
 	free(run->recorded);
+	free(run->kept);
 	free_strings(run->paths);
 	free(run->path_fds);
 }

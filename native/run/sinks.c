@@ -11,7 +11,7 @@
 #define BATCH_MAX (3u * 1024u * 1024u)
 #define BATCH_AGE_NS 1000000000u
 
-static bool begin(struct sink *sink)
+bool rn_sink_begin(struct sink *sink)
 {
 	if (!sink->block)
 		sink->block = rn_blocks_get(&sink->queue);
@@ -24,7 +24,7 @@ static bool begin(struct sink *sink)
 	return true;
 }
 
-static void hand_on(struct sink *sink, bool must)
+void rn_sink_hand_on(struct sink *sink, bool must)
 {
 	struct block *block = sink->block;
 
@@ -34,88 +34,12 @@ static void hand_on(struct sink *sink, bool must)
 	rn_blocks_put(&sink->queue, block, must);
 }
 
-static void added(struct rn_run *run, struct sink *sink)
+void rn_sink_added(struct rn_run *run, struct sink *sink)
 {
 	sink->block->spans++;
 	sink->made++;
 	if (sink->block->buf.len >= run->config.batch_bytes)
-		hand_on(sink, false);
-}
-
-/* Spans in JSON have a comma between them. */
-static bool begin_span(struct sink *sink, bool json)
-{
-	if (!begin(sink))
-		return false;
-	if (json && sink->block->spans)
-		rn_buf_put(&sink->block->buf, ",", 1);
-	return true;
-}
-
-static void span_call(struct rn_run *run, struct sink *sink, bool json, const struct rn_call *call)
-{
-	if (!begin_span(sink, json))
-		return;
-	if (json)
-		rn_json_call(&sink->block->buf, &run->trace, call);
-	else
-		rn_otlp_call(&sink->block->buf, &run->trace, call);
-	added(run, sink);
-}
-
-static void span_process(struct rn_run *run, struct sink *sink, bool json,
-			 const struct rn_process *process)
-{
-	if (!begin_span(sink, json))
-		return;
-	if (json)
-		rn_json_process(&sink->block->buf, &run->trace, process);
-	else
-		rn_otlp_process(&sink->block->buf, &run->trace, process);
-	added(run, sink);
-}
-
-/* The root span goes even where the queue is full: it tells of the losses. */
-static void span_run(struct rn_run *run, struct sink *sink, bool json,
-		     const struct rn_run_span *span)
-{
-	if (!begin_span(sink, json))
-		return;
-	if (json)
-		rn_json_run(&sink->block->buf, &run->trace, span);
-	else
-		rn_otlp_run(&sink->block->buf, &run->trace, span);
-	sink->block->spans++;
-	sink->made++;
-	hand_on(sink, true);
-}
-
-static void otlp_call(void *ctx, const struct rn_call *call)
-{
-	struct rn_run *run = ctx;
-
-	span_call(run, &run->otlp, run->config.otlp_json, call);
-}
-
-static void otlp_process(void *ctx, const struct rn_process *process)
-{
-	struct rn_run *run = ctx;
-
-	span_process(run, &run->otlp, run->config.otlp_json, process);
-}
-
-static void json_call(void *ctx, const struct rn_call *call)
-{
-	struct rn_run *run = ctx;
-
-	span_call(run, &run->json, true, call);
-}
-
-static void json_process(void *ctx, const struct rn_process *process)
-{
-	struct rn_run *run = ctx;
-
-	span_process(run, &run->json, true, process);
+		rn_sink_hand_on(sink, false);
 }
 
 static struct text_out *text_of(struct rn_run *run, int32_t tid)
@@ -212,30 +136,30 @@ static void csv_call(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin(&run->csv))
+	if (!rn_sink_begin(&run->csv))
 		return;
 	rn_csv_call(&run->csv.block->buf, &run->trace, call);
-	added(run, &run->csv);
+	rn_sink_added(run, &run->csv);
 }
 
 static void csv_gap(void *ctx, const struct rn_event *ev)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin(&run->csv))
+	if (!rn_sink_begin(&run->csv))
 		return;
 	rn_csv_gap(&run->csv.block->buf, &run->trace, ev);
-	added(run, &run->csv);
+	rn_sink_added(run, &run->csv);
 }
 
 static void listing_call(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
 
-	if (!begin(&run->listing))
+	if (!rn_sink_begin(&run->listing))
 		return;
 	rn_listing_call(&run->listed, &run->listing.block->buf, &run->trace, call);
-	added(run, &run->listing);
+	rn_sink_added(run, &run->listing);
 }
 
 static void listing_gap(void *ctx, const struct rn_event *ev)
@@ -249,12 +173,8 @@ unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 {
 	unsigned n = 0;
 
-	if (run->config.outputs & RN_OUT_OTLP)
-		to[n++] = (struct rn_observer){
-			.ctx = run, .call = otlp_call, .process = otlp_process};
-	if (run->config.outputs & RN_OUT_JSON)
-		to[n++] = (struct rn_observer){
-			.ctx = run, .call = json_call, .process = json_process};
+	if (run->shape)
+		to[n++] = rn_shape_observer(run->shape);
 	if (run->config.outputs & RN_OUT_TEXT)
 		to[n++] = (struct rn_observer){
 			.ctx = run,
@@ -284,7 +204,7 @@ void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64
 
 	if (!(run->config.outputs & RN_OUT_RECORD))
 		return;
-	if (!begin(sink)) {
+	if (!rn_sink_begin(sink)) {
 		sink->lost += n - 1;
 		return;
 	}
@@ -293,17 +213,25 @@ void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64
 	rn_buf_put(&sink->block->buf, records, len);
 	sink->block->spans += n;
 	if (sink->block->buf.len >= RECORD_BLOCK)
-		hand_on(sink, true);
+		rn_sink_hand_on(sink, true);
 }
 
 static void flush_one(struct sink *sink, bool all)
 {
 	if (sink->block && sink->block->spans && (all || rn_now() - sink->started > BATCH_AGE_NS))
-		hand_on(sink, false);
+		rn_sink_hand_on(sink, false);
+}
+
+void rn_sinks_follow(struct rn_run *run)
+{
+	if (run->shape)
+		rn_shape_follow(run->shape, run->interpreter);
 }
 
 void rn_sinks_flush(struct rn_run *run, bool all)
 {
+	if (run->shape && !all)
+		rn_shape_age(run->shape, rn_now());
 	flush_one(&run->otlp, all);
 	flush_one(&run->json, all);
 	flush_one(&run->record, all);
@@ -324,16 +252,14 @@ void rn_sinks_end(struct rn_run *run)
 	rn_blocks_end(&run->listing.queue);
 }
 
-void rn_sinks_finish(struct rn_run *run, const struct rn_run_span *span)
+void rn_sinks_finish(struct rn_run *run, struct rn_run_span *span)
 {
-	if (run->config.outputs & RN_OUT_OTLP)
-		span_run(run, &run->otlp, run->config.otlp_json, span);
-	if (run->config.outputs & RN_OUT_JSON)
-		span_run(run, &run->json, true, span);
-	if (run->config.outputs & RN_OUT_LISTING && begin(&run->listing)) {
+	if (run->shape)
+		rn_shape_finish(run->shape, span);
+	if (run->config.outputs & RN_OUT_LISTING && rn_sink_begin(&run->listing)) {
 		rn_listing_end(&run->listed, &run->listing.block->buf, span->exit_code);
 		run->listing.block->spans += run->listing.block->spans == 0;
-		hand_on(&run->listing, true);
+		rn_sink_hand_on(&run->listing, true);
 	}
 	rn_sinks_flush(run, true);
 	rn_sinks_end(run);
@@ -348,6 +274,8 @@ int rn_sinks_init(struct rn_run *run)
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->csv.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->listing.queue, RECORD_QUEUE, false);
+	if (!rn_span_sinks_init(run))
+		return -1;
 	if (run->config.outputs & RN_OUT_SUMMARY) {
 		run->counted = rn_counted_of_run(&run->config);
 		if (!run->counted)
@@ -385,4 +313,5 @@ void rn_sinks_deinit(struct rn_run *run)
 	rn_text_out_deinit(&run->text);
 	rn_counted_free(run->counted);
 	rn_meter_free(run->meter);
+	rn_shape_destroy(run->shape);
 }

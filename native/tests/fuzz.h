@@ -17,6 +17,7 @@
 int fuzz_event(const uint8_t *data, size_t size);
 int fuzz_ring(const uint8_t *data, size_t size);
 int fuzz_spans(const uint8_t *data, size_t size);
+int fuzz_shape(const uint8_t *data, size_t size);
 int fuzz_decode(const uint8_t *data, size_t size);
 int fuzz_elf_tls(const uint8_t *data, size_t size);
 int fuzz_source(const uint8_t *data, size_t size);

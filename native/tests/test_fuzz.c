@@ -170,12 +170,14 @@ int main(void)
 	fuzz_event(input.bytes, 0);
 	fuzz_ring(input.bytes, 0);
 	fuzz_spans(input.bytes, 0);
+	fuzz_shape(input.bytes, 0);
 	fuzz_decode(input.bytes, 0);
 	fuzz_elf_tls(input.bytes, 0);
 	fuzz_source(input.bytes, 0);
 	fuzz("fuzz_event", fuzz_event, &rng, 0);
 	fuzz("fuzz_ring", fuzz_ring, &rng, 24);
 	fuzz("fuzz_spans", fuzz_spans, &rng, 0);
+	fuzz("fuzz_shape", fuzz_shape, &rng, 0);
 	fuzz("fuzz_decode", fuzz_decode, &rng, 24);
 	fuzz_places("fuzz_elf_tls", fuzz_elf_tls, &rng);
 	fuzz_places("fuzz_source", fuzz_source, &rng);

@@ -55,6 +55,16 @@ typedef struct rn_run rn_run;
 #define RN_SECCOMP_AUTO 1
 #define RN_SECCOMP_ON 2
 
+/* rn_config.fold: whether calls that are repeated are told as one span; see spans/shape.h */
+#define RN_FOLD_OFF 0
+#define RN_FOLD_AUTO 1
+#define RN_FOLD_ALWAYS 2
+
+/* rn_config.spans: which there are */
+#define RN_TELL_ALL 0
+#define RN_TELL_PROCESS 1
+#define RN_TELL_NONE 2
+
 typedef struct {
 	const char *const *argv; /* NULL = no command */
 	const char *const *envp;
@@ -113,6 +123,15 @@ typedef struct {
 	const char *const *paths;      /* NULL-ended, or NULL = all */
 	const int32_t *path_fds;
 	uint32_t path_fd_count;
+	/* What spans there are, and in which traces. */
+	int fold;                /* RN_FOLD_* */
+	int spans;               /* RN_TELL_* */
+	uint64_t max_trace_spans; /* in one trace; 0 = all are in one */
+	uint64_t min_duration_ns; /* calls that took less have no span */
+	int errors_only;         /* nor have those that did not fail */
+	int keep_errors;         /* but those that failed have one */
+	uint64_t keep_slow_ns;   /* and those that took so long, 0 = none of them */
+	const uint64_t *keep_calls; /* and these, as wanted; NULL = none */
 	int summary_by;   /* RN_BY_* */
 	int summary_wall; /* wall time and buckets of it; else system CPU time */
 	int meter_pids;       /* calls are measured for each process */

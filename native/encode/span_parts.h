@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spans that make a later part of a run whole: part of span_processes.h.
+ *
+ * Root of a part, named as the run
+ *   renacer.part               int     which one, from 2 on
+ *   Links: renacer.edge        string  "run": the run's root, "previous", "next": the parts beside it
+ *
+ * Copy of a process, named as that: of the calls and processes that it has in this part
+ *   process.pid, process.parent_pid, process.executable.name
+ *   renacer.part               int     in which part it is
+ *   renacer.copy               true
+ *   Links: renacer.edge        string  "process": the process's own span
+ */
+
+static void walk_links(struct writer *w, const struct rn_link *links, uint32_t n, uint32_t more)
+{
+	if (n) {
+		list_open(w, RN_LIST_LINKS);
+		for (uint32_t i = 0; i < n; i++)
+			walk_link_to(w, &links[i]);
+		list_close(w);
+	}
+	if (more)
+		links_dropped(w, more);
+}
+
+static void walk_omitted(struct writer *w, const struct rn_omitted *omitted)
+{
+	if (!omitted->calls)
+		return;
+	attr_int(w, RN_KEY("renacer.omitted.calls"), walk_count(omitted->calls));
+	attr_int(w, RN_KEY("renacer.omitted.duration"), walk_count(omitted->ns));
+}
+
+/* The rest of a copy, whose span is open and has its numbers. */
+static void walk_copy(struct writer *w, const struct rn_span_head *head,
+		      const struct rn_process *copy)
+{
+	walk_string(w, RN_KEY("process.executable.name"), copy->name);
+	attr_int(w, RN_KEY("renacer.part"), copy->part);
+	attr_true(w, RN_KEY("renacer.copy"));
+	walk_lamport(w, copy->lamport_start, copy->lamport_end);
+	if (w->budget.cut)
+		attr_true(w, RN_KEY("renacer.truncated"));
+	attrs_close(w);
+	walk_links(w, copy->links, copy->nlinks, 0);
+	span_close(w, head, false);
+}
+
+static void walk_part(struct writer *w, const struct rn_span_head *head,
+		      const struct rn_run_span *root)
+{
+	attr_int(w, RN_KEY("renacer.part"), root->part);
+	walk_lamport(w, root->lamport_start, root->lamport_end);
+	attrs_close(w);
+	walk_links(w, root->links, root->nlinks, 0);
+	span_close(w, head, false);
+}

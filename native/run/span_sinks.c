@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* Spans on their way to the queues of OTLP and JSON: what spans there are says spans/shape.h. */
+#include <string.h>
+
+#include "run_private.h"
+
+/* Of a trace that a back end can show; some take no more than 5 MB. */
+#define TRACE_BYTES 4000000u
+
+/* One encoder for each form. */
+struct forms {
+	void (*call)(struct rn_buf *, const struct rn_trace *, const struct rn_call *);
+	void (*process)(struct rn_buf *, const struct rn_trace *, const struct rn_process *);
+	void (*run)(struct rn_buf *, const struct rn_trace *, const struct rn_run_span *);
+};
+
+static const struct forms protobuf = {rn_otlp_call, rn_otlp_process, rn_otlp_run};
+static const struct forms json = {rn_json_call, rn_json_process, rn_json_run};
+
+/* Where a run's spans go. */
+struct way {
+	struct sink *sink;
+	const struct forms *forms;
+};
+
+static unsigned ways_of(struct rn_run *run, struct way ways[2])
+{
+	unsigned n = 0;
+
+	if (run->config.outputs & RN_OUT_OTLP)
+		ways[n++] = (struct way){&run->otlp, run->config.otlp_json ? &json : &protobuf};
+	if (run->config.outputs & RN_OUT_JSON)
+		ways[n++] = (struct way){&run->json, &json};
+	return n;
+}
+
+/* Room for the next span; NULL without memory. Spans in JSON have a comma between them. */
+static struct rn_buf *begin(const struct way *way)
+{
+	if (!rn_sink_begin(way->sink))
+		return NULL;
+	if (way->forms == &json && way->sink->block->spans)
+		rn_buf_put(&way->sink->block->buf, ",", 1);
+	return &way->sink->block->buf;
+}
+
+static size_t greater(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static size_t on_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+	struct way ways[2];
+	unsigned n = ways_of(run, ways);
+	size_t most = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rn_buf *buf = begin(&ways[i]);
+		size_t before = buf ? buf->len : 0;
+
+		if (!buf)
+			continue;
+		ways[i].forms->call(buf, &run->trace, call);
+		most = greater(most, buf->len - before);
+		rn_sink_added(run, ways[i].sink);
+	}
+	return most;
+}
+
+static size_t on_process(void *ctx, const struct rn_process *process)
+{
+	struct rn_run *run = ctx;
+	struct way ways[2];
+	unsigned n = ways_of(run, ways);
+	size_t most = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rn_buf *buf = begin(&ways[i]);
+		size_t before = buf ? buf->len : 0;
+
+		if (!buf)
+			continue;
+		ways[i].forms->process(buf, &run->trace, process);
+		most = greater(most, buf->len - before);
+		rn_sink_added(run, ways[i].sink);
+	}
+	return most;
+}
+
+/* The run's own goes even where the queue is full: it tells of the losses. */
+static size_t on_run(void *ctx, const struct rn_run_span *span)
+{
+	struct rn_run *run = ctx;
+	struct way ways[2];
+	unsigned n = ways_of(run, ways);
+	size_t most = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rn_buf *buf = begin(&ways[i]);
+		size_t before = buf ? buf->len : 0;
+
+		if (!buf)
+			continue;
+		ways[i].forms->run(buf, &run->trace, span);
+		most = greater(most, buf->len - before);
+		if (span->part) {
+			rn_sink_added(run, ways[i].sink);
+		} else {
+			ways[i].sink->block->spans++;
+			ways[i].sink->made++;
+			rn_sink_hand_on(ways[i].sink, true);
+		}
+	}
+	return most;
+}
+
+bool rn_span_sinks_init(struct rn_run *run)
+{
+	const rn_config *config = &run->config;
+	struct rn_shape_config shape = {
+		.parts =
+			{
+				.trace_flags = config->trace_flags,
+				.key = {config->id_key[0], config->id_key[1]},
+				.max_spans = config->max_trace_spans,
+				.max_bytes = TRACE_BYTES,
+				.out = {run, on_call, on_process, on_run},
+			},
+		.fold = (enum rn_fold_mode)config->fold,
+		.spans = (enum rn_spans_mode)config->spans,
+		.min_ns = config->min_duration_ns,
+		.errors_only = config->errors_only != 0,
+		.keep_errors = config->keep_errors != 0,
+		.keep_ns = config->keep_slow_ns,
+		.keep = run->kept,
+	};
+
+	if (!(config->outputs & (RN_OUT_OTLP | RN_OUT_JSON)))
+		return true;
+	memcpy(shape.parts.trace_id, config->trace_id, 16);
+	run->shape = rn_shape_create(&shape);
+	return run->shape != NULL;
+}
