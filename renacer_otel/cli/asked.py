@@ -12,6 +12,7 @@ from renacer_otel.cli import (
     metric_options,
     options,
     output,
+    span_options,
     summaries,
     text_options,
     without_core,
@@ -68,6 +69,8 @@ def session_of(
         if chosen != "record":
             raise UsageError("--capture is for TRACE files: add --format record -o FILE")
     output.check(given, chosen)
+    asks = _asked_to_export(given, environ) or chosen == "otlp-json"
+    span_options.check(given, exports=asks)
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
     duration = given.duration
@@ -221,6 +224,7 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         core=given.core,
         count_by=given.plan.by if given.plan else "",
         count_wall=bool(given.plan and given.plan.wall),
+        **span_options.tuning(given),
         **selection._asdict(),
     )
 

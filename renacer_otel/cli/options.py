@@ -134,6 +134,7 @@ class RunParser:
         for title, fill in (
             ("export", _export_options),
             ("metrics", metric_options.add_to),
+            ("spans", _span_options),
             ("output", _output_options),
             ("tracing", _trace_options),
             ("attaching", _attach_options),
@@ -300,6 +301,22 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--otlp-protocol", metavar="PROTOCOL", help="grpc, http/protobuf or http/json (grpc)")
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
+
+
+def _span_options(add: Callable[..., None]) -> None:
+    add("--max-trace-spans", metavar="N", default="10000",
+        help="a trace with more goes on in another one, linked; 0: never (10000)")  # fmt: skip
+    add("--fold", metavar="off|auto|always", default="auto",
+        help="one span for a call, or group of calls, that is repeated; auto: once the trace is"
+        " half full (auto)")  # fmt: skip
+    add("--spans", metavar="all|folded|process|none", default="all",
+        help="folded: as --fold always; process: none of calls; none: the run's alone"
+        " (all)")  # fmt: skip
+    add("--export-min-duration", metavar="TIME", help="no span for calls that took less")
+    add("--export-errors-only", action="store_true", help="spans for calls that failed only")
+    add("--keep", metavar="WHAT", default="errors,slow=100ms",
+        help="calls that have a span all the same, by comma: errors, slow=TIME, names and classes"
+        " as -e has them; none (errors,slow=100ms)")  # fmt: skip
 
 
 def _output_options(add: Callable[..., None]) -> None:

@@ -22,6 +22,8 @@ ON_FULL = ("block", "drop")
 DESCRIBED_FDS = ("path", "socket", "dev", "pidfd")
 COUNT_BY = ("all", "process", "thread", "path", "peer")  # in the order of RN_BY_*
 SECCOMP_MODES = ("off", "auto", "on")
+FOLD_MODES = ("off", "auto", "always")  # in the order of RN_FOLD_*
+SPANS_MODES = ("all", "process", "none")  # in the order of RN_TELL_*
 ALL_DEPTHS = 0xFFFF_FFFF
 
 RING_BYTES = 8 << 20
@@ -62,6 +64,15 @@ class Tuning(NamedTuple):
     hidden_statuses: int = 0  # RN_STATUS_*
     paths: Sequence[str] = ()  # only calls that concern these; none = all
     path_fds: Sequence[int] = ()  # descriptors of them that the command starts with
+    # What spans there are: see native/spans/shape.h.
+    fold: str = "off"  # of FOLD_MODES
+    spans: str = "all"  # of SPANS_MODES
+    max_trace_spans: int = 0  # in one trace; 0 = all are in one
+    min_duration_ns: int = 0  # calls that took less have no span
+    errors_only: bool = False
+    keep_errors: bool = False
+    keep_slow_ns: int = 0  # 0 = none is kept for its duration
+    keep_calls: Sequence[int] | None = None  # as wanted; None = none
     count_by: str = ""  # of COUNT_BY: calls are counted; "" = they are not
     count_wall: bool = False  # with the time from entry to exit; else system CPU time
     meters: bool = False  # calls are measured, see spans.metered
@@ -489,6 +500,17 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         raw.path_fds = descriptors
         raw.path_fd_count = len(tuning.path_fds)
     raw.meter_pids = tuning.meter_pids
+    raw.fold = FOLD_MODES.index(tuning.fold)
+    raw.spans = SPANS_MODES.index(tuning.spans)
+    raw.max_trace_spans = tuning.max_trace_spans
+    raw.min_duration_ns = tuning.min_duration_ns
+    raw.errors_only = tuning.errors_only
+    raw.keep_errors = tuning.keep_errors
+    raw.keep_slow_ns = tuning.keep_slow_ns
+    if tuning.keep_calls is not None:
+        kept_calls = ffi.new("uint64_t[]", list(tuning.keep_calls))
+        kept.objects.append(kept_calls)
+        raw.keep_calls = kept_calls
     if tuning.count_by:
         raw.summary_by = COUNT_BY.index(tuning.count_by)
         raw.summary_wall = tuning.count_wall

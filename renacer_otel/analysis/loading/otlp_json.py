@@ -205,7 +205,13 @@ class _Reader:
         if times[1] < times[0]:
             raise self._stream.wrong("a span ends before it starts")
         owner = self._links(number, span.get("links"))
-        if "syscall.name" in attributes:
+        if "renacer.copy" in attributes:
+            self.spans.ids.add(number)
+            self.spans.copies[number] = owner
+        elif "renacer.fold.count" in attributes:
+            self.spans.ids.add(number)
+            self.spans.folded += max(self._number(attributes, "renacer.fold.count"), 0)
+        elif "syscall.name" in attributes:
             self.spans.ids.add(number)
             self._call(number, owner or parent, times, attributes)
         elif "process.pid" in attributes:

@@ -61,7 +61,8 @@ LINK = np.dtype([("id", "<u8"), ("cause", "<u8"), ("kind", "<u4")])
 @dataclass
 class Spans:
     """What was found. `run`: the times and attributes of the run's span; `twice`: spans that came
-    again; `others`: of other scopes."""
+    again; `others`: of other scopes; `copies`: of processes in later parts, to their own spans;
+    `folded`: calls that are told with others as one span."""
 
     calls: Rows
     processes: Rows
@@ -71,6 +72,8 @@ class Spans:
     run: tuple[tuple[int, ...], dict[str, Any]] | None = None
     twice: int = 0
     others: int = 0
+    copies: dict[int, int] = field(default_factory=dict)
+    folded: int = 0
 
 
 @dataclass
@@ -110,6 +113,9 @@ class _Assembly:
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
         calls = spans.calls.all()
+        if spans.copies:
+            of = spans.copies
+            calls["process"] = [of.get(span, span) for span in calls["process"].tolist()]
         self._calls = calls[np.lexsort((calls["lamport_end"], calls["t1"]))]
         processes = spans.processes.all()
         self._of_processes = processes[np.lexsort((processes["lamport_start"], processes["t0"]))]
@@ -329,9 +335,15 @@ class _Assembly:
         unknown = {"objects", "signals"}
         missing = _count(run, "renacer.calls") - len(self._calls)
         if missing > 0 or run.get("renacer.filtered_calls") or run.get("renacer.seccomp"):
+            unknown.add("calls")
+            if spans.folded:
+                lacks.append(
+                    f"{spans.folded:,} calls apart from each other (--fold off tells each)"
+                )
+                missing -= spans.folded
+        if missing > 0 or run.get("renacer.filtered_calls") or run.get("renacer.seccomp"):
             some = f"{missing:,} calls" if missing > 0 else "calls"
             lacks.append(f"{some} that were not asked for, or not exported")
-            unknown.add("calls")
         if self._strange:
             lacks.append(f"the spans of {self._strange:,} processes")
             unknown.add("processes")
