@@ -69,7 +69,8 @@ def _git(base: Path) -> Load:
     return Load("git script", words, folder, of_free=0.5)
 
 
-def _make(base: Path) -> Load:
+def make(base: Path) -> Load:
+    """A build of the core by two compilers at a time."""
     folder = _fresh(base, "make")
     shutil.copytree(SOURCES / "native", folder / "native")
     shutil.copy(WORKLOADS / "core.mk", folder / "Makefile")
@@ -102,7 +103,7 @@ def all_loads(base: Path, dd_calls: int = 200_000) -> list[Load]:
     if shutil.which("git"):
         found.insert(1, _git(base))
     if shutil.which("make") and shutil.which("cc"):
-        found.insert(3, _make(base))
+        found.insert(3, make(base))
     if shutil.which("sqlite3"):
         folder = _fresh(base, "sqlite")
         script = str(WORKLOADS / "sqlite.sh")
