@@ -138,11 +138,12 @@ class Jaeger(Backend):
     """A Jaeger with memory storage that stores before it answers."""
 
     def __init__(self, binary: Path, log: Path) -> None:
-        self.otlp_port, self.query_port, health = free_ports(3)
+        self.otlp_port, self.otlp_http_port, self.query_port, health = free_ports(4)
         super().__init__(
             [str(binary), "--config", str(HERE / "backends" / "jaeger.yaml")],
             {
                 "JAEGER_OTLP_PORT": str(self.otlp_port),
+                "JAEGER_OTLP_HTTP_PORT": str(self.otlp_http_port),
                 "JAEGER_QUERY_PORT": str(self.query_port),
                 "JAEGER_HEALTH_PORT": str(health),
             },
@@ -185,6 +186,29 @@ class Collector(Backend):
                 total += int(float(line.rsplit(" ", 1)[1]))
         assert seen, body.decode()
         return total
+
+
+class SecureCollector(Backend):
+    """A collector that takes OTLP over TLS alone, from clients whose certificate it knows, and has
+    delivered to a Jaeger what it acknowledges. `folder` holds PEM files: server.pem, server.key and
+    ca.pem, of the clients.
+    """
+
+    def __init__(self, binary: Path, log: Path, jaeger_otlp_port: int, folder: Path) -> None:
+        self.otlp_port, self.otlp_http_port, health = free_ports(3)
+        super().__init__(
+            [str(binary), "--config", str(HERE / "backends" / "tls.yaml")],
+            {
+                "OTLP_PORT": str(self.otlp_port),
+                "OTLP_HTTP_PORT": str(self.otlp_http_port),
+                "HEALTH_PORT": str(health),
+                "JAEGER_OTLP_PORT": str(jaeger_otlp_port),
+                "TLS_FOLDER": str(folder),
+            },
+            log,
+            health,
+            "/",
+        )
 
 
 class FileReader(Backend):

@@ -41,9 +41,15 @@ def environment() -> dict[str, str]:
 
 
 def trace(
-    folder: Path, command: list[str], port: int | None = None, output_format: str = "record"
+    folder: Path,
+    command: list[str],
+    port: int | None = None,
+    output_format: str = "record",
+    options: tuple[str, ...] = (),
 ) -> Run:
     """Traces `command` in `folder` into a file there, and to 127.0.0.1:port if there is one.
+
+    `options`: more of them.
 
     Raises subprocess.TimeoutExpired after SECONDS.
     """
@@ -51,7 +57,7 @@ def trace(
     endpoint = [] if port is None else ["--otlp-endpoint", f"http://127.0.0.1:{port}"]
     output = ["--format", output_format, "-o", str(file)]
     process = subprocess.Popen(
-        [*PROGRAM, *endpoint, *output, "--", *command],
+        [*PROGRAM, *endpoint, *options, *output, "--", *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
