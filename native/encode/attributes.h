@@ -62,6 +62,58 @@ struct rn_budget {
 	bool cut;
 };
 
+/* What the limits of a trace leave of a span. */
+struct rn_bounds {
+	const struct rn_limits *limits;
+	uint32_t left, dropped; /* attributes of what is open: span, event or link */
+	bool shortened;         /* a text is */
+};
+
+static inline struct rn_bounds rn_bounds_of(const struct rn_trace *trace)
+{
+	static const struct rn_limits none = {UINT32_MAX, UINT32_MAX, UINT32_MAX,
+					      UINT32_MAX, UINT32_MAX, UINT32_MAX};
+
+	return (struct rn_bounds){.limits = trace->limits ? trace->limits : &none};
+}
+
+/* Something that may have so many attributes is opened. */
+RN_INLINE void rn_bounds_open(struct rn_bounds *bounds, uint32_t attributes)
+{
+	bounds->left = attributes;
+	bounds->dropped = 0;
+}
+
+/* Whether there may be one more; else it is counted. */
+RN_INLINE bool rn_bounds_take(struct rn_bounds *bounds)
+{
+	if (__builtin_expect(bounds->left == 0, 0)) {
+		bounds->dropped++;
+		return false;
+	}
+	bounds->left--;
+	return true;
+}
+
+/*
+ * The length that a text may have: the limit's characters. Of an escaped one (see
+ * rn_utf8_escape()) whole escapes stay.
+ */
+size_t rn_bounds_cut(const char *text, size_t len, uint32_t characters, bool escaped);
+
+RN_INLINE size_t rn_bounds_length(struct rn_bounds *bounds, const void *text, size_t len,
+				  bool escaped)
+{
+	size_t cut = len;
+
+	/* No text has more characters than bytes. */
+	if (__builtin_expect(len > bounds->limits->value_length, 0)) {
+		cut = rn_bounds_cut(text, len, bounds->limits->value_length, escaped);
+		bounds->shortened |= cut < len;
+	}
+	return cut;
+}
+
 /*
  * rn_utf8_escape() into a fixed place: writes at most `room` bytes, consumes at most
  * `limit` of `len`, whole code points and whole escapes only. Returns the bytes

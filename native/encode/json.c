@@ -16,6 +16,7 @@ struct writer {
 	bool comma;      /* before the next attribute or list element */
 	bool item_comma; /* before the next element of an array value */
 	struct rn_budget budget;
+	struct rn_bounds bounds;
 };
 
 /* Text that is UTF-8 without control characters: only quote and backslash need care. */
@@ -97,12 +98,17 @@ static void span_open(struct writer *w, const struct rn_span_head *head)
 	put_u64(buf, head->end);
 	LITERAL(buf, "\",\"attributes\":[");
 	w->comma = false;
+	rn_bounds_open(&w->bounds, w->bounds.limits->attributes);
 }
 _Static_assert(RN_SPAN_KIND_INTERNAL == 1, "span_open() writes the kind as it is");
 
 static void attrs_close(struct writer *w)
 {
 	LITERAL(w->buf, "]");
+	if (!w->bounds.dropped)
+		return;
+	LITERAL(w->buf, ",\"droppedAttributesCount\":");
+	put_u64(w->buf, w->bounds.dropped);
 }
 
 static void span_close(struct writer *w, const struct rn_span_head *head, bool error)
@@ -145,6 +151,13 @@ static void event_open(struct writer *w, const char *name, uint64_t time)
 	put_quoted(w->buf, name, strlen(name));
 	LITERAL(w->buf, ",\"attributes\":[");
 	w->comma = false;
+	rn_bounds_open(&w->bounds, w->bounds.limits->event_attributes);
+}
+
+static void events_dropped(struct writer *w, uint32_t n)
+{
+	LITERAL(w->buf, ",\"droppedEventsCount\":");
+	put_u64(w->buf, n);
 }
 
 static void event_close(struct writer *w)
@@ -162,6 +175,7 @@ static void link_open(struct writer *w, const struct rn_link *link)
 	put_span_id(w->buf, link->span_id);
 	LITERAL(w->buf, "\",\"attributes\":[");
 	w->comma = false;
+	rn_bounds_open(&w->bounds, w->bounds.limits->link_attributes);
 }
 
 static void link_close(struct writer *w, uint32_t flags)
@@ -191,6 +205,8 @@ static void attr_int(struct writer *w, const char *key, size_t key_len, int64_t 
 {
 	char text[RN_NUMBER_MAX];
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
 	put_key(w, key, key_len);
 	LITERAL(w->buf, "\"intValue\":\"");
 	rn_buf_put(w->buf, text, (size_t)(rn_write_i64(text, value) - text));
@@ -199,6 +215,8 @@ static void attr_int(struct writer *w, const char *key, size_t key_len, int64_t 
 
 static void attr_true(struct writer *w, const char *key, size_t key_len)
 {
+	if (!rn_bounds_take(&w->bounds))
+		return;
 	put_key(w, key, key_len);
 	LITERAL(w->buf, "\"boolValue\":true}}");
 }
@@ -210,6 +228,8 @@ static void attr_seconds(struct writer *w, const char *key, size_t key_len, uint
 	uint64_t rest = ns % 1000000000u;
 	unsigned i;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
 	for (i = 9; i; i--, rest /= 10)
 		fraction[i - 1] = (char)('0' + rest % 10);
 	put_key(w, key, key_len);
@@ -223,9 +243,11 @@ static void attr_seconds(struct writer *w, const char *key, size_t key_len, uint
 static void attr_text(struct writer *w, const char *key, size_t key_len, const char *text,
 		      size_t len)
 {
+	if (!rn_bounds_take(&w->bounds))
+		return;
 	put_key(w, key, key_len);
 	LITERAL(w->buf, "\"stringValue\":");
-	put_quoted(w->buf, text, len);
+	put_quoted(w->buf, text, rn_bounds_length(&w->bounds, text, len, false));
 	LITERAL(w->buf, "}}");
 }
 
@@ -234,6 +256,7 @@ static void put_escaped(struct writer *w, const void *data, size_t data_len)
 	uint8_t text[RN_ATTR_MAX];
 	size_t len = rn_budget_escape(&w->budget, text, data, data_len);
 
+	len = rn_bounds_length(&w->bounds, text, len, true);
 	LITERAL(w->buf, "\"stringValue\":");
 	put_quoted(w->buf, (const char *)text, len);
 }
@@ -241,6 +264,8 @@ static void put_escaped(struct writer *w, const void *data, size_t data_len)
 static void attr_bytes(struct writer *w, const char *key, size_t key_len, const void *data,
 		       size_t data_len)
 {
+	if (!rn_bounds_take(&w->bounds))
+		return;
 	put_key(w, key, key_len);
 	put_escaped(w, data, data_len);
 	LITERAL(w->buf, "}}");
@@ -291,17 +316,18 @@ static char *scratch(struct writer *w, size_t room)
 
 #include "span_walk.h"
 
-static struct writer writer_of(struct rn_buf *buf)
+static struct writer writer_of(struct rn_buf *buf, const struct rn_trace *trace)
 {
 	return (struct writer){
 		.buf = buf,
 		.budget = {.left = RN_SPAN_STRINGS, .cut = false},
+		.bounds = rn_bounds_of(trace),
 	};
 }
 
 void rn_json_call(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call)
 {
-	struct writer w = writer_of(buf);
+	struct writer w = writer_of(buf, trace);
 
 	walk_call(&w, trace, call);
 }
@@ -309,14 +335,14 @@ void rn_json_call(struct rn_buf *buf, const struct rn_trace *trace, const struct
 void rn_json_process(struct rn_buf *buf, const struct rn_trace *trace,
 		     const struct rn_process *process)
 {
-	struct writer w = writer_of(buf);
+	struct writer w = writer_of(buf, trace);
 
 	walk_process(&w, trace, process);
 }
 
 void rn_json_run(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_run_span *run)
 {
-	struct writer w = writer_of(buf);
+	struct writer w = writer_of(buf, trace);
 
 	walk_run(&w, trace, run);
 }

@@ -27,7 +27,9 @@
 #define TAG_START 0x39          /* Span.start_time_unix_nano */
 #define TAG_END 0x41            /* Span.end_time_unix_nano */
 #define TAG_ATTRIBUTES 0x4a     /* Span.attributes */
+#define TAG_DROPPED_ATTRIBUTES 0x50 /* Span.dropped_attributes_count */
 #define TAG_EVENTS 0x5a         /* Span.events */
+#define TAG_DROPPED_EVENTS 0x60 /* Span.dropped_events_count */
 #define TAG_LINKS 0x6a          /* Span.links */
 #define TAG_DROPPED_LINKS 0x70  /* Span.dropped_links_count */
 #define TAG_STATUS 0x7a         /* Span.status */
@@ -37,7 +39,9 @@
 #define TAG_EVENT_TIME 0x09     /* Span.Event.time_unix_nano */
 #define TAG_EVENT_NAME 0x12     /* Span.Event.name */
 #define TAG_EVENT_ATTRIBUTES 0x1a
+#define TAG_EVENT_DROPPED 0x20  /* Span.Event.dropped_attributes_count */
 #define TAG_LINK_ATTRIBUTES 0x22
+#define TAG_LINK_DROPPED 0x28   /* Span.Link.dropped_attributes_count */
 #define TAG_LINK_FLAGS 0x35
 #define TAG_KEY 0x0a            /* KeyValue.key */
 #define TAG_VALUE 0x12          /* KeyValue.value */
@@ -61,6 +65,7 @@ struct writer {
 	uint8_t *end;     /* what a span may take */
 	size_t room;      /* behind it, for text in the making */
 	struct rn_budget budget;
+	struct rn_bounds bounds;
 };
 
 RN_INLINE uint8_t *put_varint(uint8_t *p, uint64_t value)
@@ -160,11 +165,21 @@ RN_INLINE void span_open(struct writer *w, const struct rn_span_head *head)
 	*p++ = TAG_END;
 	w->p = put_fixed64(p, head->end);
 	w->attr_tag = TAG_ATTRIBUTES;
+	rn_bounds_open(&w->bounds, w->bounds.limits->attributes);
+}
+
+static void attrs_dropped(struct writer *w)
+{
+	*w->p++ = w->attr_tag == TAG_ATTRIBUTES         ? TAG_DROPPED_ATTRIBUTES
+		  : w->attr_tag == TAG_EVENT_ATTRIBUTES ? TAG_EVENT_DROPPED
+							: TAG_LINK_DROPPED;
+	w->p = put_varint(w->p, w->bounds.dropped);
 }
 
 RN_INLINE void attrs_close(struct writer *w)
 {
-	(void)w;
+	if (__builtin_expect(w->bounds.dropped != 0, 0))
+		attrs_dropped(w);
 }
 
 RN_INLINE void span_close(struct writer *w, const struct rn_span_head *head, bool error)
@@ -202,6 +217,13 @@ static void event_open(struct writer *w, const char *name, uint64_t time)
 	w->p = put_fixed64(w->p, time);
 	w->p = put_bytes(w->p, TAG_EVENT_NAME, name, strlen(name));
 	w->attr_tag = TAG_EVENT_ATTRIBUTES;
+	rn_bounds_open(&w->bounds, w->bounds.limits->event_attributes);
+}
+
+static void events_dropped(struct writer *w, uint32_t n)
+{
+	*w->p++ = TAG_DROPPED_EVENTS;
+	w->p = put_varint(w->p, n);
 }
 
 static void event_close(struct writer *w)
@@ -215,6 +237,7 @@ static void link_open(struct writer *w, const struct rn_link *link)
 	w->p = put_trace_id(w->p, link->trace_id);
 	w->p = put_id(w->p, TAG_SPAN_ID, link->span_id);
 	w->attr_tag = TAG_LINK_ATTRIBUTES;
+	rn_bounds_open(&w->bounds, w->bounds.limits->link_attributes);
 }
 
 static void link_close(struct writer *w, uint32_t flags)
@@ -244,9 +267,11 @@ RN_INLINE uint8_t *put_key(uint8_t *p, uint8_t tag, const char *key, size_t key_
 RN_INLINE void attr_int(struct writer *w, const char *key, size_t key_len, int64_t value)
 {
 	uint8_t *start = w->p;
-	uint8_t *any = put_key(start, w->attr_tag, key, key_len);
-	uint8_t *end;
+	uint8_t *any, *end;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
+	any = put_key(start, w->attr_tag, key, key_len);
 	any[1] = TAG_INT;
 	end = put_varint(any + 2, (uint64_t)value);
 	any[0] = (uint8_t)(end - (any + 1));
@@ -257,8 +282,11 @@ RN_INLINE void attr_int(struct writer *w, const char *key, size_t key_len, int64
 RN_INLINE void attr_true(struct writer *w, const char *key, size_t key_len)
 {
 	uint8_t *start = w->p;
-	uint8_t *any = put_key(start, w->attr_tag, key, key_len);
+	uint8_t *any;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
+	any = put_key(start, w->attr_tag, key, key_len);
 	any[0] = 2;
 	any[1] = TAG_BOOL;
 	any[2] = 1;
@@ -269,10 +297,13 @@ RN_INLINE void attr_true(struct writer *w, const char *key, size_t key_len)
 RN_INLINE void attr_seconds(struct writer *w, const char *key, size_t key_len, uint64_t ns)
 {
 	uint8_t *start = w->p;
-	uint8_t *any = put_key(start, w->attr_tag, key, key_len);
+	uint8_t *any;
 	double value = (double)ns / 1e9;
 	uint64_t bits;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
+	any = put_key(start, w->attr_tag, key, key_len);
 	memcpy(&bits, &value, 8);
 	any[0] = 9;
 	any[1] = TAG_DOUBLE;
@@ -310,8 +341,12 @@ RN_INLINE void put_text_header(uint8_t *p, uint8_t tag, const char *key, size_t 
 RN_INLINE void attr_text(struct writer *w, const char *key, size_t key_len, const char *text,
 			 size_t len)
 {
-	size_t header = text_header_size(key_len, len);
+	size_t header;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
+	len = rn_bounds_length(&w->bounds, text, len, false);
+	header = text_header_size(key_len, len);
 	put_text_header(w->p, w->attr_tag, key, key_len, len);
 	memcpy(w->p + header, text, len);
 	w->p += header + len;
@@ -322,9 +357,13 @@ static void attr_bytes(struct writer *w, const char *key, size_t key_len, const 
 {
 	/* Mostly nothing needs an escape. */
 	size_t guess = text_header_size(key_len, data_len);
-	size_t len = rn_budget_escape(&w->budget, w->p + guess, data, data_len);
-	size_t header = text_header_size(key_len, len);
+	size_t len, header;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
+	len = rn_budget_escape(&w->budget, w->p + guess, data, data_len);
+	len = rn_bounds_length(&w->bounds, w->p + guess, len, true);
+	header = text_header_size(key_len, len);
 	if (header != guess)
 		memmove(w->p + header, w->p + guess, len);
 	put_text_header(w->p, w->attr_tag, key, key_len, len);
@@ -357,8 +396,10 @@ static void array_item(struct writer *w, const void *data, size_t data_len)
 {
 	size_t guess = item_header(NULL, data_len, false);
 	size_t len = rn_budget_escape(&w->budget, w->p + guess, data, data_len);
-	size_t header = item_header(NULL, len, false);
+	size_t header;
 
+	len = rn_bounds_length(&w->bounds, w->p + guess, len, true);
+	header = item_header(NULL, len, false);
 	if (header != guess)
 		memmove(w->p + header, w->p + guess, len);
 	item_header(w->p, len, true);
@@ -388,7 +429,8 @@ static char *scratch(struct writer *w, size_t room)
 #include "span_walk.h"
 
 /* False if there is no memory: then buf->failed is set. */
-RN_INLINE bool writer_begin(struct writer *w, struct rn_buf *buf, size_t room)
+RN_INLINE bool writer_begin(struct writer *w, struct rn_buf *buf, const struct rn_trace *trace,
+			    size_t room)
 {
 	if (!rn_buf_reserve(buf, RN_SPAN_STRINGS + RN_SPAN_FIXED + room))
 		return false;
@@ -397,6 +439,7 @@ RN_INLINE bool writer_begin(struct writer *w, struct rn_buf *buf, size_t room)
 	w->p = buf->data + buf->len;
 	w->depth = 0;
 	w->budget = (struct rn_budget){.left = RN_SPAN_STRINGS, .cut = false};
+	w->bounds = rn_bounds_of(trace);
 	return true;
 }
 
@@ -409,7 +452,7 @@ void rn_otlp_call(struct rn_buf *buf, const struct rn_trace *trace, const struct
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf, walk_room(call)))
+	if (!writer_begin(&w, buf, trace, walk_room(call)))
 		return;
 	walk_call(&w, trace, call);
 	writer_end(&w, buf);
@@ -420,7 +463,7 @@ void rn_otlp_process(struct rn_buf *buf, const struct rn_trace *trace,
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf, 0))
+	if (!writer_begin(&w, buf, trace, 0))
 		return;
 	walk_process(&w, trace, process);
 	writer_end(&w, buf);
@@ -430,7 +473,7 @@ void rn_otlp_run(struct rn_buf *buf, const struct rn_trace *trace, const struct 
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf, 0))
+	if (!writer_begin(&w, buf, trace, 0))
 		return;
 	walk_run(&w, trace, run);
 	writer_end(&w, buf);

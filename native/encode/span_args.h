@@ -23,6 +23,8 @@ static void walk_argv(struct writer *w, const char *key, size_t key_len,
 	uint64_t count = 0;
 	size_t used;
 
+	if (!rn_bounds_take(&w->bounds))
+		return;
 	/* The sign of the cut is kept back. */
 	start -= start < RN_MORE_COST ? start : RN_MORE_COST;
 	*budget = (struct rn_budget){.left = start, .cut = false};
@@ -39,7 +41,7 @@ static void walk_argv(struct writer *w, const char *key, size_t key_len,
 	used = start - budget->left;
 	if (data < end || count < piece->total || piece->flags & RN_PIECE_CUT)
 		budget->cut = true;
-	if (budget->cut) {
+	if (budget->cut && w->bounds.limits->value_length) {
 		array_more(w);
 		used += RN_MORE_COST;
 	}

@@ -13,18 +13,6 @@
  *   Links: renacer.edge        string  "process": the process's own span
  */
 
-static void walk_links(struct writer *w, const struct rn_link *links, uint32_t n, uint32_t more)
-{
-	if (n) {
-		list_open(w, RN_LIST_LINKS);
-		for (uint32_t i = 0; i < n; i++)
-			walk_link_to(w, &links[i]);
-		list_close(w);
-	}
-	if (more)
-		links_dropped(w, more);
-}
-
 static void walk_omitted(struct writer *w, const struct rn_omitted *omitted)
 {
 	if (!omitted->calls)
@@ -41,10 +29,10 @@ static void walk_copy(struct writer *w, const struct rn_span_head *head,
 	attr_int(w, RN_KEY("renacer.part"), copy->part);
 	attr_true(w, RN_KEY("renacer.copy"));
 	walk_lamport(w, copy->lamport_start, copy->lamport_end);
-	if (w->budget.cut)
+	if (walk_is_cut(w))
 		attr_true(w, RN_KEY("renacer.truncated"));
 	attrs_close(w);
-	walk_links(w, copy->links, copy->nlinks, 0);
+	walk_links(w, NULL, copy->links, copy->nlinks, 0);
 	span_close(w, head, false);
 }
 
@@ -54,6 +42,6 @@ static void walk_part(struct writer *w, const struct rn_span_head *head,
 	attr_int(w, RN_KEY("renacer.part"), root->part);
 	walk_lamport(w, root->lamport_start, root->lamport_end);
 	attrs_close(w);
-	walk_links(w, root->links, root->nlinks, 0);
+	walk_links(w, NULL, root->links, root->nlinks, 0);
 	span_close(w, head, false);
 }

@@ -110,10 +110,10 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 		attr_true(w, RN_KEY("renacer.superseded"));
 	else if (!process->ended)
 		attr_true(w, RN_KEY("renacer.unfinished"));
-	if (w->budget.cut)
+	if (walk_is_cut(w))
 		attr_true(w, RN_KEY("renacer.truncated"));
 	attrs_close(w);
-	walk_links(w, process->links,
+	walk_links(w, NULL, process->links,
 		   process->nlinks < RN_PROCESS_LINKS ? process->nlinks : RN_PROCESS_LINKS,
 		   process->more_links);
 	span_close(w, &head, error);
@@ -179,10 +179,12 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 	if (run->parts)
 		attr_int(w, RN_KEY("renacer.parts"), run->parts);
 	walk_lamport(w, run->lamport_start, run->lamport_end);
-	if (w->budget.cut)
+	if (walk_is_cut(w))
 		attr_true(w, RN_KEY("renacer.truncated"));
 	attrs_close(w);
-	if (run->totals.lost_events) {
+	if (run->totals.lost_events && !w->bounds.limits->events) {
+		events_dropped(w, 1);
+	} else if (run->totals.lost_events) {
 		list_open(w, RN_LIST_EVENTS);
 		event_open(w, "renacer.lost", head.end);
 		attr_text(w, RN_KEY("renacer.lost.reason"), "ring_full", 9);
@@ -192,7 +194,7 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 		event_close(w);
 		list_close(w);
 	}
-	walk_links(w, run->links, run->nlinks < RN_RUN_LINKS ? run->nlinks : RN_RUN_LINKS,
+	walk_links(w, NULL, run->links, run->nlinks < RN_RUN_LINKS ? run->nlinks : RN_RUN_LINKS,
 		   run->more_links);
 	span_close(w, &head, error);
 }

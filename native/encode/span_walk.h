@@ -4,12 +4,13 @@
  * end (otlp.c, json.c) after it defined `struct writer` and the operations
  *
  *   span_open span_close attrs_close list_open list_close
- *   event_open event_close link_open link_close
+ *   event_open event_close events_dropped link_open link_close links_dropped
  *   attr_int attr_true attr_seconds attr_text attr_bytes
  *   array_open array_item array_more array_close
  *   scratch      room for text that is then handed to attr_text(), or NULL
  *
- * so that both yield the same content and each is compiled as straight code.
+ * so that both yield the same content and each is compiled as straight code. The limits of
+ * the trace are kept by those operations, but for numbers of events and links, and lists.
  *
  * Attributes. "escaped" is rn_utf8_escape(); process.*, file.* and error.type are
  * OpenTelemetry's semantic conventions, the rest has no standard and is ours.
@@ -19,7 +20,7 @@
  *   renacer.lamport.end    int     and of its last
  *   error.type             string  what failed (below); absent on success
  *   renacer.unfinished     true    it had not ended when the trace ended; else absent
- *   renacer.truncated      true    a string is cut; else absent
+ *   renacer.truncated      true    a string is cut, by a limit of the trace or our own; else absent
  *
  * Call, named by the call
  *   syscall.name           string  "openat"; "syscall_<number>" where unknown
@@ -124,6 +125,11 @@ static const char *walk_tracestate(const char *text)
 }
 
 #include "span_fds.h"
+
+static bool walk_is_cut(const struct writer *w)
+{
+	return w->budget.cut || w->bounds.shortened;
+}
 
 RN_INLINE void walk_lamport(struct writer *w, uint64_t start, uint64_t end)
 {
@@ -246,6 +252,28 @@ static void walk_link_to(struct writer *w, const struct rn_link *link)
 	link_close(w, link->flags | RN_FLAG_HAS_IS_REMOTE);
 }
 
+/*
+ * As many links as there may be: to the process, if there is one to it, then `links`. `more` were
+ * left out before.
+ */
+static void walk_links(struct writer *w, const struct rn_link *to_process,
+		       const struct rn_link *links, uint32_t n, uint32_t more)
+{
+	uint32_t left = w->bounds.limits->links, all = n + (to_process != NULL);
+	uint32_t shown = all < left ? all : left;
+
+	if (shown) {
+		list_open(w, RN_LIST_LINKS);
+		if (to_process)
+			walk_link_to(w, to_process);
+		for (uint32_t i = 0; i < shown - (to_process != NULL); i++)
+			walk_link_to(w, &links[i]);
+		list_close(w);
+	}
+	if (all - shown + more)
+		links_dropped(w, all - shown + more);
+}
+
 static void walk_call_links(struct writer *w, const struct rn_call *call)
 {
 	struct rn_link to_process = {
@@ -255,16 +283,8 @@ static void walk_call_links(struct writer *w, const struct rn_call *call)
 	};
 
 	memcpy(to_process.trace_id, call->process->ctx.trace_id, 16);
-	if (call->under_application || call->nlinks) {
-		list_open(w, RN_LIST_LINKS);
-		if (call->under_application)
-			walk_link_to(w, &to_process);
-		for (uint32_t i = 0; i < call->nlinks && i < RN_CALL_LINKS; i++)
-			walk_link_to(w, &call->links[i]);
-		list_close(w);
-	}
-	if (call->more_links)
-		links_dropped(w, call->more_links);
+	walk_links(w, call->under_application ? &to_process : NULL, call->links,
+		   call->nlinks < RN_CALL_LINKS ? call->nlinks : RN_CALL_LINKS, call->more_links);
 }
 
 #include "span_folds.h"
@@ -335,7 +355,7 @@ RN_INLINE void walk_call(struct writer *w, const struct rn_trace *trace, const s
 		walk_fold(w, fold);
 	if (unfinished)
 		attr_true(w, RN_KEY("renacer.unfinished"));
-	if (w->budget.cut || call->flags & RN_FLAG_TRUNCATED)
+	if (walk_is_cut(w) || call->flags & RN_FLAG_TRUNCATED)
 		attr_true(w, RN_KEY("renacer.truncated"));
 	if (call->flags & RN_FLAG_RESTARTED)
 		attr_true(w, RN_KEY("renacer.restarted"));

@@ -81,14 +81,21 @@ static void recycle_locked(struct block_queue *queue, struct block *block)
 	free(block);
 }
 
+static bool is_full(const struct block_queue *queue, const struct block *block)
+{
+	if (!queue->head)
+		return false; /* or what is larger than the limit would never go */
+	return queue->bytes + block->buf.len > queue->limit ||
+	       (queue->limit_spans && queue->spans + block->spans > queue->limit_spans);
+}
+
 void rn_blocks_put(struct block_queue *queue, struct block *block, bool must)
 {
 	pthread_mutex_lock(&queue->lock);
 	if (!queue->drops)
-		while (!queue->ended && queue->head && queue->bytes + block->buf.len > queue->limit)
+		while (!queue->ended && is_full(queue, block))
 			pthread_cond_wait(&queue->changed, &queue->lock);
-	if (queue->ended || block->buf.failed ||
-	    (!must && queue->head && queue->bytes + block->buf.len > queue->limit)) {
+	if (queue->ended || block->buf.failed || (!must && is_full(queue, block))) {
 		queue->dropped += block->spans;
 		recycle_locked(queue, block);
 	} else {

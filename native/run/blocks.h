@@ -26,7 +26,7 @@ struct block_queue {
 	struct block *spare; /* emptied blocks, to be filled again */
 	unsigned spares;
 	uint64_t bytes, limit; /* waiting now; at most */
-	uint64_t spans;        /* waiting now */
+	uint64_t spans, limit_spans; /* the same; limit 0 = none, else of a queue that drops */
 	uint64_t dropped;      /* spans */
 	bool drops;            /* else it waits */
 	bool ended;

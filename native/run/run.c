@@ -172,6 +172,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		.realtime_anchor = config->realtime_anchor,
 		.monotonic_anchor = config->monotonic_anchor,
 		.string_limit = config->string_limit,
+		.limits = config->limits ? &run->limits : NULL,
 	};
 	/* Records keep places, whoever reads them looks for names. */
 	if (config->source && config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {

@@ -64,6 +64,7 @@ struct rn_run {
 	struct rn_engine *engine;
 	struct rn_interpreter *interpreter;
 	struct rn_trace trace;
+	struct rn_limits limits; /* of it */
 	struct rn_sites *sites; /* NULL: nothing is shown of them */
 	uint8_t *chunk;           /* the consumer's, of RN_CHUNK bytes */
 	pthread_t tracer, consumer;

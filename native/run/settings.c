@@ -72,6 +72,16 @@ bool rn_run_copy_config(rn_run *run, const rn_config *config)
 	static const char *const none[] = {NULL};
 
 	run->config = *config;
+	if (config->limits)
+		run->limits = (struct rn_limits){
+			.attributes = config->limits->attributes,
+			.value_length = config->limits->value_length,
+			.events = config->limits->events,
+			.links = config->limits->links,
+			.event_attributes = config->limits->event_attributes,
+			.link_attributes = config->limits->link_attributes,
+		};
+	run->config.limits = NULL; /* the caller's */
 	run->argv = copy_strings(config->argv ? config->argv : none);
 	run->envp = copy_strings(config->envp ? config->envp : none);
 	run->tracestate = strdup(config->tracestate ? config->tracestate : "");

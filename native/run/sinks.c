@@ -36,9 +36,11 @@ void rn_sink_hand_on(struct sink *sink, bool must)
 
 void rn_sink_added(struct rn_run *run, struct sink *sink)
 {
+	uint64_t most = sink == &run->otlp ? run->config.batch_spans : 0;
+
 	sink->block->spans++;
 	sink->made++;
-	if (sink->block->buf.len >= run->config.batch_bytes)
+	if (sink->block->buf.len >= run->config.batch_bytes || (most && sink->block->spans >= most))
 		rn_sink_hand_on(sink, false);
 }
 
@@ -216,9 +218,9 @@ void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64
 		rn_sink_hand_on(sink, true);
 }
 
-static void flush_one(struct sink *sink, bool all)
+static void flush_one(struct sink *sink, bool all, uint64_t age_ns)
 {
-	if (sink->block && sink->block->spans && (all || rn_now() - sink->started > BATCH_AGE_NS))
+	if (sink->block && sink->block->spans && (all || rn_now() - sink->started > age_ns))
 		rn_sink_hand_on(sink, false);
 }
 
@@ -230,13 +232,15 @@ void rn_sinks_follow(struct rn_run *run)
 
 void rn_sinks_flush(struct rn_run *run, bool all)
 {
+	uint64_t age_ns = run->config.batch_age_ns ? run->config.batch_age_ns : BATCH_AGE_NS;
+
 	if (run->shape && !all)
 		rn_shape_age(run->shape, rn_now());
-	flush_one(&run->otlp, all);
-	flush_one(&run->json, all);
-	flush_one(&run->record, all);
-	flush_one(&run->csv, all);
-	flush_one(&run->listing, all);
+	flush_one(&run->otlp, all, age_ns);
+	flush_one(&run->json, all, BATCH_AGE_NS);
+	flush_one(&run->record, all, BATCH_AGE_NS);
+	flush_one(&run->csv, all, BATCH_AGE_NS);
+	flush_one(&run->listing, all, BATCH_AGE_NS);
 	if (run->text_files)
 		rn_text_files_flush(run);
 	else if (run->text.buf.len)
@@ -270,6 +274,7 @@ int rn_sinks_init(struct rn_run *run)
 	if (run->config.batch_bytes == 0 || run->config.batch_bytes > BATCH_MAX)
 		run->config.batch_bytes = BATCH_MAX;
 	rn_blocks_init(&run->otlp.queue, run->config.queue_bytes, true);
+	run->otlp.queue.limit_spans = run->config.queue_spans;
 	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->csv.queue, RECORD_QUEUE, false);

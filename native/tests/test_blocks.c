@@ -36,6 +36,28 @@ static uint64_t take_number(struct block_queue *queue, int timeout_ms)
 	return number;
 }
 
+/* A queue that drops by spans, too; what is taken makes room. */
+static void test_limit_of_spans(void)
+{
+	struct block_queue queue;
+
+	rn_blocks_init(&queue, 1 << 20, true);
+	queue.limit_spans = 3;
+	for (uint64_t i = 0; i < 5; i++)
+		rn_blocks_put(&queue, block_of(&queue, i, 10), false);
+	CHECK_INT(rn_blocks_dropped(&queue), 2);
+	CHECK_INT(take_number(&queue, 0), 0);
+	rn_blocks_put(&queue, block_of(&queue, 9, 10), false);
+	CHECK_INT(rn_blocks_dropped(&queue), 2);
+	rn_blocks_put(&queue, block_of(&queue, 10, 10), true); /* must */
+	CHECK_INT(rn_blocks_dropped(&queue), 2);
+	CHECK_INT(take_number(&queue, 0), 1);
+	CHECK_INT(take_number(&queue, 0), 2);
+	CHECK_INT(take_number(&queue, 0), 9);
+	CHECK_INT(take_number(&queue, 0), 10);
+	rn_blocks_deinit(&queue);
+}
+
 static void test_order_and_end(void)
 {
 	struct block_queue queue;
@@ -354,6 +376,7 @@ static void test_run_freed_in_the_middle(void)
 int main(void)
 {
 	alarm(120 * test_scale()); /* a wait that nobody ends is a failure */
+	test_limit_of_spans();
 	test_order_and_end();
 	test_full_drops();
 	test_failed_block();

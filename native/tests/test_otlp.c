@@ -202,6 +202,70 @@ static void test_hostile_processes(void)
 	buf.len = 0;
 }
 
+static void test_cuts(void)
+{
+	static const struct {
+		const char *text;
+		uint32_t most;
+		bool escaped;
+		size_t len;
+	} cases[] = {
+		{"abc", 0, true, 0},
+		{"abc", 2, true, 2},
+		{"abc", 3, true, 3},
+		{"a\xc3\xa4"
+		 "c",
+		 2, true, 3},
+		{"\xf0\x9f\x98\x80"
+		 "c",
+		 1, false, 4},
+		{"a\\x1b", 4, true, 1}, /* whole escapes only */
+		{"a\\x1b", 5, true, 5},
+		{"a\\x1b", 4, false, 4},
+		{"\\\\b", 1, true, 0},
+		{"\\\\b", 2, true, 2},
+		{"\\", 1, true, 1},
+		{"\\x1", 2, true, 2},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		CHECK_INT(rn_bounds_cut(cases[i].text, strlen(cases[i].text), cases[i].most,
+					cases[i].escaped),
+			  cases[i].len);
+}
+
+/* Limits only take away: what is left is never more than without. */
+static void test_limits(void)
+{
+	struct rn_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX,
+				   UINT32_MAX, UINT32_MAX, UINT32_MAX};
+	struct rn_trace limited = trace;
+	size_t whole, before = 0;
+
+	limited.limits = &limits;
+	sample(&s, "chdir", ARGS(0x1000));
+	sample_path(&s, 0, "/a\xff/and more of it");
+	finish(-EACCES);
+	rn_otlp_call(&buf, &trace, &s.call);
+	whole = buf.len;
+	buf.len = 0;
+	rn_otlp_call(&buf, &limited, &s.call);
+	CHECK_INT(buf.len, whole);
+	for (limits.attributes = 0; limits.attributes < 12; limits.attributes++) {
+		buf.len = 0;
+		rn_otlp_call(&buf, &limited, &s.call);
+		CHECK(!buf.failed && buf.len >= before);
+		before = buf.len > 2 ? buf.len - 2 : 0; /* the count's own bytes */
+	}
+	for (limits.value_length = 0; limits.value_length < 30; limits.value_length++) {
+		buf.len = 0;
+		rn_json_call(&buf, &limited, &s.call);
+		rn_otlp_call(&buf, &limited, &s.call);
+		CHECK(!buf.failed);
+	}
+	buf.len = 0;
+}
+
 static void test_no_memory(void)
 {
 	struct rn_buf full;
@@ -299,6 +363,8 @@ int main(void)
 	test_exact_json();
 	test_no_span_outgrows_its_room();
 	test_hostile_processes();
+	test_cuts();
+	test_limits();
 	test_no_memory();
 	test_buffer();
 	test_escape_round_trip();

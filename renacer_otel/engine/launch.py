@@ -79,6 +79,11 @@ class Tuning(NamedTuple):
     meter_pids: bool = False  # for each process
     engine: str = "ptrace"  # or python
     core: bool = True  # else the python engine does what it can alone
+    # Of spans for an endpoint; 0 = no limit.
+    batch_spans: int = 0  # of a request
+    queue_spans: int = 0  # that wait to be sent
+    batch_age_ns: int = 0  # of spans that wait for others to go with; 0 = 1 s
+    limits: Sequence[int | None] | None = None  # in the order of rn_span_limits; None = no limit
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
 
 
@@ -473,6 +478,14 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     raw.ring_bytes = tuning.ring_bytes
     raw.batch_bytes = tuning.batch_bytes
     raw.queue_bytes = tuning.queue_bytes
+    raw.batch_spans, raw.queue_spans = tuning.batch_spans, tuning.queue_spans
+    raw.batch_age_ns = tuning.batch_age_ns
+    if tuning.limits is not None:
+        no_limit = 0xFFFF_FFFF
+        values = [no_limit if value is None else value for value in tuning.limits]
+        limits = ffi.new("rn_span_limits *", values)
+        kept.objects.append(limits)
+        raw.limits = limits
     for name in tuning.disable:
         raw.disable |= getattr(lib, FALLBACKS[name])
     raw.propagate = config.propagate

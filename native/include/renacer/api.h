@@ -65,6 +65,16 @@ typedef struct rn_run rn_run;
 #define RN_TELL_PROCESS 1
 #define RN_TELL_NONE 2
 
+/* See struct rn_limits of span.h. */
+typedef struct {
+	uint32_t attributes;
+	uint32_t value_length;
+	uint32_t events;
+	uint32_t links;
+	uint32_t event_attributes;
+	uint32_t link_attributes;
+} rn_span_limits;
+
 typedef struct {
 	const char *const *argv; /* NULL = no command */
 	const char *const *envp;
@@ -101,6 +111,11 @@ typedef struct {
 	uint64_t batch_bytes;  /* soft limit of an OTLP or JSON block; a block is cut before it
 	                          would grow past 3.5 MiB */
 	uint64_t queue_bytes;  /* blocks waiting for the network; more are dropped, counted */
+	/* Of RN_OUT_OTLP; 0 = no limit: */
+	uint64_t batch_spans;  /* of a block */
+	uint64_t queue_spans;  /* waiting for the network */
+	uint64_t batch_age_ns; /* a block is handed on when so old; 0 = 1 s */
+	const rn_span_limits *limits; /* NULL = none but our own */
 	uint32_t disable;
 	int propagate;         /* write TRACEPARENT at exec */
 	int fed;               /* records come by rn_run_feed(), from another engine: python */

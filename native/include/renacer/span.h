@@ -224,6 +224,14 @@ struct rn_site {
 	uint64_t offset; /* in it */
 };
 
+/* How much of a span goes out: OpenTelemetry's span limits. UINT32_MAX = no limit. */
+struct rn_limits {
+	uint32_t attributes; /* of a span */
+	uint32_t value_length; /* characters of a text */
+	uint32_t events, links;
+	uint32_t event_attributes, link_attributes; /* of each */
+};
+
 /* What every encoder knows of the trace. */
 struct rn_trace {
 	/* Of a call with RN_PIECE_SOURCE, borrowed for the encoding; NULL = not asked for. */
@@ -232,6 +240,7 @@ struct rn_trace {
 	uint64_t realtime_anchor; /* CLOCK_REALTIME ns at… */
 	uint64_t monotonic_anchor; /* …this CLOCK_MONOTONIC ns */
 	uint32_t string_limit; /* -s */
+	const struct rn_limits *limits; /* NULL = none */
 };
 
 /* NULL: nothing is known of where it was made. */
