@@ -91,7 +91,7 @@ def session_of(
     )
     exports = otlp is not None or metering is not None or chosen in ("record", "otlp-json")
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
-    context, run_id, shown = None, "", ""
+    context, run_id, shown, because = None, "", "", ""
     if exports:
         import shlex
 
@@ -101,10 +101,17 @@ def session_of(
         shown = one_line(shlex.join(_without_secrets(given.words)), 1000)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
-    if context is not None and not context.sampled:
+    if context is not None and (otlp is not None or chosen == "otlp-json"):
+        from renacer_otel.cli import exporting
+
+        context, because, more = exporting.sampled(context, environ)
+        warnings += more
+        tuning, otlp, more = exporting.as_variables_say(tuning, otlp, environ)
+        warnings += more
+    if because:
         otlp = None
         if given.verbose:
-            warnings.append("the inbound trace is not sampled: nothing is exported")
+            warnings.append(f"{because}: nothing is exported")
         if chosen == "otlp-json":
             chosen = "none"
     text = given.output is not None or (otlp is None and not _asked_to_export(given, environ))
@@ -139,6 +146,7 @@ def session_of(
         tuning=tuning,
         flush_timeout_s=flush_timeout,
         propagate=not given.no_propagate,
+        unsampled=bool(because) and _asked_to_export(given, environ),
         service_name=given.otlp_service_name,
         run_id=run_id,
         options=shown,
@@ -274,12 +282,19 @@ def _max_depth(given: argparse.Namespace) -> int:
 
 
 def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> bool:
-    """Whether an endpoint is named, or a protocol, by its flag: its default endpoint is meant.
+    """Whether an endpoint is named, or a protocol or exporter, by its flag or OTEL_TRACES_EXPORTER:
+    its default endpoint is meant.
 
     Then there is no text by default, sampled or not."""
     names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     if given.otlp_endpoint is not None or given.otlp_protocol is not None:
         return True
+    if given.exporter is not None:
+        return bool(given.exporter != "none")
+    if environ.get("OTEL_TRACES_EXPORTER", "").strip():
+        from renacer_otel.cli import exporting
+
+        return exporting.by_variable(environ)
     return any(environ.get(name, "").strip() for name in names)
 
 
@@ -289,7 +304,7 @@ def _without_secrets(words: list[str]) -> list[str]:
     for before, word in zip(["", *words], words, strict=False):
         name, equals, value = word.partition("=")
         if before == "--otlp-header":
-            word = f"{name}=…"
+            word = word if word.startswith("@") else f"{name}=…"
         elif name == "--otlp-header" and equals:
             word = f"{name}={value.partition('=')[0]}=…"
         shown.append(word)
@@ -316,7 +331,8 @@ def _otlp(
         if alone and not given.metrics:
             flag = "--" + alone[0].replace("_", "-")
             raise UsageError(f"{flag} has no use without an endpoint; add --otlp-endpoint URL")
-        return None, []
+        if not environ.get("OTEL_TRACES_EXPORTER"):
+            return None, []
     from renacer_otel.exporters.otlp_settings import resolve
 
     choice = resolve(_otlp_flags(given), environ)
@@ -339,6 +355,7 @@ def _otlp_flags(given: argparse.Namespace) -> OtlpFlags:
         if timeout is None
         else values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
         protocol=given.otlp_protocol,
+        exporter=given.exporter,
     )
 
 

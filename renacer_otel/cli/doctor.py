@@ -89,6 +89,8 @@ def _endpoint(flag: str | None, protocol: str | None) -> Ability:
     remarks = "".join(f"; {warning}" for warning in choice.warnings)
     if choice.settings is None:
         return Ability(_ENDPOINT, True, "none: the trace is written as text" + remarks)
+    if choice.settings.exporter:
+        return Ability(_ENDPOINT, True, f"none: spans go to {choice.settings.endpoint}{remarks}")
     problem, remark = _send_nothing(choice.settings)
     if remark:
         remarks += f"; it says: {remark}"

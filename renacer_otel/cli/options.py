@@ -291,7 +291,8 @@ def _tie(word: str, valued: set[str]) -> tuple[list[str], str]:
 def _export_options(add: Callable[..., None]) -> None:
     add("--otlp-endpoint", metavar="URL", help="send spans there by OTLP: http://host:4317")
     add("--otlp-service-name", metavar="NAME", help="service.name (default: the command's name)")
-    add("--otlp-header", metavar="KEY=VALUE", action="append", default=[], help="add a header")
+    add("--otlp-header", metavar="KEY=VALUE", action="append", default=[],
+        help="add a header to requests; @FILE: those of a file, a line each")  # fmt: skip
     add("--otlp-insecure", action="store_true", default=None, help="no TLS where no scheme says so")
     add("--otlp-certificate", metavar="FILE", help="CA certificates to trust (PEM)")
     add("--otlp-client-key", metavar="FILE", help="client key for mTLS (PEM)")
@@ -299,6 +300,8 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--otlp-compression", metavar="none|gzip", help="compression of requests (none)")
     add("--otlp-timeout", metavar="TIME", help="limit of one export attempt (10s)")
     add("--otlp-protocol", metavar="PROTOCOL", help="grpc, http/protobuf or http/json (grpc)")
+    add("--exporter", metavar="NAME",
+        help="give spans to an exporter of OpenTelemetry's SDK: console, or another")  # fmt: skip
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
 

@@ -3,9 +3,9 @@
 
 The variables are those of the OTLP exporter specification
 (https://opentelemetry.io/docs/specs/otel/protocol/exporter/): for each option the
-OTEL_EXPORTER_OTLP_TRACES_* name wins over the general one, an empty value counts as unset, a
-bad number or an unknown word is told once and ignored. A malformed flag is an error. One
-deliberate difference: with the protocol unset, gRPC is used (docs/decisions/0006).
+OTEL_EXPORTER_OTLP_TRACES_* name wins over the general one; see variables.py for bad values. A
+malformed flag is an error. One deliberate difference: with the protocol unset, gRPC is used
+(docs/decisions/0006).
 
 Header values and key material never appear in messages or in a repr.
 """
@@ -29,6 +29,8 @@ from renacer_otel.exporters.otlp_endpoint import (
     parse_endpoint,
     parse_http_endpoint,
 )
+from renacer_otel.exporters.sdk_settings import installed_exporters, traces_exporter
+from renacer_otel.exporters.variables import MAX_NUMBER, TRACES, Variables, both
 
 if TYPE_CHECKING:
     import ssl
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("grpc", "http/protobuf", "http/json")
 DEFAULT_TIMEOUT_MS = 10_000
-_GENERAL = "OTEL_EXPORTER_OTLP_"
-_TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
-_MAX_TIMEOUT_MS = 2**31 - 1
 _MAX_HEADERS = 64
+_SECRET_CHARACTERS = 6  # shorter words of a header's value are no secrets
 _MAX_PEM_BYTES = 1 << 20
+_MAX_HEADER_FILE = 1 << 16
+# Of a key: whoever may read it can be us, whoever may write it can make us somebody else.
+_ANYBODYS = stat.S_IRWXO | stat.S_IWGRP
 
 _HEADER_KEY = r"[0-9a-z_.-]{1,128}"
 _HEADER_VALUE = r"[\x20-\x7e]{0,8192}"
@@ -56,7 +59,8 @@ class OtlpFlags:
     """What the command line said; None and () = not given."""
 
     endpoint: str | None = None
-    headers: Sequence[str] = ()  # "key=value" each, percent-decoded as in the variable
+    # "key=value" each, percent-decoded as in the variable; "@FILE": the lines of a file
+    headers: Sequence[str] = ()
     insecure: bool | None = None
     certificate: str | None = None
     client_key: str | None = None
@@ -64,6 +68,7 @@ class OtlpFlags:
     compression: str | None = None
     timeout_ms: int | None = None
     protocol: str | None = None
+    exporter: str | None = None  # one of an SDK's, by the name of its entry point
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,19 @@ class OtlpSettings:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     gzip: bool = False
     timeout_ms: int = DEFAULT_TIMEOUT_MS  # of one attempt; 0 = no limit
+    export_timeout_ms: int = 0  # of all attempts at one request; 0 = no limit
     ca_pem: bytes | None = field(default=None, repr=False)
     client_key_pem: bytes | None = field(default=None, repr=False)
     client_certificate_pem: bytes | None = field(default=None, repr=False)
+    exporter: str = ""  # not empty: an SDK's exporter takes the spans; the rest has no use then
+
+    def without_secrets(self, text: str) -> str:
+        """What a collector said, without values of headers that it may have said again."""
+        for _, value in self.headers:
+            for word in value.split():
+                if len(word) >= _SECRET_CHARACTERS:
+                    text = text.replace(word, "…")
+        return text
 
 
 @dataclass(frozen=True)
@@ -89,43 +104,6 @@ class OtlpChoice:
 
     settings: OtlpSettings | None
     warnings: tuple[str, ...] = ()
-
-
-class _Reader:
-    """Looks options up by the specification's order and remembers where they came from."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.warnings: list[str] = []
-
-    def get(self, option: str) -> tuple[str, str] | None:
-        """(name of the variable, value), or None. White space around a value is not part of it."""
-        for name in (_TRACES + option, _GENERAL + option):
-            value = self.environ.get(name, "").strip()
-            if value:
-                return name, value
-        return None
-
-    def boolean(self, name: str, value: str) -> bool:
-        """Only "true" in any case is true; all but "false" is told."""
-        if value.lower() not in ("true", "false"):
-            self.warnings.append(
-                f"{name}: '{one_line(value, 40)}' is neither true nor false; taken as false"
-            )
-        return value.lower() == "true"
-
-    def word(self, option: str, known: Sequence[str]) -> tuple[str, str] | None:
-        """As get(), lower case; an unknown word is told and ignored."""
-        for name in (_TRACES + option, _GENERAL + option):
-            value = self.environ.get(name, "").strip().lower()
-            if value in known:
-                return name, value
-            if value:
-                self.warnings.append(
-                    f"{name}: '{one_line(value, 40)}' is unknown and ignored;"
-                    f" known are {', '.join(known)}"
-                )
-        return None
 
 
 def parse_headers(
@@ -170,34 +148,43 @@ def _keeper(key: str, protocol: str) -> str:
     return "gRPC" if own else ""
 
 
-def _headers(reader: _Reader, flags: OtlpFlags, protocol: str) -> tuple[tuple[str, str], ...]:
+def _headers(reader: Variables, flags: OtlpFlags, protocol: str) -> tuple[tuple[str, str], ...]:
     """Those of the environment, the flags' ones over them."""
     headers: dict[str, str] = {}
-    found = reader.get("HEADERS")
+    found = reader.option("HEADERS")
     if found:
         headers, problems = parse_headers(found[1].split(","), found[0], protocol)
         reader.warnings.extend(f"{problem}; it is ignored" for problem in problems[:4])
-    given, problems = parse_headers(flags.headers, "--otlp-header", protocol)
+    given, problems = parse_headers(_with_files(flags.headers), "--otlp-header", protocol)
     if problems:
         raise ConfigError(problems[0])
     headers.update(given)
     return tuple(headers.items())
 
 
-def _timeout_ms(reader: _Reader, flag: int | None) -> int:
+def _with_files(items: Sequence[str]) -> list[str]:
+    """The items, with the lines of FILE in place of @FILE. Raises ConfigError."""
+    found: list[str] = []
+    for item in items:
+        if not item.startswith("@"):
+            found.append(item)
+            continue
+        shown = one_line(item[1:], 120)
+        data, mode = _read("--otlp-header", item[1:], _MAX_HEADER_FILE)
+        if len(data) > _MAX_HEADER_FILE:
+            raise ConfigError(f"--otlp-header: {shown} has more than {_MAX_HEADER_FILE} bytes")
+        if mode & _ANYBODYS:
+            raise ConfigError(f"--otlp-header: {shown} is open to others; chmod 600 it")
+        found += data.decode("utf-8", "replace").splitlines()
+    return found
+
+
+def _timeout_ms(reader: Variables, flag: int | None) -> int:
     if flag is not None:
-        if not 0 <= flag <= _MAX_TIMEOUT_MS:
-            raise ConfigError(f"--otlp-timeout: give 0 (no limit) to {_MAX_TIMEOUT_MS} ms")
+        if not 0 <= flag <= MAX_NUMBER:
+            raise ConfigError(f"--otlp-timeout: give 0 (no limit) to {MAX_NUMBER} ms")
         return flag
-    for name in (_TRACES + "TIMEOUT", _GENERAL + "TIMEOUT"):
-        value = reader.environ.get(name, "").strip()
-        if re.fullmatch(r"[0-9]{1,10}", value) and int(value) <= _MAX_TIMEOUT_MS:
-            return int(value)
-        if value:
-            reader.warnings.append(
-                f"{name}: '{one_line(value, 40)}' is not a number of milliseconds; ignored"
-            )
-    return DEFAULT_TIMEOUT_MS
+    return reader.number(both("TIMEOUT"), DEFAULT_TIMEOUT_MS, "milliseconds") or 0
 
 
 @dataclass(frozen=True)
@@ -209,29 +196,37 @@ class _Pem:
     data: bytes = field(repr=False)
 
 
-def _pem(reader: _Reader, option: str, flag: str | None, name: str) -> _Pem | None:
-    """Reads a PEM file if one is named."""
-    where, path = (name, flag) if flag is not None else reader.get(option) or ("", "")
-    if not where:
-        return None
+def _read(where: str, path: str, limit: int) -> tuple[bytes, int]:
+    """(at most `limit` bytes of a file, and one that says that there are more; its mode)."""
     shown = one_line(path, 120)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
                 raise ConfigError(f"{where}: {shown} is not a file")
             with os.fdopen(descriptor, "rb", closefd=False) as file:
-                data = file.read(_MAX_PEM_BYTES + 1)
+                return file.read(limit + 1), mode
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise ConfigError(f"{where}: cannot read {shown}: {reason}") from None
+
+
+def _pem(reader: Variables, option: str, flag: str | None, name: str) -> _Pem | None:
+    """Reads a PEM file if one is named."""
+    where, path = (name, flag) if flag is not None else reader.option(option) or ("", "")
+    if not where:
+        return None
+    shown = one_line(path, 120)
+    data, mode = _read(where, path, _MAX_PEM_BYTES)
     if len(data) > _MAX_PEM_BYTES or b"-----BEGIN " not in data:
         raise ConfigError(f"{where}: {shown} is not a PEM file")
-    if option == "CLIENT_KEY" and status.st_mode & 0o077:
-        reader.warnings.append(f"{where}: {shown} is readable by others; chmod 600 it")
+    if option == "CLIENT_KEY" and mode & _ANYBODYS:
+        raise ConfigError(f"{where}: {shown} is open to others; chmod 600 it")
+    if option == "CLIENT_KEY" and mode & stat.S_IRGRP:
+        reader.warnings.append(f"{where}: {shown} is readable by its group; chmod 600 it")
     return _Pem(where, shown, data)
 
 
@@ -242,7 +237,7 @@ class _TlsFiles:
     certificate: _Pem | None
 
     @classmethod
-    def read(cls, reader: _Reader, flags: OtlpFlags) -> _TlsFiles:
+    def read(cls, reader: Variables, flags: OtlpFlags) -> _TlsFiles:
         """Reads what is named; a client key needs its certificate and the reverse."""
         ca = _pem(reader, "CERTIFICATE", flags.certificate, "--otlp-certificate")
         key = _pem(reader, "CLIENT_KEY", flags.client_key, "--otlp-client-key")
@@ -314,56 +309,39 @@ def _check_pair(context: ssl.SSLContext, key: _Pem, certificate: _Pem) -> None:
         ) from None
 
 
-def _protocol(reader: _Reader, flag: str | None) -> str:
+def _protocol(reader: Variables, flag: str | None) -> str:
     if flag is not None:
         if flag not in PROTOCOLS:
             raise ConfigError(
                 f"--otlp-protocol: '{one_line(flag, 40)}' is unknown; use {', '.join(PROTOCOLS)}"
             )
         return flag
-    found = reader.word("PROTOCOL", PROTOCOLS)
-    return found[1] if found else PROTOCOLS[0]
+    return reader.word(both("PROTOCOL"), PROTOCOLS, PROTOCOLS[0])
 
 
-def _gzip(reader: _Reader, flag: str | None) -> bool:
+def _gzip(reader: Variables, flag: str | None) -> bool:
     if flag is not None:
         if flag not in ("none", "gzip"):
             raise ConfigError(
                 f"--otlp-compression: '{one_line(flag, 40)}' is unknown; use none or gzip"
             )
         return flag == "gzip"
-    found = reader.word("COMPRESSION", ("none", "gzip"))
-    return found is not None and found[1] == "gzip"
+    return reader.word(both("COMPRESSION"), ("none", "gzip"), "none") == "gzip"
 
 
-def _disabled(reader: _Reader, asked_by_flag: bool) -> bool:
-    """Whether the environment switches exporting off."""
-    value = reader.environ.get("OTEL_SDK_DISABLED", "").strip()
-    if value and reader.boolean("OTEL_SDK_DISABLED", value):
-        if asked_by_flag:
-            reader.warnings.append("OTEL_SDK_DISABLED is true: nothing is exported")
-        return True
+def _is_disabled(reader: Variables, asked_by_flag: bool) -> bool:
+    value = reader.text("OTEL_SDK_DISABLED")
+    if not value or not reader.boolean("OTEL_SDK_DISABLED", value):
+        return False
     if asked_by_flag:
-        return False
-    exporters = [
-        word.strip().lower()
-        for word in reader.environ.get("OTEL_TRACES_EXPORTER", "").split(",")
-        if word.strip()
-    ]
-    if not exporters or "otlp" in exporters:
-        return False
-    if exporters != ["none"]:
-        reader.warnings.append(
-            f"OTEL_TRACES_EXPORTER: '{one_line(','.join(exporters), 40)}' is not supported,"
-            " nothing is exported; use otlp or none"
-        )
+        reader.warnings.append("OTEL_SDK_DISABLED is true: nothing is exported")
     return True
 
 
-def _grpc_endpoint(reader: _Reader, flags: OtlpFlags, name: str, text: str) -> Endpoint:
+def _grpc_endpoint(reader: Variables, flags: OtlpFlags, name: str, text: str) -> Endpoint:
     insecure, chosen = flags.insecure, True
     if insecure is None:
-        given = reader.get("INSECURE")
+        given = reader.option("INSECURE")
         chosen = given is not None
         insecure = given is not None and reader.boolean(*given)
     endpoint = parse_endpoint(text, name, insecure)
@@ -375,39 +353,87 @@ def _grpc_endpoint(reader: _Reader, flags: OtlpFlags, name: str, text: str) -> E
     return endpoint
 
 
-def _http_endpoint(reader: _Reader, name: str, text: str) -> Endpoint:
+def _http_endpoint(reader: Variables, name: str, text: str) -> Endpoint:
     whole = text.rstrip("/").endswith(TRACES_PATH)
-    base = name != _TRACES + "ENDPOINT" and not (name == "--otlp-endpoint" and whole)
+    base = name != TRACES + "ENDPOINT" and not (name == "--otlp-endpoint" and whole)
     endpoint = parse_http_endpoint(text, name, base)
     if base and whole and not text.startswith(UNIX):
         reader.warnings.append(
             f"{name}: {TRACES_PATH[1:]} is appended to it: spans go to {endpoint.shown};"
-            f" leave it out, or name {_TRACES}ENDPOINT"
+            f" leave it out, or name {TRACES}ENDPOINT"
         )
     return endpoint
+
+
+def _by_sdk(name: str, of: str) -> OtlpSettings:
+    """Settings for an SDK's exporter. Raises ConfigError where there is none of that name."""
+    from importlib.util import find_spec
+
+    if find_spec("opentelemetry.sdk") is None:
+        raise ConfigError(
+            f"{of} {one_line(name, 40)}: OpenTelemetry's SDK is not installed;"
+            " install renacer-otel[sdk]"
+        )
+    installed = installed_exporters()
+    if name not in installed:
+        known = ", ".join(["otlp", *installed])
+        raise ConfigError(
+            f"{of}: there is no exporter '{one_line(name, 40)}'; installed are {known}"
+        )
+    return OtlpSettings("", f"{name} (an SDK's exporter)", secure=False, exporter=name)
+
+
+def _where(flags: OtlpFlags, reader: Variables) -> tuple[str, str] | str | None:
+    """(what names the endpoint, endpoint; "" = the protocol's default); an SDK's exporter; None:
+    nothing is to be exported."""
+    found = reader.option("ENDPOINT")
+    if flags.exporter is not None and (flags.endpoint is not None or flags.protocol is not None):
+        raise ConfigError("--exporter and --otlp-endpoint or --otlp-protocol: give one of them")
+    by_flag = not (flags.endpoint is None and flags.protocol is None and flags.exporter is None)
+    exporter = flags.exporter
+    if exporter is None and not by_flag:
+        exporter = traces_exporter(reader)
+    if exporter == "none":
+        return None
+    if exporter and exporter != "otlp":
+        return exporter
+    if flags.endpoint is not None:
+        return "--otlp-endpoint", flags.endpoint
+    if found:
+        return found
+    if flags.protocol is not None:
+        return "--otlp-protocol", ""
+    if exporter:
+        return "--exporter" if by_flag else "OTEL_TRACES_EXPORTER", ""
+    return None
 
 
 def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
     """Settles whether, where and how spans are exported.
 
-    Spans are exported if an endpoint is named, by flag or by variable, or a protocol by flag
-    (to its default endpoint), and neither OTEL_SDK_DISABLED nor (without the flag)
-    OTEL_TRACES_EXPORTER says otherwise. Reads the PEM files that are named. Raises ConfigError.
+    Spans are exported if an endpoint is named, by flag or by variable, or a protocol or an exporter
+    by flag, or by OTEL_TRACES_EXPORTER (otlp: to its default endpoint), unless OTEL_SDK_DISABLED or
+    (without a flag) OTEL_TRACES_EXPORTER says otherwise. Reads the PEM files that are named. Raises
+    ConfigError.
     """
-    reader = _Reader(environ)
-    found = reader.get("ENDPOINT")
-    if flags.endpoint is not None:
-        name, text = "--otlp-endpoint", flags.endpoint
-    elif found:
-        name, text = found
-    elif flags.protocol is not None:
-        port = DEFAULT_PORT if flags.protocol == "grpc" else DEFAULT_HTTP_PORT
-        name, text = "--otlp-protocol", f"http://localhost:{port}"
-    else:
-        return OtlpChoice(None)
-    if _disabled(reader, name.startswith("--")):
+    reader = Variables(environ)
+    by_flag = flags.endpoint is not None or flags.protocol is not None
+    by_flag = by_flag or flags.exporter not in (None, "none")
+    where = _where(flags, reader)
+    if where is None:
         return OtlpChoice(None, tuple(reader.warnings))
+    if _is_disabled(reader, by_flag):
+        return OtlpChoice(None, tuple(reader.warnings))
+    if isinstance(where, str):
+        settings = _by_sdk(where, "--exporter" if flags.exporter else "OTEL_TRACES_EXPORTER")
+        return OtlpChoice(settings, tuple(reader.warnings))
+    return OtlpChoice(_by_otlp(*where, flags, reader), tuple(reader.warnings))
+
+
+def _by_otlp(name: str, text: str, flags: OtlpFlags, reader: Variables) -> OtlpSettings:
     protocol = _protocol(reader, flags.protocol)
+    if not text:
+        text = f"http://localhost:{DEFAULT_PORT if protocol == 'grpc' else DEFAULT_HTTP_PORT}"
     if protocol == "grpc":
         endpoint = _grpc_endpoint(reader, flags, name, text)
     else:
@@ -419,7 +445,7 @@ def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
         reader.warnings.append(
             f"{name}: {endpoint.shown} is not encrypted, the TLS files are not used"
         )
-    settings = OtlpSettings(
+    return OtlpSettings(
         target=endpoint.target,
         endpoint=endpoint.shown,
         secure=endpoint.secure,
@@ -432,4 +458,3 @@ def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
         client_key_pem=tls.key.data if tls.key else None,
         client_certificate_pem=tls.certificate.data if tls.certificate else None,
     )
-    return OtlpChoice(settings, tuple(reader.warnings))

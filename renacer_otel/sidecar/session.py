@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, cast
 
-from renacer_otel.engine.launch import NativeRun, NothingAttached, RunConfig, span_ids
+from renacer_otel.engine.launch import NativeRun, NothingAttached, RunConfig
 from renacer_otel.sidecar.identity import Identity
 from renacer_otel.sidecar.session_config import Outcome, SessionConfig
 from renacer_otel.sidecar.session_outputs import Outputs
@@ -209,25 +209,17 @@ class Session:
 
     def environ(self) -> list[str]:
         """The command's environment; to propagate, TRACEPARENT names its own process span."""
-        config = self._config
-        environ = config.own_environ
-        if environ is None:
-            environ = [f"{name}={value}" for name, value in config.environ.items()]
-        if not self._propagates:
-            return list(environ)
-        from renacer_otel.spans.context import LAMPORT_AHEAD, format_traceparent, with_lamport
-        from renacer_otel.spans.markers import VARIABLE, value_for
+        from renacer_otel.sidecar import environment
 
-        context = self._identity.context
-        process = span_ids(self._identity.id_key)[1]
-        ours = {
-            VARIABLE: value_for(),
-            "TRACEPARENT": format_traceparent(context.trace_id, process, context.flags),
-            # The run's own start is the event that happened before the command's.
-            "TRACESTATE": with_lamport(context.tracestate, context.lamport + 1 + LAMPORT_AHEAD),
-        }
-        others = [entry for entry in environ if entry.partition("=")[0] not in ours]
-        return [*others, *(f"{name}={value}" for name, value in ours.items())]
+        config = self._config
+        given = config.own_environ
+        if given is None:
+            given = [f"{name}={value}" for name, value in config.environ.items()]
+        if self._propagates:
+            return environment.with_context(given, self._identity)
+        if config.propagate and config.unsampled:
+            return environment.without_sampling(given, self._identity)
+        return list(given)
 
 
 def _make_run(config: RunConfig) -> NativeRun:

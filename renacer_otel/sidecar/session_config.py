@@ -39,6 +39,7 @@ class SessionConfig(NamedTuple):
     tuning: Tuning = Tuning()
     flush_timeout_s: float = 5.0
     propagate: bool = True
+    unsampled: bool = False  # spans would be exported, but for the trace's not being sampled
     service_name: str | None = None
     run_id: str = ""
     options: str = ""

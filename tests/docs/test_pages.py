@@ -92,7 +92,9 @@ def literals() -> Iterator[str]:
 
 
 def test_table_of_variables() -> None:
-    written = {word for row in rows_under(USAGE, "variable") for word in code_words(row[0])}
+    pages = (USAGE, ROOT / "docs/environment.md")
+    rows = [row for page in pages for row in rows_under(page, "variable")]
+    written = {word for row in rows for word in code_words(row[0])}
     texts = set(literals())
     prefix = "OTEL_EXPORTER_OTLP_"
     for name in written:
@@ -108,7 +110,7 @@ def test_table_of_variables() -> None:
     assert named <= written
     settings = (ROOT / "renacer_otel/exporters/otlp_settings.py").read_text(encoding="utf-8")
     read = set(
-        re.findall(r'(?:reader\.(?:get|word)\(|_pem\(reader, |\(\s*reader, )"([A-Z_]+)"', settings)
+        re.findall(r'(?:reader\.option\(|both\(|_pem\(reader, |\(\s*reader, )"([A-Z_]+)"', settings)
     )
     assert {"ENDPOINT", "HEADERS", "CLIENT_CERTIFICATE"} <= read
     assert {prefix + name for name in read} <= written

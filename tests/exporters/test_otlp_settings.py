@@ -319,8 +319,10 @@ def test_protocol_grpc_is_fine_and_an_unknown_one_is_told() -> None:
         ({"OTEL_SDK_DISABLED": "false"}, True, True, 0),
         ({"OTEL_TRACES_EXPORTER": "none"}, False, False, 0),
         ({"OTEL_TRACES_EXPORTER": "none"}, True, True, 0),
-        ({"OTEL_TRACES_EXPORTER": "console"}, False, False, 1),
-        ({"OTEL_TRACES_EXPORTER": "console,otlp"}, False, True, 0),
+        ({"OTEL_TRACES_EXPORTER": "console"}, False, True, 0),
+        ({"OTEL_TRACES_EXPORTER": "console"}, True, True, 0),
+        ({"OTEL_TRACES_EXPORTER": "smoke"}, False, True, 1),
+        ({"OTEL_TRACES_EXPORTER": "console,otlp"}, False, True, 1),
     ],
 )
 def test_what_switches_exporting_off(
@@ -389,6 +391,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
         issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
         (folder / f"{name}.key").chmod(0o600)
     (folder / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    (folder / "broken.pem").chmod(0o600)
     (folder / "text.pem").write_text("hello\n")
     return folder
 
@@ -430,14 +433,21 @@ class TestFiles:
         with pytest.raises(ConfigError, match="is not a file"):
             resolve(OtlpFlags(endpoint="https://x:1", certificate=str(tmp_path / "fifo")), {})
 
-    def test_a_key_that_others_can_read_is_told(self, pem: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o620, 0o666])
+    def test_a_key_that_is_open_to_others_is_refused(
+        self, pem: Path, tmp_path: Path, mode: int
+    ) -> None:
         key = tmp_path / "open.key"
         key.write_bytes((pem / "one.key").read_bytes())
-        key.chmod(0o644)
+        key.chmod(mode)
         variables = env(CLIENT_KEY=str(key), CLIENT_CERTIFICATE=str(pem / "one.pem"))
+        with pytest.raises(ConfigError, match=r"open\.key is open to others; chmod 600 it"):
+            resolve(OtlpFlags(endpoint="https://x:1"), variables)
+        key.chmod(0o640)
         choice = resolve(OtlpFlags(endpoint="https://x:1"), variables)
+        assert choice.settings is not None
         assert len(choice.warnings) == 1
-        assert "readable by others" in choice.warnings[0]
+        assert "readable by its group" in choice.warnings[0]
 
     def test_files_without_tls_are_told(self, pem: Path) -> None:
         choice = resolve(LOCAL, env(CERTIFICATE=str(pem / "ca.pem")))
