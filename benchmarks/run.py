@@ -139,11 +139,16 @@ def bench_export(folder: Path) -> None:
     ratio("OTLP / text", otlp / text, most=1.3)
 
 
-def ring_rate(endpoint: str, calls: int, cpu: int) -> dict[str, Any]:
+def ring_rate(endpoint: str, calls: int, cpu: int, *exporter: str) -> dict[str, Any]:
     """spans/s of the path behind the ring, the whole sender on one CPU."""
-    command = [sys.executable, str(HERE / "ring_export.py"), endpoint, str(calls)]
+    command = [sys.executable, str(HERE / "ring_export.py"), endpoint, str(calls), *exporter]
     done = subprocess.run(
-        ["taskset", "-c", str(cpu), *command], check=True, capture_output=True, text=True
+        ["taskset", "-c", str(cpu), *command],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if exporter else None,
+        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint},
+        text=True,
     )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -166,6 +171,13 @@ def bench_ring(folder: Path) -> None:
         ours = best_rate(endpoint, 2_000_000)
         tell("ring -> null receiver, spans/s on one core", f"{ours:,.0f}", ">= 500,000",
              ours >= 500_000)  # fmt: skip
+        for form in ("protobuf", "json"):
+            rate = encoder_rate(2_000_000, form)
+            least = 1_000_000 if form == "protobuf" else 0
+            tell(f"ring -> {form}, not sent, spans a CPU second", f"{rate:,.0f}",
+                 f">= {least:,}" if least else "", rate >= least)  # fmt: skip
+        for exporter in ("console", "otlp_proto_grpc"):
+            bench_bridge(endpoint, exporter, ours)
         sdk_export = [sys.executable, str(HERE / "sdk_export.py"), endpoint, "20000"]
         done = subprocess.run(
             ["taskset", "-c", "0", *sdk_export], check=False, capture_output=True, text=True
@@ -183,6 +195,30 @@ def bench_ring(folder: Path) -> None:
         rate = best_rate(found, 2_000_000)
         tell("ring -> real collector (nop), spans/s", f"{rate:,.0f}", ">= 300,000",
              rate >= 300_000)  # fmt: skip
+
+
+def encoder_rate(calls: int, form: str) -> float:
+    """spans a CPU second from the ring through interpreter and encoder, all threads: the median."""
+    command = [sys.executable, str(HERE / "encode_rate.py"), str(calls), form]
+    rates = [
+        float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        for _ in range(3)
+    ]
+    return sorted(rates)[1]
+
+
+def bench_bridge(endpoint: str, exporter: str, ours: float) -> None:
+    """An exporter of the SDK in place of our own sender."""
+    from renacer_otel.exporters.sdk_settings import installed_exporters
+
+    if exporter not in installed_exporters():
+        tell(f"--exporter {exporter}", "not installed")
+        return
+    result = ring_rate(endpoint, 20_000, 0, exporter)
+    assert result["lost"] == 0, result
+    rate = float(result["per_cpu_second"])
+    tell(f"ring -> --exporter {exporter}, spans a CPU second", f"{rate:,.0f}")
+    ratio(f"our own sender / --exporter {exporter}", ours / rate)
 
 
 @contextmanager

@@ -17,6 +17,10 @@ def make_sender(settings: OtlpSettings, attributes: Mapping[str, AttributeValue]
     """Takes blocks of protobuf, or, for http/json, of JSON. `attributes` are the resource's."""
     from renacer_otel.exporters import envelope
 
+    if settings.exporter:
+        from renacer_otel.exporters.sdk_exporter import SdkSender
+
+        return SdkSender(settings, envelope.OtlpEnvelope(attributes))
     if settings.protocol == "grpc":
         from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
 
