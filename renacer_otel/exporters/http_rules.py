@@ -134,8 +134,10 @@ def message_of(answer: Answer, asked_in: str) -> str:
     if not answer.body:
         return ""
     kind = answer.media_type or asked_in
-    if kind == "text/plain":
-        return answer.body[:400].decode("utf-8", "replace").strip()
+    text = answer.body[:400].decode("utf-8", "replace").strip()
+    # Go's server of TLS says in plain text, and says nothing of a type, that it wants TLS.
+    if kind == "text/plain" or (not answer.media_type and text.isprintable()):
+        return text
     if kind == JSON:
         said = _json(answer.body)
         message = said.get("message") if isinstance(said, dict) else None

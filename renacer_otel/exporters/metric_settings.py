@@ -151,7 +151,7 @@ def _resolve_otlp(
         port = DEFAULT_PORT if protocol == "grpc" else DEFAULT_HTTP_PORT
         seen[f"{_GENERAL}ENDPOINT"] = f"http://localhost:{port}"
     try:
-        choice = resolve(flags, seen)
+        choice = resolve(replace(flags, exporter=None), seen)  # which is of spans
     except ConfigError as error:
         raise ConfigError(_told(str(error))) from None
     settings = choice.settings

@@ -33,34 +33,81 @@ METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 METRICS_METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
+class _Wire:
+    """A channel, which is one connection or none, and how many calls are under way on it."""
+
+    def __init__(self, settings: OtlpSettings, method: str) -> None:
+        self.channel = _make_channel(settings)
+        self.call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            method, request_serializer=None, response_deserializer=None
+        )
+        self.users = 0
+
+
 class OtlpGrpcSender(OtlpSender):
     """Delivers blocks to one collector by gRPC; see OtlpSender."""
 
     method = METHOD
-    _channel: grpc.Channel | None = None
-    _call: grpc.UnaryUnaryMultiCallable[bytes, bytes] | None = None
+    _wire: _Wire | None = None  # the one that new calls go by
 
     def _start(self) -> None:
         load_grpc()
-        self._channel = _make_channel(self._settings)
-        self._call = self._channel.unary_unary(
-            self.method, request_serializer=None, response_deserializer=None
-        )
+        self._wire = _Wire(self._settings, self.method)
+        self._wires = {self._wire}
 
     def _stop(self) -> Callable[[], object]:
-        assert self._channel is not None  # started
-        stop = self._channel.close
-        self._channel = self._call = None
+        wires, self._wires = self._wires, set()
+        self._wire = None
+
+        def stop() -> None:
+            for wire in wires:
+                wire.channel.close()
+
         return stop
 
+    def _enter(self) -> _Wire | None:
+        with self._changed:
+            if self._wire is not None:
+                self._wire.users += 1
+            return self._wire
+
+    def _leave(self, wire: _Wire, *, renew: bool) -> None:
+        """A call has ended; with `renew` the next ones go by a new connection.
+
+        One on which no answer comes may be dead without a word, and gRPC notices that after
+        minutes. It is closed once nobody waits on it any more.
+        """
+        with self._changed:
+            wire.users -= 1
+            if renew and self._wire is wire:
+                self._wire = _Wire(self._settings, self.method)
+                self._wires.add(self._wire)
+            done = not wire.users and self._wire is not wire and wire in self._wires
+            if done:
+                self._wires.remove(wire)
+        if done:
+            wire.channel.close()
+
     def _attempt(self, job: Job, timeout: float | None) -> Failure | otlp_retry.PartialSuccess:
+        wire = self._enter()
+        if wire is None:
+            return _failure("CANCELLED", "the sender was closed")
+        verdict: Failure | otlp_retry.PartialSuccess | None = None
+        try:
+            verdict = self._ask(wire, job, timeout)
+        finally:
+            self._leave(wire, renew=isinstance(verdict, Failure) and verdict.timed_out)
+        return verdict
+
+    def _ask(
+        self, wire: _Wire, job: Job, timeout: float | None
+    ) -> Failure | otlp_retry.PartialSuccess:
         import grpc
 
-        call = self._call
-        if call is None:
-            return _failure("CANCELLED", "the sender was closed")
         try:
-            answer = call(job.request, timeout=timeout, metadata=self._settings.headers or None)
+            answer = wire.call(
+                job.request, timeout=timeout, metadata=self._settings.headers or None
+            )
         except ValueError:
             if not self._cancelled:
                 raise
@@ -86,7 +133,7 @@ def _failure(code: str, details: str, retry_after: float | None = None) -> Failu
 
 
 @contextmanager
-def _quiet_grpc() -> Iterator[None]:
+def quiet_grpc() -> Iterator[None]:
     """Keeps grpc's own log off the user's stderr, unless the user asked for it.
 
     grpc reads the variable when it starts; ours is gone again afterwards, so that nothing we
@@ -103,8 +150,8 @@ def _quiet_grpc() -> Iterator[None]:
 
 
 def load_grpc() -> ModuleType:
-    """Imports grpc, silenced (see _quiet_grpc)."""
-    with _quiet_grpc():
+    """Imports grpc, silenced (see quiet_grpc)."""
+    with quiet_grpc():
         import grpc
     return grpc
 

@@ -87,6 +87,8 @@ _MEANINGS = (
     ),
     ("Hostname Verification", "the collector's certificate is for another host name"),
     ("WRONG_VERSION_NUMBER", "the collector does not speak TLS there; try http://"),
+    ("missing selected ALPN", _NO_GRPC),
+    ("TSI_DATA_CORRUPTED", "the collector ended the handshake; it may want a client certificate"),
     ("Failed parsing HTTP/2", _NO_GRPC),
     ("http1.x server", _NO_GRPC),
     (

@@ -219,11 +219,11 @@ class OtlpSender(ABC):
             lost_reasons=dict(self._count.lost_reasons),
         )
 
-    def _remaining(self) -> float | None:
-        """Seconds to the deadline, 0 when it has passed; None = no deadline."""
-        if self._deadline is None:
-            return None
-        return max(self._deadline - time.monotonic(), 0.0)
+    def _remaining(self, end: float | None = None) -> float | None:
+        """Seconds to the deadline, or to `end` if that is sooner; 0 when it has passed; None =
+        there is none."""
+        sooner = min((at for at in (self._deadline, end) if at is not None), default=None)
+        return None if sooner is None else max(sooner - time.monotonic(), 0.0)
 
     def _expired(self) -> bool:
         return self._cancelled or self._remaining() == 0.0
@@ -234,7 +234,8 @@ class OtlpSender(ABC):
         self._count = replace(self._count, lost=self._count.lost + spans, last_error=last)
 
     def _note(self, error: str) -> None:
-        self._count = replace(self._count, last_error=one_line(error, 200))
+        told = one_line(self._settings.without_secrets(error), 200)
+        self._count = replace(self._count, last_error=told)
 
     # --- the workers --------------------------------------------------------------------------
 
@@ -287,7 +288,9 @@ class OtlpSender(ABC):
             return
         backoff = otlp_retry.Backoff()
         reason = ""
-        while (timeout := self._attempt_timeout()) is not None:
+        limit = self._settings.export_timeout_ms / 1000
+        end = time.monotonic() + limit if limit else None
+        while (timeout := self._attempt_timeout(end)) is not None:
             failure = self._attempt(job, timeout or None)
             if not isinstance(failure, Failure):
                 self._taken(job, failure)
@@ -301,7 +304,7 @@ class OtlpSender(ABC):
                 self._settle(job, rejected=job.spans, reason=failure.code)
                 return
             asked = failure.retry_after
-            if not self._pause(backoff.next(asked), asked is not None):
+            if not self._pause(backoff.next(asked), asked is not None, end):
                 break
             with self._changed:
                 self._count = replace(self._count, retries=self._count.retries + 1)
@@ -311,7 +314,8 @@ class OtlpSender(ABC):
         """The collector took the request, at least in part: it is never sent again."""
         if partial.message and not partial.rejected:
             with self._changed:
-                self._count = replace(self._count, warning=one_line(partial.message, 200))
+                told = one_line(self._settings.without_secrets(partial.message), 200)
+                self._count = replace(self._count, warning=told)
         reason = "partial success"
         refusal = f"{reason}: {partial.message}" if partial.rejected else ""
         self._settle(job, True, partial.rejected, reason, refusal)
@@ -320,18 +324,20 @@ class OtlpSender(ABC):
         with self._changed:
             return failure.timed_out and self._expired()
 
-    def _attempt_timeout(self) -> float | None:
+    def _attempt_timeout(self, end: float | None) -> float | None:
         """Seconds the next attempt may take, 0.0 = no limit; None = there is no time for one."""
         limit = self._settings.timeout_ms / 1000
         with self._changed:
             if self._expired():
                 return None
-            remaining = self._remaining()
+            remaining = self._remaining(end)
         if remaining is None:
             return limit
+        if not remaining:
+            return None
         return min(limit, remaining) if limit else remaining
 
-    def _pause(self, delay: float, asked: bool) -> bool:
+    def _pause(self, delay: float, asked: bool, end: float | None) -> bool:
         """Waits before a retry; False = give up, the deadline comes first.
 
         Where the collector asked for the delay, it is kept; a backoff of our own is shortened
@@ -340,7 +346,7 @@ class OtlpSender(ABC):
         until = time.monotonic() + delay
         with self._changed:
             while True:
-                remaining = self._remaining()
+                remaining = self._remaining(end)
                 now = time.monotonic()
                 if self._cancelled:
                     return False

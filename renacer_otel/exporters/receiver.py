@@ -32,7 +32,7 @@ from renacer_otel.exporters.otlp_retry import RETRY_INFO_TRAILER, STATUS_TRAILER
 from renacer_otel.exporters.otlp_sender import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import grpc
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -96,6 +96,9 @@ class ServerTls:
 
 
 _MAX_CALLS_KEPT = 10_000
+# Ours have a hundredth of it. A message is looked through only where it can have so many: an
+# element takes two bytes at least.
+MAX_ELEMENTS = 65_536
 _OK = Reply()
 
 
@@ -251,6 +254,11 @@ class Receiver:
         if self._mode == "null":
             return
         try:
+            if not is_sane(request):
+                context.abort(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"a resource, scope or span has more than {MAX_ELEMENTS} elements",
+                )
             received = decode_request(request) if self._mode == "decode" else []
             spans = len(received) if self._mode == "decode" else count_spans(request)
         except ValueError as error:
@@ -331,26 +339,52 @@ def count_spans(request: bytes) -> int:
     return total
 
 
+def is_sane(request: bytes) -> bool:
+    """Whether no resource, scope or span has more than MAX_ELEMENTS fields, attributes for one.
+
+    Made into objects, they would take a hundred times the bytes. ValueError if malformed.
+    """
+    for resource_spans in _fields(request, 0, len(request), 1):
+        parts = _fields(request, *resource_spans, 1)
+        for scope_spans in _fields(request, *resource_spans, 2):
+            parts += _fields(request, *scope_spans, 1) + _fields(request, *scope_spans, 2)
+        if not all(_is_small(request, *part) for part in parts):
+            return False
+    return True
+
+
+def _is_small(data: bytes, start: int, end: int) -> bool:
+    """Whether a message has at most MAX_ELEMENTS fields."""
+    if end - start <= 2 * MAX_ELEMENTS:
+        return True
+    fields = enumerate(_each_field(data, start, end), start=1)
+    return all(count <= MAX_ELEMENTS for count, _ in fields)
+
+
 def _fields(data: bytes, at: int, end: int, wanted: int) -> list[tuple[int, int]]:
     """(start, end) of each length-delimited field `wanted` of the message data[at:end]."""
-    found = []
+    return [
+        (start, after) for tag, start, after in _each_field(data, at, end) if tag == wanted << 3 | 2
+    ]
+
+
+def _each_field(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """(tag, start, end) of each field of the message data[at:end]."""
     while at < end:
         tag, at = _varint(data, at, end)
-        wire = tag & 7
+        wire, start = tag & 7, at
         if wire == 2:
-            size, at = _varint(data, at, end)
-            if tag >> 3 == wanted:
-                found.append((at, at + size))
-            at += size
+            size, start = _varint(data, at, end)
+            at = start + size
         elif wire == 0:
             _, at = _varint(data, at, end)
         elif wire in (1, 5):
             at += 8 if wire == 1 else 4
         else:
             raise ValueError("bad wire type")
-    if at != end:
-        raise ValueError("a field goes beyond its message")
-    return found
+        if at > end:
+            raise ValueError("a field goes beyond its message")
+        yield tag, start, at
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:

@@ -116,6 +116,7 @@ def test_a_body_without_a_message_is_left_out(kind: str, body: bytes | None) -> 
 def test_plain_text_is_told_and_a_redirect_names_where() -> None:
     text = "Client sent an HTTP request to an HTTPS server.\n"
     assert failure(400, text.encode(), "text/plain; charset=utf-8").told.endswith(text.strip())
+    assert failure(400, text.encode(), "").told.endswith(text.strip())
     told = failure(301, Location="https://me:secret@other/v1/traces?key=secret").told
     assert "redirected to https://other/v1/traces; redirects are not followed" in told
     assert "secret" not in told

@@ -1,24 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The sender of OTLP/HTTP against a real server: delivery, every failure rule, the deadline."""
+"""What only the HTTP sender has: heads, bodies, connections. See test_otlp_senders.py."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
-import threading
-import time
 import zlib
-from email.utils import formatdate
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTracePartialSuccess,
-    ExportTraceServiceResponse,
-)
 
 from renacer_otel.exporters.envelope import JsonEnvelope, OtlpEnvelope
 from renacer_otel.exporters.otlp_http import OtlpHttpSender
@@ -26,10 +17,8 @@ from renacer_otel.exporters.otlp_sender import SenderCounters
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
 from tests.exporters.conftest import (
     PATIENCE,
-    RunPython,
     block_of,
     free_port,
-    silent_port,
     until,
 )
 from tests.exporters.http_server import JSON, PROTOBUF, HttpCollector, Reply, names
@@ -41,8 +30,6 @@ if TYPE_CHECKING:
     from tests.exporters.certificates import Certificates
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-RETRYABLE = [429, 502, 503, 504]
-FINAL = [301, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 500, 501, 505]
 
 
 def make_sender(
@@ -142,68 +129,6 @@ def test_a_server_that_closes_idle_connections_costs_no_attempt() -> None:
     assert (counters.sent, counters.retries) == (2, 0)
 
 
-@pytest.mark.parametrize("status", RETRYABLE)
-def test_retryable_statuses_are_tried_again(status: int) -> None:
-    counters, server = deliver(Reply(status, b"later\x1b[2J", "text/plain"), Reply(status))
-    assert (counters.sent, counters.rejected, counters.lost) == (5, 0, 0)
-    assert (counters.retries, counters.batches) == (2, 1)
-    assert [request.body for request in server.requests] == [server.requests[0].body] * 3
-
-
-@pytest.mark.parametrize("status", FINAL)
-def test_other_statuses_are_final_and_counted_by_reason(status: int) -> None:
-    body = Status(message="no\nway\x1b " + "x" * 500).SerializeToString()
-    there = (("Location", "http://127.0.0.1:1/"), ("Retry-After", "0"))
-    counters, server = deliver(Reply(status, body, headers=there))
-    assert (counters.sent, counters.rejected, counters.lost) == (0, 5, 0)
-    assert counters.rejected_reasons == {f"HTTP {status}": 5}
-    assert counters.retries == 0
-    assert len(server.requests) == 1
-    assert counters.last_error.startswith(f"HTTP {status}: ")
-    assert r"no\nway\x1b xxx" in counters.last_error
-    assert counters.last_error.isprintable()
-    assert len(counters.last_error) <= 200
-
-
-@pytest.mark.parametrize("status", RETRYABLE)
-@pytest.mark.parametrize("as_date", [False, True])
-def test_retry_after_makes_us_wait_at_least_that_long(status: int, as_date: bool) -> None:
-    now = time.time()
-    headers = [("Retry-After", "1")]
-    if as_date:
-        headers = [("Retry-After", formatdate(now + 1)), ("Date", formatdate(now))]
-    counters, server = deliver(Reply(status, headers=tuple(headers)))
-    assert (counters.sent, counters.retries) == (5, 1)
-    first, second = server.requests
-    assert second.at - first.at >= 1.0
-
-
-def test_a_wait_that_does_not_fit_before_the_deadline_is_not_begun() -> None:
-    before = time.monotonic()
-    counters, server = deliver(Reply(503, headers=(("Retry-After", "864000"),)))
-    assert time.monotonic() - before < PATIENCE / 2
-    assert (counters.lost, counters.lost_reasons) == (5, {"HTTP 503": 5})
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize(("rejected", "counted"), [(2, 2), (5, 5), (9, 5), (-3, 0)])
-@pytest.mark.parametrize("chunked", [False, True])
-def test_partial_success_is_counted_and_never_resent(
-    rejected: int, counted: int, chunked: bool
-) -> None:
-    partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message="too\rold")
-    body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
-    counters, server = deliver(Reply(body=body, chunked=chunked))
-    assert (counters.sent, counters.rejected, counters.lost) == (5 - counted, counted, 0)
-    assert (len(server.requests), counters.retries) == (1, 0)
-    if counted:
-        assert counters.rejected_reasons == {"partial success": counted}
-        assert counters.last_error == r"partial success: too\rold"
-        assert counters.warning == ""
-    else:
-        assert counters.warning == r"too\rold"
-
-
 def test_partial_success_in_json() -> None:
     said = {"partialSuccess": {"rejectedSpans": "2", "errorMessage": "old"}}
     with HttpCollector([Reply(body=json.dumps(said).encode(), kind=JSON)]) as server:
@@ -267,15 +192,6 @@ def test_continue_before_an_answer_is_skipped() -> None:
     assert (counters.sent, counters.retries, counters.warning) == (5, 0, "")
 
 
-def test_a_lost_acknowledgement_is_sent_again_and_counted_once() -> None:
-    counters, server = deliver(Reply(hang=True), TIMEOUT="200")
-    assert counters.sent == 5
-    # Where the machine is slow, the answer to a second request comes too late, too.
-    assert counters.retries >= 1
-    assert len(server.requests) >= 2
-    assert counters.last_error.startswith("timeout: ")
-
-
 @pytest.mark.parametrize("secure", [False, True])
 def test_an_answer_byte_by_byte_is_ended_by_the_timeout(pki: Certificates, secure: bool) -> None:
     """Each byte comes soon enough, the answer does not."""
@@ -290,96 +206,6 @@ def test_an_answer_byte_by_byte_is_ended_by_the_timeout(pki: Certificates, secur
     # 100 bytes of an answer take 5 s.
     assert second.at - first.at < 4.0
     assert counters.last_error.startswith("timeout: ")
-
-
-def test_requests_under_way_are_bounded_and_submit_waits() -> None:
-    with HttpCollector([Reply(hang=True)] * 3) as server:
-        sender = make_sender(server.endpoint, in_flight=3)
-        for _ in range(3):
-            assert sender.submit(block_of(2), 2)
-        until(lambda: len(server.requests) == 3)
-        taken: list[bool] = []
-        fourth = threading.Thread(target=lambda: taken.append(sender.submit(block_of(7), 7)))
-        fourth.start()
-        fourth.join(0.2)
-        assert fourth.is_alive()
-        assert sender.counters().in_flight == 13
-        sender.start_deadline(0.05)
-        fourth.join(PATIENCE)
-        assert taken == [False]
-        counters = sender.close(PATIENCE)
-        assert len(server.requests) == 3
-    assert (counters.submitted, counters.sent, counters.lost, counters.in_flight) == (13, 0, 13, 0)
-    assert sum(counters.lost_reasons.values()) == 13
-
-
-def test_an_absent_collector_costs_the_deadline_and_no_more() -> None:
-    sender = make_sender(f"http://127.0.0.1:{free_port()}")
-    assert sender.submit(block_of(5), 5)
-    until(lambda: sender.counters().retries >= 1)
-    before = time.monotonic()
-    counters = sender.close(0.5)
-    assert 0.3 < time.monotonic() - before < PATIENCE / 2
-    assert (counters.lost, counters.in_flight) == (5, 0)
-    assert counters.lost_reasons == {"no connection": 5}
-    assert "connection refused: no collector listens there" in counters.last_error
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_collector_that_accepts_and_is_silent_costs_the_deadline(scheme: str) -> None:
-    with silent_port() as port:
-        sender = make_sender(f"{scheme}://127.0.0.1:{port}", {"TIMEOUT": "0"})
-        assert sender.submit(block_of(5), 5)
-        before = time.monotonic()
-        counters = sender.close(0.3)
-        assert time.monotonic() - before < PATIENCE / 2
-    assert (counters.lost, counters.in_flight) == (5, 0)
-
-
-def test_a_server_that_does_not_read_costs_the_deadline_and_no_more() -> None:
-    """More than the buffers on the way take."""
-    with silent_port() as port:
-        sender = make_sender(f"http://127.0.0.1:{port}", {"TIMEOUT": "0"})
-        assert sender.submit(b"\x12\x00" * 10_000_000, 5)
-        before = time.monotonic()
-        counters = sender.close(0.3)
-        assert time.monotonic() - before < PATIENCE / 2
-    assert (counters.lost, counters.in_flight) == (5, 0)
-
-
-@pytest.mark.parametrize("secure", [False, True])
-def test_a_hanging_answer_is_cancelled_at_the_deadline_and_threads_end(
-    pki: Certificates, secure: bool
-) -> None:
-    before = set(threading.enumerate())
-    with HttpCollector([Reply(hang=True)] * 4, pki.server if secure else None) as server:
-        ca = pki.path("ca.pem") if secure else None
-        sender = make_sender(server.endpoint, {"TIMEOUT": "0"}, certificate=ca)
-        for _ in range(4):
-            sender.submit(block_of(1), 1)
-        until(lambda: len(server.requests) == 4)
-        begun = time.monotonic()
-        counters = sender.close(0.2)
-        assert time.monotonic() - begun < PATIENCE / 2
-        for thread in set(threading.enumerate()) - before:
-            if thread.name.startswith("renacer-otlp"):
-                thread.join(PATIENCE)
-                assert not thread.is_alive()
-    assert (counters.lost, counters.in_flight) == (4, 0)
-
-
-def test_a_collector_that_comes_late_and_one_that_restarts_get_everything() -> None:
-    port = free_port()
-    sender = make_sender(f"http://127.0.0.1:{port}")
-    sender.submit(block_of(5), 5)
-    until(lambda: sender.counters().retries >= 1)
-    with HttpCollector(port=port) as first:
-        until(lambda: sender.counters().sent == 5)
-    sender.submit(block_of(6, 100), 6)
-    with HttpCollector(port=port) as second:
-        counters = sender.close(PATIENCE)
-    assert (counters.sent, counters.lost) == (11, 0)
-    assert (len(first.spans), len(second.spans)) == (5, 6)
 
 
 def test_another_address_of_the_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,91 +247,3 @@ def test_gzip_is_said_and_shrinks_the_body() -> None:
     plain = zlib.decompress(request.body, wbits=31)
     assert counters.sent_bytes == len(plain) > 2 * len(request.body)
     assert len(request.spans()) == counters.sent == 5_000
-
-
-def test_what_is_submitted_after_the_end_is_lost_and_counted() -> None:
-    with HttpCollector() as server:
-        sender = make_sender(server.endpoint)
-        assert sender.submit(block_of(5), 5)
-        assert sender.close(PATIENCE).sent == 5
-        assert not sender.submit(block_of(3), 3)
-        counters = sender.close(PATIENCE)
-    assert (counters.submitted, counters.sent, counters.lost, counters.in_flight) == (8, 5, 3, 0)
-
-
-def test_closing_a_sender_that_never_sent_is_instant() -> None:
-    sender = make_sender("http://127.0.0.1:1")
-    assert sender.close(PATIENCE) == SenderCounters()
-    sender.open()
-    assert sender.close() == SenderCounters()
-
-
-def test_many_threads_and_a_moody_collector_and_every_span_is_accounted_for() -> None:
-    statuses = RETRYABLE + FINAL
-    script = [
-        Reply(statuses[number * 7 % len(statuses)], close=number % 3 == 0) for number in range(72)
-    ]
-    with HttpCollector(script) as server:
-        sender = make_sender(server.endpoint, in_flight=8)
-
-        def feed(offset: int) -> None:
-            for number in range(25):
-                spans = 1 + (number + offset) % 9
-                sender.submit(block_of(spans), spans)
-
-        feeders = [threading.Thread(target=feed, args=(offset,)) for offset in range(4)]
-        for feeder in feeders:
-            feeder.start()
-        for feeder in feeders:
-            feeder.join()
-        counters = sender.close(PATIENCE)
-    assert counters.submitted == sum(1 + (n + o) % 9 for o in range(4) for n in range(25))
-    assert counters.submitted == counters.sent + counters.rejected
-    assert counters.rejected == sum(counters.rejected_reasons.values()) > 0
-    assert set(counters.rejected_reasons) == {f"HTTP {status}" for status in FINAL}
-    assert len(server.requests) == 100 + counters.retries
-
-
-def test_nothing_is_imported_early(run_python: RunPython) -> None:
-    done = run_python(
-        "import sys\n"
-        "from renacer_otel.exporters.otlp_http import OtlpHttpSender\n"
-        "from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve\n"
-        "flags = OtlpFlags(endpoint='http://127.0.0.1:1', protocol='http/protobuf')\n"
-        "settings = resolve(flags, {}).settings\n"
-        "class Plain:\n"
-        "    def wrap(self, block): return bytes(block)\n"
-        "sender = OtlpHttpSender(settings, Plain())\n"
-        "heavy = ('grpc', 'google', 'opentelemetry', 'ssl', 'http', 'socket', 'email')\n"
-        "print([name for name in sys.modules if name.split('.')[0] in heavy])\n"
-        "sender.submit(b'x', 1)\n"
-        "print('http.client' in sys.modules, 'grpc' in sys.modules, sender.close(0.2).lost)\n"
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("[]\nTrue False 1\n", "", 0)
-
-
-def test_a_process_can_end_while_a_request_hangs(run_python: RunPython) -> None:
-    with silent_port() as port:
-        before = time.monotonic()
-        done = run_python(
-            "from renacer_otel.exporters.senders import make_sender\n"
-            "from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve\n"
-            f"flags = OtlpFlags(endpoint='http://127.0.0.1:{port}', timeout_ms=0,"
-            " protocol='http/json')\n"
-            "sender = make_sender(resolve(flags, {}).settings, {})\n"
-            "sender.submit(b'', 1)\n"
-            "print(sender.close(0.1).lost)\n"
-        )
-        assert time.monotonic() - before < PATIENCE / 2
-    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
-
-
-def test_no_descriptor_is_left_open() -> None:
-    def count() -> int:
-        return len(os.listdir("/proc/self/fd"))
-
-    deliver()
-    before = count()
-    for _ in range(5):
-        deliver(Reply(503), Reply(raw=b""), Reply(close=True))
-    until(lambda: count() <= before)

@@ -108,6 +108,14 @@ def test_plain_to_tls_and_tls_to_plain_are_refused(pki: Certificates, protocol: 
         assert "does not speak TLS" in counters.last_error
 
 
+def test_grpc_over_tls_to_a_server_without_http2_is_refused(pki: Certificates) -> None:
+    """It would have to be agreed on in the handshake (ALPN)."""
+    with HttpCollector(tls=pki.server) as server:
+        counters = send("grpc", server.endpoint, pki.path("ca.pem"))
+        assert (counters.lost, arrived(server)) == (1, 0)
+    assert "this is not a gRPC port" in counters.last_error
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_failed_handshake_prints_nothing(pki: Certificates, protocol: str) -> None:
     code = (
