@@ -383,8 +383,8 @@ def _by_sdk(name: str, of: str) -> OtlpSettings:
     return OtlpSettings("", f"{name} (an SDK's exporter)", secure=False, exporter=name)
 
 
-def _where(flags: OtlpFlags, reader: Variables) -> tuple[str, str] | str | None:
-    """(what names the endpoint, endpoint; "" = the protocol's default); an SDK's exporter; None:
+def _where(flags: OtlpFlags, reader: Variables) -> tuple[str, str | None] | str | None:
+    """(what names the endpoint, endpoint; None = the protocol's default); an SDK's exporter; None:
     nothing is to be exported."""
     found = reader.option("ENDPOINT")
     if flags.exporter is not None and (flags.endpoint is not None or flags.protocol is not None):
@@ -402,9 +402,9 @@ def _where(flags: OtlpFlags, reader: Variables) -> tuple[str, str] | str | None:
     if found:
         return found
     if flags.protocol is not None:
-        return "--otlp-protocol", ""
+        return "--otlp-protocol", None
     if exporter:
-        return "--exporter" if by_flag else "OTEL_TRACES_EXPORTER", ""
+        return "--exporter" if by_flag else "OTEL_TRACES_EXPORTER", None
     return None
 
 
@@ -430,9 +430,9 @@ def resolve(flags: OtlpFlags, environ: Mapping[str, str]) -> OtlpChoice:
     return OtlpChoice(_by_otlp(*where, flags, reader), tuple(reader.warnings))
 
 
-def _by_otlp(name: str, text: str, flags: OtlpFlags, reader: Variables) -> OtlpSettings:
+def _by_otlp(name: str, text: str | None, flags: OtlpFlags, reader: Variables) -> OtlpSettings:
     protocol = _protocol(reader, flags.protocol)
-    if not text:
+    if text is None:
         text = f"http://localhost:{DEFAULT_PORT if protocol == 'grpc' else DEFAULT_HTTP_PORT}"
     if protocol == "grpc":
         endpoint = _grpc_endpoint(reader, flags, name, text)

@@ -149,10 +149,22 @@ def test_variable_that_ends_the_run(name: str, value: str, expected: str) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "'soon' is not a number of milliseconds; ignored"),
+        (
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            "soon",
+            "'soon' is not a number of milliseconds (0 to 2147483647); 10000 is used",
+        ),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "header 1 is not key=value; it is ignored"),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip", "'zip' is unknown and ignored"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "smtp", "'smtp' is unknown and ignored"),
+        (
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+            "zip",
+            "'zip' is unknown (known: none, gzip); none is used",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "smtp",
+            "'smtp' is unknown (known: grpc, http/protobuf, http/json); grpc is used",
+        ),
         ("OTEL_EXPORTER_OTLP_INSECURE", "maybe", "'maybe' is neither true nor false"),
         ("OTEL_SDK_DISABLED", "maybe", "'maybe' is neither true nor false"),
         ("OTEL_RESOURCE_ATTRIBUTES", "nonsense", "is malformed and ignored"),
