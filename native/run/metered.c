@@ -2,6 +2,7 @@
 /* Calls as api.h measures them: of a run, or of the records of a TRACE file. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "renacer/metrics.h"
 
@@ -11,8 +12,11 @@
 _Static_assert(RN_METERED_BUCKETS == RN_HISTOGRAM_BUCKETS && RN_METERED_WAYS == RN_IO_WAYS,
 	       "api.h and metrics.h name the same things");
 
+#define HOLD_MS 1000u
+
 struct rn_meter {
-	pthread_mutex_t lock; /* of metrics; for one call, never while an output is waited for */
+	pthread_mutex_t lock; /* of metrics: the consumer takes it with the first call of some… */
+	bool held;            /* …and has it until it publishes; its own */
 	struct rn_metrics *metrics;
 	struct rn_interpreter *interpreter; /* of records from a file, until they end */
 	uint64_t ended; /* processes; the consumer's own */
@@ -33,9 +37,10 @@ static void on_counted(void *ctx, const struct rn_call *call, bool told)
 {
 	rn_meter *meter = ctx;
 
-	pthread_mutex_lock(&meter->lock);
+	if (!meter->held)
+		pthread_mutex_lock(&meter->lock);
+	meter->held = true;
 	rn_metrics_call(meter->metrics, call, told);
-	pthread_mutex_unlock(&meter->lock);
 }
 
 static void on_process(void *ctx, const struct rn_process *process)
@@ -46,6 +51,13 @@ static void on_process(void *ctx, const struct rn_process *process)
 struct rn_observer rn_meter_observer(rn_meter *meter)
 {
 	return (struct rn_observer){.ctx = meter, .counted = on_counted, .process = on_process};
+}
+
+static void let_go(rn_meter *meter)
+{
+	if (meter->held)
+		pthread_mutex_unlock(&meter->lock);
+	meter->held = false;
 }
 
 static void publish(_Atomic uint64_t *to, uint64_t value)
@@ -67,6 +79,7 @@ void rn_meter_publish(rn_run *run)
 	publish(&meter->published.made, run->otlp.made);
 	publish(&meter->published.making, run->otlp.block ? run->otlp.block->spans : 0);
 	publish(&meter->published.unmade, run->otlp.lost);
+	let_go(meter);
 }
 
 static rn_meter *create(int by_pid, uint32_t limit)
@@ -119,6 +132,7 @@ uint64_t rn_meter_feed(rn_meter *meter, const void *data, uint64_t len)
 		rn_interpreter_feed(meter->interpreter, (const struct rn_event *)record);
 		at += size;
 	}
+	let_go(meter);
 	return at;
 }
 
@@ -131,6 +145,7 @@ void rn_meter_finish(rn_meter *meter)
 	rn_interpreter_finish(meter->interpreter, &unused);
 	rn_interpreter_destroy(meter->interpreter);
 	meter->interpreter = NULL;
+	let_go(meter);
 }
 
 void rn_meter_free(rn_meter *meter)
@@ -138,6 +153,7 @@ void rn_meter_free(rn_meter *meter)
 	if (!meter)
 		return;
 	rn_interpreter_destroy(meter->interpreter);
+	let_go(meter);
 	rn_metrics_destroy(meter->metrics);
 	pthread_mutex_destroy(&meter->lock);
 	free(meter);
@@ -181,15 +197,29 @@ static bool show_names(rn_metered *metered)
 	return true;
 }
 
+/* The consumer has it for some ms at a time; or as long as it waits for an output, which may be ever. */
+static bool hold(rn_meter *meter)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (unsigned i = 0; i < HOLD_MS; i++) {
+		if (pthread_mutex_trylock(&meter->lock) == 0)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 rn_metered *rn_meter_take(rn_meter *meter, int anew)
 {
 	rn_metered *metered = calloc(1, sizeof(*metered));
 
 	if (!metered)
 		return NULL;
-	pthread_mutex_lock(&meter->lock);
-	metered->measured = rn_metrics_take(meter->metrics, (enum rn_anew)anew);
-	pthread_mutex_unlock(&meter->lock);
+	if (hold(meter)) {
+		metered->measured = rn_metrics_take(meter->metrics, (enum rn_anew)anew);
+		pthread_mutex_unlock(&meter->lock);
+	}
 	if (metered->measured && show_names(metered))
 		return metered;
 	rn_metered_free(metered);

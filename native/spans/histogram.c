@@ -3,6 +3,7 @@
 #include "renacer/histogram.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,8 +15,22 @@
 #define TABLE (1u << TABLE_BITS)
 #define FRACTION_BITS 44 /* of the logarithms in it */
 
+/*
+ * At the scales that histograms of calls mostly come to, a bucket is found without a logarithm. Bounds
+ * are the same in every octave of ns, and no two of them are within one of TABLE parts of an octave: so
+ * the part tells the bucket, but for one bound that may be in it.
+ */
+#define COARSE 7 /* the finest scale of these */
+#define PER_COARSE (1u << COARSE)
+#define COARSER (RN_HISTOGRAM_SCALE - COARSE)
+
 static double table[TABLE]; /* log2(1 + i / TABLE) */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct {
+	uint64_t bound; /* the last mantissa of the bucket; above it is the next one */
+	int32_t index;
+} parts[TABLE];
+static pthread_once_t once = PTHREAD_ONCE_INIT, once_parts = PTHREAD_ONCE_INIT;
+static _Atomic bool has_parts; /* asked for each call, where pthread_once() takes longer */
 
 /* By squaring: log2 of x, from 1 to below 2, has as its first bit whether x * x is 2 or more. */
 static double log2_of(uint64_t x)
@@ -73,6 +88,41 @@ int32_t rn_histogram_index(uint64_t ns)
 	return floor;
 }
 
+/* The same at the scale COARSE. A bound's own mantissa was looked for among those of 2^63 ns and more,
+   where no two are farther apart than what log2_ns() tells apart. */
+static int32_t coarse_index(uint64_t ns)
+{
+	unsigned shift = (unsigned)__builtin_clzll(ns);
+	uint64_t mantissa = ns << shift;
+	unsigned at = (unsigned)(mantissa >> (63 - TABLE_BITS)) & (TABLE - 1);
+
+	return parts[at].index + (mantissa > parts[at].bound) - (int32_t)(shift * PER_COARSE);
+}
+
+static void fill_parts(void)
+{
+	for (uint64_t i = 0; i < TABLE; i++) {
+		uint64_t low = (TABLE + i) << (63 - TABLE_BITS);
+		uint64_t high = low + ((1ull << (63 - TABLE_BITS)) - 1);
+		int32_t first = rn_histogram_index(low) >> COARSER;
+
+		parts[i].index = first;
+		parts[i].bound = UINT64_MAX;
+		if (rn_histogram_index(high) >> COARSER == first)
+			continue;
+		while (high - low > 1) {
+			uint64_t middle = low + (high - low) / 2;
+
+			if (rn_histogram_index(middle) >> COARSER == first)
+				low = middle;
+			else
+				high = middle;
+		}
+		parts[i].bound = low;
+	}
+	atomic_store_explicit(&has_parts, true, memory_order_release);
+}
+
 static unsigned slot(int32_t index)
 {
 	return ((uint32_t)index + (1u << 31)) % RN_HISTOGRAM_BUCKETS;
@@ -121,7 +171,13 @@ void rn_histogram_add(struct rn_histogram *h, uint64_t ns)
 		h->zero++;
 		return;
 	}
-	index = rn_histogram_index(ns) >> h->coarser;
+	if (h->coarser >= COARSER) {
+		if (!atomic_load_explicit(&has_parts, memory_order_acquire))
+			pthread_once(&once_parts, fill_parts);
+		index = coarse_index(ns) >> (h->coarser - COARSER);
+	} else {
+		index = rn_histogram_index(ns) >> h->coarser;
+	}
 	if (h->count - h->zero == 1)
 		h->low = h->high = index;
 	else if (index < h->low || index > h->high)

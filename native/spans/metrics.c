@@ -11,6 +11,7 @@
 #define CALLS_MAX (RN_ABI_CALLS * 2u) /* names of calls: all ABIs have most of them in common */
 #define PROGRAM_MAX 255u              /* bytes of a name: NAME_MAX */
 #define SEEN 64u                      /* processes whose program is remembered; a power of two */
+#define RECENT 256u                   /* numbers of calls; a power of two */
 #define REST 0u                       /* the series for what is beyond the limit */
 
 static const char other[] = RN_METRICS_OTHER; /* keys are compared by their pointers */
@@ -35,11 +36,21 @@ struct program_seen {
 	uint32_t program;
 };
 
+/* The series of the last call that had this number; the next one's, mostly. */
+struct recent {
+	uint64_t ordinal; /* of its process; 0 = none */
+	uint32_t execs;
+	int32_t nr;
+	uint32_t series;
+	uint8_t abi;
+};
+
 struct rn_metrics {
 	bool by_pid;
 	uint32_t limit;
 	struct rn_measured *now;
 	struct program_seen seen[SEEN];
+	struct recent recent[RECENT];
 	const char *calls[CALLS_MAX];
 	uint32_t n_calls;
 	const char *call_of[RN_ABI_COUNT][RN_ABI_CALLS]; /* one of these; NULL = not looked up */
@@ -293,7 +304,7 @@ static uint32_t program_of_call(struct rn_metrics *metrics, const struct rn_proc
 }
 
 /* NULL: no memory. */
-static struct rn_series *series_of(struct rn_metrics *metrics, const struct rn_call *call)
+static struct rn_series *look_for_series(struct rn_metrics *metrics, const struct rn_call *call)
 {
 	struct rn_measured *now = metrics->now;
 	struct rn_series_key key = {.call = call_of(metrics, call)};
@@ -310,6 +321,22 @@ static struct rn_series *series_of(struct rn_metrics *metrics, const struct rn_c
 	if (series)
 		return series;
 	return now->n_series < metrics->limit ? add_series(now, &key) : &now->series[REST];
+}
+
+static struct rn_series *series_of(struct rn_metrics *metrics, const struct rn_call *call)
+{
+	const struct rn_process *process = call->process;
+	struct recent *recent = &metrics->recent[(uint32_t)call->nr & (RECENT - 1)];
+	struct rn_series *series;
+
+	if (recent->nr == call->nr && recent->ordinal == process->ordinal &&
+	    recent->execs == process->execs && recent->abi == call->abi && recent->ordinal)
+		return &metrics->now->series[recent->series];
+	series = look_for_series(metrics, call);
+	if (series)
+		*recent = (struct recent){process->ordinal, process->execs, call->nr,
+					  (uint32_t)(series - metrics->now->series), call->abi};
+	return series;
 }
 
 static void count_error(struct rn_metrics *metrics, const struct rn_series *series, int64_t result)
@@ -390,6 +417,7 @@ struct rn_measured *rn_metrics_take(struct rn_metrics *metrics, enum rn_anew ane
 			return NULL;
 		metrics->now = now;
 		memset(metrics->seen, 0, sizeof(metrics->seen));
+		memset(metrics->recent, 0, sizeof(metrics->recent));
 		return taken;
 	}
 	taken = measured_copy(now);

@@ -190,13 +190,16 @@ class Metering(Output):
         return self._unix_ns(time.monotonic_ns())
 
     def _collect(self, anew: int, *, exemplars: bool) -> list[Metric] | None:
-        """All metrics as they are now; None = the run is closed."""
+        """All metrics as they are now; None = the run is closed, or they cannot be had now."""
         from renacer_otel.exporters.call_metrics import call_metrics
 
         with self._lock:
             if self._gone:
                 return None
-            measured = metered.of_run(self._run, anew)
+            try:
+                measured = metered.of_run(self._run, anew)
+            except metered.NotNow:
+                return None
             figures = self._figures(measured.missed)
             sent = self._sent
         spans = Exporter.of(self._spans[0]) if self._spans else None
@@ -252,7 +255,7 @@ class Metering(Output):
 
         metrics = self._collect(metered.NOTHING, exemplars=False)
         if metrics is None:
-            return Page("the run has ended\n", status=503)
+            return Page("they cannot be had now\n", status=503)
         settings = self._config.settings
         if settings is not None and settings.delta:
             # What is measured begins anew with every export: it would seem to fall.

@@ -23,6 +23,10 @@ LIMIT = 2000
 NOTHING, SLOWEST, ALL = range(3)
 
 
+class NotNow(Exception):  # noqa: N818
+    """What was measured cannot be had: no memory, or the core waits for an output. Ask later."""
+
+
 class Slowest(NamedTuple):
     """The slowest call of a series that has a span. `at`: its end, CLOCK_MONOTONIC ns."""
 
@@ -78,14 +82,14 @@ class Measured(NamedTuple):
 
 
 def of_run(run: NativeRun, anew: int) -> Measured:
-    """What a run that measures has measured so far, at any time. Raises MemoryError."""
+    """What a run that measures has measured so far, at any time. Raises NotNow."""
     return _take(run.meter(), anew)
 
 
 def of_records(chunks: Iterable[bytes], *, by_pid: bool = False, limit: int = LIMIT) -> Measured:
     """Measures records: bytes of whole ones, in order.
 
-    Raises MemoryError, and ValueError for what is no record.
+    Raises MemoryError, NotNow, and ValueError for what is no record.
     """
     ffi, lib = native.load()
     meter = lib.rn_meter_new(by_pid, limit)
@@ -109,7 +113,7 @@ def _take(meter: Any, anew: int) -> Measured:
     ffi, lib = native.load()
     metered = lib.rn_meter_take(meter, anew)
     if metered == ffi.NULL:
-        raise MemoryError
+        raise NotNow
     try:
         calls = [_calls(raw) for raw in _all("rn_metered_calls", lib.rn_metered_series, metered)]
         errors = [_errors(raw) for raw in _all("rn_metered_errors", lib.rn_metered_error, metered)]

@@ -409,8 +409,9 @@ uint64_t rn_counted_feed(rn_counted *counted, const void *data, uint64_t len);
 void rn_counted_finish(rn_counted *counted);
 void rn_counted_free(rn_counted *counted);
 
-/* What was measured so far; `anew`: enum rn_anew of metrics.h, what begins anew. NULL = no memory.
-   Any thread, at any time. Freed by rn_metered_free(). */
+/* What was measured so far; `anew`: enum rn_anew of metrics.h, what begins anew. NULL = not now: no
+   memory, or the consumer has waited for an output for a second. Then nothing is lost. Any thread, at
+   any time. Freed by rn_metered_free(). */
 rn_metered *rn_meter_take(rn_meter *meter, int anew);
 void rn_metered_free(rn_metered *metered);
 /* The series with this number, texts valid as long as `metered` is; 0 = there is none. */
