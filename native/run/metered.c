@@ -33,14 +33,27 @@ struct rn_metered {
 
 /* --- what is measured ------------------------------------------------------------------------ */
 
-static void on_counted(void *ctx, const struct rn_call *call, bool told)
+static void hold_on(rn_meter *meter)
 {
-	rn_meter *meter = ctx;
-
 	if (!meter->held)
 		pthread_mutex_lock(&meter->lock);
 	meter->held = true;
-	rn_metrics_call(meter->metrics, call, told);
+}
+
+static void on_counted(void *ctx, const struct rn_call *call)
+{
+	rn_meter *meter = ctx;
+
+	hold_on(meter);
+	rn_metrics_call(meter->metrics, call);
+}
+
+void rn_meter_span(rn_meter *meter, const struct rn_call *call)
+{
+	if (!meter)
+		return;
+	hold_on(meter);
+	rn_metrics_span(meter->metrics, call);
 }
 
 static void on_process(void *ctx, const struct rn_process *process)

@@ -66,6 +66,7 @@ static size_t on_call(void *ctx, const struct rn_call *call)
 		most = greater(most, buf->len - before);
 		rn_sink_added(run, ways[i].sink);
 	}
+	rn_meter_span(run->meter, call);
 	return most;
 }
 

@@ -134,7 +134,7 @@ static void finish_call(struct rn_interpreter *in, struct thread *thread, struct
 		selected = selected && rn_selector_wants_outcome(in->selector, call);
 	}
 	count_call(in, process, call);
-	TELL(in, counted, call, selected);
+	TELL(in, counted, call);
 	if (!selected) {
 		in->totals.filtered++;
 		return;

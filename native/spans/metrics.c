@@ -374,10 +374,14 @@ static void count_bytes(struct rn_metrics *metrics, struct rn_series *series, en
 		series->bytes[way] = UINT64_MAX;
 }
 
-void rn_metrics_call(struct rn_metrics *metrics, const struct rn_call *call, bool told)
+static uint64_t time_of(const struct rn_call *call)
+{
+	return call->t1 > call->t0 ? call->t1 - call->t0 : 0;
+}
+
+void rn_metrics_call(struct rn_metrics *metrics, const struct rn_call *call)
 {
 	struct rn_series *series = series_of(metrics, call);
-	uint64_t time = call->t1 > call->t0 ? call->t1 - call->t0 : 0;
 	struct rn_moved moved;
 
 	if (!series) {
@@ -388,14 +392,7 @@ void rn_metrics_call(struct rn_metrics *metrics, const struct rn_call *call, boo
 		series->unfinished++;
 		return;
 	}
-	rn_histogram_add(&series->time, time);
-	if (told && call->trace_flags & 1 &&
-	    (!series->slowest.span_id || time > series->slowest.ns)) {
-		series->slowest.ns = time;
-		series->slowest.at = call->t1;
-		series->slowest.span_id = call->span_id;
-		memcpy(series->slowest.trace_id, call->trace_id, 16);
-	}
+	rn_histogram_add(&series->time, time_of(call));
 	if (call->flags & (RN_FLAG_FAILED | RN_FLAG_INTERRUPTED)) {
 		count_error(metrics, series, call->result);
 		return;
@@ -404,6 +401,23 @@ void rn_metrics_call(struct rn_metrics *metrics, const struct rn_call *call, boo
 	for (unsigned way = 0; way < RN_IO_WAYS; way++)
 		if (moved.ways & 1u << way)
 			count_bytes(metrics, series, (enum rn_io_way)way, moved.bytes);
+}
+
+void rn_metrics_span(struct rn_metrics *metrics, const struct rn_call *call)
+{
+	struct rn_series *series;
+
+	if (call->fold || call->flags & RN_FLAG_UNFINISHED || !(call->trace_flags & 1))
+		return;
+	series = series_of(metrics, call);
+	/* None was counted: what was measured began anew since. */
+	if (!series || !series->time.count ||
+	    (series->slowest.span_id && time_of(call) <= series->slowest.ns))
+		return;
+	series->slowest.ns = time_of(call);
+	series->slowest.at = call->t1;
+	series->slowest.span_id = call->span_id;
+	memcpy(series->slowest.trace_id, call->trace_id, 16);
 }
 
 struct rn_measured *rn_metrics_take(struct rn_metrics *metrics, enum rn_anew anew)

@@ -127,7 +127,8 @@ static void test_as_counted_by_hand(void)
 			call.flags |= kind == 3 ? RN_FLAG_INTERRUPTED : RN_FLAG_FAILED;
 			at->errors[kind - 1]++;
 		}
-		rn_metrics_call(metrics, &call, true);
+		rn_metrics_call(metrics, &call);
+		rn_metrics_span(metrics, &call);
 	}
 	measured = taken(metrics, RN_ANEW_NOTHING);
 	rn_measured_series(measured, &n);
@@ -162,8 +163,8 @@ static void check_moved(const char *name, uint64_t length, int64_t result, int64
 	int64_t want[RN_IO_WAYS] = {read, written};
 
 	call.args[2] = length;
-	rn_metrics_call(metrics, &call, true);
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_call(metrics, &call);
+	rn_metrics_call(metrics, &call);
 	measured = taken(metrics, RN_ANEW_NOTHING);
 	series = series_of(measured, name, "first");
 	CHECK(series);
@@ -199,15 +200,15 @@ static void test_names(void)
 	struct rn_call call = made("read", 1, 1);
 	uint64_t n;
 
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_call(metrics, &call);
 	call = made_nr(RN_ABI_I386, rn_syscall_number(RN_ABI_I386, "read"), 1, 1);
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_call(metrics, &call);
 	for (int32_t nr = 5000; nr < 9000; nr++) {
 		call = made_nr(RN_ABI_X86_64, nr, 1, -ENOSYS);
-		rn_metrics_call(metrics, &call, true);
+		rn_metrics_call(metrics, &call);
 	}
 	call = made_nr(RN_ABI_X86_64, -1, 1, -ENOSYS);
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_call(metrics, &call);
 	measured = taken(metrics, RN_ANEW_NOTHING);
 	rn_measured_series(measured, &n);
 	CHECK_INT(n, 3);
@@ -251,7 +252,7 @@ static void check_limit(uint32_t limit, bool by_pid)
 		} else {
 			call.result = 0;
 		}
-		rn_metrics_call(metrics, &call, true);
+		rn_metrics_call(metrics, &call);
 		made_calls++;
 	}
 	measured = taken(metrics, RN_ANEW_ALL);
@@ -271,11 +272,9 @@ static void check_limit(uint32_t limit, bool by_pid)
 	CHECK((limit < 100) == (series[0].time.count > 0));
 	rn_measured_destroy(measured);
 	/* After that there is room again. */
-	rn_metrics_call(metrics,
-			&(struct rn_call){.process = &process,
-					  .desc = rn_syscall(RN_ABI_X86_64, 0),
-					  .abi = RN_ABI_X86_64},
-			true);
+	rn_metrics_call(metrics, &(struct rn_call){.process = &process,
+						   .desc = rn_syscall(RN_ABI_X86_64, 0),
+						   .abi = RN_ABI_X86_64});
 	measured = taken(metrics, RN_ANEW_ALL);
 	CHECK_INT(series_of(measured, "read", "first")->time.count, 1);
 	rn_measured_destroy(measured);
@@ -288,11 +287,13 @@ static void test_take(void)
 	struct rn_call call = made("read", 50, 1);
 	struct rn_measured *looked, *first, *second;
 
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_call(metrics, &call);
+	rn_metrics_span(metrics, &call);
 	looked = taken(metrics, RN_ANEW_NOTHING);
 	first = taken(metrics, RN_ANEW_SLOWEST);
 	call = made("read", 20, 1);
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_call(metrics, &call);
+	rn_metrics_span(metrics, &call);
 	second = taken(metrics, RN_ANEW_SLOWEST);
 	CHECK_INT(series_of(first, "read", "first")->time.count, 1);
 	CHECK_INT(series_of(second, "read", "first")->time.count, 2);
@@ -317,16 +318,22 @@ static void test_take(void)
 	rn_measured_destroy(first);
 }
 
-/* What is not in the trace, or not sampled, is no example. */
+/* What has no span of its own, or one that is not sampled, is no example. */
 static void test_examples_have_spans(void)
 {
+	static const struct rn_fold fold;
 	struct rn_metrics *metrics = opened(false, 0);
 	struct rn_call call = made("read", 50, 1);
 	struct rn_measured *measured;
 
-	rn_metrics_call(metrics, &call, false);
+	rn_metrics_span(metrics, &call); /* never counted */
+	rn_metrics_call(metrics, &call);
+	rn_metrics_call(metrics, &call);
 	call.trace_flags = 0;
-	rn_metrics_call(metrics, &call, true);
+	rn_metrics_span(metrics, &call);
+	call.trace_flags = 1;
+	call.fold = &fold;
+	rn_metrics_span(metrics, &call);
 	measured = taken(metrics, RN_ANEW_NOTHING);
 	CHECK_INT(series_of(measured, "read", "first")->slowest.span_id, 0);
 	CHECK_INT(series_of(measured, "read", "first")->time.count, 2);

@@ -140,6 +140,38 @@ def test_each_process_apart(tmp_path: Path) -> None:
     assert sum(point.count for point in histogram.data_points) + unfinished == done.totals.calls
 
 
+@pytest.mark.parametrize(
+    "thinned",
+    [
+        ("--fold", "always"),
+        ("--spans", "process"),
+        ("--export-min-duration", "100us"),
+        ("--export-errors-only",),
+        ("--max-trace-spans", "100"),
+    ],
+)
+def test_whatever_becomes_of_spans(thinned: tuple[str, ...]) -> None:
+    """All calls are measured, an exemplar is a span that was sent, and every span is told of."""
+    with HttpCollector() as collector:
+        done = renacer("--metrics", "--otlp-endpoint", collector.endpoint, "--otlp-protocol",
+                       "http/protobuf", *thinned, "--", *COMMAND)  # fmt: skip
+    assert done.code == 3, done.err
+    (request,) = all_of_http(collector)
+    assert all_calls(request) == done.totals.calls
+    there = {
+        (span.trace_id, span.span_id)
+        for each in collector.requests
+        if each.path == "/v1/traces"
+        for span in each.spans()
+    }
+    found = metrics_in(request)
+    for point in found["syscall.duration"].exponential_histogram.data_points:
+        for exemplar in point.exemplars:
+            assert (exemplar.trace_id, exemplar.span_id) in there
+            assert exemplar.as_double <= point.max
+    assert total(request, "otel.sdk.span.started") == len(there) == done.totals.sent
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf", "http/json"])
 def test_beside_spans_by_the_same_endpoint(protocol: str) -> None:
     """Examples are spans that were sent, and our own counts are those of the last line."""
@@ -151,13 +183,13 @@ def test_beside_spans_by_the_same_endpoint(protocol: str) -> None:
             # A flag goes over the variable: metrics went where spans went.
             assert not metrics.requests
             env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = spans.endpoint
-            done = renacer("--metrics", *COMMAND, env=env)
+            done = renacer("--metrics", "--fold", "off", *COMMAND, env=env)
             there = {(each.span.trace_id, each.span.span_id): each.span for each in spans.spans}
             requests = metrics.requests
     else:
         with HttpCollector() as collector:
             done = renacer("--metrics", "--otlp-endpoint", collector.endpoint,
-                           "--otlp-protocol", protocol, *COMMAND)  # fmt: skip
+                           "--otlp-protocol", protocol, "--fold", "off", *COMMAND)  # fmt: skip
             requests = all_of_http(collector)
             there = {
                 (span.trace_id, span.span_id): span

@@ -17,8 +17,8 @@ struct rn_observer {
 	/* Every member may be NULL. What they are given is borrowed for the call. */
 	void (*enter)(void *ctx, const struct rn_call *call); /* went ahead of its exit */
 	void (*call)(void *ctx, const struct rn_call *call);  /* finished, or never will */
-	/* The same of all calls, also of those that the selection leaves out: these are not `told`. */
-	void (*counted)(void *ctx, const struct rn_call *call, bool told);
+	/* The same of all calls, also of those that the selection leaves out. */
+	void (*counted)(void *ctx, const struct rn_call *call);
 	void (*begin)(void *ctx, const struct rn_process *process);   /* a process span began… */
 	void (*process)(void *ctx, const struct rn_process *process); /* …and ended; it is where
 									 it was all the time */

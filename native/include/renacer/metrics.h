@@ -58,8 +58,10 @@ struct rn_measured; /* what was measured in some time */
 
 struct rn_metrics *rn_metrics_create(const struct rn_metrics_config *config); /* NULL: no memory */
 void rn_metrics_destroy(struct rn_metrics *metrics);
-/* A finished call, or one that never will be; `told`: it is in the trace, too. */
-void rn_metrics_call(struct rn_metrics *metrics, const struct rn_call *call, bool told);
+/* A finished call, or one that never will be. */
+void rn_metrics_call(struct rn_metrics *metrics, const struct rn_call *call);
+/* One of these has a span of its own, in the trace that it says: it may be the slowest. */
+void rn_metrics_span(struct rn_metrics *metrics, const struct rn_call *call);
 /* What begins anew when it was taken: slowest calls are those since the last time. */
 enum rn_anew { RN_ANEW_NOTHING = 0, RN_ANEW_SLOWEST = 1, RN_ANEW_ALL = 2 };
 
