@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -15,14 +17,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from renacer_otel.exporters.envelope import varint
 from renacer_otel.exporters.otlp_grpc import METHOD
 from renacer_otel.exporters.receiver import Receiver, count_spans, decode_request
+from tests.exporters import http2
 from tests.exporters.conftest import child_environ
+from tests.exporters.test_hostile import bomb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +131,61 @@ def test_malformed_and_too_deep_requests_are_refused_and_others_served() -> None
         (received,) = receiver.spans
     value = received.span.attributes[0].value
     assert value.array_value.values[0].array_value.values[0].string_value == "deep"
+
+
+def test_a_million_attributes_are_refused_and_others_served() -> None:
+    """In a span, a scope or a resource; what is refused is not made into objects."""
+    pair = KeyValue(key="k").SerializeToString()
+    many = (b"\x4a" + varint(len(pair)) + pair) * 1_000_000  # of a span
+    of_resource = (b"\x0a" + varint(len(pair)) + pair) * 1_000_000
+
+    def message(data: bytes, *fields: int) -> bytes:
+        for field in fields:
+            data = bytes([field << 3 | 2]) + varint(len(data)) + data
+        return data
+
+    with Receiver() as receiver:
+        for bad in (message(many, 2, 2, 1), message(of_resource, 1, 1)):
+            with pytest.raises(grpc.RpcError) as caught:
+                export(receiver, bad)
+            assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert receiver.count == 0
+        export(receiver, request_of([3]).SerializeToString())
+        assert receiver.count == 3
+
+
+def test_a_gigabyte_in_a_megabyte_of_gzip_is_refused(program: subprocess.Popen[str]) -> None:
+    """The peak of its memory says whether it was unpacked."""
+    assert program.stdout is not None
+    endpoint = program.stdout.readline().strip().removeprefix("http://")
+    packed = bomb()
+    fields = http2.headers(
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", METHOD),
+        (":authority", "localhost"),
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        ("grpc-encoding", "gzip"),
+    )
+    host, _, port = endpoint.partition(":")
+    with socket.create_connection((host, int(port)), 20) as connection:
+        connection.sendall(http2.PREFACE + http2.frame(http2.SETTINGS) + http2.block(1, fields))
+        peer = http2.Connection(connection)
+        with suppress(OSError):
+            peer.send_data(1, b"\1" + len(packed).to_bytes(4, "big") + packed, end=True)
+        peer.until_end(1)
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{program.pid}/status").read_text().splitlines()
+    )
+    assert int(status["VmHWM"].split()[0]) < 150_000  # kB
+    request = request_of([4]).SerializeToString()
+    with grpc.insecure_channel(endpoint) as channel:
+        channel.unary_unary(METHOD, None, None)(request, timeout=20)
+    assert program.stdin is not None
+    program.stdin.close()
+    assert json.loads(program.stdout.readline())["spans"] == 4
+    assert program.wait(20) == 0
 
 
 def test_the_port_is_free_again_and_never_shared() -> None:
