@@ -140,8 +140,9 @@ def test_dropped_calls_are_counted_exactly(
     if form != "text":
         copies = "; ".join([many_calls[2].removesuffix("; echo done")] * 8)
         command = ["sh", "-c", f"{copies}; echo done"]
+    each = ("--fold", "off")  # a span for each call
     held = read_after_the_command(
-        tmp_path / "fifo", *SMALL_RING, "--on-full", "drop", "--format", form, "--", *command
+        tmp_path / "fifo", *SMALL_RING, *each, "--on-full", "drop", "--format", form, "--", *command
     )
     assert held.done.code == 0
     totals = held.totals

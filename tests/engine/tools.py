@@ -255,7 +255,8 @@ def export(
 ) -> Spans:
     """Traces a command into a receiver of its own."""
     with Receiver() as receiver:
-        before = traced("--otlp-endpoint", receiver.endpoint, *options)
+        whole = ("--fold", "off", "--max-trace-spans", "0")
+        before = traced("--otlp-endpoint", receiver.endpoint, *whole, *options)
         done = execute([*before, *words], env, **more)
         return Spans(done, [received.span for received in receiver.spans])
 

@@ -54,7 +54,8 @@ def trace(
     Raises subprocess.TimeoutExpired after SECONDS.
     """
     file = folder / "run.out"
-    endpoint = [] if port is None else ["--otlp-endpoint", f"http://127.0.0.1:{port}"]
+    whole = ["--fold", "off", "--max-trace-spans", "0"]  # as the records have it
+    endpoint = [] if port is None else ["--otlp-endpoint", f"http://127.0.0.1:{port}", *whole]
     output = ["--format", output_format, "-o", str(file)]
     process = subprocess.Popen(
         [*PROGRAM, *endpoint, *options, *output, "--", *command],

@@ -141,6 +141,7 @@ def run_traced(
         if export:
             receiver = stack.enter_context(Receiver(mode="count"))
             before += ["--otlp-endpoint", receiver.endpoint, "--flush-timeout", "60s"]
+            before += ["--fold", "off"]  # a span for each call
         else:
             before += ["-o", str(base / "trace.txt")]
         ran = _execute(program, [*before, *options, "--"], base)
