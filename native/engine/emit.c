@@ -13,6 +13,27 @@ static uint64_t add(_Atomic uint64_t *counter, uint64_t n)
 	return atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+static void tell(_Atomic uint64_t *to, const _Atomic uint64_t *from)
+{
+	atomic_store_explicit(to, atomic_load_explicit(from, memory_order_relaxed),
+			      memory_order_relaxed);
+}
+
+void rn_emit_tell(struct rn_engine *e)
+{
+	struct rn_ring_told *told = &e->config.ring->control->told;
+	struct rn_engine_counters *counters = &e->counters;
+
+	tell(&told->calls, &counters->calls);
+	tell(&told->lost_calls, &counters->lost_calls);
+	tell(&told->lost_events, &counters->lost_events);
+	tell(&told->stops, &counters->stops);
+	/* So far: who is killed has no end at which to count it. */
+	atomic_store_explicit(&told->tracer_ns, rn_thread_time(), memory_order_relaxed);
+	tell(&told->added_ns, &counters->added_ns);
+	atomic_store_explicit(&told->filtered, rn_engine_is_filtered(e), memory_order_relaxed);
+}
+
 void rn_record_begin(struct rn_engine *e, struct record *rec, enum rn_kind kind,
 		     const struct task *task)
 {
@@ -90,12 +111,14 @@ static void count_loss(struct rn_engine *e, const struct rn_event *ev, uint64_t 
 	gap->events += events;
 	gap->bytes += ev->size;
 	add(&e->counters.lost_events, events);
+	tell(&e->config.ring->control->told.lost_events, &e->counters.lost_events);
 }
 
 static void count_lost_call(struct rn_engine *e)
 {
 	e->gap.calls++;
 	add(&e->counters.lost_calls, 1);
+	tell(&e->config.ring->control->told.lost_calls, &e->counters.lost_calls);
 }
 
 /* Puts a finished record into the ring; false if it was lost (not yet counted). */
@@ -231,5 +254,6 @@ void rn_emit_end(struct rn_engine *e)
 		e->stalled = false;
 		put_gap(e, true);
 	}
+	rn_emit_tell(e);
 	rn_ring_close(e->config.ring);
 }

@@ -334,6 +334,8 @@ void rn_emit_exit(struct rn_engine *e, struct task *task, int64_t result, uint16
 void rn_emit_work(struct rn_engine *e, bool structural); /* e->work */
 void rn_emit_flush_pending(struct rn_engine *e);
 void rn_emit_end(struct rn_engine *e);
+/* What the consumer wants to know beside records: the counters, in the ring. */
+void rn_emit_tell(struct rn_engine *e);
 /* Takes a task with an unfinished call out of the books. */
 void rn_emit_forget(struct rn_engine *e, struct task *task);
 

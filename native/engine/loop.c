@@ -110,6 +110,7 @@ static void tick(struct rn_engine *e)
 	e->ticked_stops = stops;
 	rn_cost_tick(e);
 	rn_cpu_tick(e);
+	rn_emit_tell(e);
 	if (e->tasks.held)
 		rn_release_held(e);
 	if (!idle)

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+_Static_assert(sizeof(struct rn_ring_control) <= RN_RING_CONTROL, "it is a page");
+
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 /* Kept free for process starts, execs and exits: losing one would tear the tree. */
 #define STRUCTURAL_RESERVE (64u * 1024u)
@@ -318,6 +320,11 @@ static bool may_sleep(const struct rn_ring *ring, uint64_t wake_at)
 	   would make room does it keep the consumer up. */
 	return head == ring->tail ||
 	       atomic_load_explicit(&control->blocked, memory_order_seq_cst) == 0;
+}
+
+void rn_ring_wake(struct rn_ring *ring)
+{
+	wake_consumer(ring);
 }
 
 void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns)

@@ -27,134 +27,31 @@ static void explain(rn_failure *fail, int code, int err, const char *what)
 	snprintf(fail->what, sizeof(fail->what), "%s", what);
 }
 
-/* Spans have times, parents and links; text, tables and counts have none. */
-static bool tells_of_causes(const rn_config *config)
+static bool produces(const rn_run *run)
 {
-	return config->outputs & (RN_OUT_OTLP | RN_OUT_JSON);
+	return run->config.side != RN_SIDE_CONSUMER;
 }
 
-static bool make_engine(rn_run *run)
+static bool consumes(const rn_run *run)
 {
-	const rn_config *config = &run->config;
-	/* Records may yet be read for it. */
-	const bool tells_causes = tells_of_causes(config) || config->outputs & RN_OUT_RECORD;
-	struct rn_engine_config engine = {
-		.argv = run->argv,
-		.envp = run->envp,
-		.change_user = config->change_user != 0,
-		.uid = config->uid,
-		.gid = config->gid,
-		.groups = run->groups,
-		.group_count = config->group_count,
-		.adopt_pid = config->adopt_pid,
-		.adopt_fd = config->adopt_fd,
-		.follow = config->follow != 0,
-		.max_depth = config->max_depth,
-		.filter = (enum rn_filter_mode)config->filter,
-		.no_new_privs = config->no_new_privs != 0,
-		.cpu = (enum rn_cpu_policy)config->cpu,
-		.drop_on_full = config->on_full == RN_ON_FULL_DROP,
-		.block_limit_ns = config->block_limit_ns,
-		.string_limit = config->string_limit,
-		.verbose = config->text_flags & RN_TEXT_VERBOSE,
-		.describe_fds = config->describe_fds,
-		.hashes = config->hashes != 0,
-		.states = (enum rn_states)config->states,
-		.peaks = config->peaks != 0,
-		.source = config->source != 0,
-		.propagate = config->propagate != 0,
-		.lamport_seed = config->lamport_seed,
-		.application = tells_causes && !(config->disable & RN_NO_APPLICATION),
-		.objects = tells_causes,
-		.key = {config->id_key[0], config->id_key[1]},
-		.wanted = run->recorded,
-		.paths = (const char *const *)run->paths,
-		.ring = &run->ring,
-	};
-
-	if (config->outputs & RN_OUT_SUMMARY) {
-		engine.cpu_times = !config->summary_wall;
-		if (config->summary_by == RN_BY_PATH)
-			engine.describe_fds |= RN_FDS_PATH;
-		if (config->summary_by == RN_BY_PEER)
-			engine.describe_fds |= RN_FDS_SOCKET;
-		/* Numbers and results are all that is counted. */
-		engine.no_capture = config->outputs == RN_OUT_SUMMARY && !config->paths &&
-				    config->summary_by != RN_BY_PATH &&
-				    config->summary_by != RN_BY_PEER;
-	}
-	if (config->disable & RN_NO_GET_SYSCALL_INFO)
-		engine.disable |= RN_ENGINE_NO_SYSCALL_INFO;
-	if (config->disable & RN_NO_PROCESS_VM_READV)
-		engine.disable |= RN_ENGINE_NO_VM_READV;
-	if (config->disable & RN_NO_SECCOMP)
-		engine.filter = RN_FILTER_OFF;
-	memcpy(engine.trace_id, config->trace_id, 16);
-	/* What the caller of the whole program had blocked, the command has blocked. */
-	pthread_sigmask(SIG_SETMASK, NULL, &engine.mask);
-	run->engine = rn_engine_create(&engine);
-	return run->engine != NULL;
+	return run->config.side != RN_SIDE_PRODUCER;
 }
 
-static bool make_interpreter(rn_run *run)
+static void explain_ring(rn_failure *fail, const rn_config *config, int made, int err)
 {
-	const rn_config *config = &run->config;
-	struct rn_observer observers[4];
-	unsigned n = rn_sinks_observers(run, observers);
-	struct rn_interpreter_config interpreter = {
-		.no_edges = config->disable & RN_NO_EDGES || !tells_of_causes(config),
-		.trace_flags = config->trace_flags,
-		.parent_span_id = config->parent_span_id,
-		.parent_is_remote = config->parent_is_remote != 0,
-		.key = {config->id_key[0], config->id_key[1]},
-		.lamport_seed = config->lamport_seed,
-		.tracestate = run->tracestate,
-		.t_start = run->t_start,
-		.engine = config->fed ? "python" : "ptrace",
-		.command = run->argv[0] ? run->argv[0] : "",
-		.options = run->options,
-		.selection =
-			{
-				.hidden_signals = config->hidden_signals,
-				.hidden_statuses = config->hidden_statuses,
-				.paths = (const char *const *)run->paths,
-				.fds = run->path_fds,
-				.n_fds = run->paths ? config->path_fd_count : 0,
-				.wanted = run->wanted,
-			},
-	};
-
-	memcpy(interpreter.trace_id, config->trace_id, 16);
-	run->interpreter = rn_interpreter_create(&interpreter, observers, n);
-	if (run->interpreter)
-		rn_sinks_follow(run);
-	return run->interpreter != NULL;
-}
-
-/* Both ends are ours: without seals (an old kernel, a sandbox) nothing is at risk. */
-static int make_ring(rn_run *run)
-{
-	const rn_config *config = &run->config;
-	int made = RN_RING_NOT_SEALED;
-
-	if (!(config->disable & RN_NO_SEALING)) {
-		made = rn_ring_create(&run->ring, config->ring_bytes);
-		if (made == RN_RING_OK)
-			return rn_ring_attach(&run->ring_read, run->ring.fd);
-	}
-	/* EINVAL: MFD_ALLOW_SEALING is not known. */
-	if (made != RN_RING_NOT_SEALED && errno != EINVAL)
-		return made;
-	made = rn_ring_create_unsealed(&run->ring, config->ring_bytes);
-	if (made == RN_RING_OK)
-		made = rn_ring_attach_unsealed(&run->ring_read, run->ring.fd);
-	return made;
+	if (made == RN_RING_NOT_SEALED)
+		explain(fail, RN_FAIL_RING, err, "the ring is not sealed");
+	else if (made == RN_RING_BAD_HEADER)
+		explain(fail, RN_FAIL_RING, err, "it is no ring");
+	else
+		explain(fail, config->side == RN_SIDE_CONSUMER ? RN_FAIL_RING : RN_FAIL_MEMORY, err,
+			config->side == RN_SIDE_CONSUMER ? "mmap" : "memfd_create");
 }
 
 rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 {
 	rn_run *run = calloc(1, sizeof(*run));
-	int err;
+	int err, made;
 
 	memset(fail, 0, sizeof(*fail));
 	if (!run) {
@@ -165,7 +62,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	pthread_mutex_init(&run->lock, NULL);
 	/* A wait must not last longer because somebody sets the clock. */
 	rn_cond_init(&run->changed);
-	run->t_start = rn_now();
+	run->t_start = config->t_start ? config->t_start : rn_now();
 	if (!rn_run_copy_config(run, config))
 		goto no_memory;
 	run->trace = (struct rn_trace){
@@ -175,24 +72,27 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		.limits = config->limits ? &run->limits : NULL,
 	};
 	/* Records keep places, whoever reads them looks for names. */
-	if (config->source && config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {
+	if (consumes(run) && config->source && config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {
 		run->sites = rn_sites_create();
 		if (!run->sites)
 			goto no_memory;
 		run->trace.site = rn_sites_hook;
 		run->trace.site_ctx = run->sites;
 	}
-	if (rn_sinks_init(run) < 0)
+	if (consumes(run) && rn_sinks_init(run) < 0)
 		goto no_memory;
-	if (make_ring(run) < 0) {
-		err = errno;
+	made = rn_run_make_ring(run);
+	if (made < 0) {
+		err = made == RN_RING_SYSTEM ? errno : EINVAL;
 		rn_run_free(run);
-		explain(fail, RN_FAIL_MEMORY, err, "memfd_create");
+		explain_ring(fail, config, made, err);
 		return NULL;
 	}
 	/* Made here: a consumer without it could take nothing, and tell nobody. */
-	run->chunk = malloc(RN_CHUNK);
-	if (!run->chunk || !make_engine(run) || !make_interpreter(run))
+	if (consumes(run) &&
+	    (!(run->chunk = malloc(RN_CHUNK)) || !rn_run_make_interpreter(run)))
+		goto no_memory;
+	if (produces(run) && !rn_run_make_engine(run))
 		goto no_memory;
 	return run;
 no_memory:
@@ -232,6 +132,8 @@ static void *tracer_main(void *arg)
 		rn_synthetic(run);
 	else if (launch.error == RN_LAUNCH_OK)
 		run->wait_status = rn_engine_run(run->engine);
+	if (!consumes(run) && launch.error == RN_LAUNCH_OK)
+		rn_run_done(run, &(struct rn_totals){.wall_ns = rn_now() - run->t_start});
 	return NULL;
 }
 
@@ -301,10 +203,16 @@ int rn_run_start(rn_run *run, rn_failure *fail)
 
 	memset(fail, 0, sizeof(*fail));
 	/* Both threads before the command: without one of them it is not started at all. */
-	err = start_thread(&run->consumer, rn_consumer_main, run);
-	if (err)
-		goto no_thread;
-	run->consumer_running = true;
+	if (consumes(run)) {
+		err = start_thread(&run->consumer, rn_consumer_main, run);
+		if (err)
+			goto no_thread;
+		run->consumer_running = true;
+	}
+	if (!produces(run)) {
+		tell_consumer(run, CONSUMER_RUNS);
+		return 0;
+	}
 	err = start_thread(&run->tracer, tracer_main, run);
 	if (err) {
 		tell_consumer(run, CONSUMER_STOPS);
@@ -343,7 +251,7 @@ int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
 
 	pthread_mutex_lock(&run->lock);
 	while (!run->done)
-		if (pthread_cond_timedwait(&run->changed, &run->lock, &until) == ETIMEDOUT)
+		if (timeout_ms <= 0 || pthread_cond_timedwait(&run->changed, &run->lock, &until) == ETIMEDOUT)
 			break;
 	done = run->done;
 	pthread_mutex_unlock(&run->lock);
@@ -405,7 +313,7 @@ int rn_run_at_rest(rn_run *run)
 
 int rn_run_traced(const rn_run *run)
 {
-	return rn_ring_closed(&run->ring);
+	return rn_ring_closed(rn_run_own_ring(run));
 }
 
 void rn_run_give_up(rn_run *run)
@@ -423,48 +331,6 @@ const rn_counted *rn_run_summary(rn_run *run)
 	return done ? run->counted : NULL;
 }
 
-void rn_run_stats(rn_run *run, rn_stats *stats)
-{
-	const struct rn_engine_counters *counters = rn_engine_counters(run->engine);
-	const struct rn_totals *totals;
-
-	pthread_mutex_lock(&run->lock);
-	totals = &run->totals;
-	*stats = (rn_stats){
-		.events = totals->events,
-		.calls = totals->calls,
-		.errors = totals->errors,
-		.signals = totals->signals,
-		.processes = totals->processes,
-		.threads = totals->threads,
-		.unfinished = totals->unfinished,
-		.spans = totals->spans,
-		.wall_ns = totals->wall_ns,
-		.added_ns = totals->added_ns,
-		.filtered = totals->filtered,
-	};
-	if (!run->done) {
-		stats->calls = atomic_load(&counters->calls);
-		stats->wall_ns = rn_now() - run->t_start;
-	}
-	stats->lost_calls = atomic_load(&counters->lost_calls) + totals->missed_calls;
-	stats->lost_events = atomic_load(&counters->lost_events) + totals->missed_events;
-	pthread_mutex_unlock(&run->lock);
-	stats->dropped_spans = rn_blocks_dropped(&run->otlp.queue) + run->otlp.lost;
-	stats->text_lost = atomic_load(&run->consumed.text_lost);
-	stats->corrupt = atomic_load(&run->consumed.corrupt);
-	stats->text_errno = atomic_load(&run->consumed.text_errno);
-	stats->tracer_ns = atomic_load(&counters->cpu_ns);
-	stats->stops = atomic_load(&counters->stops);
-	stats->ring_peak = atomic_load(&run->consumed.ring_peak);
-	if (run->config.fed) {
-		stats->stops = atomic_load(&run->fed_stops);
-		stats->tracer_ns = atomic_load(&run->fed_ns);
-	}
-	stats->seccomp = atomic_load(&counters->filter);
-	stats->cpu_shared = atomic_load(&counters->shared);
-}
-
 void rn_run_free(rn_run *run)
 {
 	if (!run)
@@ -473,6 +339,8 @@ void rn_run_free(rn_run *run)
 		rn_run_feed_end(run, 0, 0, 0);
 	if (run->consumer_running) {
 		/* Nobody takes any more. It joins the tracer itself. */
+		if (!produces(run))
+			rn_run_leave(run);
 		rn_sinks_end(run);
 		pthread_join(run->consumer, NULL);
 	}
@@ -480,7 +348,8 @@ void rn_run_free(rn_run *run)
 		pthread_join(run->tracer, NULL);
 	rn_interpreter_destroy(run->interpreter);
 	rn_engine_destroy(run->engine);
-	rn_sinks_deinit(run);
+	if (consumes(run))
+		rn_sinks_deinit(run);
 	rn_sites_destroy(run->sites);
 	rn_ring_deinit(&run->ring_read);
 	rn_ring_deinit(&run->ring);

@@ -79,6 +79,8 @@ struct rn_run {
 	bool launched, done;
 	enum consumer_state consumer_state;
 	_Atomic bool given_up;
+	_Atomic bool cut;  /* the producer, another process, is no more */
+	_Atomic bool left; /* somebody else is to be the consumer */
 	struct rn_launch_result launch;
 	int wait_status;
 	struct rn_totals totals; /* final ones, once done */
@@ -94,6 +96,21 @@ struct rn_run {
 	struct consumed consumed;
 };
 
+/* parts.c */
+int rn_run_make_ring(rn_run *run); /* 0 or rn_ring_error */
+bool rn_run_make_engine(rn_run *run);
+bool rn_run_make_interpreter(rn_run *run);
+/* halves.c */
+/* The end of the ring that this process has; of both, the producer's. */
+const struct rn_ring *rn_run_own_ring(const rn_run *run);
+/* What the producer counted, whichever process it is. */
+struct rn_producer_counts {
+	uint64_t calls, lost_calls, lost_events, stops, tracer_ns, added_ns;
+	bool filtered;
+};
+struct rn_producer_counts rn_run_produced(const rn_run *run);
+/* stats.c: all is over. */
+void rn_run_done(rn_run *run, const struct rn_totals *totals);
 /* settings.c */
 /* False without memory; what was copied is freed by rn_run_free_config(). */
 bool rn_run_copy_config(rn_run *run, const rn_config *config);

@@ -75,7 +75,7 @@ struct thread *rn_thread_of(struct rn_interpreter *in, const struct rn_event *ev
 		thread->process->pub.pid = ev->pid;
 		thread->process->pub.parent_span_id = rn_id_of(&in->config.key, RN_ID_RUN);
 		thread->process->pub.t_start = ev->t0;
-		thread->clock = in->config.lamport_seed + 1;
+		thread->clock = in->beginning;
 		thread->process->pub.lamport_start = rn_advance(in, thread, 0);
 		in->totals.processes++;
 		TELL(in, begin, &thread->process->pub);
@@ -112,7 +112,7 @@ void rn_interpret_start(struct rn_interpreter *in, const struct rn_event *ev)
 	struct thread *thread = rn_find_thread(in, ev->tid, ev->t0);
 	struct thread *maker, *leader;
 	struct process *process = NULL;
-	uint64_t cause = in->config.lamport_seed + 1;
+	uint64_t cause = in->beginning;
 	struct joined joined;
 
 	/* A start is the first record of its thread: the id is used again, and the record of

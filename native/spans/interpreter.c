@@ -47,7 +47,11 @@ struct rn_interpreter *rn_interpreter_create(const struct rn_interpreter_config 
 		in->config.tracestate = "";
 	in->n_observers = n;
 	memcpy(in->observers, observers, n * sizeof(*observers));
-	in->greatest = config->lamport_seed + 1; /* the start of the run */
+	in->beginning = config->lamport_seed + 1; /* the start of the run */
+	if (config->resumed && config->lamport_resumed <= RN_LAMPORT_MAX &&
+	    config->lamport_resumed > in->beginning)
+		in->beginning = config->lamport_resumed;
+	in->greatest = in->beginning;
 	in->last_time = config->t_start;
 	if (!config->no_edges) {
 		in->edges = rn_edges_create(in);
@@ -184,6 +188,7 @@ static struct thread *begin_call(struct rn_interpreter *in, const struct rn_even
 		return NULL;
 	}
 	rn_abandon(in, thread, ev->t0, RN_FLAG_UNFINISHED); /* the exit of one before was lost */
+	thread->called = true;
 	thread->selected = is_selected(in, thread, ev);
 	rn_live_entry(thread, ev);
 	thread->is_cause = false;
@@ -217,6 +222,10 @@ static void on_return(struct rn_interpreter *in, const struct rn_event *ev)
 	struct thread *thread = rn_thread_of(in, ev);
 	struct rn_call call;
 
+	if (thread && in->config.resumed && !thread->called)
+		miss_call(in, ev); /* whoever had its entry is no more */
+	if (thread)
+		thread->called = true;
 	if (!thread || !thread->open || thread->entry->nr != ev->nr)
 		return; /* its entry was lost, and counted */
 	thread->open = false;
@@ -419,6 +428,11 @@ void rn_interpreter_open(const struct rn_interpreter *in, rn_open_call *visit, v
 		for (const struct thread *t = in->tables.bucket[i]; t; t = t->next)
 			if (t->open && t->selected)
 				visit(ctx, &t->process->pub, t->entry, t->open_lamport);
+}
+
+uint64_t rn_interpreter_lamport(const struct rn_interpreter *in)
+{
+	return in->greatest;
 }
 
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in)

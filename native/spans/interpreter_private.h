@@ -22,6 +22,7 @@ struct rn_interpreter {
 	struct edges *edges;
 	struct object_space *objects; /* NULL = nobody asks for them, or they cannot be followed */
 	bool has_tables; /* all that changes descriptors is recorded: edges may go by them */
+	uint64_t beginning; /* Lamport time that nobody's is less than */
 	uint64_t greatest; /* Lamport time of any event */
 	uint64_t last_time;
 	uint64_t last_seq; /* of a record that was fed */

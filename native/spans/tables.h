@@ -45,6 +45,7 @@ struct thread {
 	bool open; /* in a call whose entry went ahead */
 	bool selected; /* and which is told, as far as its entry says */
 	bool is_cause; /* and which others may be effects of */
+	bool called; /* the beginning or the end of a call of its was recorded */
 	bool bears; /* which makes a thread or process, of which nothing was heard yet */
 	uint64_t open_lamport;
 	struct rn_event *entry; /* copy of that entry */

@@ -50,6 +50,11 @@ typedef struct rn_run rn_run;
 #define RN_NO_APPLICATION 16
 #define RN_NO_EDGES 32
 
+/* rn_config.side: which half of a run this process has; the other half has another, on the same ring */
+#define RN_SIDE_BOTH 0
+#define RN_SIDE_PRODUCER 1 /* traces; nothing is interpreted. `outputs` says what the other makes */
+#define RN_SIDE_CONSUMER 2 /* traces nothing */
+
 /* rn_config.filter: whether the kernel lets through what is not wanted; see engine.h */
 #define RN_SECCOMP_OFF 0
 #define RN_SECCOMP_AUTO 1
@@ -151,6 +156,11 @@ typedef struct {
 	int summary_wall; /* wall time and buckets of it; else system CPU time */
 	int meter_pids;       /* calls are measured for each process */
 	uint32_t meter_limit; /* series of a metric; 0 = 2000 */
+	int side;         /* RN_SIDE_* */
+	int ring_fd;      /* RN_SIDE_CONSUMER: of a ring; copied */
+	int resumed;      /* RN_SIDE_CONSUMER: another one had the ring before, and is no more */
+	uint64_t turn;    /* RN_SIDE_CONSUMER: it reads while this is the producer's; 0 = always */
+	uint64_t t_start; /* when the run began (ns, monotonic); 0 = now */
 } rn_config;
 
 #define RN_FAIL_NONE 0
@@ -163,6 +173,7 @@ typedef struct {
 #define RN_FAIL_ATTACH 7         /* none of the processes; see rn_run_attached() */
 #define RN_FAIL_FILTER 8         /* the seccomp filter was refused */
 #define RN_FAIL_ABANDONED 9      /* the process to be the command could not, and tells why */
+#define RN_FAIL_RING 10          /* ring_fd is no ring, or one that is not sealed */
 
 typedef struct {
 	int code;      /* RN_FAIL_* */
@@ -354,6 +365,20 @@ const rn_counted *rn_run_summary(rn_run *run);
 rn_meter *rn_run_meter(rn_run *run);
 /* At any time, by any thread; 0 = the run measures nothing. */
 int rn_run_flow(rn_run *run, rn_flow *to);
+/*
+ * Two processes on a ring. The producer's: its descriptor, valid as long as the run; and, once
+ * nobody else reads it, what stands in it unread: it is read for this. 0, or -errno.
+ */
+int rn_run_ring(const rn_run *run);
+/* From now on the consumer with this turn reads, and no other. */
+void rn_run_offer(rn_run *run, uint64_t turn);
+int rn_run_unread(rn_run *run, uint64_t *calls, uint64_t *events);
+/* How many spans the consumer says that it has made. */
+uint64_t rn_run_taken(const rn_run *run);
+/* The consumer's: the producer is dead, what it left is all that comes; or, somebody else is to have
+   the ring: what was taken from it is handed on, what is open is left. rn_run_wait() tells when. */
+void rn_run_cut(rn_run *run);
+void rn_run_leave(rn_run *run);
 /* Once rn_run_traced(): fills the file with this number, valid as long as the run is; 0 = there is
    none. */
 int rn_run_looked(const rn_run *run, uint32_t at, rn_looked_file *file);

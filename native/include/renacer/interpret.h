@@ -74,6 +74,8 @@ struct rn_interpreter_config {
 	bool parent_is_remote;
 	struct rn_id_key key;
 	uint64_t lamport_seed;
+	bool resumed; /* another interpreter had the records before these, and is no more; its… */
+	uint64_t lamport_resumed; /* …greatest time */
 	const char *tracestate;
 	uint64_t t_start; /* CLOCK_MONOTONIC of the run */
 	const char *engine, *command, *options;
@@ -119,6 +121,8 @@ void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run);
 
 /* Calls that threads are in, as far as their entries were fed. */
 uint64_t rn_interpreter_open_calls(const struct rn_interpreter *in);
+/* The greatest Lamport time so far. */
+uint64_t rn_interpreter_lamport(const struct rn_interpreter *in);
 const struct rn_totals *rn_interpreter_totals(const struct rn_interpreter *in);
 
 #endif

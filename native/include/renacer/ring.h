@@ -10,6 +10,9 @@
  * unless the consumer has announced, in `sleeping`, that it waits for `head` to
  * reach `wake_at`. A producer killed in the middle of a record has not published
  * it: what was published drains. The consumer trusts nothing but its own copy.
+ *
+ * The two ends may be two processes. What one wants of the other beside records stands in the
+ * control page, too: `told` by the producer, `taken` by the consumer. Both are mere numbers.
  */
 #ifndef RENACER_RING_H
 #define RENACER_RING_H
@@ -22,10 +25,26 @@
 #include "renacer/event.h"
 
 #define RN_RING_MAGIC 0x31474e52524e4552ull /* "RENRRNG1" */
-#define RN_RING_VERSION 1
+#define RN_RING_VERSION 2
 #define RN_RING_CONTROL 4096u /* bytes before the data */
 #define RN_RING_MIN (512u * 1024u)
 #define RN_RING_MAX (1024u * 1024u * 1024u)
+
+/* Written by the producer: what no record tells. ns, counts. */
+struct rn_ring_told {
+	_Atomic uint64_t calls; /* entries seen */
+	_Atomic uint64_t lost_calls, lost_events;
+	_Atomic uint64_t stops;
+	_Atomic uint64_t tracer_ns, added_ns;
+	_Atomic uint64_t filtered; /* 1 = by the kernel */
+	_Atomic uint64_t turn; /* whose turn it is to read, where consumers follow each other */
+};
+
+/* Written by the consumer: what one that takes its place has to know. */
+struct rn_ring_taken {
+	_Atomic uint64_t lamport; /* the greatest time so far */
+	_Atomic uint64_t spans;   /* made */
+};
 
 struct rn_ring_control {
 	uint64_t magic;
@@ -38,6 +57,8 @@ struct rn_ring_control {
 	_Alignas(64) _Atomic uint32_t sleeping; /* futex: 1 = the consumer waits… */
 	_Atomic uint64_t wake_at;               /* …until head reaches this */
 	_Alignas(64) _Atomic uint32_t blocked; /* futex: 1 = the producer waits for room */
+	_Alignas(64) struct rn_ring_told told;
+	_Alignas(64) struct rn_ring_taken taken;
 };
 
 enum rn_ring_error {
@@ -91,6 +112,8 @@ int64_t rn_ring_read(struct rn_ring *ring, void *buf, size_t cap);
 /* Sleeps until head >= tail + threshold, the ring is closed, the producer waits for room that
    a read would make, or timeout_ns passed; or for less. */
 void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns);
+/* Ends a sleep of the consumer; any thread of its process. */
+void rn_ring_wake(struct rn_ring *ring);
 bool rn_ring_closed(const struct rn_ring *ring);
 uint64_t rn_ring_used(const struct rn_ring *ring);
 
