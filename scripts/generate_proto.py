@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes renacer_otel/analysis/golden/golden_pb2.py of proto/golden.proto.
+"""Makes the modules of the messages in proto/.
 
-The module holds a serialised descriptor, as protoc's does, without its check of the runtime's
-version: any protobuf that the other dependencies take can load it. Understands what our file uses:
+Each holds a serialised descriptor, as protoc's does, without its check of the runtime's
+version: any protobuf that the other dependencies take can load it. Understands what our files use:
 messages and enums side by side, scalar fields, repeated, map.
 """
 
@@ -12,12 +12,36 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from google.protobuf import descriptor_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "proto" / "golden.proto"
-TARGET = ROOT / "renacer_otel" / "analysis" / "golden" / "golden_pb2.py"
+
+
+class File(NamedTuple):
+    """A file of proto/, the module that is made of it, and the one message that it offers."""
+
+    source: str
+    target: str
+    message: str
+    told: str
+
+
+FILES = (
+    File(
+        "golden.proto",
+        "renacer_otel/analysis/golden/golden_pb2.py",
+        "Golden",
+        "Messages of a golden trace.",
+    ),
+    File(
+        "sidecar.proto",
+        "renacer_otel/sidecar/sidecar_pb2.py",
+        "Frame",
+        "Messages between a tracer and the sidecar.",
+    ),
+)
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
@@ -25,6 +49,7 @@ _SCALARS = {
     "bytes": _FIELD.TYPE_BYTES,
     "int64": _FIELD.TYPE_INT64,
     "uint32": _FIELD.TYPE_UINT32,
+    "uint64": _FIELD.TYPE_UINT64,
     "bool": _FIELD.TYPE_BOOL,
 }
 _BLOCK = re.compile(r"(message|enum) (\w+) \{(.*?)\}", re.S)
@@ -32,13 +57,13 @@ _LINE = re.compile(r"(?:(repeated) )?(?:map<(\w+), (\w+)>|(\w+)) (\w+) = (\d+);"
 _VALUE = re.compile(r"(\w+) = (\d+);")
 
 
-def described(text: str) -> descriptor_pb2.FileDescriptorProto:
+def described(text: str, name: str = "golden.proto") -> descriptor_pb2.FileDescriptorProto:
     """The descriptor of a .proto. ValueError: something in it is not understood."""
     text = re.sub(r"//[^\n]*", "", text)
     head = re.match(r'\s*syntax = "proto3";\s*package ([\w.]+);', text)
     if head is None:
         raise ValueError("no syntax and package")
-    file = descriptor_pb2.FileDescriptorProto(name=SOURCE.name, package=head[1], syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(name=name, package=head[1], syntax="proto3")
     blocks = _BLOCK.findall(text)
     rest = _BLOCK.sub("", text[head.end() :]).strip()
     if rest:
@@ -95,15 +120,21 @@ def _quoted(data: bytes) -> str:
     return f'b"{text}"' if '"' not in text else repr(data)
 
 
-def module(text: str) -> str:
+def module(file: File) -> str:
     """The module's source."""
-    data = described(text).SerializeToString(deterministic=True)
+    described_file = described((ROOT / "proto" / file.source).read_text(), file.source)
+    data = described_file.SerializeToString(deterministic=True)
     lines = [data[at : at + 60] for at in range(0, len(data), 60)]
     body = "\n".join(f"    {_quoted(line)}" for line in lines)
+    name = f"{described_file.package}.{file.message}"
+    found = (
+        f"{file.message}: Any = message_factory.GetMessageClass("
+        f'_pool.FindMessageTypeByName("{name}"))'
+    )
     return f'''# SPDX-License-Identifier: MIT
-# Made of proto/golden.proto by scripts/generate_proto.py: do not edit.
+# Made of proto/{file.source} by scripts/generate_proto.py: do not edit.
 # ruff: noqa: E501
-"""Messages of a golden trace."""
+"""{file.told}"""
 
 from __future__ import annotations
 
@@ -117,13 +148,14 @@ _DESCRIPTOR = (
 
 _pool = descriptor_pool.DescriptorPool()
 _pool.AddSerializedFile(_DESCRIPTOR)
-Golden: Any = message_factory.GetMessageClass(_pool.FindMessageTypeByName("renacer.golden.Golden"))
+{found}
 '''
 
 
 def main() -> int:
-    """Writes the module."""
-    TARGET.write_text(module(SOURCE.read_text()))
+    """Writes the modules."""
+    for file in FILES:
+        (ROOT / file.target).write_text(module(file))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
 from renacer_otel.cli import (
+    handing,
     launching,
     metric_options,
     options,
@@ -81,15 +82,19 @@ def session_of(
     if given.away and (given.pids or given.names or given.cgroups):
         raise UsageError("-D is for a command alone; leave out what to attach to")
     pids = _pids(given)
-    otlp, warnings = _otlp(given, environ)
+    sidecar = handing.sidecar_of(given, environ)
+    asked_sidecar = sidecar is not None
+    otlp, warnings = (None, []) if sidecar else _otlp(given, environ)
     if tuning.seccomp == "on" and tuning.seccomp_reason:
         warnings.append(f"--seccomp-bpf on: {tuning.seccomp_reason}")
-    metering, more = metric_options.chosen(given, environ, _otlp_flags(given))
+    metering, more = (
+        (None, []) if sidecar else metric_options.chosen(given, environ, _otlp_flags(given))
+    )
     warnings += more
     tuning = tuning._replace(
         meters=metering is not None, meter_pids=bool(metering and metering.by_pid)
     )
-    exports = otlp is not None or metering is not None or chosen in ("record", "otlp-json")
+    exports = bool(otlp or sidecar or metering) or chosen in ("record", "otlp-json")
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
     context, run_id, shown, because = None, "", "", ""
     if exports:
@@ -101,7 +106,7 @@ def session_of(
         shown = one_line(shlex.join(_without_secrets(given.words)), 1000)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
-    if context is not None and (otlp is not None or chosen == "otlp-json"):
+    if context is not None and (otlp or sidecar or chosen == "otlp-json"):
         from renacer_otel.cli import exporting
 
         context, because, more = exporting.sampled(context, environ)
@@ -109,13 +114,13 @@ def session_of(
         tuning, otlp, more = exporting.as_variables_say(tuning, otlp, environ)
         warnings += more
     if because:
-        otlp = None
+        otlp = sidecar = None
         if given.verbose:
             warnings.append(f"{because}: nothing is exported")
         if chosen == "otlp-json":
             chosen = "none"
     text = given.output is not None or (otlp is None and not _asked_to_export(given, environ))
-    form = chosen or ("text" if text else None)
+    form = chosen or ("text" if text and not asked_sidecar else None)
     environment = launching.with_changes(own_environ(), given.variables)
     user = launching.find_user(given.user)
     if form == "none":
@@ -141,6 +146,7 @@ def session_of(
         context=context,
         otlp=otlp,
         metering=metering,
+        sidecar=sidecar,
         format=form,
         output=opened,
         tuning=tuning,

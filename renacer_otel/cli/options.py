@@ -213,7 +213,7 @@ _ABSENT = {
 }
 _BUILT_IN = ("-h", "--help", "-V", "--version")
 # Options that may stand without their value: --seccomp-bpf, as strace has it, is auto.
-_BARE = {"--seccomp-bpf": "auto"}
+_BARE = {"--seccomp-bpf": "auto", "--sidecar": ""}
 # Options that only a command to be started makes use of.
 _OF_A_COMMAND = ("--env", "--user", "--daemonize")
 
@@ -304,6 +304,9 @@ def _export_options(add: Callable[..., None]) -> None:
         help="give spans to an exporter of OpenTelemetry's SDK: console, or another")  # fmt: skip
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
+    add("--sidecar", metavar="PATH",
+        help="hand the records to the sidecar that listens at PATH; without PATH: where it does by"
+        " default")  # fmt: skip
 
 
 def _span_options(add: Callable[..., None]) -> None:

@@ -18,6 +18,7 @@ from renacer_otel.errors import (
     LossError,
     Stopped,
     UsageError,
+    one_line,
 )
 from renacer_otel.sidecar import summary
 from renacer_otel.sidecar.session import Session
@@ -160,6 +161,8 @@ def _tell_decisions(session: SessionConfig) -> None:
         complain(f"trace {session.context.trace_id.hex()}")
     if session.otlp is not None:
         complain(f"exporting to {session.otlp.endpoint}")
+    if session.sidecar is not None:
+        complain(f"handing over to the sidecar at {one_line(session.sidecar.path, 120)}")
 
 
 def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
@@ -167,6 +170,9 @@ def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
         complain(f"warning: {warning}")
     for loss in summary.losses(outcome.stats, outcome.file, summary.unit_of(session.format)):
         complain(loss)
+    if outcome.handed:
+        for sentence in summary.left_behind(outcome.handed, outcome.stats):
+            complain(sentence)
     if otlp := outcome.otlp:
         endpoint = session.otlp.endpoint if session.otlp else ""
         if otlp.lost or otlp.rejected:

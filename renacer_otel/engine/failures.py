@@ -63,6 +63,8 @@ def explain(config: RunConfig, failure: Any) -> RenacerError:
             f"no memory for a ring of {config.tuning.ring_bytes} bytes ({what}: {reason});"
             " free some, or ask for less with --ring-size"
         )
+    if failure.code == lib.RN_FAIL_RING:
+        return EngineError(f"{what}: {reason}" if what == "mmap" else what)
     if failure.code == lib.RN_FAIL_FILTER:
         return EngineError(
             f"--seccomp-bpf on: the kernel refuses the filter ({what}: {reason});"

@@ -24,6 +24,7 @@ COUNT_BY = ("all", "process", "thread", "path", "peer")  # in the order of RN_BY
 SECCOMP_MODES = ("off", "auto", "on")
 FOLD_MODES = ("off", "auto", "always")  # in the order of RN_FOLD_*
 SPANS_MODES = ("all", "process", "none")  # in the order of RN_TELL_*
+SIDES = ("both", "producer", "consumer")  # in the order of RN_SIDE_*
 ALL_DEPTHS = 0xFFFF_FFFF
 
 RING_BYTES = 8 << 20
@@ -123,6 +124,11 @@ class RunConfig(NamedTuple):
     options: str = ""
     realtime_anchor: int = 0
     monotonic_anchor: int = 0
+    side: str = "both"  # of SIDES; see halves.py
+    ring: int = -1  # consumer: a descriptor of the ring
+    resumed: bool = False  # consumer: another one had the ring before
+    turn: int = 0  # consumer: it reads while the producer says that this is the turn
+    started: int = 0  # CLOCK_MONOTONIC; 0 = now
 
 
 FALLBACKS = {
@@ -527,4 +533,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     if tuning.count_by:
         raw.summary_by = COUNT_BY.index(tuning.count_by)
         raw.summary_wall = tuning.count_wall
+    raw.side = SIDES.index(config.side)
+    raw.ring_fd, raw.resumed, raw.turn = config.ring, config.resumed, config.turn
+    raw.t_start = config.started
     return raw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from renacer_otel.exporters.otlp_sender import OtlpSender
+    from renacer_otel.exporters.otlp_sender import Envelope, OtlpSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.spans.resource import AttributeValue
 
@@ -21,12 +21,30 @@ def make_sender(settings: OtlpSettings, attributes: Mapping[str, AttributeValue]
         from renacer_otel.exporters.sdk_exporter import SdkSender
 
         return SdkSender(settings, envelope.OtlpEnvelope(attributes))
+    is_json = settings.protocol == "http/json"
+    make = envelope.JsonEnvelope if is_json else envelope.OtlpEnvelope
+    return sender_for(settings, make(attributes))
+
+
+def make_shared_sender(settings: OtlpSettings) -> OtlpSender:
+    """Takes whole requests, of whatever resources, in the form of the protocol."""
+    return sender_for(settings, Whole())
+
+
+class Whole:
+    """The envelope of what has one."""
+
+    def wrap(self, block: bytes | memoryview) -> bytes:
+        """The request itself."""
+        return bytes(block)
+
+
+def sender_for(settings: OtlpSettings, envelope: Envelope) -> OtlpSender:
+    """The sender for the protocol, with this envelope around each block."""
     if settings.protocol == "grpc":
         from renacer_otel.exporters.otlp_grpc import OtlpGrpcSender
 
-        return OtlpGrpcSender(settings, envelope.OtlpEnvelope(attributes))
+        return OtlpGrpcSender(settings, envelope)
     from renacer_otel.exporters.otlp_http import OtlpHttpSender
 
-    if settings.protocol == "http/json":
-        return OtlpHttpSender(settings, envelope.JsonEnvelope(attributes))
-    return OtlpHttpSender(settings, envelope.OtlpEnvelope(attributes))
+    return OtlpHttpSender(settings, envelope)

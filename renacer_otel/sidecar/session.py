@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from renacer_otel.engine.launch import NativeRun, NothingAttached, RunConfig
+from renacer_otel.errors import EngineError
 from renacer_otel.sidecar.identity import Identity
 from renacer_otel.sidecar.session_config import Outcome, SessionConfig
 from renacer_otel.sidecar.session_outputs import Outputs
@@ -19,8 +20,10 @@ from renacer_otel.sidecar.signals import Signals
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from renacer_otel.engine.launch import Stats
     from renacer_otel.sidecar.detach import DetachSignals
     from renacer_otel.sidecar.ending import EndingSignals
+    from renacer_otel.sidecar.link import Handed, SidecarLink
     from renacer_otel.sidecar.outputs import Output
     from renacer_otel.spans.counts import Counts
 
@@ -60,7 +63,8 @@ class Session:
                 otlp, file = made.otlp(run), made.file(run)
                 metering = made.metering(run, otlp)
                 outputs = [output for output in (otlp, file, metering) if output]
-                self._start(run, outputs)
+                link = self._link(run)
+                self._start(run, outputs, link)
                 while (status := run.wait(_WAIT_S)) is None:
                     if run.traced() and (config.adopt or run.command() <= 0):
                         signals.command_has_ended()
@@ -76,6 +80,9 @@ class Session:
                 elif config.argv and not config.attach and signals.let_go and run.let_go():
                     self._warnings.append("what the command left running goes on, untraced")
                 signals.command_has_ended()
+                stats, handed = run.stats(), None
+                if link:
+                    handed = link.end(config.flush_timeout_s, lambda: run.given_up)
                 for sends in (otlp, metering):
                     if sends:
                         sends.start_deadline(config.flush_timeout_s)
@@ -91,7 +98,7 @@ class Session:
                                 sends.start_deadline(0.0)
             return Outcome(
                 wait_status=status,
-                stats=run.stats(),
+                stats=with_handed(stats, handed) if handed else run.stats(),
                 otlp=otlp.result if otlp else None,
                 file=file.result if file else None,
                 warnings=[*self._warnings, *made.warnings],
@@ -100,6 +107,7 @@ class Session:
                 counts=self._counts(run),
                 metrics=metering.result if metering else None,
                 late=config.ends_all and signals.let_go,
+                handed=handed,
             )
         finally:
             if metering:
@@ -148,12 +156,37 @@ class Session:
 
         return counts.of_run(run, tuning.count_by, wall=tuning.count_wall)
 
-    def _start(self, run: NativeRun, outputs: Sequence[Output]) -> None:
+    def _link(self, run: NativeRun) -> SidecarLink | None:
+        """Hands the ring over, if it is to be. Raises NoSidecar where there must be one."""
+        sidecar = self._config.sidecar
+        if sidecar is None:
+            return None
+        from renacer_otel.engine.halves import ProducerRun
+        from renacer_otel.sidecar.link import SidecarLink
+
+        assert isinstance(run, ProducerRun)
+        link = SidecarLink(sidecar.path, self._config, self._identity)
+        try:
+            link.connect(run)
+        except EngineError as error:
+            if sidecar.required:
+                link.close()
+                raise
+            link.note_absence(run, error.message)
+            if self._warn:
+                self._warn(f"warning: {error.message}; the command runs, one that comes is joined")
+        return link
+
+    def _start(
+        self, run: NativeRun, outputs: Sequence[Output], link: SidecarLink | None = None
+    ) -> None:
         """Starts the command once there is a thread for each output, and lets those begin."""
         started = False
         try:
             for output in outputs:
                 output.prepare()
+            if link:
+                link.start()
             run.start()
             started = True
         except NothingAttached as error:
@@ -163,6 +196,8 @@ class Session:
         finally:
             for output in outputs:
                 output.begin(wanted=started)
+            if link and not started:
+                link.abandon()
         if self._config.duration_s is not None:
             self._until = time.monotonic() + self._config.duration_s
         if self._config.on_attached:
@@ -179,7 +214,9 @@ class Session:
             trace_id=context.trace_id,
             id_key=self._identity.id_key,
             tuning=config.tuning,
-            otlp=config.otlp is not None,
+            otlp=config.otlp is not None or config.sidecar is not None,
+            side="both" if config.sidecar is None else "producer",
+            started=0 if config.sidecar is None else self._identity.anchors[1],
             otlp_json=config.otlp is not None and config.otlp.protocol == "http/json",
             json=config.format == "otlp-json",
             record=config.format == "record",
@@ -201,7 +238,8 @@ class Session:
 
     @property
     def _propagates(self) -> bool:
-        return self._config.propagate and self._config.otlp is not None
+        config = self._config
+        return config.propagate and (config.otlp is not None or config.sidecar is not None)
 
     def adopt(self, process: int, socket: int) -> None:
         """Before run(): this process is to be the command; see engine.become."""
@@ -223,6 +261,10 @@ class Session:
 
 
 def _make_run(config: RunConfig) -> NativeRun:
+    if config.side == "producer":
+        from renacer_otel.engine.halves import ProducerRun
+
+        return ProducerRun(config)
     if config.tuning.engine == "ptrace":
         return NativeRun(config)
     if not config.tuning.core:
@@ -232,3 +274,8 @@ def _make_run(config: RunConfig) -> NativeRun:
     from renacer_otel.engine.python_run import PythonRun
 
     return PythonRun(config)
+
+
+def with_handed(stats: Stats, handed: Handed) -> Stats:
+    """A tracer's counts with what sidecars said of its run."""
+    return stats._replace(spans=handed.spans, corrupt=handed.corrupt)

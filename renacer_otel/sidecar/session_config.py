@@ -12,10 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.sidecar.link import Handed
     from renacer_otel.sidecar.metering import MeteringConfig
     from renacer_otel.sidecar.outputs import Delivered
     from renacer_otel.spans.context import TraceContext
     from renacer_otel.spans.counts import Counts
+
+
+class Sidecar(NamedTuple):
+    """The socket of the sidecar that is to have the records. Unless it is `required`, the command
+    runs without one, too; one that comes later is joined."""
+
+    path: str
+    required: bool
 
 
 class SessionConfig(NamedTuple):
@@ -49,6 +58,7 @@ class SessionConfig(NamedTuple):
     adopt: tuple[int, int] | None = None  # a process to be the command, and a socket to it
     tell_waiting: bool = False  # for outputs, once nothing is traced any more
     clock_offset_ns: int = 0  # tests: our wall clock is so much ahead
+    sidecar: Sidecar | None = None  # who gets the records; there is no output besides
     ends_all: bool = False  # a signal to us that asks to end ends all that is traced, at once
 
     @property
@@ -76,12 +86,14 @@ class Outcome(NamedTuple):
     counts: Counts | None = None  # if the tuning asks for them
     metrics: Delivered | None = None  # in data points
     late: bool = False
+    handed: Handed | None = None  # with a sidecar
 
     @property
     def lost_spans(self) -> int:
         """Calls and spans that no exporter delivered; the ring's losses included."""
         otlp = self.otlp.lost + self.stats.dropped_spans if self.otlp else 0
-        return otlp + self.stats.lost_calls
+        handed = self.handed.lost_beyond(self.stats.lost_calls) if self.handed else 0
+        return otlp + self.stats.lost_calls + handed
 
     @property
     def complete(self) -> bool:
@@ -96,4 +108,5 @@ class Outcome(NamedTuple):
             or self.stats.corrupt
             or failed
             or rejected
+            or (self.handed is not None and not self.handed.complete)
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from renacer_otel.engine.launch import Stats
+    from renacer_otel.sidecar.link import Handed
     from renacer_otel.sidecar.outputs import Delivered
     from renacer_otel.sidecar.session_config import Outcome
 
@@ -37,6 +38,8 @@ def last_line(outcome: Outcome, unit: str) -> str:
         parts.append(f"{stats.filtered:,} filtered out")
     if otlp:
         parts += [plural(otlp.written, "span") + " sent", f"{otlp.rejected:,} rejected"]
+    if outcome.handed:
+        parts.append(plural(outcome.handed.spans, "span") + " handed to the sidecar")
     parts.append(f"{outcome.lost_spans:,} lost")
     if unwritten := stats.text_lost + (outcome.file.lost if outcome.file else 0):
         parts.append(f"{plural(unwritten, unit)} not written")
@@ -73,6 +76,31 @@ def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:
         found.append(_unwritten(os.strerror(stats.text_errno), stats.text_lost, unit))
     if file and (file.error or file.lost):
         found.append(_unwritten(file.error or "for an unknown reason", file.lost, unit))
+    return found
+
+
+def left_behind(handed: Handed, stats: Stats) -> list[str]:
+    """One sentence for each thing that sidecars did not do."""
+    found = []
+    reason = f": {handed.reason}" if handed.reason else ""
+    if handed.events:
+        found.append(
+            f"no sidecar has read {plural(handed.events, 'event')}, among them"
+            f" {plural(handed.calls, 'call')}{reason}"
+        )
+    if handed.unsure:
+        found.append(
+            f"a sidecar died that had made {plural(handed.unsure, 'span')} of this run; how many it"
+            " had sent is not known"
+        )
+    if handed.dropped:
+        found.append(f"the sidecar's queue was full: {plural(handed.dropped, 'span')} dropped")
+    if handed.parts > 1:
+        found.append(
+            f"{handed.parts} sidecars had the run, one after the other: causes across the change"
+            f" are lost, and {plural(handed.open_calls(stats.lost_calls), 'call')} that went on"
+            " over it"
+        )
     return found
 
 

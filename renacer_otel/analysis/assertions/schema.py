@@ -7,7 +7,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from renacer_otel.errors import did_you_mean, one_line
+from renacer_otel.config import parse_duration, parse_size
+from renacer_otel.errors import ConfigError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _U63 = (1 << 63) - 1
 _LONGEST_PATTERN = 500
 _LONGEST_STRING = 20_000
+_MOST_UIDS = 1000
 _NESTED_REPEATS = re.compile(r"[+*}]\)*[+*{]")
 
 
@@ -92,6 +94,33 @@ def one_of(*known: str) -> Callable[[Any], str]:
     return check
 
 
+def size(value: Any) -> int:
+    """Bytes, as a text with its unit."""
+    return int(_parsed(parse_size, value, 'must be a size in quotes, as "64MiB"'))
+
+
+def duration(value: Any) -> float:
+    """Seconds, from a text with a unit."""
+    return float(_parsed(parse_duration, value, 'must be a time in quotes, as "10s"'))
+
+
+def _parsed(parse: Callable[[str, str], Any], value: Any, otherwise: str) -> Any:
+    if not isinstance(value, str):
+        raise Wrong(otherwise)
+    try:
+        return parse(value, "it")
+    except ConfigError as error:
+        raise Wrong(otherwise) from error
+
+
+def uids(value: Any) -> list[int]:
+    """Numbers of users."""
+    is_list = isinstance(value, list) and len(value) <= _MOST_UIDS
+    if not is_list or not all(type(uid) is int and 0 <= uid < 1 << 32 for uid in value):
+        raise Wrong("must be a list of user ids, as [1000, 1001]")
+    return list(value)
+
+
 class Key(NamedTuple):
     """How a key's value is checked; `default` is what it has where it is not given."""
 
@@ -161,6 +190,23 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "export_format": Key(one_of("text", "json", "junit"), "json"),
         "export_path": Key(text),
         "compare_with_baseline": Key(flag),
+    },
+    "sidecar": {
+        "listen": Key(text),
+        "allow_uids": Key(uids),
+        "max_runs": Key(count, 256),
+        "max_ring_size": Key(size, 2 << 30),
+        "queue_size": Key(size, 64 << 20),
+        "drain_timeout": Key(duration, 10.0),
+        "otlp_endpoint": Key(text),
+        "otlp_protocol": Key(one_of("grpc", "http/protobuf", "http/json")),
+        "otlp_headers": Key(text),
+        "otlp_insecure": Key(flag),
+        "otlp_certificate": Key(text),
+        "otlp_client_key": Key(text),
+        "otlp_client_certificate": Key(text),
+        "otlp_compression": Key(one_of("none", "gzip")),
+        "otlp_timeout": Key(duration),
     },
 }
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""`renacer-otel sidecar`: makes spans of what many tracers record, and exports for all.
+
+Tracers with --sidecar hand their rings over at its socket, and start no exporter. SIGTERM or SIGINT
+ends it: runs that are at their end are waited for, others stay with their tracers, which go on,
+and look for another sidecar; then what is left is sent. A second signal ends it at once. It
+listens, unless told otherwise, at $XDG_RUNTIME_DIR/renacer-otel/sidecar.sock, else below /run.
+
+Options go over the environment (OTEL_EXPORTER_OTLP_*), that over [sidecar] of the file of --config.
+
+Exit code 0: it ended as it was asked to; 125: it cannot serve, or the configuration is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from renacer_otel import config as values
+from renacer_otel.cli import options
+from renacer_otel.cli.terminal import complain
+from renacer_otel.errors import ConfigError, UsageError
+from renacer_otel.sidecar.place import default_path
+from renacer_otel.sidecar.summary import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from renacer_otel.exporters.otlp_settings import OtlpChoice
+    from renacer_otel.sidecar.server import Served, ServerSettings
+
+_PREFIX = "OTEL_EXPORTER_OTLP_"
+# Keys of the file, and the variables that they stand for where these are not set.
+_VARIABLES = {
+    "otlp_endpoint": "ENDPOINT",
+    "otlp_protocol": "PROTOCOL",
+    "otlp_headers": "HEADERS",
+    "otlp_insecure": "INSECURE",
+    "otlp_certificate": "CERTIFICATE",
+    "otlp_client_key": "CLIENT_KEY",
+    "otlp_client_certificate": "CLIENT_CERTIFICATE",
+    "otlp_compression": "COMPRESSION",
+    "otlp_timeout": "TIMEOUT",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serves until it is asked to end. Raises UsageError, ConfigError, EngineError."""
+    given = _parser().parse_args(list(arguments))
+    settings = _settings(given, os.environ)
+    from renacer_otel.engine import native
+    from renacer_otel.sidecar.server import Server
+
+    native.load()
+    _tell(Server(settings, complain).run())
+    return 0
+
+
+def _parser() -> options.Parser:
+    parser = options.parser_of("sidecar", "[OPTION...]", __doc__)
+    parser.add_argument("--listen", metavar="PATH", help="the socket")
+    parser.add_argument("--config", metavar="FILE", help="whose section [sidecar] is read")
+    for name, how in (
+        ("endpoint", {"metavar": "URL"}),
+        ("protocol", {"metavar": "PROTOCOL"}),
+        ("header", {"metavar": "KEY=VALUE", "action": "append", "default": []}),
+        ("insecure", {"action": "store_true", "default": None}),
+        ("certificate", {"metavar": "FILE"}),
+        ("client-key", {"metavar": "FILE"}),
+        ("client-certificate", {"metavar": "FILE"}),
+        ("compression", {"metavar": "none|gzip"}),
+        ("timeout", {"metavar": "TIME"}),
+    ):
+        parser.add_argument(f"--otlp-{name}", help="as for run", **how)
+    return parser
+
+
+def _settings(given: Any, environ: Mapping[str, str]) -> ServerSettings:
+    from renacer_otel.sidecar.server import ServerSettings
+
+    section = _section(given.config)
+    choice = _otlp(given, environ, section)
+    for warning in choice.warnings:
+        complain(f"warning: {warning}")
+    if choice.settings is None:
+        raise UsageError("the sidecar exports: say where to, --otlp-endpoint URL")
+    path = given.listen or section.get("listen") or default_path(environ)
+    chosen = {
+        name: section[key]
+        for name, key in (
+            ("max_runs", "max_runs"),
+            ("max_ring_bytes", "max_ring_size"),
+            ("queue_bytes", "queue_size"),
+            ("drain_s", "drain_timeout"),
+        )
+        if section.get(key) is not None
+    }
+    return ServerSettings(
+        path, choice.settings, frozenset(section.get("allow_uids") or ()), **chosen
+    )
+
+
+def _section(path: str | None) -> dict[str, Any]:
+    """[sidecar] of the file, all of which is checked. Raises ConfigError."""
+    if path is None:
+        return {}
+    from renacer_otel.analysis.assertions import config
+
+    try:
+        return config.load(path).sections.get("sidecar", {})
+    except ConfigError as error:
+        raise ConfigError(error.message) from error
+
+
+def _otlp(given: Any, environ: Mapping[str, str], section: Mapping[str, Any]) -> OtlpChoice:
+    from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
+
+    merged = dict(environ)
+    for key, name in _VARIABLES.items():
+        value = section.get(key)
+        taken = any(environ.get(_PREFIX + more + name, "").strip() for more in ("", "TRACES_"))
+        if value is not None and not taken:
+            merged[_PREFIX + name] = _as_variable(value)
+    named = any(merged.get(f"{_PREFIX}{more}ENDPOINT", "").strip() for more in ("", "TRACES_"))
+    if not (given.otlp_endpoint or given.otlp_protocol or named):
+        raise UsageError("the sidecar exports: say where to, --otlp-endpoint URL")
+    timeout = given.otlp_timeout
+    flags = OtlpFlags(
+        endpoint=given.otlp_endpoint,
+        headers=given.otlp_header,
+        insecure=given.otlp_insecure,
+        certificate=given.otlp_certificate,
+        client_key=given.otlp_client_key,
+        client_certificate=given.otlp_client_certificate,
+        compression=given.otlp_compression,
+        timeout_ms=None
+        if timeout is None
+        else values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
+        protocol=given.otlp_protocol,
+    )
+    return resolve(flags, merged)
+
+
+def _as_variable(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value * 1000)) if isinstance(value, float) else str(value)
+
+
+def _tell(served: Served) -> None:
+    counts = served.counts
+    sender = counts.sender
+    lost = counts.dropped + served.unread + sender.lost
+    complain(
+        f"{plural(served.runs, 'run')}, {plural(sender.sent, 'span')} sent,"
+        f" {sender.rejected:,} rejected, {lost:,} lost"
+        + (f": {sender.last_error}" if sender.lost or sender.rejected else "")
+    )
+    if served.left:
+        complain(
+            f"{plural(served.left, 'run')} went on: what is recorded stays with the tracers, until"
+            " another sidecar listens here"
+        )

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""A run as the sidecar has it: the consumer's half, and its way into the shared exporter.
+
+What a tracer says of its run is checked here, field by field, before the core sees any of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from renacer_otel.engine.halves import ConsumerRun
+from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI, RunConfig, Tuning
+from renacer_otel.errors import EngineError, one_line
+from renacer_otel.sidecar.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from renacer_otel.exporters.otlp_sender import Envelope
+    from renacer_otel.sidecar.exporter import Exporter
+
+_MAX_TEXT = 4096  # bytes of a path, a name, the options
+_MAX_TRACESTATE = 512
+_MAX_RUN_ID = 64
+_MAX_STRING = 65_536
+_MAX_PATHS = 1024
+_MAX_ENVIRONMENT = 131_072
+_WORDS = ABI_COUNT * WORDS_PER_ABI
+_U63 = (1 << 63) - 1
+
+
+class RefusedRun(Exception):  # noqa: N818
+    """What a tracer says makes no sense; the reason."""
+
+
+def _require(holds: bool, reason: str) -> None:
+    if not holds:
+        raise RefusedRun(reason)
+
+
+def _decoded(data: bytes, what: str, limit: int = _MAX_TEXT) -> str:
+    _require(len(data) <= limit and b"\0" not in data, f"{what}: too long, or a NUL in it")
+    return os.fsdecode(data)
+
+
+def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user: bool) -> RunConfig:
+    """What the core is told of a Register message. Raises RefusedRun.
+
+    `json`: blocks are to be JSON. Where sources of calls are, another user's word is not taken for.
+    """
+    _require(len(said.trace_id) == 16 and any(said.trace_id), "trace_id: 16 bytes, not all zero")
+    _require(said.trace_flags <= 3, "trace_flags: bits 0 and 1 only")
+    _require(len(said.id_key) == 2, "id_key: two numbers")
+    _require(said.lamport_seed <= 1 << 62, "lamport_seed: too great")
+    _require(len(said.tracestate) <= _MAX_TRACESTATE, "tracestate: too long")
+    _require(said.tracestate.isascii() and said.tracestate.isprintable(), "tracestate: no such")
+    _require(0 < said.realtime_anchor <= _U63, "realtime_anchor: no time")
+    _require(0 < said.monotonic_anchor <= _U63, "monotonic_anchor: no time")
+    _require(0 < said.started <= _U63, "started: no time")
+    _require(said.string_limit <= _MAX_STRING, "string_limit: too great")
+    _require(len(said.wanted) in (0, _WORDS), f"wanted: {_WORDS} words or none")
+    _require(len(said.paths) <= _MAX_PATHS, f"paths: more than {_MAX_PATHS}")
+    _require(len(said.path_fds) <= _MAX_PATHS, f"path_fds: more than {_MAX_PATHS}")
+    _require(all(0 <= fd < 1 << 31 for fd in said.path_fds), "path_fds: no descriptors")
+    _require(len(said.options) <= _MAX_TEXT and "\0" not in said.options, "options: too long")
+    _require(said.turn >= 1, "turn: from 1 on")
+    command = _decoded(said.command, "command")
+    return RunConfig(
+        argv=[command] if said.command_given else [],
+        environ=[],
+        trace_id=said.trace_id,
+        id_key=(said.id_key[0], said.id_key[1]),
+        tuning=Tuning(
+            string_limit=said.string_limit,
+            source=said.source and same_user,
+            disable=frozenset({"edges"} if said.no_edges else ()),
+            wanted=list(said.wanted) or None,
+            hidden_signals=said.hidden_signals,
+            hidden_statuses=said.hidden_statuses,
+            paths=[_decoded(path, "paths") for path in said.paths],
+            path_fds=list(said.path_fds),
+            queue_bytes=queue_bytes,
+        ),
+        otlp=True,
+        otlp_json=json,
+        parent_span_id=said.parent_span_id,
+        trace_flags=said.trace_flags,
+        lamport_seed=said.lamport_seed,
+        tracestate=said.tracestate,
+        options=said.options,
+        realtime_anchor=said.realtime_anchor,
+        monotonic_anchor=said.monotonic_anchor,
+        side="consumer",
+        ring=ring,
+        resumed=said.resumed,
+        turn=said.turn,
+        started=said.started,
+    )
+
+
+def attributes(said: Any) -> dict[str, Any]:
+    """The resource of a run. Raises RefusedRun."""
+    from renacer_otel.spans.resource import make_resource
+
+    _require(0 < len(said.run_id) <= _MAX_RUN_ID and said.run_id.isprintable(), "run_id: no such")
+    _require(len(said.environment) <= 8, "environment: too much")
+    environ: dict[str, str] = {}
+    for entry in said.environment:
+        name, _, value = _decoded(entry, "environment", _MAX_ENVIRONMENT).partition("=")
+        environ[name] = value
+    command = _decoded(said.command, "command")
+    service = one_line(said.service_name, 1024) or None
+    return dict(make_resource(command, environ, service, said.run_id).attributes)
+
+
+class SharedOutput(Output):
+    """A run's blocks into the exporter that all runs share, in the envelope of its own resource."""
+
+    def __init__(self, run: ConsumerRun, exporter: Exporter, envelope: Envelope) -> None:
+        super().__init__(run, run.OTLP, "renacer-run")
+        self._exporter = exporter
+        self._envelope = envelope
+
+    def _put(self, view: memoryview, count: int, first_seq: int) -> None:
+        del first_seq
+        if self._exporter.put(self._envelope.wrap(view), count):
+            self.result.written += count
+        else:
+            self.result.lost += count
+
+
+class TakenRun:
+    """One tracer's run. Use: start(), then poll() until it is over, then close()."""
+
+    def __init__(
+        self,
+        said: Any,
+        ring: int,
+        exporter: Exporter,
+        *,
+        queue_bytes: int,
+        same_user: bool,
+    ) -> None:
+        """Raises RefusedRun for what makes no sense, and for a ring that is none."""
+        from renacer_otel.exporters import envelope
+
+        config = run_config(
+            said, ring, json=exporter.json, queue_bytes=queue_bytes, same_user=same_user
+        )
+        make = envelope.JsonEnvelope if exporter.json else envelope.OtlpEnvelope
+        wrapper = make(attributes(said))
+        self.name = one_line(config.argv[0] if config.argv else os.fsdecode(said.command), 60)
+        try:
+            self._run = ConsumerRun(config)
+        except EngineError as error:
+            raise RefusedRun(error.message) from error
+        self._output = SharedOutput(self._run, exporter, wrapper)
+        self.is_over = False
+
+    def start(self) -> None:
+        """Begins to read the ring. Raises RefusedRun where there can be no more threads."""
+        started = False
+        try:
+            self._output.prepare()
+            self._run.start()
+            started = True
+        except EngineError as error:
+            raise RefusedRun(error.message) from error
+        finally:
+            if self._output.ident is not None:
+                self._output.begin(wanted=started)
+
+    def cut(self) -> None:
+        """The tracer writes no more."""
+        self._run.cut()
+
+    def leave(self) -> None:
+        """The ring is to be another's."""
+        self._run.leave()
+
+    def poll(self) -> bool:
+        """Whether all that came is encoded."""
+        self.is_over = self.is_over or self._run.wait(0) is not None
+        return self.is_over
+
+    def ended(self) -> Mapping[int, int]:
+        """The fields of Ended, once it is over."""
+        stats = self._run.stats()
+        spans, dropped = stats.spans, stats.dropped_spans + self._output.result.lost
+        return {1: spans, 2: dropped, 3: stats.corrupt, 4: stats.lost_calls, 5: stats.lost_events}
+
+    def close(self) -> int:
+        """Frees it; only once it is over, or after leave(). Waits for its threads, which wait for
+        nobody. Returns how many spans did not reach the exporter."""
+        while not self.poll():
+            self._run.wait(1.0)
+        if self._output.ident is not None:
+            self._output.join()
+        dropped = self._run.stats().dropped_spans + self._output.result.lost
+        self._run.close()
+        return dropped
+
+    def discard(self) -> None:
+        """Frees one that has not been started."""
+        self._run.close()
