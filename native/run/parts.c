@@ -106,8 +106,7 @@ bool rn_run_make_interpreter(rn_run *run)
 
 	memcpy(interpreter.trace_id, config->trace_id, 16);
 	if (config->resumed)
-		interpreter.lamport_resumed =
-			atomic_load(&run->ring_read.control->taken.lamport);
+		interpreter.lamport_resumed = atomic_load(&run->ring_read.control->taken.lamport);
 	run->interpreter = rn_interpreter_create(&interpreter, observers, n);
 	if (run->interpreter)
 		rn_sinks_follow(run);

@@ -72,7 +72,8 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		.limits = config->limits ? &run->limits : NULL,
 	};
 	/* Records keep places, whoever reads them looks for names. */
-	if (consumes(run) && config->source && config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {
+	if (consumes(run) && config->source &&
+	    config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {
 		run->sites = rn_sites_create();
 		if (!run->sites)
 			goto no_memory;
@@ -89,8 +90,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		return NULL;
 	}
 	/* Made here: a consumer without it could take nothing, and tell nobody. */
-	if (consumes(run) &&
-	    (!(run->chunk = malloc(RN_CHUNK)) || !rn_run_make_interpreter(run)))
+	if (consumes(run) && (!(run->chunk = malloc(RN_CHUNK)) || !rn_run_make_interpreter(run)))
 		goto no_memory;
 	if (produces(run) && !rn_run_make_engine(run))
 		goto no_memory;
@@ -251,7 +251,8 @@ int rn_run_wait(rn_run *run, int timeout_ms, rn_result *result)
 
 	pthread_mutex_lock(&run->lock);
 	while (!run->done)
-		if (timeout_ms <= 0 || pthread_cond_timedwait(&run->changed, &run->lock, &until) == ETIMEDOUT)
+		if (timeout_ms <= 0 ||
+		    pthread_cond_timedwait(&run->changed, &run->lock, &until) == ETIMEDOUT)
 			break;
 	done = run->done;
 	pthread_mutex_unlock(&run->lock);

@@ -38,8 +38,8 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 	if (!run->done)
 		stats->wall_ns = rn_now() - run->t_start;
 	else if (!consumes)
-		stats->added_ns = produced.added_ns < stats->wall_ns ? produced.added_ns
-								     : stats->wall_ns;
+		stats->added_ns =
+			produced.added_ns < stats->wall_ns ? produced.added_ns : stats->wall_ns;
 	stats->lost_calls = produced.lost_calls + totals->missed_calls;
 	stats->lost_events = produced.lost_events + totals->missed_events;
 	pthread_mutex_unlock(&run->lock);
