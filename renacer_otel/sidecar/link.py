@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The tracer's side of the sidecar: hands the ring over, and joins another one if that dies.
 
-Before the command starts there is one handshake, of two seconds at most. While it runs a thread
+Before the command starts there is one handshake, of five seconds at most. While it runs a thread
 waits for the connection's end, and then asks again for a sidecar at intervals: whoever comes goes
 on where the one before had stopped reading. The command never waits for any of that; the ring's
 policy is what it feels.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from renacer_otel.sidecar.identity import Identity
     from renacer_otel.sidecar.session_config import SessionConfig
 
-ANSWER_S = 2.0
+ANSWER_S = 5.0
 _INTERVALS_S = (0.05, 0.1, 0.25, 0.5, 1.0)  # the last one again and again
 _SLICE_S = 0.05
 _LONG_S = 3600.0  # a wait that is woken
