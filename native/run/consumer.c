@@ -6,6 +6,7 @@
  * for the next record.
  */
 #include "run_private.h"
+#include "spans/shape.h"
 
 #define NAP_NS 4000000u     /* while events come */
 #define IDLE_NS 1000000000u /* while none come: also how old a batch may grow */
@@ -157,6 +158,8 @@ static void tell_of_gap(struct rn_run *run)
 /* What is open stays open, for whoever has the ring next. */
 static void leave(struct rn_run *run)
 {
+	if (run->shape)
+		rn_shape_flush(run->shape);
 	rn_sinks_flush(run, true);
 	rn_sinks_end(run);
 	rn_run_done(run, rn_interpreter_totals(run->interpreter));

@@ -285,6 +285,12 @@ void rn_shape_age(struct rn_shaper *shape, uint64_t now)
 	rn_folds_age(shape->folds, now);
 }
 
+void rn_shape_flush(struct rn_shaper *shape)
+{
+	if (shape->folds)
+		rn_folds_flush_all(shape->folds);
+}
+
 void rn_shape_finish(struct rn_shaper *shape, struct rn_run_span *run)
 {
 	if (shape->folds) {

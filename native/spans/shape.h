@@ -49,6 +49,8 @@ struct rn_observer rn_shape_observer(struct rn_shaper *shape);
 void rn_shape_follow(struct rn_shaper *shape, const struct rn_interpreter *in);
 /* Tells what has waited for long at this time, CLOCK_MONOTONIC ns. */
 void rn_shape_age(struct rn_shaper *shape, uint64_t now);
+/* Tells what is being folded, as it is. */
+void rn_shape_flush(struct rn_shaper *shape);
 /* Tells all that is left and the run's own span; its totals' spans are those that were told. */
 void rn_shape_finish(struct rn_shaper *shape, struct rn_run_span *run);
 

@@ -61,6 +61,14 @@ def register(config: SessionConfig, identity: Identity, turn: int, *, resumed: b
         23: turn,
         24: bool(config.argv),
         25: resumed,
+        26: tuning.fold,
+        27: tuning.spans,
+        28: tuning.max_trace_spans,
+        29: tuning.min_duration_ns,
+        30: tuning.errors_only,
+        31: tuning.keep_errors,
+        32: tuning.keep_slow_ns,
+        33: list(tuning.keep_calls or ()),
     }
     return wire.frame(wire.REGISTER, fields)
 

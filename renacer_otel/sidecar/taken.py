@@ -10,7 +10,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel.engine.halves import ConsumerRun
-from renacer_otel.engine.launch import ABI_COUNT, WORDS_PER_ABI, RunConfig, Tuning
+from renacer_otel.engine.launch import (
+    ABI_COUNT,
+    FOLD_MODES,
+    SPANS_MODES,
+    WORDS_PER_ABI,
+    RunConfig,
+    Tuning,
+)
 from renacer_otel.errors import EngineError, one_line
 from renacer_otel.sidecar.outputs import Output
 
@@ -25,6 +32,7 @@ _MAX_TRACESTATE = 512
 _MAX_RUN_ID = 64
 _MAX_STRING = 65_536
 _MAX_PATHS = 1024
+_MOST_SPANS = 1_000_000_000
 _MAX_ENVIRONMENT = 131_072
 _WORDS = ABI_COUNT * WORDS_PER_ABI
 _U63 = (1 << 63) - 1
@@ -65,6 +73,11 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
     _require(all(0 <= fd < 1 << 31 for fd in said.path_fds), "path_fds: no descriptors")
     _require(len(said.options) <= _MAX_TEXT and "\0" not in said.options, "options: too long")
     _require(said.turn >= 1, "turn: from 1 on")
+    _require(said.fold in FOLD_MODES, "fold: no such mode")
+    _require(said.spans in SPANS_MODES, "spans: no such mode")
+    _require(said.max_trace_spans <= _MOST_SPANS, "max_trace_spans: too many")
+    _require(max(said.min_duration, said.keep_slow) <= _U63, "min_duration, keep_slow: no times")
+    _require(len(said.keep_calls) in (0, _WORDS), f"keep_calls: {_WORDS} words or none")
     command = _decoded(said.command, "command")
     return RunConfig(
         argv=[command] if said.command_given else [],
@@ -81,6 +94,14 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
             paths=[_decoded(path, "paths") for path in said.paths],
             path_fds=list(said.path_fds),
             queue_bytes=queue_bytes,
+            fold=said.fold,
+            spans=said.spans,
+            max_trace_spans=said.max_trace_spans,
+            min_duration_ns=said.min_duration,
+            errors_only=said.errors_only,
+            keep_errors=said.keep_errors,
+            keep_slow_ns=said.keep_slow,
+            keep_calls=list(said.keep_calls) or None,
         ),
         otlp=True,
         otlp_json=json,

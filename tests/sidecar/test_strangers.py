@@ -80,6 +80,8 @@ def register(**change: Any) -> bytes:
         "started": 1 << 50,
         "string_limit": 32,
         "turn": 1,
+        "fold": "off",
+        "spans": "all",
         **change,
     }
     body: bytes = Frame(register=said).SerializeToString()
