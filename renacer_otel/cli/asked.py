@@ -106,7 +106,12 @@ def session_of(
         shown = one_line(shlex.join(_without_secrets(given.words)), 1000)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
-    if context is not None and (otlp or sidecar or chosen == "otlp-json"):
+    if context is not None and sidecar:
+        from renacer_otel.spans import sampling  # no more: a tracer is to start at once
+
+        context, because, more = sampling.decide(context, environ)
+        warnings += more
+    elif context is not None and (otlp is not None or chosen == "otlp-json"):
         from renacer_otel.cli import exporting
 
         context, because, more = exporting.sampled(context, environ)
