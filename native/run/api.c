@@ -50,6 +50,7 @@ int rn_block_take(rn_run *run, int out, int timeout_ms, rn_block *taken)
 			.len = block->buf.len,
 			.spans = block->spans,
 			.first_seq = block->first_seq,
+			.last = block->last,
 			.owner = block,
 		};
 	return result;

@@ -66,6 +66,7 @@ struct block *rn_blocks_get(struct block_queue *queue)
 	block->buf.len = 0;
 	block->spans = 0;
 	block->first_seq = 0;
+	block->last = false;
 	return block;
 }
 
@@ -163,12 +164,18 @@ void rn_blocks_recycle(struct block_queue *queue, struct block *block)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+void rn_blocks_counts(struct block_queue *queue, uint64_t *dropped, uint64_t *waiting)
+{
+	pthread_mutex_lock(&queue->lock);
+	*dropped = queue->dropped;
+	*waiting = queue->spans;
+	pthread_mutex_unlock(&queue->lock);
+}
+
 uint64_t rn_blocks_dropped(struct block_queue *queue)
 {
-	uint64_t dropped;
+	uint64_t dropped, waiting;
 
-	pthread_mutex_lock(&queue->lock);
-	dropped = queue->dropped;
-	pthread_mutex_unlock(&queue->lock);
+	rn_blocks_counts(queue, &dropped, &waiting);
 	return dropped;
 }

@@ -17,6 +17,7 @@ struct block {
 	struct rn_buf buf;
 	uint64_t spans;
 	uint64_t first_seq;
+	bool last; /* it ends with the root span */
 };
 
 struct block_queue {
@@ -48,5 +49,7 @@ void rn_blocks_end(struct block_queue *queue);
 int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **block);
 void rn_blocks_recycle(struct block_queue *queue, struct block *block);
 uint64_t rn_blocks_dropped(struct block_queue *queue);
+/* The same, and of the same moment the spans that wait. */
+void rn_blocks_counts(struct block_queue *queue, uint64_t *dropped, uint64_t *waiting);
 
 #endif

@@ -273,7 +273,7 @@ int rn_sinks_init(struct rn_run *run)
 {
 	if (run->config.batch_bytes == 0 || run->config.batch_bytes > BATCH_MAX)
 		run->config.batch_bytes = BATCH_MAX;
-	rn_blocks_init(&run->otlp.queue, run->config.queue_bytes, true);
+	rn_blocks_init(&run->otlp.queue, run->config.queue_bytes, !run->config.otlp_waits);
 	run->otlp.queue.limit_spans = run->config.queue_spans;
 	rn_blocks_init(&run->json.queue, RECORD_QUEUE, false);
 	rn_blocks_init(&run->record.queue, RECORD_QUEUE, false);

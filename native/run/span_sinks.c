@@ -111,6 +111,7 @@ static size_t on_run(void *ctx, const struct rn_run_span *span)
 		} else {
 			ways[i].sink->block->spans++;
 			ways[i].sink->made++;
+			ways[i].sink->block->last = true;
 			rn_sink_hand_on(ways[i].sink, true);
 		}
 	}

@@ -53,7 +53,8 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 	}
 	if (!consumes)
 		return;
-	stats->dropped_spans = rn_blocks_dropped(&run->otlp.queue) + run->otlp.lost;
+	rn_blocks_counts(&run->otlp.queue, &stats->dropped_spans, &stats->queued_spans);
+	stats->dropped_spans += run->otlp.lost;
 	stats->text_lost = atomic_load(&run->consumed.text_lost);
 	stats->corrupt = atomic_load(&run->consumed.corrupt);
 	stats->text_errno = atomic_load(&run->consumed.text_errno);

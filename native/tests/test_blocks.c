@@ -87,6 +87,7 @@ static void test_full_drops(void)
 {
 	struct block_queue queue;
 	struct block *block;
+	uint64_t dropped, waiting;
 
 	rn_blocks_init(&queue, 1000, true);
 	rn_blocks_put(&queue, block_of(&queue, 0, 5000), false); /* alone: longer than the limit */
@@ -100,10 +101,15 @@ static void test_full_drops(void)
 	CHECK_INT(rn_blocks_dropped(&queue), 7 + 1);
 	rn_blocks_put(&queue, block_of(&queue, 13, 100), true);
 	CHECK_INT(rn_blocks_dropped(&queue), 8);
+	rn_blocks_counts(&queue, &dropped, &waiting);
+	CHECK_INT(dropped, 8);
+	CHECK_INT(waiting, 11);
 	for (uint64_t i = 2; i < 12; i++)
 		CHECK_INT(take_number(&queue, 0), i);
 	CHECK_INT(take_number(&queue, 0), 13);
 	CHECK_INT(queue.bytes, 0);
+	rn_blocks_counts(&queue, &dropped, &waiting);
+	CHECK_INT(waiting, 0);
 	rn_blocks_deinit(&queue);
 }
 

@@ -59,6 +59,7 @@ class Tuning(NamedTuple):
     ring_bytes: int = RING_BYTES
     batch_bytes: int = BATCH_BYTES
     queue_bytes: int = QUEUE_BYTES
+    otlp_waits: bool = False  # a full queue to the network is waited for, not dropped from
     disable: frozenset[str] = frozenset()  # of FALLBACKS
     wanted: Sequence[int] | None = None  # ABI_COUNT * WORDS_PER_ABI words of 64 bits; None = all
     hidden_signals: int = 0  # bit signal - 1: of what is recorded, what is not shown
@@ -154,6 +155,7 @@ class Stats(NamedTuple):
     lost_calls: int = 0
     lost_events: int = 0
     dropped_spans: int = 0
+    queued_spans: int = 0
     spans: int = 0
     text_lost: int = 0
     corrupt: int = 0
@@ -225,6 +227,7 @@ class Block:
         self.view = memoryview(native.ffi.buffer(block.data, block.len) if block.len else b"")
         self.spans = int(block.spans)
         self.first_seq = int(block.first_seq)
+        self.last = bool(block.last)  # it ends with the root span
 
     def release(self) -> None:
         """Gives the memory back to the core."""
@@ -484,6 +487,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     raw.ring_bytes = tuning.ring_bytes
     raw.batch_bytes = tuning.batch_bytes
     raw.queue_bytes = tuning.queue_bytes
+    raw.otlp_waits = tuning.otlp_waits
     raw.batch_spans, raw.queue_spans = tuning.batch_spans, tuning.queue_spans
     raw.batch_age_ns = tuning.batch_age_ns
     if tuning.limits is not None:

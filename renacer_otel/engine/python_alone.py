@@ -31,6 +31,7 @@ class Chunk:
         self.view = memoryview(data)
         self.spans = count
         self.first_seq = first_seq
+        self.last = False
 
     def release(self) -> None:
         """Nothing is to be given back."""

@@ -115,7 +115,8 @@ typedef struct {
 	uint64_t ring_bytes;
 	uint64_t batch_bytes;  /* soft limit of an OTLP or JSON block; a block is cut before it
 	                          would grow past 3.5 MiB */
-	uint64_t queue_bytes;  /* blocks waiting for the network; more are dropped, counted */
+	uint64_t queue_bytes;  /* blocks waiting for the network; more are dropped, counted… */
+	int otlp_waits;        /* …or, as somebody takes them to a disk, waited for */
 	/* Of RN_OUT_OTLP; 0 = no limit: */
 	uint64_t batch_spans;  /* of a block */
 	uint64_t queue_spans;  /* waiting for the network */
@@ -186,6 +187,7 @@ typedef struct {
 	uint64_t len;
 	uint64_t spans;     /* spans (RN_OUT_RECORD: records) in it */
 	uint64_t first_seq; /* RN_OUT_RECORD: seq of the first record */
+	int last;           /* RN_OUT_OTLP, RN_OUT_JSON: it ends with the root span */
 	void *owner;        /* for rn_block_release() */
 } rn_block;
 
@@ -200,6 +202,7 @@ typedef struct {
 	uint64_t lost_calls;    /* the ring was full */
 	uint64_t lost_events;
 	uint64_t dropped_spans; /* the queue to the network was full */
+	uint64_t queued_spans;  /* in that queue now */
 	uint64_t spans;         /* spans made, dropped ones included */
 	uint64_t text_lost;     /* lines that could not be written */
 	uint64_t corrupt;       /* how often the ring was damaged */
