@@ -13,6 +13,7 @@
     │   └── RingMemoryError          125   no memory for the ring
     ├── CoreUnavailable              125   the native core cannot be loaded
     ├── OutputError                  125   the output cannot be opened or written
+    ├── SpoolError                   125   the spool's folder cannot be used
     ├── LossError                    125   something was lost and --fail-on-loss was given
     └── TraceFileError                     a TRACE or golden file cannot serve
         ├── TraceNotFound              2
@@ -129,6 +130,10 @@ class CoreUnavailable(RenacerError):  # noqa: N818 (the table above)
 
 class OutputError(RenacerError):
     """An output cannot be opened or written."""
+
+
+class SpoolError(RenacerError):
+    """The folder of a spool cannot be used, or another process uses it."""
 
 
 #: Signals that ask us to end.

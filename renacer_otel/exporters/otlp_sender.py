@@ -3,7 +3,8 @@
 
 A few threads with one request each keep several under way; `submit()` blocks while all of them
 are busy or wait to retry, and the bounded queue of the core behind it drops and counts. At any
-time: submitted = sent + rejected + lost + in flight, in spans.
+time: submitted = sent + rejected + lost + kept + in flight, in spans. A request that the collector
+finds too large goes in halves.
 
 A sender for a protocol says how one attempt is made (`_attempt`) and what its failure means;
 when attempts are made, and what they come to, is here. `open()` imports what is needed: the
@@ -12,6 +13,7 @@ traced command is running by then.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -21,11 +23,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from renacer_otel._version import __version__
 from renacer_otel.errors import one_line
-from renacer_otel.exporters import otlp_retry
+from renacer_otel.exporters import otlp_retry, otlp_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from renacer_otel.exporters.ledger import Ledger
     from renacer_otel.exporters.otlp_settings import OtlpSettings
 
 USER_AGENT = f"renacer-otel/{__version__} OTel-OTLP-Exporter-Python/{__version__}"
@@ -42,6 +45,15 @@ _LAST_MOMENT_S = 0.02
 _CANCEL_GRACE_S = 0.1
 _MAX_REASONS = 16
 
+# Refusals that say nothing against the data.
+AUTHENTICATION = frozenset(
+    {"UNAUTHENTICATED", "PERMISSION_DENIED", "HTTP 401", "HTTP 403", "HTTP 407"}
+)
+# Failures of a connection that was there, or of a collector that never answered.
+_MAY_HAVE_DIED = frozenset({"UNAVAILABLE", "no answer", "bad answer"})
+_DIED = re.compile(r"closed|reset|broken pipe|stream removed|goaway|aborted", re.I)
+_HUNG = frozenset({"DEADLINE_EXCEEDED", "timeout"})
+
 
 @dataclass(frozen=True)
 class SenderCounters:
@@ -51,6 +63,8 @@ class SenderCounters:
     sent: int = 0  # acknowledged by the collector
     rejected: int = 0  # refused by it, never to be sent again
     lost: int = 0  # not delivered when the sender closed
+    kept: int = 0  # given back to where they came from, which keeps them
+    earlier: int = 0  # of earlier processes, sent from a spool; in no other count
     batches: int = 0  # requests acknowledged
     retries: int = 0  # attempts beyond the first
     sent_bytes: int = 0  # of acknowledged requests, before compression
@@ -62,7 +76,7 @@ class SenderCounters:
     @property
     def in_flight(self) -> int:
         """Spans handed over whose fate is open."""
-        return self.submitted - self.sent - self.rejected - self.lost
+        return self.submitted - self.sent - self.rejected - self.lost - self.kept
 
 
 class Envelope(Protocol):
@@ -74,12 +88,35 @@ class Envelope(Protocol):
 
 
 @dataclass
+class Verdict:
+    """What became of a job: spans, and requests that were refused.
+
+    What is `unsent` may be tried again; why, and whether it is for want of a right to send.
+    """
+
+    sent: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)  # reason -> spans
+    refused: list[tuple[bytes, int]] = field(default_factory=list)  # requests and their spans
+    unsent: int = 0
+    reason: str = ""
+    unauthorized: bool = False
+    died: int = 0  # attempts on which the connection died
+
+
+@dataclass
 class Job:
-    """A request on its way."""
+    """A request on its way.
+
+    With `settled` it belongs to a queue that keeps it until it is settled: settled(verdict) is
+    called once, by a thread of the sender's, or never where the sender is closed before. Such a
+    job is given back after `patience` attempts on which the connection died.
+    """
 
     request: bytes
     spans: int
     body: bytes = b""  # as it is sent, where that differs; made by the first attempt
+    settled: Callable[[Verdict], None] | None = None
+    patience: int = 3
 
 
 @dataclass(frozen=True)
@@ -118,6 +155,9 @@ class OtlpSender(ABC):
         self._closed = False
         self._opened = False
         self._count = SenderCounters()
+        self._kept_in_flight = 0  # spans under way that a queue keeps
+        self._too_large = MAX_REQUEST_BYTES + 1  # the smallest size that was found so
+        self.ledger: Ledger | None = None  # where what is not kept by a queue is booked
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -129,30 +169,65 @@ class OtlpSender(ABC):
             self._start()
             self._opened = True
 
-    def submit(self, block: bytes | memoryview, spans: int) -> bool:
+    def submit(self, block: bytes | memoryview, spans: int, *, last: bool = False) -> bool:
         """Hands one block of `spans` spans over; it is copied and may be released on return.
+
+        `last` makes no difference here; it does where there is a spool.
 
         Blocks while all calls are busy or wait to retry, and no longer than the deadline once
         there is one. False = the block could not be taken in time and is counted as lost.
         """
+        del last
         self.open()
+        if not self._admit(spans):
+            with self._changed:
+                self._lose(spans, "no time left to send")
+            return False
+        self._begin(Job(self.wrap(block), spans))
+        return True
+
+    def offer(self, job: Job) -> bool:
+        """As submit(), of a request that a queue keeps; False = it is not begun."""
+        self.open()
+        if self._admit(job.spans):
+            self._begin(job)
+            return True
+        with self._changed:
+            self._count = replace(self._count, submitted=self._count.submitted - job.spans)
+        return False
+
+    def wrap(self, block: bytes | memoryview) -> bytes:
+        """The request that carries a block."""
+        return self._envelope.wrap(block)
+
+    def wait_idle(self) -> bool:
+        """Waits until nothing is under way; False = the deadline came before."""
+        with self._changed:
+            while self._active and not self._expired():
+                self._changed.wait(self._remaining())
+            return not self._expired()
+
+    def _admit(self, spans: int) -> bool:
+        """Waits for a free call; False = there is no time left."""
         with self._changed:
             self._count = replace(self._count, submitted=self._count.submitted + spans)
             while self._active >= self._limit and not self._expired():
                 self._changed.wait(self._remaining())
             if self._expired():
-                self._lose(spans, "no time left to send")
                 return False
             self._active += 1
-        job = Job(self._envelope.wrap(block), spans)
+            return True
+
+    def _begin(self, job: Job) -> None:
         with self._changed:
+            if job.settled is not None:
+                self._kept_in_flight += job.spans
             self._jobs.append(job)
             if self._idle < len(self._jobs) and len(self._workers) < self._limit:
                 worker = threading.Thread(target=self._work, name="renacer-otlp", daemon=True)
                 self._workers.append(worker)
                 worker.start()
             self._changed.notify_all()
-        return True
 
     def start_deadline(self, seconds: float) -> None:
         """From now on everything must be settled within `seconds`. Can only be tightened."""
@@ -187,7 +262,7 @@ class OtlpSender(ABC):
             if not self._closed:
                 self._closed = True
                 if self._count.in_flight:
-                    self._lose(self._count.in_flight, "still unanswered at the deadline")
+                    self._lose_the_rest("still unanswered at the deadline")
             return self._snapshot()
 
     def counters(self) -> SenderCounters:
@@ -232,6 +307,17 @@ class OtlpSender(ABC):
         _add_reason(self._count.lost_reasons, reason, spans)
         last = self._count.last_error or reason
         self._count = replace(self._count, lost=self._count.lost + spans, last_error=last)
+        if self.ledger is not None:
+            self.ledger.drop(spans, f"unsent: {reason}")
+
+    def _lose_the_rest(self, reason: str) -> None:
+        """What is in flight at the end: lost, or kept by the queue that it came from."""
+        left = self._count.in_flight
+        kept = min(self._kept_in_flight, left)
+        told = self._count.last_error or (reason if kept else "")
+        self._count = replace(self._count, kept=self._count.kept + kept, last_error=told)
+        if left > kept:
+            self._lose(left - kept, reason)
 
     def _note(self, error: str) -> None:
         told = one_line(self._settings.without_secrets(error), 200)
@@ -249,76 +335,142 @@ class OtlpSender(ABC):
                 if not self._jobs:
                     return
                 job = self._jobs.popleft()
+            verdict = Verdict()
             try:
-                self._deliver(job)
+                self._deliver(job, verdict)
             except Exception as error:  # noqa: BLE001 (neither end the worker nor hide a loss)
-                self._settle(job, reason=type(error).__name__, error=repr(error))
+                verdict.unsent = job.spans - verdict.sent - sum(verdict.rejected.values())
+                verdict.reason = type(error).__name__
+                verdict.died += 1  # it is not worth more than a request that kills a connection
+                with self._changed:
+                    self._note(repr(error))
+            self._settle(job, verdict)
 
-    def _settle(
-        self, job: Job, taken: bool = False, rejected: int = 0, reason: str = "", error: str = ""
-    ) -> None:
-        """Books one job: what is not rejected was sent if the collector took the request
-        (`taken`), else it is lost."""
+    def _settle(self, job: Job, verdict: Verdict) -> None:
+        """Books one job. One that a queue keeps is booked as a whole: what of it is not sent
+        keeps all of it there."""
         with self._changed:
             self._active -= 1
             self._changed.notify_all()
             if self._closed:
-                return  # close() has booked it as lost
-            if error:
-                self._note(error)
-            if rejected:
-                _add_reason(self._count.rejected_reasons, reason, rejected)
-            count = replace(self._count, rejected=self._count.rejected + rejected)
-            if taken:
-                count = replace(
-                    count,
-                    sent=count.sent + job.spans - rejected,
-                    batches=count.batches + 1,
-                    sent_bytes=count.sent_bytes + len(job.request),
-                )
-            self._count = count
-            if not taken and rejected < job.spans:
-                self._lose(job.spans - rejected, reason)
+                return  # close() has booked it
+            if job.settled is None:
+                self._book(verdict)
+            else:
+                self._kept_in_flight -= job.spans
+                if verdict.unsent:
+                    self._count = replace(self._count, kept=self._count.kept + job.spans)
+                else:
+                    self._book(verdict)
+        if job.settled is not None:
+            job.settled(verdict)
 
-    def _deliver(self, job: Job) -> None:
-        """Sends one request until it is settled."""
-        if len(job.request) > MAX_REQUEST_BYTES:
-            error = f"a request of {len(job.request)} bytes is over the limit of 64 MiB"
-            self._settle(job, rejected=job.spans, reason="request too large", error=error)
-            return
+    def _book(self, verdict: Verdict) -> None:
+        rejected = sum(verdict.rejected.values())
+        for reason, spans in verdict.rejected.items():
+            _add_reason(self._count.rejected_reasons, reason, spans)
+        self._count = replace(
+            self._count,
+            sent=self._count.sent + verdict.sent,
+            rejected=self._count.rejected + rejected,
+        )
+        if self.ledger is not None:
+            self.ledger.export(verdict.sent)
+            for reason, spans in verdict.rejected.items():
+                self.ledger.drop(spans, f"rejected: {reason}")
+        if verdict.unsent:
+            self._lose(verdict.unsent, verdict.reason)
+
+    def _deliver(self, job: Job, verdict: Verdict) -> None:
+        """Sends one request, in halves if need be, until each part is settled."""
+        parts = [job]
+        while parts:
+            part = parts.pop()
+            if verdict.unsent and job.settled is not None:
+                verdict.unsent += part.spans  # it is kept as a whole anyway
+                continue
+            if len(part.request) >= self._too_large and (both := self._split(part)):
+                parts += both
+                continue
+            if len(part.request) > MAX_REQUEST_BYTES:
+                self._reject(part, verdict, "request too large", "over the limit of 64 MiB")
+                continue
+            failure = self._send(part, job, verdict)
+            if failure is None:
+                continue
+            if otlp_split.is_too_large(failure.code, failure.told):
+                self._too_large = min(self._too_large, len(part.request))
+                if both := self._split(part):
+                    parts += both
+                    continue
+            self._reject(part, verdict, failure.code)
+
+    def _split(self, part: Job) -> list[Job]:
+        """Two jobs, the second first; [] = it is one span, or no request."""
+        found = otlp_split.halves(part.request)
+        if found is None:
+            return []
+        return [Job(half.request, half.spans) for half in reversed(found)]
+
+    def _reject(self, part: Job, verdict: Verdict, reason: str, told: str = "") -> None:
+        verdict.rejected[reason] = verdict.rejected.get(reason, 0) + part.spans
+        verdict.refused.append((part.request, part.spans))
+        if told:
+            with self._changed:
+                self._note(f"a request of {len(part.request)} bytes is {told}")
+
+    def _send(self, part: Job, job: Job, verdict: Verdict) -> Failure | None:
+        """Tries one request again and again; a Failure = refused for good, and not yet booked."""
         backoff = otlp_retry.Backoff()
         reason = ""
         limit = self._settings.export_timeout_ms / 1000
         end = time.monotonic() + limit if limit else None
         while (timeout := self._attempt_timeout(end)) is not None:
-            failure = self._attempt(job, timeout or None)
+            failure = self._attempt(part, timeout or None)
             if not isinstance(failure, Failure):
-                self._taken(job, failure)
-                return
+                self._taken(part, failure, verdict)
+                return None
             if self._cancelled or (reason and self._cut_short(failure)):
                 break  # what went wrong before says more than our own deadline does
             reason = failure.code
             with self._changed:
                 self._note(failure.told)
+            if otlp_split.is_too_large(failure.code, failure.told):
+                return failure
             if not failure.retryable:
-                self._settle(job, rejected=job.spans, reason=failure.code)
-                return
+                if job.settled is None or failure.code not in AUTHENTICATION:
+                    return failure
+                verdict.unauthorized = True
+                break
+            verdict.died += has_died(failure)
+            if job.settled is not None and verdict.died >= job.patience:
+                break
             asked = failure.retry_after
             if not self._pause(backoff.next(asked), asked is not None, end):
                 break
             with self._changed:
                 self._count = replace(self._count, retries=self._count.retries + 1)
-        self._settle(job, reason=reason or "no time left to send")
+        verdict.unsent += part.spans
+        verdict.reason = reason or "no time left to send"
+        return None
 
-    def _taken(self, job: Job, partial: otlp_retry.PartialSuccess) -> None:
+    def _taken(self, part: Job, partial: otlp_retry.PartialSuccess, verdict: Verdict) -> None:
         """The collector took the request, at least in part: it is never sent again."""
-        if partial.message and not partial.rejected:
-            with self._changed:
+        verdict.sent += part.spans - partial.rejected
+        if partial.rejected:
+            reason = "partial success"
+            verdict.rejected[reason] = verdict.rejected.get(reason, 0) + partial.rejected
+        with self._changed:
+            self._count = replace(
+                self._count,
+                batches=self._count.batches + 1,
+                sent_bytes=self._count.sent_bytes + len(part.request),
+            )
+            if partial.rejected:
+                self._note(f"partial success: {partial.message}")
+            elif partial.message:
                 told = one_line(self._settings.without_secrets(partial.message), 200)
                 self._count = replace(self._count, warning=told)
-        reason = "partial success"
-        refusal = f"{reason}: {partial.message}" if partial.rejected else ""
-        self._settle(job, True, partial.rejected, reason, refusal)
 
     def _cut_short(self, failure: Failure) -> bool:
         with self._changed:
@@ -360,6 +512,13 @@ class OtlpSender(ABC):
                 if now >= until:
                     return True
                 self._changed.wait(until - now)
+
+
+def has_died(failure: Failure) -> bool:
+    """Whether the connection ended, or nobody answered, once the request was on its way."""
+    if failure.code in _HUNG:
+        return True
+    return failure.code in _MAY_HAVE_DIED and _DIED.search(failure.told) is not None
 
 
 def _add_reason(reasons: dict[str, int], reason: str, spans: int) -> None:

@@ -6,10 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from renacer_otel.exporters.ledger import Ledger
     from renacer_otel.exporters.otlp_sender import Envelope, OtlpSender
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.exporters.spool_folder import SpoolFolder
+    from renacer_otel.exporters.spool_sender import SpooledSender
     from renacer_otel.spans.resource import AttributeValue
 
 
@@ -48,3 +51,21 @@ def sender_for(settings: OtlpSettings, envelope: Envelope) -> OtlpSender:
     from renacer_otel.exporters.otlp_http import OtlpHttpSender
 
     return OtlpHttpSender(settings, envelope)
+
+
+def make_spooled(
+    sender: OtlpSender,
+    settings: OtlpSettings,
+    ledger: Ledger,
+    folder: SpoolFolder,
+    limit: int,
+    on_full: str,
+    tell: Callable[[str], None] | None = None,
+) -> SpooledSender:
+    """`sender`, behind a spool of `limit` bytes in a locked folder; see Spool."""
+    from renacer_otel.exporters.otlp_convert import encoding_of
+    from renacer_otel.exporters.spool import Spool
+    from renacer_otel.exporters.spool_sender import SpooledSender
+
+    spool = Spool(folder, ledger, limit, on_full, tell)
+    return SpooledSender(sender, spool, encoding_of(settings.protocol))

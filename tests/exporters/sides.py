@@ -162,7 +162,7 @@ class Http(Side):
     retryable = tuple(f"HTTP {status}" for status in (429, 502, 503, 504))
     final = tuple(
         f"HTTP {status}"
-        for status in (301, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 500, 501, 505)
+        for status in (301, 307, 308, 400, 401, 403, 404, 405, 408, 415, 500, 501, 505)
     )
     late = "timeout"
     nobody = "no connection"

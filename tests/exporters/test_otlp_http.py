@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renacer_otel.exporters.envelope import JsonEnvelope, OtlpEnvelope
+from renacer_otel.exporters.envelope import JsonEnvelope, OtlpEnvelope, varint
 from renacer_otel.exporters.otlp_http import OtlpHttpSender
 from renacer_otel.exporters.otlp_sender import SenderCounters
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
@@ -181,7 +181,8 @@ def test_an_answer_that_comes_before_the_request_was_read_counts() -> None:
     """A server that takes no request of that size says so, and does not read it."""
     with HttpCollector([Reply(413, early=True, close=True)] * 20) as server:
         sender = make_sender(server.endpoint)
-        sender.submit(b"\x12\x00" * 4_000_000, 5)
+        body = b"\x2a" + varint(7_999_995) + bytes(7_999_995)  # one span with a long name
+        sender.submit(b"\x12" + varint(len(body)) + body, 5)
         counters = sender.close(PATIENCE)
     # Where the system threw the answer away with the connection, it came with a later attempt.
     assert (counters.rejected_reasons or counters.lost_reasons) == {"HTTP 413": 5}
