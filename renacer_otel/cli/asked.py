@@ -14,6 +14,7 @@ from renacer_otel.cli import (
     options,
     output,
     span_options,
+    spooling,
     summaries,
     text_options,
     without_core,
@@ -84,7 +85,9 @@ def session_of(
     pids = _pids(given)
     sidecar = handing.sidecar_of(given, environ)
     asked_sidecar = sidecar is not None
-    otlp, warnings = (None, []) if sidecar else _otlp(given, environ)
+    if sidecar and (given.spool or given.status_file):
+        raise UsageError("--spool and --status-file: the sidecar sends; leave them out")
+    otlp, warnings = (None, []) if sidecar else otlp_of(given, environ)
     if tuning.seccomp == "on" and tuning.seccomp_reason:
         warnings.append(f"--seccomp-bpf on: {tuning.seccomp_reason}")
     metering, more = (
@@ -132,6 +135,7 @@ def session_of(
         form = None
     if plan is not None and plan.only:
         form = None
+    spool = spooling.of_options(given, is_exported=otlp is not None)
     opened = output.open_output(given) if form or plan else Opened()
     if plan is not None:
         beside = form in ("record", "otlp-json")  # whose file holds nothing else
@@ -152,9 +156,11 @@ def session_of(
         otlp=otlp,
         metering=metering,
         sidecar=sidecar,
+        spool=spool,
+        status=given.status_file or "",
         format=form,
         output=opened,
-        tuning=tuning,
+        tuning=spool.tuned(tuning) if spool else tuning,
         flush_timeout_s=flush_timeout,
         propagate=not given.no_propagate,
         unsampled=bool(because) and _asked_to_export(given, environ),
@@ -331,12 +337,18 @@ _NEED_ENDPOINT = (
     "otlp_client_certificate",
     "otlp_compression",
     "otlp_timeout",
+    "spool",
+    "status_file",
 )
 
 
-def _otlp(
+def otlp_of(
     given: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[OtlpSettings | None, list[str]]:
+    """The way to the collector that options and variables name, and warnings.
+
+    Raises UsageError, ConfigError.
+    """
     if not _asked_to_export(given, environ):
         alone = [name for name in _NEED_ENDPOINT if getattr(given, name) not in (None, [])]
         if alone and not given.metrics:

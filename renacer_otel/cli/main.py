@@ -8,6 +8,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
        renacer-otel compare [OPTION...] (A B | --run 'COMMAND' --run 'COMMAND')
        renacer-otel golden capture | check | show | diff [OPTION...]
        renacer-otel sidecar [OPTION...]
+       renacer-otel spool list | send DIR [OPTION...]
        renacer-otel demo | doctor [OPTION...]
 
   run      trace a command (the default; renacer-otel run --help lists its options)
@@ -19,6 +20,7 @@ usage: renacer-otel [run] [OPTION...] [--] COMMAND [ARGUMENT...]
   compare  whether two TRACE files, or two commands, left the same behind
   golden   capture what a command does, and check that it still does it
   sidecar  make and send the spans of what many tracers record
+  spool    what waits in a spool for the collector; send it
   demo     trace a small pipeline into an embedded receiver and show what arrived
   doctor   what this machine allows, and how to get what it lacks
 
@@ -49,8 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    "run", "attach", "sidecar", "report", "explain", "query", "check", "compare", "golden", "demo",
-    "doctor"
+    "run", "attach", "sidecar", "report", "explain", "query", "check", "compare", "golden",
+    "spool", "demo", "doctor"
 )  # fmt: skip
 _DEBUG = "RENACER_DEBUG"
 

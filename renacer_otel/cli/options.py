@@ -288,9 +288,8 @@ def _tie(word: str, valued: set[str]) -> tuple[list[str], str]:
     return tied, ""
 
 
-def _export_options(add: Callable[..., None]) -> None:
-    add("--otlp-endpoint", metavar="URL", help="send spans there by OTLP: http://host:4317")
-    add("--otlp-service-name", metavar="NAME", help="service.name (default: the command's name)")
+def endpoint_options(add: Callable[..., Any]) -> None:
+    """Where spans are sent, and how."""
     add("--otlp-header", metavar="KEY=VALUE", action="append", default=[],
         help="add a header to requests; @FILE: those of a file, a line each")  # fmt: skip
     add("--otlp-insecure", action="store_true", default=None, help="no TLS where no scheme says so")
@@ -300,6 +299,12 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--otlp-compression", metavar="none|gzip", help="compression of requests (none)")
     add("--otlp-timeout", metavar="TIME", help="limit of one export attempt (10s)")
     add("--otlp-protocol", metavar="PROTOCOL", help="grpc, http/protobuf or http/json (grpc)")
+
+
+def _export_options(add: Callable[..., None]) -> None:
+    add("--otlp-endpoint", metavar="URL", help="send spans there by OTLP: http://host:4317")
+    add("--otlp-service-name", metavar="NAME", help="service.name (default: the command's name)")
+    endpoint_options(add)
     add("--exporter", metavar="NAME",
         help="give spans to an exporter of OpenTelemetry's SDK: console, or another")  # fmt: skip
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
@@ -307,6 +312,12 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--sidecar", metavar="PATH",
         help="hand the records to the sidecar that listens at PATH; without PATH: where it does by"
         " default")  # fmt: skip
+    add("--spool", metavar="DIR", help="keep spans in DIR until the collector has them")
+    add("--spool-max", metavar="SIZE", default="1GiB", help="the most that DIR may hold (1GiB)")
+    add("--spool-full", metavar="POLICY", default="drop-newest",
+        help="what to do then: drop-newest, drop-oldest or block (drop-newest)")  # fmt: skip
+    add("--status-file", metavar="FILE",
+        help="say in FILE, each second and as JSON, where every span is")  # fmt: skip
 
 
 def _span_options(add: Callable[..., None]) -> None:

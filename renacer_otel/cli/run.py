@@ -178,8 +178,14 @@ def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
         if otlp.lost or otlp.rejected:
             complain(
                 f"{endpoint}: {summary.plural(otlp.lost, 'span')} lost,"
-                f" {otlp.rejected:,} rejected: {otlp.error}"
+                f" {otlp.rejected:,} rejected: {summary.reasons(otlp, session.spool is not None)}"
             )
+        if otlp.earlier:
+            complain(f"{endpoint}: {summary.plural(otlp.earlier, 'span')} of earlier runs sent")
+        if otlp.spooled and session.spool is not None:
+            from renacer_otel.cli import spooling
+
+            complain(spooling.kept(otlp.spooled, session.spool.folder.path, otlp.error))
         if otlp.warning:
             complain(f"warning: {endpoint} says: {otlp.warning}")
     if metrics := outcome.metrics:

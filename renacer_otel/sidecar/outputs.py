@@ -9,7 +9,7 @@ import select
 import stat
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from renacer_otel.errors import EngineError, one_line
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from renacer_otel.engine.launch import NativeRun, Stats
-    from renacer_otel.exporters.otlp_sender import OtlpSender, SenderCounters
+    from renacer_otel.exporters.ledger import Ledger
+    from renacer_otel.exporters.otlp_sender import SenderCounters
 
 # A pipe that polls writable takes this much without blocking (pipe(7)).
 _SURE_BYTES = 4096
@@ -34,6 +35,9 @@ class Delivered:
         self.lost = 0
         self.error = ""
         self.warning = ""
+        self.spooled = 0  # on disk, to be sent by a later run
+        self.earlier = 0  # spans of earlier runs that were sent from there
+        self.dropped: dict[str, int] = {}  # reason -> spans, of all that is lost and rejected
 
 
 class Output(threading.Thread):
@@ -45,6 +49,7 @@ class Output(threading.Thread):
         self._queue = queue
         self._begin = threading.Event()
         self._wanted = True
+        self._is_last = False  # the block in hand ends with the root span
         self.result = Delivered()
 
     def prepare(self) -> None:
@@ -83,6 +88,7 @@ class Output(threading.Thread):
             return False
         try:
             if block.spans:
+                self._is_last = block.last
                 self._put(block.view, block.spans, block.first_seq)
         except Exception as error:  # noqa: BLE001
             self.result.lost += block.spans
@@ -104,15 +110,64 @@ class Output(threading.Thread):
     def _close(self) -> None: ...
 
 
-class OtlpOutput(Output):
-    """To a collector. `make_sender` is called in the thread: what sends is imported there."""
+class Sender(Protocol):
+    """What an OtlpOutput needs of a sender: OtlpSender and SpooledSender have it."""
 
-    def __init__(self, run: NativeRun, make_sender: Callable[[], OtlpSender]) -> None:
+    def open(self) -> None:
+        """Makes ready to send."""
+
+    def submit(self, block: bytes | memoryview, spans: int, *, last: bool = False) -> bool:
+        """Takes a block; `last`: it ends a run."""
+        ...
+
+    def start_deadline(self, seconds: float) -> None:
+        """All must be settled within so many seconds."""
+
+    def close(self, seconds: float) -> SenderCounters:
+        """Waits until all is settled, at most so long."""
+        ...
+
+    def counters(self) -> SenderCounters:
+        """A snapshot."""
+        ...
+
+
+class OtlpOutput(Output):
+    """To a collector. `make_sender` is called in the thread: what sends is imported there.
+
+    All spans are booked in `ledger`. `is_json`: the blocks are.
+    """
+
+    def __init__(
+        self,
+        run: NativeRun,
+        make_sender: Callable[[], Sender],
+        ledger: Ledger,
+        *,
+        is_json: bool = False,
+    ) -> None:
         super().__init__(run, run.OTLP, "renacer-otlp")
         self._make_sender = make_sender
-        self._sender: OtlpSender | None = None
+        self._sender: Sender | None = None
+        self._ledger = ledger
+        self._is_json = is_json
         self._deadline: float | None = None
         self._lock = threading.Lock()
+
+    @property
+    def sender(self) -> Sender | None:
+        """Once there is one."""
+        return self._sender
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where all spans are booked."""
+        return self._ledger
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will be sent any more."""
+        return self._begin.is_set() and not self.is_alive()
 
     def _open(self) -> None:
         sender = self._make_sender()
@@ -124,10 +179,28 @@ class OtlpOutput(Output):
 
     def _put(self, view: memoryview, count: int, first_seq: int) -> None:
         del first_seq
+        self._ledger.emit(count)
         if self._sender is None:
             self.result.lost += count
-        else:
-            self._sender.submit(view, count)
+            self._ledger.drop(count, "no exporter")
+            return
+        block: bytes | memoryview = view
+        if self._is_last and (losses := self._losses()):
+            from renacer_otel.exporters.root_losses import with_losses
+
+            block = with_losses(bytes(view), losses, is_json=self._is_json)
+        try:
+            self._sender.submit(block, count, last=self._is_last)
+        except Exception:
+            self._ledger.drop(count, "exporter failed")
+            raise
+
+    def _losses(self) -> dict[str, int]:
+        """What has been dropped behind the encoder so far: reason -> spans."""
+        losses = self._ledger.books().dropped
+        if dropped := self._run.stats().dropped_spans:
+            losses["queue_full"] = dropped
+        return losses
 
     def counters(self) -> SenderCounters | None:
         """What was counted so far; None = there is no sender, or not yet."""
@@ -142,15 +215,20 @@ class OtlpOutput(Output):
                 self._sender.start_deadline(seconds)
 
     def _close(self) -> None:
-        if self._sender is None:
+        sender = self._sender
+        if sender is None:
             return
-        counters = self._sender.close(self._deadline if self._deadline is not None else 3600.0)
-        self.result.written += counters.sent
-        self.result.rejected += counters.rejected
-        self.result.lost += counters.lost
-        self.result.warning = counters.warning
-        if counters.rejected or counters.lost:
-            self.result.error = counters.last_error
+        counters = sender.close(self._deadline if self._deadline is not None else 3600.0)
+        result = self.result
+        result.written += counters.sent
+        result.rejected += counters.rejected
+        result.lost += counters.lost
+        result.spooled = counters.kept
+        result.earlier = counters.earlier
+        result.warning = counters.warning
+        result.dropped = self._ledger.books().dropped
+        if counters.rejected or counters.lost or counters.kept:
+            result.error = counters.last_error
 
 
 class PlainWriter:

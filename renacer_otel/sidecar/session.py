@@ -57,12 +57,14 @@ class Session:
         config = self._config
         run = _make_run(self._run_config())
         metering = None
+        status_file = None
         try:
             with self._signals(run) as signals:
                 made = Outputs(config, self._identity, self.environ())
                 otlp, file = made.otlp(run), made.file(run)
                 metering = made.metering(run, otlp)
                 outputs = [output for output in (otlp, file, metering) if output]
+                status_file = made.status_file(run, otlp)
                 link = self._link(run)
                 self._start(run, outputs, link)
                 while (status := run.wait(_WAIT_S)) is None:
@@ -112,6 +114,8 @@ class Session:
         finally:
             if metering:
                 metering.end()
+            if status_file:
+                status_file.close()
             run.close()
 
     def _tell_of_waiting(self, for_collector: bool) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.link import Handed
+    from renacer_otel.sidecar.delivery import Spooling
     from renacer_otel.sidecar.metering import MeteringConfig
     from renacer_otel.sidecar.outputs import Delivered
     from renacer_otel.spans.context import TraceContext
@@ -42,6 +43,8 @@ class SessionConfig(NamedTuple):
     context: TraceContext | None = None
     otlp: OtlpSettings | None = None
     metering: MeteringConfig | None = None
+    spool: Spooling | None = None  # between the encoder and the network
+    status: str = ""  # a file that says where every span is
     format: str | None = None
     output: Opened = Opened()
     user: User | None = None

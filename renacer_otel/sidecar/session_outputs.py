@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from renacer_otel.engine.launch import NativeRun
-    from renacer_otel.exporters.otlp_sender import OtlpSender
+    from renacer_otel.exporters.ledger import Ledger
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.exporters.status_file import StatusFile
     from renacer_otel.sidecar.identity import Identity
     from renacer_otel.sidecar.metering import Metering
     from renacer_otel.sidecar.outputs import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         OtlpOutput,
         PlainWriter,
         RecordWriter,
+        Sender,
     )
     from renacer_otel.sidecar.session_config import SessionConfig
 
@@ -43,9 +45,22 @@ class Outputs:
         settings = self._config.otlp
         if settings is None:
             return None
+        from renacer_otel.exporters.ledger import Ledger
         from renacer_otel.sidecar.outputs import OtlpOutput
 
-        return OtlpOutput(run, lambda: self._make_sender(settings))
+        ledger = Ledger()
+        is_json = settings.protocol == "http/json"
+        return OtlpOutput(run, lambda: self._make_sender(settings, ledger), ledger, is_json=is_json)
+
+    def status_file(self, run: NativeRun, otlp: OtlpOutput | None) -> StatusFile | None:
+        """Begun; None = nobody wants it. Raises OutputError."""
+        config = self._config
+        if not (config.status and otlp and config.otlp):
+            return None
+        from renacer_otel.sidecar import delivery
+
+        about = {"pid": os.getpid(), "run_id": config.run_id, "endpoint": config.otlp.endpoint}
+        return delivery.status_file(config.status, about, run, otlp)
 
     def metering(self, run: NativeRun, otlp: OtlpOutput | None) -> Metering | None:
         """For metrics, if any are asked for; `otlp`: the output of spans."""
@@ -103,10 +118,12 @@ class Outputs:
                 self._made_attributes = dict(choice.attributes)
             return dict(self._made_attributes)
 
-    def _make_sender(self, settings: OtlpSettings) -> OtlpSender:
-        from renacer_otel.exporters.senders import make_sender
+    def _make_sender(self, settings: OtlpSettings, ledger: Ledger) -> Sender:
+        from renacer_otel.sidecar import delivery
 
-        return make_sender(settings, self._attributes())
+        return delivery.make_sender(
+            settings, self._attributes(), ledger, self._config.spool, self.warnings.append
+        )
 
     def _json_writer(self, write: Callable[[bytes], None]) -> JsonWriter:
         from renacer_otel.sidecar.outputs import JsonWriter

@@ -41,6 +41,8 @@ def last_line(outcome: Outcome, unit: str) -> str:
     if outcome.handed:
         parts.append(plural(outcome.handed.spans, "span") + " handed to the sidecar")
     parts.append(f"{outcome.lost_spans:,} lost")
+    if otlp and otlp.spooled:
+        parts.append(f"{otlp.spooled:,} spooled")
     if unwritten := stats.text_lost + (outcome.file.lost if outcome.file else 0):
         parts.append(f"{plural(unwritten, unit)} not written")
     if outcome.attached:
@@ -52,6 +54,16 @@ def last_line(outcome: Outcome, unit: str) -> str:
     if stats.added_ns >= 0:  # the python engine does not estimate it
         told += f", about {added:.3f} s of it added by tracing"
     return f"{', '.join(parts)}; {told}"
+
+
+def reasons(otlp: Delivered, spooled: bool) -> str:
+    """Why spans did not arrive: each reason and how many, then the last error.
+
+    Without a spool the last error says it all."""
+    counted = ", ".join(f"{why} {spans:,}" for why, spans in sorted(otlp.dropped.items()))
+    if not spooled:
+        return otlp.error
+    return f"{counted}: {otlp.error}" if otlp.error else counted
 
 
 def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:

@@ -23,6 +23,7 @@ PATIENCE = 60.0
 _LAST_LINE = re.compile(
     r"renacer-otel: (?P<calls>[\d,]+) calls?, (?:[\d,]+ filtered out, )?"
     r"(?:(?P<sent>[\d,]+) spans? sent, (?P<rejected>[\d,]+) rejected, )?(?P<lost>[\d,]+) lost"
+    r"(?:, (?P<spooled>[\d,]+) spooled)?"
     r"(?:, (?P<unwritten>[\d,]+) (?:line|record|span|row)s? not written)?"
     r"; tracer \d+ % of (?P<wall>\d+\.\d{3}) s"
     r", about (?P<added>\d+\.\d{3}) s of it added by tracing"
@@ -65,6 +66,7 @@ class Totals(NamedTuple):
     unwritten: int
     wall: float
     added: float
+    spooled: int = 0
 
 
 def the_error(text: str) -> str:
@@ -93,6 +95,7 @@ def read_totals(line: str) -> Totals:
         number("unwritten") or 0,
         float(match["wall"]),
         float(match["added"]),
+        number("spooled") or 0,
     )
 
 
