@@ -60,7 +60,7 @@ C: dict[str, set[str]] = {
         "ring",
         "decode",
     },
-    "encode": C_BASE | {"span.h", "encode.h", "ids.h", "decode"},
+    "encode": C_BASE | {"span.h", "encode.h", "redact.h", "ids.h", "decode"},
 }
 
 # What a public header may include of the others.
@@ -79,6 +79,7 @@ HEADERS: dict[str, set[str]] = {
     "histogram.h": set(),
     "metrics.h": {"span.h", "histogram.h"},
     "encode.h": {"span.h"},
+    "redact.h": {"encode.h"},
     "api.h": set(),
     "replay.h": set(),
 }

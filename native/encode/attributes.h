@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "renacer/encode.h"
+#include "renacer/redact.h"
 
 #define RN_INLINE static inline __attribute__((always_inline))
 

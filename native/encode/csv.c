@@ -50,9 +50,9 @@ static void put_time(struct rn_buf *buf, uint64_t ns)
 	rn_buf_put(buf, digits, (size_t)(end + 9 - digits));
 }
 
-static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t string_limit)
+static void put_args(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call)
 {
-	const struct rn_style style = {.string_limit = string_limit};
+	const struct rn_style style = row_style(trace);
 	size_t start = buf->len;
 	bool first = true;
 	char *end;
@@ -69,6 +69,7 @@ static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t st
 		end = rn_write_arg(end, call, arg, &style);
 	}
 	buf->len = (size_t)((uint8_t *)end - buf->data);
+	redact_from(buf, start, trace);
 	quote(buf, start);
 }
 
@@ -111,12 +112,12 @@ void rn_csv_call(struct rn_buf *buf, const struct rn_trace *trace, const struct 
 	put_number(buf, call->tid);
 	PUT_TEXT(buf, ",");
 	start = buf->len;
-	put_process_name(buf, call);
+	put_process_name(buf, trace, call);
 	quote(buf, start);
 	PUT_TEXT(buf, ",");
 	put_call_name(buf, call);
 	PUT_TEXT(buf, ",");
-	put_args(buf, call, trace->string_limit);
+	put_args(buf, trace, call);
 	PUT_TEXT(buf, ",");
 	put_result(buf, call);
 	PUT_TEXT(buf, ",");

@@ -17,6 +17,7 @@ struct writer {
 	bool item_comma; /* before the next element of an array value */
 	struct rn_budget budget;
 	struct rn_bounds bounds;
+	struct rn_redact *redact;
 };
 
 /* Text that is UTF-8 without control characters: only quote and backslash need care. */
@@ -266,6 +267,7 @@ static void attr_bytes(struct writer *w, const char *key, size_t key_len, const 
 {
 	if (!rn_bounds_take(&w->bounds))
 		return;
+	data = rn_redact_string(w->redact, data, &data_len);
 	put_key(w, key, key_len);
 	put_escaped(w, data, data_len);
 	LITERAL(w->buf, "}}");
@@ -318,8 +320,11 @@ static char *scratch(struct writer *w, size_t room)
 
 static struct writer writer_of(struct rn_buf *buf, const struct rn_trace *trace)
 {
+	if (trace->redact)
+		trace->redact->clean = NULL;
 	return (struct writer){
 		.buf = buf,
+		.redact = trace->redact,
 		.budget = {.left = RN_SPAN_STRINGS, .cut = false},
 		.bounds = rn_bounds_of(trace),
 	};

@@ -47,9 +47,9 @@ static void quote(struct rn_buf *buf, size_t start)
 	buf->len += more;
 }
 
-static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t string_limit)
+static void put_args(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call)
 {
-	const struct rn_style style = {.string_limit = string_limit};
+	const struct rn_style style = row_style(trace);
 	bool first = true;
 
 	for (unsigned arg = 0; arg < call->desc->nargs; arg++) {
@@ -66,6 +66,7 @@ static void put_args(struct rn_buf *buf, const struct rn_call *call, uint32_t st
 		start = buf->len;
 		end = rn_write_arg((char *)buf->data + start, call, arg, &style);
 		buf->len = (size_t)((uint8_t *)end - buf->data);
+		redact_from(buf, start, trace);
 		quote(buf, start);
 	}
 }
@@ -89,32 +90,34 @@ static void put_result(struct rn_buf *buf, const struct rn_call *call)
 	}
 }
 
-static void put_string(struct rn_buf *buf, const char *text)
+static void put_string(struct rn_buf *buf, const struct rn_trace *trace, const char *text)
 {
-	size_t start = buf->len;
+	size_t start = buf->len, len = strlen(text);
+	const void *safe = rn_redact_string(trace->redact, text, &len);
 
-	rn_utf8_escape(buf, text, strlen(text), SOURCE_MAX_BYTES);
+	rn_utf8_escape(buf, safe, len, SOURCE_MAX_BYTES);
 	quote(buf, start);
 }
 
 /* Renacer's three, as far as they are known, and where they are from. */
-static void put_source(struct rn_buf *buf, const struct rn_site *site)
+static void put_source(struct rn_buf *buf, const struct rn_trace *trace,
+		       const struct rn_site *site)
 {
 	PUT_TEXT(buf, ",\"source\":{\"by\":");
-	put_string(buf, rn_source_how(site));
+	put_string(buf, trace, rn_source_how(site));
 	if (*site->file) {
 		PUT_TEXT(buf, ",\"file\":");
-		put_string(buf, site->file);
+		put_string(buf, trace, site->file);
 		PUT_TEXT(buf, ",\"line\":");
 		put_number(buf, site->line);
 	}
 	if (*site->function) {
 		PUT_TEXT(buf, ",\"function\":");
-		put_string(buf, site->function);
+		put_string(buf, trace, site->function);
 	}
 	if (*site->module) {
 		PUT_TEXT(buf, ",\"module\":");
-		put_string(buf, site->module);
+		put_string(buf, trace, site->module);
 		PUT_TEXT(buf, ",\"offset\":");
 		put_number(buf, (int64_t)(site->offset & INT64_MAX));
 	}
@@ -136,7 +139,7 @@ void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struc
 	PUT_TEXT(buf, "{\"name\":\"");
 	put_call_name(buf, call);
 	PUT_TEXT(buf, "\",\"args\":[");
-	put_args(buf, call, trace->string_limit);
+	put_args(buf, trace, call);
 	put_result(buf, call);
 	PUT_TEXT(buf, ",\"duration_us\":");
 	put_number(buf, (int64_t)(ns / 1000));
@@ -152,10 +155,10 @@ void rn_listing_call(struct rn_listing *listing, struct rn_buf *buf, const struc
 	put_number(buf, call->tid);
 	PUT_TEXT(buf, ",\"process\":");
 	start = buf->len;
-	put_process_name(buf, call);
+	put_process_name(buf, trace, call);
 	quote(buf, start);
 	if (site)
-		put_source(buf, site);
+		put_source(buf, trace, site);
 	PUT_TEXT(buf, "}");
 }
 

@@ -64,6 +64,7 @@ struct writer {
 	uint8_t attr_tag; /* where attributes go: span, event or link */
 	uint8_t *end;     /* what a span may take */
 	size_t room;      /* behind it, for text in the making */
+	struct rn_redact *redact;
 	struct rn_budget budget;
 	struct rn_bounds bounds;
 };
@@ -355,12 +356,13 @@ RN_INLINE void attr_text(struct writer *w, const char *key, size_t key_len, cons
 static void attr_bytes(struct writer *w, const char *key, size_t key_len, const void *data,
 		       size_t data_len)
 {
-	/* Mostly nothing needs an escape. */
-	size_t guess = text_header_size(key_len, data_len);
-	size_t len, header;
+	size_t guess, len, header;
 
 	if (!rn_bounds_take(&w->bounds))
 		return;
+	data = rn_redact_string(w->redact, data, &data_len);
+	/* Mostly nothing needs an escape. */
+	guess = text_header_size(key_len, data_len);
 	len = rn_budget_escape(&w->budget, w->p + guess, data, data_len);
 	len = rn_bounds_length(&w->bounds, w->p + guess, len, true);
 	header = text_header_size(key_len, len);
@@ -438,6 +440,9 @@ RN_INLINE bool writer_begin(struct writer *w, struct rn_buf *buf, const struct r
 	w->room = room;
 	w->p = buf->data + buf->len;
 	w->depth = 0;
+	w->redact = trace->redact;
+	if (w->redact)
+		w->redact->clean = NULL;
 	w->budget = (struct rn_budget){.left = RN_SPAN_STRINGS, .cut = false};
 	w->bounds = rn_bounds_of(trace);
 	return true;
@@ -452,7 +457,7 @@ void rn_otlp_call(struct rn_buf *buf, const struct rn_trace *trace, const struct
 {
 	struct writer w;
 
-	if (!writer_begin(&w, buf, trace, walk_room(call)))
+	if (!writer_begin(&w, buf, trace, walk_room(trace, call)))
 		return;
 	walk_call(&w, trace, call);
 	writer_end(&w, buf);

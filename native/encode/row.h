@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../decode/decode.h"
+#include "renacer/redact.h"
 
 #define PROCESS_NAME_MAX 256u /* bytes */
 #define PUT_TEXT(buf, literal) rn_buf_put(buf, literal, sizeof(literal) - 1)
@@ -29,11 +30,34 @@ static inline void put_call_name(struct rn_buf *buf, const struct rn_call *call)
 	rn_buf_put(buf, digits, (size_t)(rn_write_hex(digits, (uint32_t)call->nr) - digits));
 }
 
-static inline void put_process_name(struct rn_buf *buf, const struct rn_call *call)
+static inline void put_process_name(struct rn_buf *buf, const struct rn_trace *trace,
+				    const struct rn_call *call)
 {
-	const char *name = call->process->name;
+	size_t len = strlen(call->process->name);
+	const void *name = rn_redact_string(trace->redact, call->process->name, &len);
 
-	rn_utf8_escape(buf, name, strlen(name), PROCESS_NAME_MAX);
+	rn_utf8_escape(buf, name, len, PROCESS_NAME_MAX);
+}
+
+/* Arguments that stand from `start` on, without what is secret. */
+static inline void redact_from(struct rn_buf *buf, size_t start, const struct rn_trace *trace)
+{
+	size_t len = buf->len - start;
+	const void *text;
+
+	if (buf->failed)
+		return;
+	text = rn_redact_shown(trace->redact, buf->data + start, &len);
+	if (text == buf->data + start)
+		return;
+	buf->len = start;
+	rn_buf_put(buf, text, len);
+}
+
+static inline struct rn_style row_style(const struct rn_trace *trace)
+{
+	return (struct rn_style){.string_limit = trace->string_limit,
+				 .no_payload = !trace->payload};
 }
 
 #endif

@@ -13,6 +13,15 @@ static const struct rn_piece *walk_piece(const struct rn_call *call, unsigned ar
 	return piece;
 }
 
+/* A string; what is missing of it may make half a secret of it. */
+static void walk_captured(struct writer *w, const char *key, size_t key_len,
+			  const struct rn_piece *piece)
+{
+	if (w->redact)
+		w->redact->cut = piece->flags & RN_PIECE_CUT;
+	attr_bytes(w, key, key_len, rn_piece_data(piece), piece->len);
+}
+
 static void walk_argv(struct writer *w, const char *key, size_t key_len,
 		      const struct rn_piece *piece)
 {
@@ -20,6 +29,7 @@ static void walk_argv(struct writer *w, const char *key, size_t key_len,
 	struct rn_budget *budget = &w->budget;
 	const struct rn_budget before = *budget;
 	size_t start = before.left < RN_ARRAY_MAX ? before.left : RN_ARRAY_MAX;
+	struct rn_words words = {0};
 	uint64_t count = 0;
 	size_t used;
 
@@ -31,10 +41,14 @@ static void walk_argv(struct writer *w, const char *key, size_t key_len,
 	array_open(w, key, key_len);
 	while (data < end && budget->left >= RN_ITEM_COST && !budget->cut) {
 		const uint8_t *nul = memchr(data, 0, (size_t)(end - data));
-		size_t len = (size_t)((nul ? nul : end) - data);
+		size_t len = (size_t)((nul ? nul : end) - data), item_len = len;
+		const void *item;
 
 		budget->left -= RN_ITEM_COST;
-		array_item(w, data, len);
+		if (w->redact)
+			w->redact->cut = piece->flags & RN_PIECE_CUT && data + len + 1 >= end;
+		item = rn_redact_word(w->redact, &words, data, &item_len);
+		array_item(w, item, item_len);
 		count++;
 		data += len + (nul != NULL);
 	}
@@ -53,8 +67,8 @@ static void walk_argv(struct writer *w, const char *key, size_t key_len,
 /* Room that it may take to write one; what needs more is an address. */
 #define RN_SHOWN_ROOM (2u * 1024u * 1024u)
 
-/* What is more than a number or a string, and no payload. */
-static bool walk_is_shown(const struct rn_meaning *meaning)
+/* What is more than a number or a string; payload only where that is asked for. */
+static bool walk_is_shown(const struct rn_meaning *meaning, bool payload)
 {
 	switch (meaning->kind) {
 	case RN_ARG_SIZED_IN:
@@ -86,14 +100,14 @@ static bool walk_is_shown(const struct rn_meaning *meaning)
 		return true;
 	case RN_ARG_BUF_IN:
 	case RN_ARG_BUF_OUT:
-		return meaning->form == RN_SHAPE_CPUS;
+		return payload || meaning->form == RN_SHAPE_CPUS;
 	default:
 		return false;
 	}
 }
 
 /* Room for one at a time; 0: there is none to be shown. */
-static size_t walk_room(const struct rn_call *call)
+static size_t walk_room(const struct rn_trace *trace, const struct rn_call *call)
 {
 	const struct rn_event *events[] = {call->entry, call->exit};
 	bool any = false;
@@ -106,6 +120,7 @@ static size_t walk_room(const struct rn_call *call)
 			piece = rn_piece_first(events[i]);
 		for (; piece && !any; piece = rn_piece_next(events[i], piece))
 			any = piece->type == RN_PIECE_STRUCT ||
+			      (trace->payload && piece->type == RN_PIECE_BUFFER) ||
 			      (piece->arg < call->desc->nargs &&
 			       call->desc->args[piece->arg].form == RN_SHAPE_CPUS);
 	}
@@ -116,30 +131,35 @@ static size_t walk_room(const struct rn_call *call)
 }
 
 /*
- * As a line of text has it, but for payload: that is an address. False: there is not room, or
- * nothing was captured.
+ * As a line of text has it; payload that is not asked for is an address. False: there is not
+ * room, or nothing was captured.
  */
 static bool walk_shown(struct writer *w, const char *key, size_t key_len,
-		       const struct rn_call *call, unsigned arg, uint32_t string_limit)
+		       const struct rn_trace *trace, const struct rn_call *call, unsigned arg)
 {
-	const struct rn_style style = {.string_limit = string_limit, .no_payload = true};
+	const struct rn_style style = {.string_limit = trace->string_limit,
+				       .no_payload = !trace->payload};
 	const struct rn_piece *piece = rn_call_piece(call, arg);
-	size_t room = piece && call->args[arg] ? walk_room(call) : 0, len;
-	char *text = NULL;
+	size_t room = piece && call->args[arg] ? walk_room(trace, call) : 0, len;
+	char *text = NULL, cut[RN_SHOWN_MAX + sizeof(RN_MORE)];
+	const char *shown;
 
 	if (room && w->budget.left >= RN_SHOWN_MAX + sizeof(RN_MORE))
 		text = scratch(w, room);
 	if (!text)
 		return false;
 	len = (size_t)(rn_write_arg(text, call, arg, &style) - text);
+	shown = rn_redact_shown(w->redact, text, &len);
 	if (len > RN_SHOWN_MAX) {
 		len = RN_SHOWN_MAX;
-		memcpy(text + len, RN_MORE, sizeof(RN_MORE) - 1);
+		memcpy(cut, shown, len);
+		shown = cut;
+		memcpy(cut + len, RN_MORE, sizeof(RN_MORE) - 1);
 		len += sizeof(RN_MORE) - 1;
 		w->budget.cut = true;
 	}
 	w->budget.left -= len;
-	attr_text(w, key, key_len, text, len);
+	attr_text(w, key, key_len, shown, len);
 	return true;
 }
 
@@ -206,7 +226,7 @@ static void walk_arg(struct writer *w, const struct rn_trace *trace, const struc
 		piece = walk_piece(call, arg, RN_PIECE_PATH, RN_PIECE_STRING);
 		if (!piece)
 			break;
-		attr_bytes(w, key, len, rn_piece_data(piece), piece->len);
+		walk_captured(w, key, len, piece);
 		return;
 	case RN_ARG_ARGV:
 		piece = walk_piece(call, arg, RN_PIECE_ARGV, RN_PIECE_ARGV);
@@ -222,8 +242,8 @@ static void walk_arg(struct writer *w, const struct rn_trace *trace, const struc
 		attr_int(w, key, len, walk_count(count));
 		return;
 	default:
-		if (walk_is_shown(&meaning) &&
-		    walk_shown(w, key, len, call, arg, trace->string_limit))
+		if (walk_is_shown(&meaning, trace->payload) &&
+		    walk_shown(w, key, len, trace, call, arg))
 			return;
 		break;
 	}

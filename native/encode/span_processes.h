@@ -78,11 +78,14 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 	};
 	const char *context = "none";
 	bool error = false;
+	size_t len;
 
 	if (!*name)
 		name = "process";
-	head.name_len = rn_utf8_escape_to(safe_name, sizeof(safe_name), name,
-					  strnlen(name, RN_EVENT_MAX), RN_EVENT_MAX, NULL);
+	len = strnlen(name, RN_EVENT_MAX);
+	name = rn_redact_string(w->redact, name, &len);
+	head.name_len = rn_utf8_escape_to(safe_name, sizeof(safe_name), name, len, RN_EVENT_MAX,
+					  NULL);
 	if (process->context < sizeof(contexts) / sizeof(contexts[0]))
 		context = contexts[process->context];
 
@@ -178,6 +181,8 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 		attr_int(w, RN_KEY("renacer.folded_calls"), walk_count(run->folded));
 	if (run->parts)
 		attr_int(w, RN_KEY("renacer.parts"), run->parts);
+	if (w->redact && w->redact->count)
+		attr_int(w, RN_KEY("renacer.redacted"), walk_count(w->redact->count));
 	walk_lamport(w, run->lamport_start, run->lamport_end);
 	if (walk_is_cut(w))
 		attr_true(w, RN_KEY("renacer.truncated"));

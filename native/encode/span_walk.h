@@ -34,7 +34,8 @@
  *       structures, lists    string, as strace writes them: what is captured of them;
  *                            "{st_mode=S_IFREG|0644, st_size=5, ...}"; of buffers of lists
  *                            and messages the address alone; at most 1 KiB, then "…"
- *       addresses, buffers   hex string; what is there does not leave the process
+ *       addresses, buffers   hex string; what is there does not leave the process, unless the
+ *                            trace is to have payload: then as structures
  *       paths, strings       escaped; hex string where it could not be read
  *       argv                 list of escaped strings, "…" at the end of a cut one
  *       envp                 int: how many; never what is in it
@@ -90,6 +91,7 @@
  *   renacer.folded_calls, if there are any              int: that are told with others as one span
  *   renacer.parts, if there are several                 int; with links to them, renacer.edge "part"
  *   renacer.tracer.cpu_time, .added_time                double, seconds
+ *   renacer.redacted, if there are any                  int: how often something secret was replaced
  *   Event renacer.lost, if events were lost: renacer.lost.reason "ring_full",
  *   renacer.lost_events, renacer.lost_calls
  *
@@ -180,7 +182,7 @@ static void walk_file_path(struct writer *w, const struct rn_call *call)
 			continue;
 		piece = walk_piece(call, arg, RN_PIECE_PATH, RN_PIECE_STRING);
 		if (piece)
-			attr_bytes(w, RN_KEY("file.path"), rn_piece_data(piece), piece->len);
+			walk_captured(w, RN_KEY("file.path"), piece);
 		return;
 	}
 	piece = walk_link(call, &ev);

@@ -5,8 +5,11 @@
 
 #include "renacer/encode.h"
 #include "renacer/interpret.h"
+#include "renacer/redact.h"
 
 struct listed {
+	struct rn_rules *rules; /* what is secret in it; NULL without memory: it is not made */
+	struct rn_redact redact;
 	bool wanted;
 	struct rn_trace trace;
 	struct rn_listing listing;

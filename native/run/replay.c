@@ -230,13 +230,21 @@ int rn_replay_want_details(rn_replay *replay)
 int rn_replay_want_listing(rn_replay *replay, uint64_t realtime_anchor, uint64_t monotonic_anchor,
 			   uint32_t string_limit, int sources)
 {
+	struct rn_rules_error error;
+
 	if (replay->listed.wanted || replay->calls.n || !replay->interpreter ||
 	    (sources && !want_sites(replay)))
 		return 0;
+	replay->listed.rules = rn_rules_create(true, NULL, NULL, &error);
+	if (!replay->listed.rules)
+		return 0;
+	replay->listed.redact.rules = replay->listed.rules;
 	rn_buf_init(&replay->listed.buf);
 	replay->listed.trace = (struct rn_trace){.realtime_anchor = realtime_anchor,
 						 .monotonic_anchor = monotonic_anchor,
 						 .string_limit = string_limit,
+						 .redact = &replay->listed.redact,
+						 .payload = true,
 						 .site = sources ? rn_sites_hook : NULL,
 						 .site_ctx = replay->sites};
 	replay->listed.wanted = true;
@@ -399,6 +407,8 @@ void rn_replay_free(rn_replay *replay)
 	rn_sites_destroy(replay->sites);
 	if (replay->listed.wanted)
 		rn_buf_deinit(&replay->listed.buf);
+	rn_redact_deinit(&replay->listed.redact);
+	rn_rules_destroy(replay->listed.rules);
 	rn_places_deinit(&replay->places);
 	free(replay);
 }

@@ -70,7 +70,16 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		.monotonic_anchor = config->monotonic_anchor,
 		.string_limit = config->string_limit,
 		.limits = config->limits ? &run->limits : NULL,
+		.payload = config->payload != 0,
 	};
+	if (config->redact) {
+		struct rn_rules_error error;
+
+		run->rules = rn_rules_create(config->redact_defaults != 0, config->redact_patterns,
+					     config->redact_keys, &error);
+		if (!run->rules)
+			goto no_memory;
+	}
 	/* Records keep places, whoever reads them looks for names. */
 	if (consumes(run) && config->source &&
 	    config->outputs & ~(uint32_t)(RN_OUT_RECORD | RN_OUT_SUMMARY)) {
@@ -352,6 +361,7 @@ void rn_run_free(rn_run *run)
 	if (consumes(run))
 		rn_sinks_deinit(run);
 	rn_sites_destroy(run->sites);
+	rn_rules_destroy(run->rules);
 	rn_ring_deinit(&run->ring_read);
 	rn_ring_deinit(&run->ring);
 	pthread_cond_destroy(&run->changed);

@@ -12,6 +12,7 @@
 #include "renacer/encode.h"
 #include "renacer/engine.h"
 #include "renacer/interpret.h"
+#include "renacer/redact.h"
 #include "renacer/ring.h"
 #include "renacer/summary.h"
 #include "spans/shape.h"
@@ -30,6 +31,8 @@ struct sink {
 	uint64_t started;    /* when its first span went in */
 	uint64_t made;       /* spans so far */
 	uint64_t lost;       /* spans for which there was no memory */
+	struct rn_trace trace; /* the run's, with… */
+	struct rn_redact redact; /* …what is secret in this output */
 };
 
 /* One stream of text. */
@@ -66,6 +69,7 @@ struct rn_run {
 	struct rn_trace trace;
 	struct rn_limits limits; /* of it */
 	struct rn_sites *sites; /* NULL: nothing is shown of them */
+	struct rn_rules *rules; /* NULL: nothing is secret */
 	uint8_t *chunk;           /* the consumer's, of RN_CHUNK bytes */
 	pthread_t tracer, consumer;
 	bool tracer_running, consumer_running;

@@ -140,7 +140,7 @@ static void csv_call(void *ctx, const struct rn_call *call)
 
 	if (!rn_sink_begin(&run->csv))
 		return;
-	rn_csv_call(&run->csv.block->buf, &run->trace, call);
+	rn_csv_call(&run->csv.block->buf, &run->csv.trace, call);
 	rn_sink_added(run, &run->csv);
 }
 
@@ -160,7 +160,7 @@ static void listing_call(void *ctx, const struct rn_call *call)
 
 	if (!rn_sink_begin(&run->listing))
 		return;
-	rn_listing_call(&run->listed, &run->listing.block->buf, &run->trace, call);
+	rn_listing_call(&run->listed, &run->listing.block->buf, &run->listing.trace, call);
 	rn_sink_added(run, &run->listing);
 }
 
@@ -269,8 +269,20 @@ void rn_sinks_finish(struct rn_run *run, struct rn_run_span *span)
 	rn_sinks_end(run);
 }
 
+/* What it writes leaves the process: what is secret is replaced in it, and counted. */
+static void leaves(struct rn_run *run, struct sink *sink)
+{
+	sink->trace = run->trace;
+	sink->redact.rules = run->rules;
+	sink->trace.redact = &sink->redact;
+}
+
 int rn_sinks_init(struct rn_run *run)
 {
+	leaves(run, &run->otlp);
+	leaves(run, &run->json);
+	leaves(run, &run->csv);
+	leaves(run, &run->listing);
 	if (run->config.batch_bytes == 0 || run->config.batch_bytes > BATCH_MAX)
 		run->config.batch_bytes = BATCH_MAX;
 	rn_blocks_init(&run->otlp.queue, run->config.queue_bytes, !run->config.otlp_waits);
@@ -305,6 +317,7 @@ static void sink_deinit(struct sink *sink)
 	if (sink->block)
 		rn_blocks_recycle(&sink->queue, sink->block);
 	rn_blocks_deinit(&sink->queue);
+	rn_redact_deinit(&sink->redact);
 }
 
 void rn_sinks_deinit(struct rn_run *run)

@@ -62,7 +62,7 @@ static size_t on_call(void *ctx, const struct rn_call *call)
 
 		if (!buf)
 			continue;
-		ways[i].forms->call(buf, &run->trace, call);
+		ways[i].forms->call(buf, &ways[i].sink->trace, call);
 		most = greater(most, buf->len - before);
 		rn_sink_added(run, ways[i].sink);
 	}
@@ -83,7 +83,7 @@ static size_t on_process(void *ctx, const struct rn_process *process)
 
 		if (!buf)
 			continue;
-		ways[i].forms->process(buf, &run->trace, process);
+		ways[i].forms->process(buf, &ways[i].sink->trace, process);
 		most = greater(most, buf->len - before);
 		rn_sink_added(run, ways[i].sink);
 	}
@@ -104,7 +104,7 @@ static size_t on_run(void *ctx, const struct rn_run_span *span)
 
 		if (!buf)
 			continue;
-		ways[i].forms->run(buf, &run->trace, span);
+		ways[i].forms->run(buf, &ways[i].sink->trace, span);
 		most = greater(most, buf->len - before);
 		if (span->part) {
 			rn_sink_added(run, ways[i].sink);

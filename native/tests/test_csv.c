@@ -5,7 +5,8 @@
 static struct sample s;
 static struct rn_buf buf;
 static struct rn_process process = {.pid = 7, .name = (char *)"cat"};
-static const struct rn_trace trace = {.realtime_anchor = 1700000000000000000u, .string_limit = 32};
+static const struct rn_trace trace = {
+	.realtime_anchor = 1700000000000000000u, .string_limit = 32, .payload = true};
 
 static const char *row(void)
 {

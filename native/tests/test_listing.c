@@ -6,7 +6,8 @@ static struct sample s;
 static struct rn_buf buf;
 static struct rn_listing listing;
 static struct rn_process process = {.pid = 7, .name = (char *)"cat"};
-static const struct rn_trace trace = {.monotonic_anchor = 1000, .string_limit = 32};
+static const struct rn_trace trace = {
+	.monotonic_anchor = 1000, .string_limit = 32, .payload = true};
 
 static const char *object(void)
 {

@@ -13,6 +13,7 @@ from renacer_otel.cli import (
     metric_options,
     options,
     output,
+    redacting,
     span_options,
     spooling,
     summaries,
@@ -101,12 +102,10 @@ def session_of(
     exports = exports or given.trace_parent is not None  # if only to say that it is malformed
     context, run_id, shown, because = None, "", "", ""
     if exports:
-        import shlex
-
         from renacer_otel.spans.context import inbound, new_run_id
 
         run_id = new_run_id()
-        shown = one_line(shlex.join(_without_secrets(given.words)), 1000)
+        shown = redacting.shown(given.words, tuning.redaction if given.core else None)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
     if context is not None and sidecar:
@@ -235,6 +234,8 @@ def _tuning(given: argparse.Namespace, environ: Mapping[str, str]) -> Tuning:
         mapped="writes" in captured,
         peaks="rss" in captured,
         source=given.source,
+        redaction=redacting.chosen(given),
+        payload=given.capture_payload,
         follow=not given.no_follow,
         max_depth=_max_depth(given),
         seccomp=seccomp,
@@ -313,19 +314,6 @@ def _asked_to_export(given: argparse.Namespace, environ: Mapping[str, str]) -> b
 
         return exporting.by_variable(environ)
     return any(environ.get(name, "").strip() for name in names)
-
-
-def _without_secrets(words: list[str]) -> list[str]:
-    """The options as they may be kept in the trace: no header's value."""
-    shown = []
-    for before, word in zip(["", *words], words, strict=False):
-        name, equals, value = word.partition("=")
-        if before == "--otlp-header":
-            word = word if word.startswith("@") else f"{name}=…"
-        elif name == "--otlp-header" and equals:
-            word = f"{name}={value.partition('=')[0]}=…"
-        shown.append(word)
-    return shown
 
 
 # Of no use without an endpoint: given alone, they are a mistake.

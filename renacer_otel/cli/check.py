@@ -17,7 +17,7 @@ import shlex
 import tempfile
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import options, stopping, terminal, written
+from renacer_otel.cli import options, redacting, stopping, terminal, written
 from renacer_otel.errors import (
     EXIT_BAD_CONFIGURATION,
     EXIT_NO_TRACE,
@@ -26,6 +26,7 @@ from renacer_otel.errors import (
     UsageError,
     one_line,
 )
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError(error.message, EXIT_NO_TRACE) from error
     _tell(config)
     _check_endpoint(config)
+    redacted.use(redacting.of_file(config))
     with stopping.stopping():
         if command is None:
             results, code = _check(values.trace, config)
@@ -169,6 +171,8 @@ def _check_command(command: list[str], config: Config) -> tuple[list[Result], in
         words += ["--otlp-endpoint", otlp["endpoint"]]
         if otlp.get("service_name"):
             words += ["--otlp-service-name", otlp["service_name"]]
+        if "redact" in config.sections:
+            words += ["--config", config.path]
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as folder:
         trace = os.path.join(folder, "check.renacer")
         status = launching.record(command, trace, words, peaks=evaluate.wants_peaks(config))

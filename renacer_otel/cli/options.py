@@ -308,6 +308,12 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--exporter", metavar="NAME",
         help="give spans to an exporter of OpenTelemetry's SDK: console, or another")  # fmt: skip
     add("--trace-parent", metavar="VALUE", help="W3C traceparent to continue (over TRACEPARENT)")
+    add("--redact", metavar="REGEX|off", action="append", default=[],
+        help="what matches is replaced in what is exported, besides what is secret by default; may"
+        " be repeated; off: nothing is replaced")  # fmt: skip
+    add("--capture-payload", action="store_true",
+        help="export what is read, written and sent, too, up to -s bytes of a buffer")  # fmt: skip
+    add("--config", metavar="FILE", help="take [redact] from this renacer.toml")
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
     add("--sidecar", metavar="PATH",
         help="hand the records to the sidecar that listens at PATH; without PATH: where it does by"

@@ -11,6 +11,7 @@ import os
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from renacer_otel.engine import native
+from renacer_otel.engine.redaction import Redaction
 from renacer_otel.errors import EngineError, RenacerError, one_line
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Tuning(NamedTuple):
     mapped: bool = False  # else those that memory may have changed, at the end
     peaks: bool = False  # ends of programs tell how much memory they had resident
     source: bool = False  # where in the source calls are made
+    redaction: Redaction | None = Redaction()  # of spans and rows; None = nothing is secret
+    payload: bool = False  # spans and rows show what buffers hold
     follow: bool = True
     max_depth: int = ALL_DEPTHS  # generations of processes below the command
     seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
@@ -473,6 +476,12 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         raw.groups, raw.group_count = groups, len(user.groups)
     raw.string_limit = tuning.string_limit
     raw.source = tuning.source
+    raw.payload = tuning.payload
+    if tuning.redaction is not None:
+        raw.redact = 1
+        raw.redact_defaults = tuning.redaction.defaults
+        raw.redact_patterns = kept.strings(tuning.redaction.patterns)
+        raw.redact_keys = kept.strings(tuning.redaction.keys)
     raw.describe_fds = sum(1 << DESCRIBED_FDS.index(name) for name in tuning.describe_fds)
     raw.peaks = tuning.peaks
     raw.hashes = tuning.hashes

@@ -27,9 +27,15 @@ class GrpcMetricsSender(OtlpGrpcSender):
 
     method = METRICS_METHOD
 
+    def _split(self, part: Job) -> list[Job]:
+        return []  # data points are few, and halves are made of spans
+
 
 class HttpMetricsSender(OtlpHttpSender):
     """By HTTP."""
+
+    def _split(self, part: Job) -> list[Job]:
+        return []
 
     def _attempt(self, job: Job, timeout: float | None) -> Failure | PartialSuccess:
         result = super()._attempt(job, timeout)

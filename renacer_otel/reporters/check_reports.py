@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from renacer_otel.analysis.assertions import evaluate
 from renacer_otel.errors import one_line
 from renacer_otel.ring import strict_json
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def as_json(results: Sequence[Result], source: str, exit_code: int) -> str:
         for result in results
     ]
     made = {"format": "renacer-check-v1", "trace": source, "exit_code": exit_code, "results": rows}
-    return json.dumps(strict_json.writable(made), indent=2) + "\n"
+    return json.dumps(strict_json.writable(redacted.tree(made)), indent=2) + "\n"
 
 
 def as_junit(results: Sequence[Result], source: str, exit_code: int) -> str:
@@ -87,7 +88,7 @@ def as_junit(results: Sequence[Result], source: str, exit_code: int) -> str:
 
 def _xml(text: str) -> str:
     """`text` without what XML cannot hold."""
-    return "\n".join(one_line(line, 2000) for line in text.split("\n"))
+    return "\n".join(one_line(line, 2000) for line in redacted.text(text).split("\n"))
 
 
 FORMATS = {"text": as_text, "json": as_json, "junit": as_junit}

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from renacer_otel.errors import one_line
 from renacer_otel.ring import strict_json
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,7 @@ def as_json(found: Sequence[Compared], rules: Rules) -> str:
     rows = [_data(each.verdict, rules, each.names, each.exit_code) for each in found]
     head = {"format": "renacer-compare-v1", "exit_code": max(each.exit_code for each in found)}
     made = {**head, **rows[0]} if len(rows) == 1 else {**head, "comparisons": rows}
-    return json.dumps(strict_json.writable(made), indent=2) + "\n"
+    return json.dumps(strict_json.writable(redacted.tree(made)), indent=2) + "\n"
 
 
 def _data(verdict: Verdict, rules: Rules, names: Sequence[str], exit_code: int) -> dict[str, Any]:
@@ -171,7 +172,9 @@ def as_junit(found: Sequence[Compared], rules: Rules) -> str:
             (f"{title}: {each.name}", bool(each.holds), _expected(each), _expected(each))
             for each in verdict.expectations
         ]
-    for name, holds, message, text in cases:
+    for row in cases:
+        holds = row[1]
+        name, message, text = (redacted.text(each) for each in (row[0], row[2], row[3]))
         case = ElementTree.SubElement(suite, "testcase", name=name, classname="renacer.compare")
         if holds:
             ElementTree.SubElement(case, "system-out").text = text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from renacer_otel.analysis.golden import verdict
 from renacer_otel.errors import one_line
 from renacer_otel.reporters import golden_check_text
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,9 +79,9 @@ def _command(one: _Annotation) -> str:
     file, colon, line = one.source.rpartition(":")
     if colon and line.isascii() and line.isdigit():
         properties = {"file": file, "line": line}
-    properties["title"] = one.title
+    properties["title"] = redacted.text(one.title)
     shown = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{one.kind} {shown}::{_data(one_line(one.message, 500))}"
+    return f"::{one.kind} {shown}::{_data(one_line(redacted.text(one.message), 500))}"
 
 
 def _data(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from renacer_otel.analysis.golden import verdict
 from renacer_otel.ring import strict_json
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ def render(verdicts: Sequence[Verdict], *, tells_all: bool = True) -> str:
         "exit_code": verdict.gravest(one.exit_code for one in verdicts),
         "goldens": [_golden(one) for one in verdicts],
     }
-    return json.dumps(strict_json.writable(made), indent=2) + "\n"
+    return json.dumps(strict_json.writable(redacted.tree(made)), indent=2) + "\n"
 
 
 def _golden(one: Verdict) -> dict[str, Any]:

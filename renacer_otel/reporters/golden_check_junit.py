@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from renacer_otel.analysis.golden import verdict
 from renacer_otel.errors import one_line
 from renacer_otel.reporters import golden_check_text
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,4 +54,4 @@ def render(verdicts: Sequence[Verdict], *, tells_all: bool = False) -> str:
 
 def _xml(text: str) -> str:
     """`text` without what XML cannot hold."""
-    return "\n".join(one_line(line, 2000) for line in text.split("\n"))
+    return "\n".join(one_line(line, 2000) for line in redacted.text(text).split("\n"))

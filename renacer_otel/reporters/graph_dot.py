@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.errors import one_line
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.causality.graph import Graph, Node
@@ -24,7 +25,7 @@ def render(graph: Graph) -> str:
 
 def title(node: Node) -> tuple[str, str]:
     """What stands in a node: two printable lines."""
-    name = one_line(node.exe.rpartition("/")[2], 60) or "unknown"
+    name = one_line(redacted.text(node.exe.rpartition("/")[2]), 60) or "unknown"
     return name, f"{node.pid}/{node.tid}" if node.tid else str(node.pid)
 
 

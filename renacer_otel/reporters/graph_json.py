@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from renacer_otel.spans import redacted
+
 if TYPE_CHECKING:
     from renacer_otel.analysis.causality.graph import Graph
 
@@ -42,4 +44,4 @@ def render(graph: Graph, *, whole: bool) -> str:
         "edges_left_out": graph.unplaced,
         "whole": whole,
     }
-    return json.dumps(found, indent=2) + "\n"
+    return json.dumps(redacted.tree(found), indent=2) + "\n"

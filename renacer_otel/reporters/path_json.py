@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from renacer_otel.spans import redacted
 from renacer_otel.spans.replay import edge_names
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ def render(history: History, path: CriticalPath, *, whole: bool) -> str:
         "steps_left_out": max(len(path.steps) - _MOST_STEPS, 0),
         "whole": whole,
     }
-    return json.dumps(found, indent=2) + "\n"
+    return json.dumps(redacted.tree(found), indent=2) + "\n"

@@ -11,6 +11,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from renacer_otel.spans import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,7 +53,7 @@ def comma_separated(answer: Answer) -> Iterator[str]:
     """RFC 4180, with a head line; NULL is empty."""
     yield _csv([answer.columns])
     for batch in answer.batches:
-        yield _csv([["" if value is None else _plain(value) for value in row] for row in batch])
+        yield _csv([["" if value is None else _leaving(value) for value in row] for row in batch])
 
 
 def as_json(answer: Answer) -> Iterator[str]:
@@ -97,6 +99,12 @@ def _plain(value: object) -> object:
     return value
 
 
+def _leaving(value: object) -> object:
+    """As one word, without what is secret."""
+    plain = _plain(value)
+    return redacted.text(plain) if isinstance(plain, str) else plain
+
+
 def _cell(value: object) -> str:
     return _NULL if value is None else _printable(str(_plain(value)))
 
@@ -110,7 +118,9 @@ def _printable(word: str) -> str:
 
 
 def _json(value: object) -> Any:
-    if value is None or isinstance(value, (bool, int, str)):
+    if isinstance(value, str):
+        return redacted.text(value)
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)

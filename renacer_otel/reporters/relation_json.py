@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from renacer_otel.spans import redacted
 from renacer_otel.spans.replay import edge_names
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def render(history: History, relation: Relation) -> str:
         "possible": proof_of(relation.possible) if relation.possible else None,
         "incomplete": relation.incomplete,
     }
-    return json.dumps(found, indent=2) + "\n"
+    return json.dumps(redacted.tree(found), indent=2) + "\n"
 
 
 def _span(span: Span) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel.analysis.summary import QUANTILE_ERROR
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     from renacer_otel.analysis.summary import Line, Summary, Table
@@ -131,6 +132,6 @@ def _group(by: str, group: Group | None) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(_GROUP_COLUMNS[by])
     if group is None:
         return values
-    known = {"pid": group.pid, "tid": group.tid, "process": group.name,
-             "path": group.name, "peer": group.name}  # fmt: skip
+    name = redacted.text(group.name)
+    known = {"pid": group.pid, "tid": group.tid, "process": name, "path": name, "peer": name}
     return {name: known[name] for name in values}

@@ -8,9 +8,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel._version import __version__
+from renacer_otel.engine.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.engine.launch import NativeRun
     from renacer_otel.exporters.ledger import Ledger
@@ -115,8 +116,19 @@ class Outputs:
                     config.program, config.environ, config.service_name, config.run_id
                 )
                 self.warnings += choice.warnings
-                self._made_attributes = dict(choice.attributes)
+                self._made_attributes = self._redacted_values(choice.attributes)
             return dict(self._made_attributes)
+
+    def _redacted(self, words: Sequence[str]) -> Sequence[str]:
+        redaction = self._config.tuning.redaction
+        return words if redaction is None else Redactor(redaction).words(words)
+
+    def _redacted_values(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        redaction = self._config.tuning.redaction
+        if redaction is None:
+            return dict(attributes)
+        text = Redactor(redaction).text
+        return {k: text(v) if isinstance(v, str) else v for k, v in attributes.items()}
 
     def _make_sender(self, settings: OtlpSettings, ledger: Ledger) -> Sender:
         from renacer_otel.sidecar import delivery
@@ -134,7 +146,7 @@ class Outputs:
         from renacer_otel.sidecar.outputs import PlainWriter
         from renacer_otel.spans import listing
 
-        write(listing.head(self._config.argv, self._identity.anchors[0]))
+        write(listing.head(self._redacted(self._config.argv), self._identity.anchors[0]))
         return PlainWriter(write)
 
     def _given(self) -> list[str]:

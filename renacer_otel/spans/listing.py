@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from renacer_otel._version import __version__
 from renacer_otel.errors import TraceUnreadable
 from renacer_otel.ring import strict_json
+from renacer_otel.spans import redacted
 
 if TYPE_CHECKING:
     import os
@@ -50,7 +51,8 @@ def of_trace(
             columns = Columns.of(described, 0)
             anchors = [word(described[f"{at}_anchor"]) for at in ("realtime", "monotonic")]
             limit = int(described.get("string_limit", 32))
-            first = head([str(text) for text in described["command"]], anchors[0])
+            command = redacted.words([str(text) for text in described["command"]])
+            first = head(command, anchors[0])
         except (LookupError, TypeError, ValueError) as error:
             raise TraceUnreadable(
                 f"{reader.name}: damaged: its description lacks its key, its"

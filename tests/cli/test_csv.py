@@ -69,7 +69,7 @@ def test_rows_come_while_the_command_runs(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     os.mkfifo(tmp_path / "gate")
     command = ("sh", "-c", "echo ready; read line <gate")
-    words = ("-q", "--format", "csv", "-o", tmp_path / "fifo", *command)
+    words = ("-q", "--capture-payload", "--format", "csv", "-o", tmp_path / "fifo", *command)
     with started(*words, cwd=tmp_path) as process:
         with open(tmp_path / "fifo", encoding="utf-8", newline="") as file:
             assert file.readline().rstrip("\r\n").split(",") == COLUMNS

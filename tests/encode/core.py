@@ -21,7 +21,7 @@ from tests.compiling import making
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "native"
 
-HEADERS = ("event", "syscalls", "span", "encode")
+HEADERS = ("event", "syscalls", "span", "encode", "redact")
 # What encode/ stands on; the engine is not needed and does not build everywhere.
 FOLDERS = ("encode", "decode", "ring", "spans")
 

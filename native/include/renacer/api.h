@@ -153,6 +153,11 @@ typedef struct {
 	int keep_errors;         /* but those that failed have one */
 	uint64_t keep_slow_ns;   /* and those that took so long, 0 = none of them */
 	const uint64_t *keep_calls; /* and these, as wanted; NULL = none */
+	int redact;           /* 0 = nothing is secret in spans and rows */
+	int redact_defaults;  /* what is secret by default, */
+	const char *const *redact_patterns; /* …by these: NULL-ended, or NULL = none */
+	const char *const *redact_keys;     /* …and by names of values */
+	int payload;          /* spans and rows show what buffers hold */
 	int summary_by;   /* RN_BY_* */
 	int summary_wall; /* wall time and buckets of it; else system CPU time */
 	int meter_pids;       /* calls are measured for each process */
@@ -397,6 +402,29 @@ void rn_block_release(rn_run *run, int out, rn_block *block);
 uint64_t rn_span_id(uint64_t key0, uint64_t key1, uint64_t n);
 /* The counter value of a span id under a key; some other number for ids that were never made. */
 uint64_t rn_span_counter(uint64_t key0, uint64_t key1, uint64_t id);
+
+/* What is secret in texts; see redact.h. */
+typedef struct rn_redactor rn_redactor;
+
+typedef struct {
+	char what[120];
+	int32_t pattern; /* which is wrong, from 0; -1: none of them */
+	uint32_t at;     /* byte of it, from 0 */
+} rn_redactor_error;
+
+/* Lists are NULL-ended, or NULL. NULL on failure, with *error filled. */
+rn_redactor *rn_redactor_new(int defaults, const char *const *patterns, const char *const *keys,
+			     rn_redactor_error *error);
+void rn_redactor_free(rn_redactor *redactor);
+
+#define RN_REDACT_TEXT 0  /* anything */
+#define RN_REDACT_WORDS 1 /* of a command line, a NUL behind each */
+
+/* The same without what is secret: how many bytes, at *made until the next call. One thread. */
+uint64_t rn_redactor_apply(rn_redactor *redactor, int how, const char *data, uint64_t len,
+			   const char **made);
+/* How much was replaced so far. */
+uint64_t rn_redactor_count(const rn_redactor *redactor);
 
 /* Tables. */
 int rn_table_number(int abi, const char *name); /* -1: no such call */

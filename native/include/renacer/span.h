@@ -232,8 +232,12 @@ struct rn_limits {
 	uint32_t event_attributes, link_attributes; /* of each */
 };
 
+struct rn_redact; /* redact.h */
+
 /* What every encoder knows of the trace. */
 struct rn_trace {
+	struct rn_redact *redact; /* the output's; NULL = nothing is secret */
+	bool payload; /* rows and spans show what buffers hold; else its address */
 	/* Of a call with RN_PIECE_SOURCE, borrowed for the encoding; NULL = not asked for. */
 	const struct rn_site *(*site)(void *ctx, const struct rn_call *call);
 	void *site_ctx;

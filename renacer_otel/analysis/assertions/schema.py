@@ -17,6 +17,7 @@ _U63 = (1 << 63) - 1
 _LONGEST_PATTERN = 500
 _LONGEST_STRING = 20_000
 _MOST_UIDS = 1000
+_MOST_TEXTS = 64
 _NESTED_REPEATS = re.compile(r"[+*}]\)*[+*{]")
 
 
@@ -78,6 +79,13 @@ def pattern(value: Any) -> re.Pattern[str]:
         return re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         raise Wrong(f"is no regular expression: {one_line(str(error), 60)}") from error
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A list of words."""
+    if not isinstance(value, list) or len(value) > _MOST_TEXTS:
+        raise Wrong(f"must be a list of texts in quotes, at most {_MOST_TEXTS}")
+    return tuple(map(text, value))
 
 
 def one_of(*known: str) -> Callable[[Any], str]:
@@ -183,6 +191,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "enabled": Key(flag),
         "algorithm": Key(one_of("rle", "zstd")),
         "min_file_size_kb": Key(count),
+    },
+    "redact": {
+        "defaults": Key(flag, True),
+        "patterns": Key(texts, ()),
+        "keys": Key(texts, ()),
     },
     "otlp": {"enabled": Key(flag), "endpoint": Key(text), "service_name": Key(text)},
     "ci": {
