@@ -70,7 +70,8 @@ bool rn_set_is_one(unsigned set);
 struct rn_style {
 	uint32_t string_limit; /* bytes of a string, items of a list */
 	bool verbose;          /* -v: nothing is left out */
-	bool no_payload;       /* what buffers hold is not shown, but their addresses */
+	bool no_payload; /* what lists of buffers and messages hold is not shown, but their addresses */
+	bool no_buffers; /* nor what single buffers do */
 };
 
 static inline void rn_arg_meaning(const struct rn_call *call, unsigned arg,
@@ -186,7 +187,7 @@ size_t rn_filled_length(const struct rn_call *call, unsigned arg, size_t len);
 struct rn_peer {
 	const uint8_t *data; /* the address as text, or a Unix socket's name as it is */
 	size_t len;
-	int32_t port;   /* -1: none */
+	int32_t port; /* -1: none */
 	uint16_t family;
 	bool local; /* the socket's own address: bind(), getsockname() */
 	char text[48];

@@ -125,7 +125,7 @@ static char *write_buffer(char *out, const struct rn_call *call, unsigned arg, u
 	const struct rn_piece *piece = readable(call, arg, RN_PIECE_BUFFER);
 	struct rn_netlink netlink;
 
-	if (style->no_payload)
+	if (style->no_buffers)
 		return rn_write_pointer(out, call->args[arg]);
 	if (piece && rn_netlink_of(call, arg, style, &netlink))
 		return rn_write_netlink(out, &netlink, rn_piece_data(piece), piece->len,
@@ -327,7 +327,7 @@ char *rn_write_arg(char *out, const struct rn_call *call, unsigned arg,
 		return write_buffer(out, call, arg, meaning.aux < 6 ? call->args[meaning.aux] : 1,
 				    style);
 	case RN_ARG_BUF_OUT:
-		if (meaning.form == RN_SHAPE_HEX && !style->no_payload)
+		if (meaning.form == RN_SHAPE_HEX && !style->no_buffers)
 			return write_hex_bytes(out, call, arg, string_limit);
 		if (meaning.form == RN_SHAPE_CPUS)
 			return rn_gave_nothing(call) ? rn_write_pointer(out, value)

@@ -100,8 +100,7 @@ static void put_string(struct rn_buf *buf, const struct rn_trace *trace, const c
 }
 
 /* Renacer's three, as far as they are known, and where they are from. */
-static void put_source(struct rn_buf *buf, const struct rn_trace *trace,
-		       const struct rn_site *site)
+static void put_source(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_site *site)
 {
 	PUT_TEXT(buf, ",\"source\":{\"by\":");
 	put_string(buf, trace, rn_source_how(site));

@@ -57,7 +57,8 @@ static inline void redact_from(struct rn_buf *buf, size_t start, const struct rn
 static inline struct rn_style row_style(const struct rn_trace *trace)
 {
 	return (struct rn_style){.string_limit = trace->string_limit,
-				 .no_payload = !trace->payload};
+				 .no_payload = !trace->payload,
+				 .no_buffers = !trace->payload};
 }
 
 #endif

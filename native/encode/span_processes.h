@@ -84,8 +84,8 @@ static void walk_process(struct writer *w, const struct rn_trace *trace,
 		name = "process";
 	len = strnlen(name, RN_EVENT_MAX);
 	name = rn_redact_string(w->redact, name, &len);
-	head.name_len = rn_utf8_escape_to(safe_name, sizeof(safe_name), name, len, RN_EVENT_MAX,
-					  NULL);
+	head.name_len =
+		rn_utf8_escape_to(safe_name, sizeof(safe_name), name, len, RN_EVENT_MAX, NULL);
 	if (process->context < sizeof(contexts) / sizeof(contexts[0]))
 		context = contexts[process->context];
 

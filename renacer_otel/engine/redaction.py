@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from renacer_otel.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Redaction(NamedTuple):
@@ -92,3 +92,11 @@ def _explained(redaction: Redaction, pattern: int, at: int, what: str) -> WrongP
         return WrongPattern(what, pattern)
     shown = one_line(redaction.patterns[pattern], 60)
     return WrongPattern(f"'{shown}': {what} (at byte {at + 1})", pattern)
+
+
+def redacted_values(attributes: Mapping[str, Any], redaction: Redaction | None) -> dict[str, Any]:
+    """Attributes whose texts hold nothing secret; None = nothing is. Raises WrongPattern."""
+    if redaction is None:
+        return dict(attributes)
+    text = Redactor(redaction).text
+    return {k: text(v) if isinstance(v, str) else v for k, v in attributes.items()}

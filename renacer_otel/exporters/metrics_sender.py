@@ -27,14 +27,14 @@ class GrpcMetricsSender(OtlpGrpcSender):
 
     method = METRICS_METHOD
 
-    def _split(self, part: Job) -> list[Job]:
+    def _split(self, part: Job) -> list[Job]:  # noqa: ARG002
         return []  # data points are few, and halves are made of spans
 
 
 class HttpMetricsSender(OtlpHttpSender):
     """By HTTP."""
 
-    def _split(self, part: Job) -> list[Job]:
+    def _split(self, part: Job) -> list[Job]:  # noqa: ARG002
         return []
 
     def _attempt(self, job: Job, timeout: float | None) -> Failure | PartialSuccess:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from renacer_otel._version import __version__
+from renacer_otel.engine.redaction import Redaction
 from renacer_otel.sidecar import wire
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def register(config: SessionConfig, identity: Identity, turn: int, *, resumed: b
     Raises WireError where it is too long.
     """
     tuning, context = config.tuning, identity.context
+    redaction = tuning.redaction or Redaction()
     environment = [
         os.fsencode(f"{name}={config.environ[name]}")
         for name in RESOURCE_VARIABLES
@@ -69,6 +71,11 @@ def register(config: SessionConfig, identity: Identity, turn: int, *, resumed: b
         31: tuning.keep_errors,
         32: tuning.keep_slow_ns,
         33: list(tuning.keep_calls or ()),
+        34: tuning.redaction is None,
+        35: not redaction.defaults,
+        36: [os.fsencode(pattern) for pattern in redaction.patterns],
+        37: [os.fsencode(key) for key in redaction.keys],
+        38: tuning.payload,
     }
     return wire.frame(wire.REGISTER, fields)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
-    from renacer_otel.sidecar.link import Handed
     from renacer_otel.sidecar.delivery import Spooling
+    from renacer_otel.sidecar.link import Handed
     from renacer_otel.sidecar.metering import MeteringConfig
     from renacer_otel.sidecar.outputs import Delivered
     from renacer_otel.spans.context import TraceContext

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel._version import __version__
-from renacer_otel.engine.redaction import Redactor
+from renacer_otel.engine.redaction import Redactor, redacted_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,11 +124,7 @@ class Outputs:
         return words if redaction is None else Redactor(redaction).words(words)
 
     def _redacted_values(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        redaction = self._config.tuning.redaction
-        if redaction is None:
-            return dict(attributes)
-        text = Redactor(redaction).text
-        return {k: text(v) if isinstance(v, str) else v for k, v in attributes.items()}
+        return redacted_values(attributes, self._config.tuning.redaction)
 
     def _make_sender(self, settings: OtlpSettings, ledger: Ledger) -> Sender:
         from renacer_otel.sidecar import delivery

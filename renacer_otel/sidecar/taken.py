@@ -18,6 +18,7 @@ from renacer_otel.engine.launch import (
     RunConfig,
     Tuning,
 )
+from renacer_otel.engine.redaction import Redaction, WrongPattern, redacted_values
 from renacer_otel.errors import EngineError, one_line
 from renacer_otel.sidecar.outputs import Output
 
@@ -32,6 +33,7 @@ _MAX_TRACESTATE = 512
 _MAX_RUN_ID = 64
 _MAX_STRING = 65_536
 _MAX_PATHS = 1024
+_MAX_RULES = 64
 _MOST_SPANS = 1_000_000_000
 _MAX_ENVIRONMENT = 131_072
 _WORDS = ABI_COUNT * WORDS_PER_ABI
@@ -79,6 +81,13 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
     _require(max(said.min_duration, said.keep_slow) <= _U63, "min_duration, keep_slow: no times")
     _require(len(said.keep_calls) in (0, _WORDS), f"keep_calls: {_WORDS} words or none")
     command = _decoded(said.command, "command")
+    _require(len(said.redact_patterns) <= _MAX_RULES, "redact_patterns: too many")
+    _require(len(said.redact_keys) <= _MAX_RULES, "redact_keys: too many")
+    redaction = Redaction(
+        not said.no_redact_defaults,
+        tuple(_decoded(pattern, "redact_patterns") for pattern in said.redact_patterns),
+        tuple(_decoded(key, "redact_keys") for key in said.redact_keys),
+    )
     return RunConfig(
         argv=[command] if said.command_given else [],
         environ=[],
@@ -102,6 +111,8 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
             keep_errors=said.keep_errors,
             keep_slow_ns=said.keep_slow,
             keep_calls=list(said.keep_calls) or None,
+            redaction=None if said.not_redacted else redaction,
+            payload=said.payload,
         ),
         otlp=True,
         otlp_json=json,
@@ -120,8 +131,8 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
     )
 
 
-def attributes(said: Any) -> dict[str, Any]:
-    """The resource of a run. Raises RefusedRun."""
+def attributes(said: Any, redaction: Redaction | None) -> dict[str, Any]:
+    """The resource of a run. Raises RefusedRun, WrongPattern."""
     from renacer_otel.spans.resource import make_resource
 
     _require(0 < len(said.run_id) <= _MAX_RUN_ID and said.run_id.isprintable(), "run_id: no such")
@@ -132,7 +143,8 @@ def attributes(said: Any) -> dict[str, Any]:
         environ[name] = value
     command = _decoded(said.command, "command")
     service = one_line(said.service_name, 1024) or None
-    return dict(make_resource(command, environ, service, said.run_id).attributes)
+    made = make_resource(command, environ, service, said.run_id)
+    return redacted_values(made.attributes, redaction)
 
 
 class SharedOutput(Output):
@@ -170,11 +182,11 @@ class TakenRun:
             said, ring, json=exporter.json, queue_bytes=queue_bytes, same_user=same_user
         )
         make = envelope.JsonEnvelope if exporter.json else envelope.OtlpEnvelope
-        wrapper = make(attributes(said))
         self.name = one_line(config.argv[0] if config.argv else os.fsdecode(said.command), 60)
         try:
+            wrapper = make(attributes(said, config.tuning.redaction))
             self._run = ConsumerRun(config)
-        except EngineError as error:
+        except (EngineError, WrongPattern) as error:
             raise RefusedRun(error.message) from error
         self._output = SharedOutput(self._run, exporter, wrapper)
         self.is_over = False

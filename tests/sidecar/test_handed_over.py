@@ -65,6 +65,22 @@ def test_a_run_arrives_whole(serving: Sidecar, receiver: Receiver) -> None:
     assert len(children[process.span_id]) == calls
 
 
+def test_what_is_secret_does_not_leave(serving: Sidecar, receiver: Receiver) -> None:
+    mine, default, named = "mine-Zq1", "default-Zq2", "named-Zq3"
+    with_default = ["echo", f"--password={default}", mine, f"frobnicate={named}"]
+    done = renacer(
+        f"--sidecar={serving.path}", "--redact", "mine-Zq[0-9]", *with_default,
+        env=environ(OTEL_RESOURCE_ATTRIBUTES=f"password={default},who={mine}"),
+    )  # fmt: skip
+    assert done.code == 0
+    serving.end()
+    sent = [
+        each.resource.SerializeToString() + each.span.SerializeToString() for each in receiver.spans
+    ]
+    assert any(b"frobnicate" in each for each in sent)
+    assert not [each for each in sent if default.encode() in each or mine.encode() in each]
+
+
 def test_the_resource_is_the_command_s(serving: Sidecar, receiver: Receiver) -> None:
     traced(serving.path, "true", OTEL_RESOURCE_ATTRIBUTES="team=a%20b")
     renacer(

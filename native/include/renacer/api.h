@@ -83,117 +83,117 @@ typedef struct {
 typedef struct {
 	const char *const *argv; /* NULL = no command */
 	const char *const *envp;
-	const int32_t *attach;   /* processes to attach to */
+	const int32_t *attach; /* processes to attach to */
 	uint32_t attach_count;
-	int32_t adopt_pid;       /* the process that is to be the command, 0 = a new one… */
-	int32_t adopt_fd;        /* …and a socket to it; see rn_become() */
+	int32_t adopt_pid; /* the process that is to be the command, 0 = a new one… */
+	int32_t adopt_fd; /* …and a socket to it; see rn_become() */
 	uint32_t outputs;
-	int otlp_json;           /* the blocks of RN_OUT_OTLP are as those of RN_OUT_JSON */
+	int otlp_json; /* the blocks of RN_OUT_OTLP are as those of RN_OUT_JSON */
 	int text_fd;
 	uint32_t text_flags;
-	uint32_t text_column;    /* where results start; 0 = 40 */
+	uint32_t text_column; /* where results start; 0 = 40 */
 	const char *text_prefix; /* not NULL: each thread's text goes to a file, this and .TID */
-	int text_append;         /* such files are not emptied first */
+	int text_append; /* such files are not emptied first */
 	uint32_t string_limit;
 	uint32_t describe_fds; /* RN_FDS_*, see engine.h */
-	int peaks;             /* ends of programs tell how much memory they had resident */
-	int hashes;            /* records of what is written or sent carry its hash */
-	int states;            /* enum rn_states of engine.h: rn_run_looked() */
-	int source;         /* which code made each call is recorded, and shown by its source */
+	int peaks; /* ends of programs tell how much memory they had resident */
+	int hashes; /* records of what is written or sent carry its hash */
+	int states; /* enum rn_states of engine.h: rn_run_looked() */
+	int source; /* which code made each call is recorded, and shown by its source */
 	/* Whom the command runs as, if change_user. */
 	int change_user;
 	uint32_t uid, gid;
 	const uint32_t *groups;
 	uint32_t group_count;
-	int follow;         /* 0 = --no-follow */
+	int follow; /* 0 = --no-follow */
 	uint32_t max_depth; /* generations of processes below the command that are followed */
-	int filter;         /* RN_SECCOMP_* */
-	int no_new_privs;   /* set it for the filter */
-	int cpu;            /* RN_CPU_* */
-	int on_full;        /* RN_ON_FULL_* */
+	int filter; /* RN_SECCOMP_* */
+	int no_new_privs; /* set it for the filter */
+	int cpu; /* RN_CPU_* */
+	int on_full; /* RN_ON_FULL_* */
 	uint64_t block_limit_ns;
 	uint64_t ring_bytes;
-	uint64_t batch_bytes;  /* soft limit of an OTLP or JSON block; a block is cut before it
+	uint64_t batch_bytes; /* soft limit of an OTLP or JSON block; a block is cut before it
 	                          would grow past 3.5 MiB */
-	uint64_t queue_bytes;  /* blocks waiting for the network; more are dropped, counted… */
-	int otlp_waits;        /* …or, as somebody takes them to a disk, waited for */
+	uint64_t queue_bytes; /* blocks waiting for the network; more are dropped, counted… */
+	int otlp_waits; /* …or, as somebody takes them to a disk, waited for */
 	/* Of RN_OUT_OTLP; 0 = no limit: */
-	uint64_t batch_spans;  /* of a block */
-	uint64_t queue_spans;  /* waiting for the network */
+	uint64_t batch_spans; /* of a block */
+	uint64_t queue_spans; /* waiting for the network */
 	uint64_t batch_age_ns; /* a block is handed on when so old; 0 = 1 s */
 	const rn_span_limits *limits; /* NULL = none but our own */
 	uint32_t disable;
-	int propagate;         /* write TRACEPARENT at exec */
-	int fed;               /* records come by rn_run_feed(), from another engine: python */
+	int propagate; /* write TRACEPARENT at exec */
+	int fed; /* records come by rn_run_feed(), from another engine: python */
 	uint8_t trace_id[16];
 	uint64_t parent_span_id; /* 0 = a new trace */
 	int parent_is_remote;
 	uint8_t trace_flags;
 	uint64_t id_key[2];
-	uint64_t lamport_seed;  /* greatest Lamport time heard of, from tracestate */
+	uint64_t lamport_seed; /* greatest Lamport time heard of, from tracestate */
 	const char *tracestate; /* for spans; "" = none */
-	const char *options;    /* for the root span */
+	const char *options; /* for the root span */
 	uint64_t realtime_anchor;
 	uint64_t monotonic_anchor;
 	const uint64_t *wanted; /* bitmaps of call numbers, 9 words of 64 an ABI (RN_ABI_COUNT
 	                           of them), or NULL = all */
 	/* Of what is recorded, what is written as text and spans; see rn_selection. Records
 	   are all kept. */
-	uint64_t hidden_signals;       /* bit signal - 1 */
+	uint64_t hidden_signals; /* bit signal - 1 */
 	uint32_t hidden_statuses;
-	const char *const *paths;      /* NULL-ended, or NULL = all */
+	const char *const *paths; /* NULL-ended, or NULL = all */
 	const int32_t *path_fds;
 	uint32_t path_fd_count;
 	/* What spans there are, and in which traces. */
-	int fold;                /* RN_FOLD_* */
-	int spans;               /* RN_TELL_* */
+	int fold; /* RN_FOLD_* */
+	int spans; /* RN_TELL_* */
 	uint64_t max_trace_spans; /* in one trace; 0 = all are in one */
 	uint64_t min_duration_ns; /* calls that took less have no span */
-	int errors_only;         /* nor have those that did not fail */
-	int keep_errors;         /* but those that failed have one */
-	uint64_t keep_slow_ns;   /* and those that took so long, 0 = none of them */
+	int errors_only; /* nor have those that did not fail */
+	int keep_errors; /* but those that failed have one */
+	uint64_t keep_slow_ns; /* and those that took so long, 0 = none of them */
 	const uint64_t *keep_calls; /* and these, as wanted; NULL = none */
-	int redact;           /* 0 = nothing is secret in spans and rows */
-	int redact_defaults;  /* what is secret by default, */
+	int redact; /* 0 = nothing is secret in spans and rows */
+	int redact_defaults; /* what is secret by default, */
 	const char *const *redact_patterns; /* …by these: NULL-ended, or NULL = none */
-	const char *const *redact_keys;     /* …and by names of values */
-	int payload;          /* spans and rows show what buffers hold */
-	int summary_by;   /* RN_BY_* */
+	const char *const *redact_keys; /* …and by names of values */
+	int payload; /* spans and rows show what buffers hold */
+	int summary_by; /* RN_BY_* */
 	int summary_wall; /* wall time and buckets of it; else system CPU time */
-	int meter_pids;       /* calls are measured for each process */
+	int meter_pids; /* calls are measured for each process */
 	uint32_t meter_limit; /* series of a metric; 0 = 2000 */
-	int side;         /* RN_SIDE_* */
-	int ring_fd;      /* RN_SIDE_CONSUMER: of a ring; copied */
-	int resumed;      /* RN_SIDE_CONSUMER: another one had the ring before, and is no more */
-	uint64_t turn;    /* RN_SIDE_CONSUMER: it reads while this is the producer's; 0 = always */
+	int side; /* RN_SIDE_* */
+	int ring_fd; /* RN_SIDE_CONSUMER: of a ring; copied */
+	int resumed; /* RN_SIDE_CONSUMER: another one had the ring before, and is no more */
+	uint64_t turn; /* RN_SIDE_CONSUMER: it reads while this is the producer's; 0 = always */
 	uint64_t t_start; /* when the run began (ns, monotonic); 0 = now */
 } rn_config;
 
 #define RN_FAIL_NONE 0
-#define RN_FAIL_NOT_FOUND 1      /* no such command */
+#define RN_FAIL_NOT_FOUND 1 /* no such command */
 #define RN_FAIL_NOT_EXECUTABLE 2
-#define RN_FAIL_PTRACE 3         /* ptrace refused */
-#define RN_FAIL_MEMORY 4         /* no memory for the ring */
-#define RN_FAIL_KERNEL 5         /* kernel too old */
-#define RN_FAIL_SYSTEM 6         /* fork, pipe, thread */
-#define RN_FAIL_ATTACH 7         /* none of the processes; see rn_run_attached() */
-#define RN_FAIL_FILTER 8         /* the seccomp filter was refused */
-#define RN_FAIL_ABANDONED 9      /* the process to be the command could not, and tells why */
-#define RN_FAIL_RING 10          /* ring_fd is no ring, or one that is not sealed */
+#define RN_FAIL_PTRACE 3 /* ptrace refused */
+#define RN_FAIL_MEMORY 4 /* no memory for the ring */
+#define RN_FAIL_KERNEL 5 /* kernel too old */
+#define RN_FAIL_SYSTEM 6 /* fork, pipe, thread */
+#define RN_FAIL_ATTACH 7 /* none of the processes; see rn_run_attached() */
+#define RN_FAIL_FILTER 8 /* the seccomp filter was refused */
+#define RN_FAIL_ABANDONED 9 /* the process to be the command could not, and tells why */
+#define RN_FAIL_RING 10 /* ring_fd is no ring, or one that is not sealed */
 
 typedef struct {
-	int code;      /* RN_FAIL_* */
-	int err;       /* errno */
+	int code; /* RN_FAIL_* */
+	int err; /* errno */
 	char what[64]; /* the system call that failed */
 } rn_failure;
 
 typedef struct {
 	const void *data;
 	uint64_t len;
-	uint64_t spans;     /* spans (RN_OUT_RECORD: records) in it */
+	uint64_t spans; /* spans (RN_OUT_RECORD: records) in it */
 	uint64_t first_seq; /* RN_OUT_RECORD: seq of the first record */
-	int last;           /* RN_OUT_OTLP, RN_OUT_JSON: it ends with the root span */
-	void *owner;        /* for rn_block_release() */
+	int last; /* RN_OUT_OTLP, RN_OUT_JSON: it ends with the root span */
+	void *owner; /* for rn_block_release() */
 } rn_block;
 
 typedef struct {
@@ -204,22 +204,22 @@ typedef struct {
 	uint64_t processes;
 	uint64_t threads;
 	uint64_t unfinished;
-	uint64_t lost_calls;    /* the ring was full */
+	uint64_t lost_calls; /* the ring was full */
 	uint64_t lost_events;
 	uint64_t dropped_spans; /* the queue to the network was full */
-	uint64_t queued_spans;  /* in that queue now */
-	uint64_t spans;         /* spans made, dropped ones included */
-	uint64_t text_lost;     /* lines that could not be written */
-	uint64_t corrupt;       /* how often the ring was damaged */
-	int text_errno;         /* why */
+	uint64_t queued_spans; /* in that queue now */
+	uint64_t spans; /* spans made, dropped ones included */
+	uint64_t text_lost; /* lines that could not be written */
+	uint64_t corrupt; /* how often the ring was damaged */
+	int text_errno; /* why */
 	uint64_t tracer_ns;
-	uint64_t added_ns;      /* by tracing to the command's time: an estimate */
+	uint64_t added_ns; /* by tracing to the command's time: an estimate */
 	uint64_t wall_ns;
 	uint64_t stops;
 	uint64_t ring_peak;
-	int cpu_shared;         /* 1 while tracer and tracees share a CPU */
-	int seccomp;            /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
-	uint64_t filtered;      /* calls of which no span or line was made, by selection */
+	int cpu_shared; /* 1 while tracer and tracees share a CPU */
+	int seccomp; /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
+	uint64_t filtered; /* calls of which no span or line was made, by selection */
 } rn_stats;
 
 typedef struct {
@@ -231,7 +231,7 @@ typedef struct {
 typedef struct {
 	uint64_t ordinal; /* of the process; 0 = no process or thread */
 	int32_t pid;
-	int32_t tid;      /* 0 = a process, which names its threads too */
+	int32_t tid; /* 0 = a process, which names its threads too */
 	const char *name; /* of process, path or peer; "" = none */
 } rn_counted_group;
 
@@ -244,7 +244,7 @@ typedef struct {
 	uint64_t calls; /* that returned */
 	uint64_t errors;
 	uint64_t unfinished; /* that did not return; not in calls */
-	uint64_t time;       /* ns */
+	uint64_t time; /* ns */
 	uint64_t shortest;
 	uint64_t longest;
 	uint64_t sampled; /* durations in buckets; fewer than calls: there was no more room */
@@ -276,8 +276,8 @@ typedef struct {
 typedef struct {
 	const char *path;
 	rn_file_state before; /* the first call that may have changed it */
-	rn_file_state after;  /* the run's end */
-	int mapped;           /* through memory it may have been written */
+	rn_file_state after; /* the run's end */
+	int mapped; /* through memory it may have been written */
 } rn_looked_file;
 
 typedef struct rn_counted rn_counted;
@@ -289,15 +289,15 @@ typedef struct rn_counted rn_counted;
 typedef struct {
 	const char *call;
 	const char *program; /* as spans show it; "" = not known */
-	int32_t pid;         /* 0 = not told apart */
-	int rest;            /* all that is beyond the limit */
-	uint64_t count;      /* that returned */
-	uint64_t zero;       /* of these, in no time at all */
+	int32_t pid; /* 0 = not told apart */
+	int rest; /* all that is beyond the limit */
+	uint64_t count; /* that returned */
+	uint64_t zero; /* of these, in no time at all */
 	uint64_t sum;
 	uint64_t shortest;
 	uint64_t longest;
 	int32_t scale;
-	int32_t offset;      /* index of the first bucket */
+	int32_t offset; /* index of the first bucket */
 	uint32_t buckets;
 	uint64_t bucket[RN_METERED_BUCKETS];
 	int moved[RN_METERED_WAYS]; /* whether there is anything to tell in… */
@@ -409,7 +409,7 @@ typedef struct rn_redactor rn_redactor;
 typedef struct {
 	char what[120];
 	int32_t pattern; /* which is wrong, from 0; -1: none of them */
-	uint32_t at;     /* byte of it, from 0 */
+	uint32_t at; /* byte of it, from 0 */
 } rn_redactor_error;
 
 /* Lists are NULL-ended, or NULL. NULL on failure, with *error filled. */
@@ -417,7 +417,7 @@ rn_redactor *rn_redactor_new(int defaults, const char *const *patterns, const ch
 			     rn_redactor_error *error);
 void rn_redactor_free(rn_redactor *redactor);
 
-#define RN_REDACT_TEXT 0  /* anything */
+#define RN_REDACT_TEXT 0 /* anything */
 #define RN_REDACT_WORDS 1 /* of a command line, a NUL behind each */
 
 /* The same without what is secret: how many bytes, at *made until the next call. One thread. */
