@@ -99,4 +99,9 @@ def redacted_values(attributes: Mapping[str, Any], redaction: Redaction | None) 
     if redaction is None:
         return dict(attributes)
     text = Redactor(redaction).text
-    return {k: text(v) if isinstance(v, str) else v for k, v in attributes.items()}
+    made = dict(attributes)
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            shown = text(f"{name}={value}")  # a name may tell that its value is secret
+            made[name] = shown.removeprefix(f"{name}=")
+    return made
