@@ -79,7 +79,8 @@ TROUBLES = {"absent": nobody, "deaf": deaf_port, "hanging": hanging}
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_command_is_not_delayed(trouble: str, tmp_path: Path) -> None:
     with TROUBLES[trouble]() as endpoint:
-        words = ("--otlp-endpoint", endpoint, "--flush-timeout", "100ms")
+        words = ("--otlp-endpoint", endpoint, "--flush-timeout", "100ms", "--fold", "off",
+                 "--max-trace-spans", "0")  # fmt: skip
         run = timed(tmp_path, 20_000, *words)
     assert run.done.code == 3
     # It would be delayed by a timeout: of connecting (20 s) or of a request (10 s).

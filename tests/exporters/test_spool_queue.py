@@ -52,10 +52,10 @@ class Made:
     def rest(self) -> list[bytes]:
         """All that is left, settled."""
         found = []
-        limit = threading.Timer(PATIENCE, self.spool.stop)  # where nothing comes that should
+        limit = threading.Timer(10 * PATIENCE, self.spool.stop)  # nothing comes that should
         limit.start()
         while self.spool.is_left():
-            if self.spool.status().segments < 20 and not self.spool.look_into_all():
+            if len(self.spool._disk.segments) < 20 and not self.spool.look_into_all():
                 break  # only damage was left
             taken = self.spool.take()
             if taken is None:
