@@ -34,13 +34,14 @@ def without_sampling(environ: Sequence[str], identity: Identity) -> list[str]:
 
     None of our spans will be there: it continues from the span that we would have continued.
     """
-    from renacer_otel.spans.context import format_traceparent
+    from renacer_otel.spans.context import FLAG_SAMPLED, format_traceparent
 
     context = identity.context
     parent = context.span_id or span_ids(identity.id_key)[1]
     told = format_traceparent(context.trace_id, parent, context.flags)
-    if f"TRACEPARENT={told}" in environ:
-        return list(environ)  # it was told so
+    for entry in environ:
+        if entry[:-2] == f"TRACEPARENT={told[:-2]}" and not int(entry[-2:], 16) & FLAG_SAMPLED:
+            return list(environ)  # it was told so, with whatever other flags
     ours = {"TRACEPARENT": told, "TRACESTATE": context.tracestate}
     return _with(environ, ours)
 

@@ -135,7 +135,8 @@ def test_variables_in_place_of_flags(name: str, pki: Certificates) -> None:
 @pytest.mark.parametrize("trouble", ["absent", "deaf"])
 def test_command_is_not_delayed(trouble: str, tmp_path: Path) -> None:
     with TROUBLES[trouble]() as endpoint:
-        words = ("--otlp-endpoint", endpoint, "--otlp-protocol", "http/json")
+        words = ("--otlp-endpoint", endpoint, "--otlp-protocol", "http/json",
+                 "--fold", "off", "--max-trace-spans", "0")  # fmt: skip
         run = timed(tmp_path, 20_000, *words, "--flush-timeout", "100ms")
     assert run.done.code == 3
     assert run.command < SLACK
