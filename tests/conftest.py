@@ -18,6 +18,9 @@ from tests.required import REQUIRED
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+# Tests import grpc themselves; ours is imported with this (exporters/otlp_grpc.py).
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 # Set by a developer's own telemetry; a test that needs one sets it itself.
 _TELEMETRY = re.compile(r"OTEL_.*|TRACEPARENT|TRACESTATE|BAGGAGE|RENACER_(?!TEST_|REQUIRE|LIVE).*")
 for _name in list(os.environ):

@@ -150,7 +150,9 @@ def quiet_grpc() -> Iterator[None]:
 
 
 def load_grpc() -> ModuleType:
-    """Imports grpc, silenced (see quiet_grpc)."""
+    """Imports grpc, silenced (see quiet_grpc), and without its part in forks: a query's process
+    is one, has closed what gRPC has open, and would be aborted for it."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     with quiet_grpc():
         import grpc
     return grpc
