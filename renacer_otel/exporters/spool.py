@@ -400,10 +400,11 @@ class Spool:
             self._stopped = True
             self._changed.notify_all()
 
-    def wait_empty(self, until: float, hopeless: Callable[[], bool]) -> bool:
-        """Waits until all is settled, at most until then (CLOCK_MONOTONIC), or it is hopeless."""
+    def wait_empty(self, until: Callable[[], float], hopeless: Callable[[], bool]) -> bool:
+        """Waits until all is settled, at most until then (CLOCK_MONOTONIC; asked again and
+        again), or it is hopeless."""
         with self._changed:
-            while (left := until - time.monotonic()) > 0 and not hopeless():
+            while (left := until() - time.monotonic()) > 0 and not hopeless():
                 if not self.is_left():
                     return True
                 self._changed.wait(min(left, 0.1))

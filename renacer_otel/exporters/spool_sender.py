@@ -74,8 +74,8 @@ class SpooledSender:
     def close(self, seconds: float = 0.0) -> SenderCounters:
         """Sends on until all is settled, `seconds` at most; what is left stays in the spool."""
         self.start_deadline(seconds)
-        assert self._deadline is not None
-        self.spool.wait_empty(self._deadline, lambda: self._unauthorized)
+        # It may be tightened meanwhile.
+        self.spool.wait_empty(lambda: self._deadline or 0.0, lambda: self._unauthorized)
         self._ended.set()
         self.spool.stop()
         counters = self._sender.close(0.0)

@@ -138,6 +138,18 @@ def test_without_a_right_to_send_all_is_kept(code: str, tmp_path: Path) -> None:
     assert made.ledger.books().spooled == 5
 
 
+def test_who_waits_for_the_end_hears_of_a_sooner_one(tmp_path: Path) -> None:
+    made = Made(tmp_path / "s", sender_to(f"http://127.0.0.1:{free_port()}"))
+    made.submit(3)
+    waiting = threading.Thread(target=made.close, args=(3600.0,))
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    made.sender.start_deadline(0.0)
+    waiting.join(PATIENCE)
+    assert not waiting.is_alive()
+
+
 def test_refused_for_good_is_set_aside_and_blocks_nothing(tmp_path: Path) -> None:
     with Receiver(script=[Reply("INVALID_ARGUMENT", "bad batch")]) as receiver:
         made = Made(tmp_path / "s", sender_to(receiver.endpoint))
