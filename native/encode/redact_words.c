@@ -63,6 +63,7 @@ static void name_program(const struct rn_rules *rules, struct rn_words *words, c
 			 size_t len)
 {
 	const uint8_t *slash = memrchr(word, '/', len);
+	struct program wanted;
 	const struct program *found;
 
 	if (slash) {
@@ -73,8 +74,8 @@ static void name_program(const struct rn_rules *rules, struct rn_words *words, c
 		return;
 	if (len == 5 && memcmp(word, "login", 5) == 0)
 		words->login = 1;
-	found = bsearch(&(struct program){(const char *)word, len}, rules->programs,
-			rules->n_programs, sizeof(*found), order);
+	wanted = (struct program){(const char *)word, len};
+	found = bsearch(&wanted, rules->programs, rules->n_programs, sizeof(*found), order);
 	if (found) {
 		words->named = found->name;
 		words->named_len = len;
