@@ -22,8 +22,6 @@
    on two CPUs, over it. Little for the second, so that it is tried, and measured. */
 #define STOP_TRACER_NS 4000u
 #define STOP_APART_TIMES 2u
-/* A stop's part on the tracee's side, per mille of the tracer's: see cost.c. */
-#define STOP_TRACEE_PM 380u
 #define DWELL_TICKS 2u
 /* By how much of the time the other mode must be the better one. */
 #define WORTH 8
@@ -323,6 +321,12 @@ void rn_cpu_saw_call(struct rn_engine *e, uint64_t ns)
 		cpu->stop_apart += cpu->stop_apart / 64u;
 }
 
+void rn_cpu_window(struct rn_engine *e)
+{
+	e->cpu.window_at = rn_monotonic();
+	e->cpu.window_cpu = rn_thread_time();
+}
+
 /* What a stop costs in the mode that the window was in; of the other it is known less by and by. */
 static void measure(struct cpu_share *cpu, struct load *load)
 {
@@ -356,7 +360,7 @@ static void weigh(struct cpu_share *cpu, const struct load *load)
 	unsigned cpus = (unsigned)cpu->cpus;
 	unsigned parallel = load->active < cpus ? load->active : cpus;
 	uint64_t tracer = load->stops * cpu->stop_tracer;
-	uint64_t theirs = tracer * STOP_TRACEE_PM / 1000u, waits = load->stops * cpu->stop_apart;
+	uint64_t theirs = tracer * RN_TRACEE_SIDE_PM / 1000u, waits = load->stops * cpu->stop_apart;
 	uint64_t shared = load->work + tracer, apart;
 
 	waits = waits > theirs ? waits - theirs : 0;
@@ -380,7 +384,7 @@ static bool other_is_better(const struct cpu_share *cpu)
 
 bool rn_cpu_undecided(const struct rn_engine *e)
 {
-	return !e->cpu.shared || other_is_better(&e->cpu);
+	return e->cpu.shared && other_is_better(&e->cpu);
 }
 
 void rn_cpu_tick(struct rn_engine *e)

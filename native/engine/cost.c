@@ -17,8 +17,8 @@
 
 #include "engine_private.h"
 
-/* A stop's share on the tracee's side, per mille of the tracer's CPU time: on one CPU, apart. */
-#define TRACEE_SIDE_SHARED 380u
+/* A stop's share on the tracee's side, per mille of the tracer's CPU time, while they are apart;
+   on one CPU it is RN_TRACEE_SIDE_PM. */
 #define TRACEE_SIDE_APART 800u
 /* States and clocks read a tick, at most. */
 #define LOOKS_MAX 8u
@@ -176,7 +176,7 @@ void rn_cost_end(struct rn_engine *e)
 	uint64_t ours_shared, ours_apart, own, used, alone, busy, added;
 
 	rn_cost_mode(e, cost->shared);
-	ours_shared = shared->cpu * TRACEE_SIDE_SHARED / 1000u;
+	ours_shared = shared->cpu * RN_TRACEE_SIDE_PM / 1000u;
 	ours_apart = apart->cpu * TRACEE_SIDE_APART / 1000u;
 	own = children_ns() - cost->children;
 	if (own < shared->work + apart->work)

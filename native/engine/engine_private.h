@@ -455,7 +455,9 @@ void rn_cpu_after_call(struct rn_engine *e, struct task *task);
 /* It ends, maybe inside a call that gave back somebody else's mask. */
 void rn_cpu_forget(struct rn_engine *e, struct task *task);
 void rn_cpu_tick(struct rn_engine *e);
-/* Whether it is about to be decided, if a few ticks more speak for it. */
+/* Ticks begin again: what passed until now is in no window. */
+void rn_cpu_window(struct rn_engine *e);
+/* Whether they are about to be parted, if a tick more speaks for it. */
 bool rn_cpu_undecided(const struct rn_engine *e);
 /* A call took `ns` from its entry to its exit. */
 void rn_cpu_saw_call(struct rn_engine *e, uint64_t ns);
@@ -472,6 +474,8 @@ void rn_cost_end(struct rn_engine *e);
 
 /* timer.c */
 #define RN_TICK_NS 10000000u
+/* A stop's share on the tracee's side, per mille of the tracer's CPU time, on one CPU. */
+#define RN_TRACEE_SIDE_PM 380u
 void rn_timer_init(struct rn_engine *e);
 /* Whether the clock has ticked since the last time. */
 bool rn_timer_take_tick(void);

@@ -101,8 +101,10 @@ void rn_engine_signal_all(struct rn_engine *e, int sig)
 
 void rn_timer_arm(struct rn_engine *e)
 {
-	if (e->have_timer && !e->timer_on)
-		set(e, RN_TICK_NS);
+	if (!e->have_timer || e->timer_on)
+		return;
+	set(e, RN_TICK_NS);
+	rn_cpu_window(e);
 }
 
 void rn_timer_disarm(struct rn_engine *e)
