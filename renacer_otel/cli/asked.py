@@ -12,6 +12,7 @@ from renacer_otel.cli import (
     launching,
     metric_options,
     options,
+    otlp_flags,
     output,
     redacting,
     span_options,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from renacer_otel.exporters.otlp_settings import OtlpFlags, OtlpSettings
+    from renacer_otel.exporters.otlp_settings import OtlpSettings
 
 _MAX_STRING = 65_536
 # Fallbacks of the engine that tests force: names of FALLBACKS, comma-separated.
@@ -72,8 +73,8 @@ def session_of(
         if chosen != "record":
             raise UsageError("--capture is for TRACE files: add --format record -o FILE")
     output.check(given, chosen)
-    asks = _asked_to_export(given, environ) or chosen == "otlp-json"
-    span_options.check(given, exports=asks)
+    asked = _asked_to_export(given, environ)
+    span_options.check(given, exports=asked or chosen == "otlp-json")
     tuning = _tuning(given, environ)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
     duration = given.duration
@@ -91,9 +92,7 @@ def session_of(
     otlp, warnings = (None, []) if sidecar else otlp_of(given, environ)
     if tuning.seccomp == "on" and tuning.seccomp_reason:
         warnings.append(f"--seccomp-bpf on: {tuning.seccomp_reason}")
-    metering, more = (
-        (None, []) if sidecar else metric_options.chosen(given, environ, _otlp_flags(given))
-    )
+    metering, more = (None, []) if sidecar else metric_options.chosen(given, environ)
     warnings += more
     tuning = tuning._replace(
         meters=metering is not None, meter_pids=bool(metering and metering.by_pid)
@@ -108,25 +107,23 @@ def session_of(
         shown = redacting.shown(given.words, tuning.redaction if given.core else None)
         context, more = inbound(given.trace_parent, environ)
         warnings += more
-    if context is not None and sidecar:
-        from renacer_otel.spans import sampling  # no more: a tracer is to start at once
+    if context is not None and (sidecar or otlp is not None or chosen == "otlp-json"):
+        from renacer_otel.spans import sampling
 
         context, because, more = sampling.decide(context, environ)
         warnings += more
-    elif context is not None and (otlp is not None or chosen == "otlp-json"):
-        from renacer_otel.cli import exporting
+        if not sidecar:  # which makes the spans, and whose tracer is to start at once
+            from renacer_otel.cli import exporting
 
-        context, because, more = exporting.sampled(context, environ)
-        warnings += more
-        tuning, otlp, more = exporting.as_variables_say(tuning, otlp, environ)
-        warnings += more
+            tuning, otlp, more = exporting.as_variables_say(tuning, otlp, environ)
+            warnings += more
     if because:
         otlp = sidecar = None
         if given.verbose:
             warnings.append(f"{because}: nothing is exported")
         if chosen == "otlp-json":
             chosen = "none"
-    text = given.output is not None or (otlp is None and not _asked_to_export(given, environ))
+    text = given.output is not None or (otlp is None and not asked)
     form = chosen or ("text" if text and not asked_sidecar else None)
     environment = launching.with_changes(own_environ(), given.variables)
     user = launching.find_user(given.user)
@@ -162,7 +159,7 @@ def session_of(
         tuning=spool.tuned(tuning) if spool else tuning,
         flush_timeout_s=flush_timeout,
         propagate=not given.no_propagate,
-        unsampled=bool(because) and _asked_to_export(given, environ),
+        unsampled=bool(because) and asked,
         service_name=given.otlp_service_name,
         run_id=run_id,
         options=shown,
@@ -346,28 +343,8 @@ def otlp_of(
             return None, []
     from renacer_otel.exporters.otlp_settings import resolve
 
-    choice = resolve(_otlp_flags(given), environ)
+    choice = resolve(otlp_flags.of(given), environ)
     return choice.settings, list(choice.warnings)
-
-
-def _otlp_flags(given: argparse.Namespace) -> OtlpFlags:
-    from renacer_otel.exporters.otlp_settings import OtlpFlags
-
-    timeout = given.otlp_timeout
-    return OtlpFlags(
-        endpoint=given.otlp_endpoint,
-        headers=given.otlp_header,
-        insecure=given.otlp_insecure,
-        certificate=given.otlp_certificate,
-        client_key=given.otlp_client_key,
-        client_certificate=given.otlp_client_certificate,
-        compression=given.otlp_compression,
-        timeout_ms=None
-        if timeout is None
-        else values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
-        protocol=given.otlp_protocol,
-        exporter=given.exporter,
-    )
 
 
 def _disabled(environ: Mapping[str, str]) -> frozenset[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the OTEL_* variables of an SDK say of a run: whether it is exported, in what portions."""
+"""What the OTEL_* variables of an SDK say of a run: whether it is asked for, in what portions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from renacer_otel.engine.launch import Tuning
     from renacer_otel.exporters.otlp_settings import OtlpSettings
-    from renacer_otel.spans.context import TraceContext
 
 
 def by_variable(environ: Mapping[str, str]) -> bool:
@@ -23,15 +22,6 @@ def by_variable(environ: Mapping[str, str]) -> bool:
     if traces_exporter(variables) not in ("", "none"):
         return True
     return variables.option("ENDPOINT") is not None
-
-
-def sampled(
-    context: TraceContext, environ: Mapping[str, str]
-) -> tuple[TraceContext, str, list[str]]:
-    """(the context with its flag, why nothing is exported or "", warnings)."""
-    from renacer_otel.spans import sampling
-
-    return sampling.decide(context, environ)
 
 
 def as_variables_say(

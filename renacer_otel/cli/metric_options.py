@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
+from renacer_otel.cli import otlp_flags
 from renacer_otel.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-    from renacer_otel.exporters.otlp_settings import OtlpFlags
     from renacer_otel.sidecar.metering import MeteringConfig
 
 _EXPORTER = "OTEL_METRICS_EXPORTER"
@@ -32,7 +32,7 @@ def add_to(add: Callable[..., None]) -> None:
 
 
 def chosen(
-    given: argparse.Namespace, environ: Mapping[str, str], flags: OtlpFlags
+    given: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[MeteringConfig | None, list[str]]:
     """What is to become of metrics, None = nothing; and warnings.
 
@@ -56,6 +56,7 @@ def chosen(
         if interval < _SHORTEST_NS:
             raise ConfigError("--metrics-interval: give 100ms or more")
         interval_s = interval / 1e9
+    flags = otlp_flags.of(given)
     choice = resolve_metrics(flags, environ, asked=given.metrics, interval_s=interval_s)
     listen = None
     if given.metrics_listen is not None:

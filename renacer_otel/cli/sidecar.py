@@ -16,8 +16,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel import config as values
-from renacer_otel.cli import options
+from renacer_otel.cli import options, otlp_flags
 from renacer_otel.cli.terminal import complain
 from renacer_otel.errors import ConfigError, UsageError
 from renacer_otel.sidecar.place import default_path
@@ -113,7 +112,7 @@ def _section(path: str | None) -> dict[str, Any]:
 
 
 def _otlp(given: Any, environ: Mapping[str, str], section: Mapping[str, Any]) -> OtlpChoice:
-    from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
+    from renacer_otel.exporters.otlp_settings import resolve
 
     merged = dict(environ)
     for key, name in _VARIABLES.items():
@@ -124,21 +123,7 @@ def _otlp(given: Any, environ: Mapping[str, str], section: Mapping[str, Any]) ->
     named = any(merged.get(f"{_PREFIX}{more}ENDPOINT", "").strip() for more in ("", "TRACES_"))
     if not (given.otlp_endpoint or given.otlp_protocol or named):
         raise UsageError("the sidecar exports: say where to, --otlp-endpoint URL")
-    timeout = given.otlp_timeout
-    flags = OtlpFlags(
-        endpoint=given.otlp_endpoint,
-        headers=given.otlp_header,
-        insecure=given.otlp_insecure,
-        certificate=given.otlp_certificate,
-        client_key=given.otlp_client_key,
-        client_certificate=given.otlp_client_certificate,
-        compression=given.otlp_compression,
-        timeout_ms=None
-        if timeout is None
-        else values.parse_duration_ns(timeout, "--otlp-timeout") // 1_000_000,
-        protocol=given.otlp_protocol,
-    )
-    return resolve(flags, merged)
+    return resolve(otlp_flags.of(given), merged)
 
 
 def _as_variable(value: Any) -> str:

@@ -158,3 +158,14 @@ def test_a_start_imports_little() -> None:
         f"print(*sorted(set({heavy!r}) & sys.modules.keys()))\n"
     )
     assert run_program([sys.executable, "-c", code]) == Done(0, "\n", "")
+
+
+def test_a_run_to_text_imports_nothing_that_exports(tmp_path: Path) -> None:
+    heavy = ["urllib.parse", "renacer_otel.exporters.otlp_settings"]
+    code = (
+        "import sys\n"
+        "from renacer_otel.cli import main\n"
+        f"code = main.main(['-q', '-o', {str(tmp_path / 'text')!r}, '--', 'true'])\n"
+        f"print(code, *sorted(set({heavy!r}) & sys.modules.keys()))\n"
+    )
+    assert run_program([sys.executable, "-c", code]) == Done(0, "0\n", "")
