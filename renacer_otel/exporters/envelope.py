@@ -48,7 +48,7 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _field(number: int, payload: bytes) -> bytes:
+def field(number: int, payload: bytes) -> bytes:
     """A length-delimited field; nothing at all where the payload is empty."""
     if not payload:
         return b""
@@ -105,10 +105,10 @@ class OtlpEnvelope:
 
         scope = InstrumentationScope(name=SCOPE_NAME, version=scope_version)
         resource = resource_message(attributes)
-        self._resource = _field(1, resource.SerializeToString(deterministic=True))
-        self._scope = _field(1, scope.SerializeToString(deterministic=True))
-        self._scope_end = _field(3, SCHEMA_URL.encode())
-        self._resource_end = _field(3, resource_schema_url.encode())
+        self._resource = field(1, resource.SerializeToString(deterministic=True))
+        self._scope = field(1, scope.SerializeToString(deterministic=True))
+        self._scope_end = field(3, SCHEMA_URL.encode())
+        self._resource_end = field(3, resource_schema_url.encode())
         self._tail = self._scope_end + self._resource_end
 
     def wrap(self, block: bytes | memoryview) -> bytes:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from renacer_otel.errors import ConfigError, one_line
 from renacer_otel.exporters.otlp_endpoint import DEFAULT_HTTP_PORT, DEFAULT_PORT, TRACES_PATH
 from renacer_otel.exporters.otlp_settings import OtlpFlags, OtlpSettings, resolve
+from renacer_otel.exporters.variables import GENERAL, MAX_NUMBER, TRACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +33,7 @@ INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 TIMEOUT = "OTEL_METRIC_EXPORT_TIMEOUT"
 _TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 _EXEMPLARS = "OTEL_METRICS_EXEMPLAR_FILTER"
-_GENERAL = "OTEL_EXPORTER_OTLP_"
 _OF_METRICS = "OTEL_EXPORTER_OTLP_METRICS_"
-_OF_TRACES = "OTEL_EXPORTER_OTLP_TRACES_"
-_MAX_MS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _milliseconds(
     environ: Mapping[str, str], name: str, default_s: float, warnings: list[str]
 ) -> float:
     value = environ.get(name, "").strip()
-    if re.fullmatch(r"[0-9]{1,10}", value) and 0 < int(value) <= _MAX_MS:
+    if re.fullmatch(r"[0-9]{1,10}", value) and 0 < int(value) <= MAX_NUMBER:
         return int(value) / 1000
     if value:
         warnings.append(f"{name}: '{one_line(value, 40)}' is not a number of milliseconds; ignored")
@@ -133,36 +131,34 @@ def _resolve_otlp(
 ) -> tuple[OtlpSettings | None, list[str]]:
     """By the rules for spans, with the variables of metrics in the place of those of traces."""
     own = {
-        name.replace(_OF_METRICS, _OF_TRACES, 1): value
+        name.replace(_OF_METRICS, TRACES, 1): value
         for name, value in environ.items()
         if name.startswith(_OF_METRICS) and value.strip()
     }
     others = {
         name: value
         for name, value in environ.items()
-        if not name.startswith((_OF_METRICS, _OF_TRACES)) and name != "OTEL_TRACES_EXPORTER"
+        if not name.startswith((_OF_METRICS, TRACES)) and name != "OTEL_TRACES_EXPORTER"
     }
     seen = {**others, **own}
-    names_endpoint = any(
-        seen.get(f"{start}ENDPOINT", "").strip() for start in (_OF_TRACES, _GENERAL)
-    )
+    names_endpoint = any(seen.get(f"{start}ENDPOINT", "").strip() for start in (TRACES, GENERAL))
     if flags.endpoint is None and not names_endpoint:
         protocol = flags.protocol or _protocol(seen)
         port = DEFAULT_PORT if protocol == "grpc" else DEFAULT_HTTP_PORT
-        seen[f"{_GENERAL}ENDPOINT"] = f"http://localhost:{port}"
+        seen[f"{GENERAL}ENDPOINT"] = f"http://localhost:{port}"
     try:
         choice = resolve(replace(flags, exporter=None), seen)  # which is of spans
     except ConfigError as error:
         raise ConfigError(_told(str(error))) from None
     settings = choice.settings
     if settings is not None:
-        is_whole = flags.endpoint is None and f"{_OF_TRACES}ENDPOINT" in own
+        is_whole = flags.endpoint is None and f"{TRACES}ENDPOINT" in own
         settings = settings if is_whole else _with_path(settings)
     return settings, [_told(warning) for warning in choice.warnings]
 
 
 def _protocol(environ: Mapping[str, str]) -> str:
-    for start in (_OF_TRACES, _GENERAL):
+    for start in (TRACES, GENERAL):
         if value := environ.get(f"{start}PROTOCOL", "").strip().lower():
             return value
     return "grpc"
@@ -183,7 +179,7 @@ def _with_path(settings: OtlpSettings) -> OtlpSettings:
 def _told(text: str) -> str:
     """A message about traces in the words of metrics."""
     for there, here in (
-        (_OF_TRACES, _OF_METRICS),
+        (TRACES, _OF_METRICS),
         (TRACES_PATH[1:], METRICS_PATH[1:]),
         ("spans go to", "metrics go to"),
     ):

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from renacer_otel.exporters.envelope import varint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from renacer_otel.exporters.envelope import field
+from renacer_otel.exporters.fields import bodies, each_field
 
 # What servers say of a message that is over their limit: grpc-core and grpc-go ("larger than max"),
 # grpc-java ("exceeds maximum size"), .NET ("exceeds the maximum"), tonic ("length too large", with
@@ -71,9 +69,9 @@ def _cut(sizes: list[int]) -> int:
 def _protobuf_halves(request: bytes) -> tuple[Half, Half] | None:
     sizes = [
         end - start
-        for body in _bodies(request, 0, len(request), _RESOURCE_SPANS)
-        for scope in _bodies(request, *body, _SCOPE_SPANS)
-        for start, end in _bodies(request, *scope, _SPANS)
+        for body in bodies(request, 0, len(request), _RESOURCE_SPANS)
+        for scope in bodies(request, *body, _SCOPE_SPANS)
+        for start, end in bodies(request, *scope, _SPANS)
     ]
     if len(sizes) < 2:
         return None
@@ -88,80 +86,30 @@ def _kept(request: bytes, first: int, end: int) -> bytes:
     """The request with spans `first` to `end` alone, and of what is around them what they need."""
     seen = 0
     resources = []
-    for number, whole, body in _fields(request, 0, len(request)):
-        if number != _RESOURCE_SPANS:
-            resources.append(request[whole[0] : whole[1]])
+    for outer in each_field(request, 0, len(request)):
+        if not outer.holds(_RESOURCE_SPANS):
+            resources.append(request[outer.begin : outer.end])
             continue
         inner, kept = [], 0
-        for inner_number, inner_whole, inner_body in _fields(request, *body):
-            if inner_number != _SCOPE_SPANS:
-                inner.append(request[inner_whole[0] : inner_whole[1]])
+        for part in each_field(request, outer.start, outer.end):
+            if not part.holds(_SCOPE_SPANS):
+                inner.append(request[part.begin : part.end])
                 continue
             pieces, spans = [], 0
-            for field, span_whole, _ in _fields(request, *inner_body):
-                if field == _SPANS:
+            for piece in each_field(request, part.start, part.end):
+                if piece.holds(_SPANS):
                     wanted = first <= seen < end
                     seen += 1
                     spans += wanted
                     if not wanted:
                         continue
-                pieces.append(request[span_whole[0] : span_whole[1]])
+                pieces.append(request[piece.begin : piece.end])
             if spans:
-                inner.append(_field(_SCOPE_SPANS, b"".join(pieces)))
+                inner.append(field(_SCOPE_SPANS, b"".join(pieces)))
                 kept += spans
         if kept:
-            resources.append(_field(_RESOURCE_SPANS, b"".join(inner)))
+            resources.append(field(_RESOURCE_SPANS, b"".join(inner)))
     return b"".join(resources)
-
-
-def _field(number: int, body: bytes) -> bytes:
-    return bytes((number << 3 | 2,)) + varint(len(body)) + body
-
-
-def _bodies(data: bytes, at: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
-    for number, _, body in _fields(data, at, end):
-        if number == wanted:
-            yield body
-
-
-def _fields(
-    data: bytes, at: int, end: int
-) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
-    """(number, where all of it is, where its content is) of each field of data[at:end].
-
-    The number is negative where the field is not length-delimited. Raises ValueError.
-    """
-    while at < end:
-        begin = at
-        tag, at = _read_varint(data, at, end)
-        wire = tag & 7
-        if wire == 2:
-            size, at = _read_varint(data, at, end)
-            content = at
-            at += size
-        elif wire == 0:
-            content = at
-            _, at = _read_varint(data, at, end)
-        elif wire in (1, 5):
-            content = at
-            at += 8 if wire == 1 else 4
-        else:
-            raise ValueError("bad wire type")
-        if at > end:
-            raise ValueError("a field goes beyond its message")
-        yield (tag >> 3 if wire == 2 else -(tag >> 3)), (begin, at), (content, at)
-
-
-def _read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < end and shift < 64:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError("bad varint")
 
 
 # --- JSON -------------------------------------------------------------------------------------

@@ -27,12 +27,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from renacer_otel.exporters.fields import bodies, each_field
 from renacer_otel.exporters.otlp_grpc import METHOD, METRICS_METHOD, load_grpc
 from renacer_otel.exporters.otlp_retry import RETRY_INFO_TRAILER, STATUS_TRAILER
 from renacer_otel.exporters.otlp_sender import MAX_REQUEST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import grpc
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -333,9 +334,9 @@ def count_spans(request: bytes) -> int:
     malformed (what lies inside a span is not looked at).
     """
     total = 0
-    for start, end in _fields(request, 0, len(request), 1):
-        for scope_start, scope_end in _fields(request, start, end, 2):
-            total += sum(1 for _ in _fields(request, scope_start, scope_end, 2))
+    for start, end in bodies(request, 0, len(request), 1):
+        for scope_start, scope_end in bodies(request, start, end, 2):
+            total += sum(1 for _ in bodies(request, scope_start, scope_end, 2))
     return total
 
 
@@ -344,10 +345,10 @@ def is_sane(request: bytes) -> bool:
 
     Made into objects, they would take a hundred times the bytes. ValueError if malformed.
     """
-    for resource_spans in _fields(request, 0, len(request), 1):
-        parts = _fields(request, *resource_spans, 1)
-        for scope_spans in _fields(request, *resource_spans, 2):
-            parts += _fields(request, *scope_spans, 1) + _fields(request, *scope_spans, 2)
+    for resource_spans in bodies(request, 0, len(request), 1):
+        parts = [*bodies(request, *resource_spans, 1)]
+        for scope_spans in bodies(request, *resource_spans, 2):
+            parts += [*bodies(request, *scope_spans, 1), *bodies(request, *scope_spans, 2)]
         if not all(_is_small(request, *part) for part in parts):
             return False
     return True
@@ -357,46 +358,8 @@ def _is_small(data: bytes, start: int, end: int) -> bool:
     """Whether a message has at most MAX_ELEMENTS fields."""
     if end - start <= 2 * MAX_ELEMENTS:
         return True
-    fields = enumerate(_each_field(data, start, end), start=1)
+    fields = enumerate(each_field(data, start, end), start=1)
     return all(count <= MAX_ELEMENTS for count, _ in fields)
-
-
-def _fields(data: bytes, at: int, end: int, wanted: int) -> list[tuple[int, int]]:
-    """(start, end) of each length-delimited field `wanted` of the message data[at:end]."""
-    return [
-        (start, after) for tag, start, after in _each_field(data, at, end) if tag == wanted << 3 | 2
-    ]
-
-
-def _each_field(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(tag, start, end) of each field of the message data[at:end]."""
-    while at < end:
-        tag, at = _varint(data, at, end)
-        wire, start = tag & 7, at
-        if wire == 2:
-            size, start = _varint(data, at, end)
-            at = start + size
-        elif wire == 0:
-            _, at = _varint(data, at, end)
-        elif wire in (1, 5):
-            at += 8 if wire == 1 else 4
-        else:
-            raise ValueError("bad wire type")
-        if at > end:
-            raise ValueError("a field goes beyond its message")
-        yield tag, start, at
-
-
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < end and shift < 64:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError("bad varint")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.exporters.envelope import varint
+from renacer_otel.exporters.envelope import field
+from renacer_otel.exporters.fields import each_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = "renacer-otel run"
 EVENT = "renacer.lost"
+_SPANS = 2  # of ScopeSpans: opentelemetry-proto, trace/v1/trace.proto
 REASON, SPANS = "renacer.lost.reason", "renacer.lost.spans"
 
 
@@ -46,31 +48,18 @@ def _in_protobuf(block: bytes, losses: Mapping[str, int]) -> bytes:
         event.attributes.add(key=REASON).value.string_value = reason
         event.attributes.add(key=SPANS).value.int_value = spans
     whole = span.SerializeToString()
-    return block[:start] + b"\x12" + varint(len(whole)) + whole
+    return block[:start] + field(_SPANS, whole)
 
 
 def _last_entry(block: bytes) -> tuple[int, int]:
     """(where the last `spans` entry begins, where its content does). Raises ValueError."""
-    at = start = body = 0
-    while at < len(block):
-        if block[at] != 0x12:
+    last = None
+    for last in each_field(block, 0, len(block)):
+        if not last.holds(_SPANS):
             raise ValueError("no `spans` entry")
-        start = at
-        at += 1
-        size = shift = 0
-        while True:
-            if at >= len(block) or shift > 35:
-                raise ValueError("bad length")
-            size |= (block[at] & 0x7F) << shift
-            shift += 7
-            at += 1
-            if block[at - 1] < 0x80:
-                break
-        body = at
-        at += size
-    if at != len(block) or not block:
-        raise ValueError("cut short")
-    return start, body
+    if last is None:
+        raise ValueError("empty")
+    return last.begin, last.start
 
 
 def _in_json(block: bytes, losses: Mapping[str, int]) -> bytes:
