@@ -52,7 +52,7 @@ static void put_time(struct rn_buf *buf, uint64_t ns)
 
 static void put_args(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call)
 {
-	const struct rn_style style = row_style(trace);
+	const struct rn_style style = rn_style_of(trace);
 	size_t start = buf->len;
 	bool first = true;
 	char *end;

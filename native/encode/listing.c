@@ -49,7 +49,7 @@ static void quote(struct rn_buf *buf, size_t start)
 
 static void put_args(struct rn_buf *buf, const struct rn_trace *trace, const struct rn_call *call)
 {
-	const struct rn_style style = row_style(trace);
+	const struct rn_style style = rn_style_of(trace);
 	bool first = true;
 
 	for (unsigned arg = 0; arg < call->desc->nargs; arg++) {

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "../decode/decode.h"
 #include "renacer/redact.h"
+#include "style.h"
 
 #define PROCESS_NAME_MAX 256u /* bytes */
 #define PUT_TEXT(buf, literal) rn_buf_put(buf, literal, sizeof(literal) - 1)
@@ -52,13 +52,6 @@ static inline void redact_from(struct rn_buf *buf, size_t start, const struct rn
 		return;
 	buf->len = start;
 	rn_buf_put(buf, text, len);
-}
-
-static inline struct rn_style row_style(const struct rn_trace *trace)
-{
-	return (struct rn_style){.string_limit = trace->string_limit,
-				 .no_payload = !trace->payload,
-				 .no_buffers = !trace->payload};
 }
 
 #endif

@@ -137,9 +137,7 @@ static size_t walk_room(const struct rn_trace *trace, const struct rn_call *call
 static bool walk_shown(struct writer *w, const char *key, size_t key_len,
 		       const struct rn_trace *trace, const struct rn_call *call, unsigned arg)
 {
-	const struct rn_style style = {.string_limit = trace->string_limit,
-				       .no_payload = !trace->payload,
-				       .no_buffers = !trace->payload};
+	const struct rn_style style = rn_style_of(trace);
 	const struct rn_piece *piece = rn_call_piece(call, arg);
 	size_t room = piece && call->args[arg] ? walk_room(trace, call) : 0, len;
 	char *text = NULL, cut[RN_SHOWN_MAX + sizeof(RN_MORE)];

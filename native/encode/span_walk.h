@@ -99,8 +99,8 @@
  */
 #include <stdio.h>
 
-#include "../decode/decode.h"
 #include "attributes.h"
+#include "style.h"
 
 static const char *walk_or_empty(const char *text)
 {

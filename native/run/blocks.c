@@ -171,11 +171,3 @@ void rn_blocks_counts(struct block_queue *queue, uint64_t *dropped, uint64_t *wa
 	*waiting = queue->spans;
 	pthread_mutex_unlock(&queue->lock);
 }
-
-uint64_t rn_blocks_dropped(struct block_queue *queue)
-{
-	uint64_t dropped, waiting;
-
-	rn_blocks_counts(queue, &dropped, &waiting);
-	return dropped;
-}

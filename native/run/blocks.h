@@ -48,8 +48,7 @@ void rn_blocks_end(struct block_queue *queue);
 /* As rn_block_take(). */
 int rn_blocks_take(struct block_queue *queue, int timeout_ms, struct block **block);
 void rn_blocks_recycle(struct block_queue *queue, struct block *block);
-uint64_t rn_blocks_dropped(struct block_queue *queue);
-/* The same, and of the same moment the spans that wait. */
+/* Spans that were dropped, and of the same moment those that wait. */
 void rn_blocks_counts(struct block_queue *queue, uint64_t *dropped, uint64_t *waiting);
 
 #endif

@@ -66,18 +66,7 @@ rn_counted *rn_counted_new(int by, int wall)
 
 uint64_t rn_counted_feed(rn_counted *counted, const void *data, uint64_t len)
 {
-	uint64_t at = 0;
-
-	while (counted->interpreter && at < len) {
-		const uint8_t *record = (const uint8_t *)data + at;
-		uint32_t size = rn_event_check(record, len - at);
-
-		if (size == 0)
-			break;
-		rn_interpreter_feed(counted->interpreter, (const struct rn_event *)record);
-		at += size;
-	}
-	return at;
+	return counted->interpreter ? rn_interpreter_feed_all(counted->interpreter, data, len) : 0;
 }
 
 void rn_counted_finish(rn_counted *counted)

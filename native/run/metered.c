@@ -136,15 +136,8 @@ uint64_t rn_meter_feed(rn_meter *meter, const void *data, uint64_t len)
 {
 	uint64_t at = 0;
 
-	while (meter->interpreter && at < len) {
-		const uint8_t *record = (const uint8_t *)data + at;
-		uint32_t size = rn_event_check(record, len - at);
-
-		if (size == 0)
-			break;
-		rn_interpreter_feed(meter->interpreter, (const struct rn_event *)record);
-		at += size;
-	}
+	if (meter->interpreter)
+		at = rn_interpreter_feed_all(meter->interpreter, data, len);
 	let_go(meter);
 	return at;
 }

@@ -49,73 +49,69 @@ static size_t greater(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-static size_t on_call(void *ctx, const struct rn_call *call)
+typedef void write_span(const struct way *way, struct rn_buf *buf, const void *span);
+
+static void write_call(const struct way *way, struct rn_buf *buf, const void *call)
 {
-	struct rn_run *run = ctx;
+	way->forms->call(buf, &way->sink->trace, call);
+}
+
+static void write_process(const struct way *way, struct rn_buf *buf, const void *process)
+{
+	way->forms->process(buf, &way->sink->trace, process);
+}
+
+static void write_run(const struct way *way, struct rn_buf *buf, const void *span)
+{
+	way->forms->run(buf, &way->sink->trace, span);
+}
+
+/* To where it is wanted; returns the bytes of the longest form. `last`: it ends the run. */
+static size_t tell(struct rn_run *run, write_span *write, const void *span, bool last)
+{
 	struct way ways[2];
 	unsigned n = ways_of(run, ways);
 	size_t most = 0;
 
 	for (unsigned i = 0; i < n; i++) {
+		struct sink *sink = ways[i].sink;
 		struct rn_buf *buf = begin(&ways[i]);
 		size_t before = buf ? buf->len : 0;
 
 		if (!buf)
 			continue;
-		ways[i].forms->call(buf, &ways[i].sink->trace, call);
+		write(&ways[i], buf, span);
 		most = greater(most, buf->len - before);
-		rn_sink_added(run, ways[i].sink);
+		if (!last) {
+			rn_sink_added(run, sink);
+			continue;
+		}
+		/* Even where the queue is full: it tells of the losses. */
+		sink->block->spans++;
+		sink->made++;
+		sink->block->last = true;
+		rn_sink_hand_on(sink, true);
 	}
+	return most;
+}
+
+static size_t on_call(void *ctx, const struct rn_call *call)
+{
+	struct rn_run *run = ctx;
+	size_t most = tell(run, write_call, call, false);
+
 	rn_meter_span(run->meter, call);
 	return most;
 }
 
 static size_t on_process(void *ctx, const struct rn_process *process)
 {
-	struct rn_run *run = ctx;
-	struct way ways[2];
-	unsigned n = ways_of(run, ways);
-	size_t most = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct rn_buf *buf = begin(&ways[i]);
-		size_t before = buf ? buf->len : 0;
-
-		if (!buf)
-			continue;
-		ways[i].forms->process(buf, &ways[i].sink->trace, process);
-		most = greater(most, buf->len - before);
-		rn_sink_added(run, ways[i].sink);
-	}
-	return most;
+	return tell(ctx, write_process, process, false);
 }
 
-/* The run's own goes even where the queue is full: it tells of the losses. */
 static size_t on_run(void *ctx, const struct rn_run_span *span)
 {
-	struct rn_run *run = ctx;
-	struct way ways[2];
-	unsigned n = ways_of(run, ways);
-	size_t most = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct rn_buf *buf = begin(&ways[i]);
-		size_t before = buf ? buf->len : 0;
-
-		if (!buf)
-			continue;
-		ways[i].forms->run(buf, &ways[i].sink->trace, span);
-		most = greater(most, buf->len - before);
-		if (span->part) {
-			rn_sink_added(run, ways[i].sink);
-		} else {
-			ways[i].sink->block->spans++;
-			ways[i].sink->made++;
-			ways[i].sink->block->last = true;
-			rn_sink_hand_on(ways[i].sink, true);
-		}
-	}
-	return most;
+	return tell(ctx, write_run, span, !span->part);
 }
 
 bool rn_span_sinks_init(struct rn_run *run)

@@ -348,6 +348,22 @@ void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev)
 	}
 }
 
+uint64_t rn_interpreter_feed_all(struct rn_interpreter *in, const void *data, uint64_t len)
+{
+	uint64_t at = 0;
+
+	while (at < len) {
+		const uint8_t *record = (const uint8_t *)data + at;
+		uint32_t size = rn_event_check(record, len - at);
+
+		if (size == 0)
+			break;
+		rn_interpreter_feed(in, (const struct rn_event *)record);
+		at += size;
+	}
+	return at;
+}
+
 void rn_interpreter_finish(struct rn_interpreter *in, struct rn_run_span *run)
 {
 	const struct rn_interpreter_config *config = &in->config;

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from renacer_otel.errors import CoreUnavailable, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     # Structures and functions come from the C headers: no stub knows their members.
     ffi: Any
     lib: Any
@@ -36,6 +38,21 @@ def load() -> tuple[Any, Any]:
     if "lib" not in globals():
         globals()["ffi"], globals()["lib"] = _load()
     return globals()["ffi"], globals()["lib"]
+
+
+def feed(take: Any, to: Any, chunks: Iterable[bytes]) -> None:
+    """Gives whole records, in order, to a function of the core: take(to, data, size).
+
+    Raises ValueError for what is no record.
+    """
+    ffi, _ = load()
+    for chunk in chunks:
+        size = len(chunk)
+        # Aligned for words, which a buffer of bytes need not be.
+        data = ffi.new("uint64_t[]", size // 8 + 1)
+        ffi.memmove(data, chunk, size)
+        if take(to, data, size) != size:
+            raise ValueError("not a record")
 
 
 def _load() -> tuple[Any, Any]:

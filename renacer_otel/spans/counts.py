@@ -91,13 +91,7 @@ def of_records(chunks: Iterable[bytes], by: str, *, wall: bool) -> Counts:
     if counted == ffi.NULL:
         raise MemoryError
     try:
-        for chunk in chunks:
-            size = len(chunk)
-            # Aligned for words, which a buffer of bytes need not be.
-            data = ffi.new("uint64_t[]", size // 8 + 1)
-            ffi.memmove(data, chunk, size)
-            if lib.rn_counted_feed(counted, data, size) != size:
-                raise ValueError("not a record")
+        native.feed(lib.rn_counted_feed, counted, chunks)
         lib.rn_counted_finish(counted)
         return _read(counted, by, wall=wall)
     finally:

@@ -96,13 +96,7 @@ def of_records(chunks: Iterable[bytes], *, by_pid: bool = False, limit: int = LI
     if meter == ffi.NULL:
         raise MemoryError
     try:
-        for chunk in chunks:
-            size = len(chunk)
-            # Aligned for words, which a buffer of bytes need not be.
-            data = ffi.new("uint64_t[]", size // 8 + 1)
-            ffi.memmove(data, chunk, size)
-            if lib.rn_meter_feed(meter, data, size) != size:
-                raise ValueError("not a record")
+        native.feed(lib.rn_meter_feed, meter, chunks)
         lib.rn_meter_finish(meter)
         return _take(meter, ALL)
     finally:

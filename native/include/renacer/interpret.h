@@ -90,6 +90,8 @@ void rn_interpreter_destroy(struct rn_interpreter *in);
 
 /* One record that rn_event_check() accepted; `ev` must stay valid during the call only. */
 void rn_interpreter_feed(struct rn_interpreter *in, const struct rn_event *ev);
+/* All records of `data`, aligned for words, until one is none; returns the bytes of those fed. */
+uint64_t rn_interpreter_feed_all(struct rn_interpreter *in, const void *data, uint64_t len);
 
 struct rn_descriptor {
 	int32_t fd;
