@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from renacer_otel.exporters.http_rules import Answer
@@ -54,6 +55,8 @@ class Connection:
         self._socket: socket.socket | None = None
         self._killed = False
         self._until: float | None = None  # CLOCK_MONOTONIC seconds
+        self._came = False  # some of the answer
+        self._reset = False  # and then no more
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -134,6 +137,7 @@ class Connection:
         closed then, and wherever the answer says so or is not whole.
         """
         self._until = until
+        self._came = self._reset = False
         if self._is_stale():
             self.close()
         try:
@@ -162,11 +166,23 @@ class Connection:
         return None
 
     def receive(self, buffer: Buffer) -> int:
-        """Some bytes of the answer; 0 = no more will come."""
+        """Some bytes of the answer; 0 = no more will come.
+
+        A server that refuses before it has read all resets the connection behind its answer
+        (RFC 9112 section 9.6): what came before is read all the same.
+        """
         if self._socket is None:
             return 0
         self._socket.settimeout(self._left())
-        return self._socket.recv_into(buffer)
+        try:
+            size = self._socket.recv_into(buffer)
+        except ConnectionResetError:
+            if not self._came:
+                raise
+            self._reset = True
+            return 0
+        self._came = True
+        return size
 
     def makefile(self, *_: object) -> io.BufferedReader:
         """As HTTPResponse wants it of a socket."""
@@ -194,4 +210,6 @@ class Connection:
             return None, False
         finally:
             response.close()
-        return (None, False) if response.length else (b"".join(pieces), False)
+        # A refusal that a reset ends where no length was given says what there is to say.
+        cut = response.length or (self._reset and response.status < HTTPStatus.BAD_REQUEST)
+        return (None, False) if cut else (b"".join(pieces), False)

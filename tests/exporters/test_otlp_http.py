@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
 import zlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renacer_otel.exporters.envelope import JsonEnvelope, OtlpEnvelope, varint
+from renacer_otel.exporters.http_connection import Connection
 from renacer_otel.exporters.otlp_http import OtlpHttpSender
 from renacer_otel.exporters.otlp_sender import SenderCounters
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
@@ -186,6 +189,33 @@ def test_an_answer_that_comes_before_the_request_was_read_counts() -> None:
         counters = sender.close(PATIENCE)
     # Where the system threw the answer away with the connection, it came with a later attempt.
     assert (counters.rejected_reasons or counters.lost_reasons) == {"HTTP 413": 5}
+
+
+@pytest.mark.parametrize("status", [400, 200])
+def test_an_answer_that_a_reset_ends(status: int) -> None:
+    """As a server of HTTPS refuses plain HTTP: no length, and a reset behind the words."""
+
+    def serve() -> None:
+        for _ in range(2):
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(1)  # the rest unread: closing resets
+                peer.sendall(b"HTTP/1.0 %d So\r\n\r\nwords of the server" % status)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        server = threading.Thread(target=serve)
+        server.start()
+        connection = Connection(f"127.0.0.1:{listener.getsockname()[1]}", None)
+        try:
+            for _ in range(2):
+                answer = connection.post(b"x" * 5_000, time.monotonic() + PATIENCE)
+                assert answer.status == status
+                # Of an answer to what was taken nothing may be missing.
+                assert answer.body == (b"words of the server" if status == 400 else None)
+        finally:
+            connection.close()
+            server.join()
 
 
 def test_continue_before_an_answer_is_skipped() -> None:
