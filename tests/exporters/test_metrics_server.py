@@ -210,9 +210,12 @@ def test_more_peers_than_there_is_room_for(server: MetricsServer) -> None:
 
 def test_without_descriptors_it_waits_and_goes_on(server: MetricsServer) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = len(os.listdir("/proc/self/fd"))
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as first:
         first.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert first.recv(100)
+    # The server's end goes when it has sent all: a descriptor that would be free below.
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before)
     with socket.socket() as second:
         used = len(os.listdir("/proc/self/fd"))
         spent: list[int] = []

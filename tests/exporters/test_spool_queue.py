@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -353,7 +354,9 @@ def test_a_disk_that_fails_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert made.rest() == [b"a", b"b"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mount"), reason="needs root and mount: a file system"
+)
 def test_a_real_disk_that_is_full(tmp_path: Path) -> None:
     """A tmpfs of 1 MiB: export goes on, what has no place is counted, room is found again."""
     import subprocess
