@@ -19,8 +19,10 @@ from renacer_otel.errors import one_line
 from renacer_otel.sidecar import wire
 from renacer_otel.sidecar.exporter import Exporter
 from renacer_otel.sidecar.handover import PROGRAM
+from renacer_otel.sidecar.notify import Notifier
 from renacer_otel.sidecar.peer import Peer, PeerError, check_pidfd, ring_size
 from renacer_otel.sidecar.place import Place
+from renacer_otel.sidecar.summary import plural
 from renacer_otel.sidecar.taken import RefusedRun, TakenRun
 
 if TYPE_CHECKING:
@@ -94,14 +96,17 @@ class Server:
                 for number in (signal.SIGTERM, signal.SIGINT)
             }
             fd_before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+            self._notifier = Notifier(os.environ)
             try:
                 self._selector.register(woken, selectors.EVENT_READ, woken)
                 self._selector.register(place.socket, selectors.EVENT_READ, place)
                 self._say(f"listening on {place.path}, exporting to {self._settings.otlp.endpoint}")
+                self._notifier.ready(self._status())
                 while not self._turn():
-                    pass
+                    self._notifier.turn(self._status())
                 return self._finish()
             finally:
+                self._notifier.close()
                 signal.set_wakeup_fd(fd_before)
                 for number, handler in before.items():
                     signal.signal(number, handler)
@@ -142,13 +147,14 @@ class Server:
         times = [peer.deadline for peer in self._peers if peer.deadline is not None]
         times += [at for at in (self._until, self._rests_until) if at is not None]
         nearest = min(times, default=time.monotonic() + _TURN_S) - time.monotonic()
-        return min(max(nearest, 0.001), _TURN_S)
+        return self._notifier.patience(min(max(nearest, 0.001), _TURN_S))
 
     def _is_time_to_finish(self) -> bool:
         if not self._signals:
             return False
         if self._until is None:
             self._until = time.monotonic() + self._settings.drain_s / 2
+            self._notifier.stopping(self._status())
             self._stop_accepting()
             for peer in [peer for peer in self._peers if peer.run is None]:
                 self._cut_off(peer, "the sidecar is ending")
@@ -352,6 +358,10 @@ class Server:
         return Served(self._runs, self._left, self._unread, self._exporter.close(seconds))
 
     # --- words --------------------------------------------------------------------------------
+
+    def _status(self) -> str:
+        live = sum(peer.run is not None for peer in self._peers)
+        return f"{plural(live, 'run')} of {self._runs:,} so far, {self._place.path}"
 
     def _tell(self, sentence: str) -> None:
         """A few a second: strangers must not fill a disk with our words."""
