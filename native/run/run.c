@@ -242,9 +242,10 @@ no_thread:
 	return -1;
 }
 
-int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail)
+int rn_run_start_synthetic(rn_run *run, uint64_t calls, uint64_t rate, rn_failure *fail)
 {
 	run->synthetic = calls ? calls : 1;
+	run->synthetic_rate = rate;
 	return rn_run_start(run, fail);
 }
 

@@ -74,6 +74,7 @@ struct rn_run {
 	pthread_t tracer, consumer;
 	bool tracer_running, consumer_running;
 	uint64_t synthetic; /* calls to make up, instead of a command */
+	uint64_t synthetic_rate; /* of them a second; 0 = as fast as can be */
 	bool fed_ended;     /* no more records come */
 	bool fed_stalled;   /* the ring stayed full for the whole block limit */
 	_Atomic uint64_t fed_stops, fed_ns;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* For benchmarks: a ring filled from memory, as a tracer without processes would. */
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "run_private.h"
 
@@ -14,8 +16,19 @@ static void put(struct rn_run *run, const struct rn_event *ev)
 	rn_ring_commit(&run->ring, ev->size);
 }
 
+/* Waits until a call of that time is due: a thousand a second of steps at most. */
+static void wait_for(uint64_t time)
+{
+	struct timespec until = {.tv_sec = (time_t)(time / 1000000000u),
+				 .tv_nsec = (long)(time % 1000000000u)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+}
+
 void rn_synthetic(struct rn_run *run)
 {
+	uint64_t step = run->synthetic_rate ? 1000000000u / run->synthetic_rate : 1000, waited = 0;
 	static const char path[] = "/usr/share/zoneinfo/Europe/Paris"; /* 32 bytes */
 	struct {
 		struct rn_event ev;
@@ -46,8 +59,10 @@ void rn_synthetic(struct rn_run *run)
 	call.ev.nr = rn_table_number(call.ev.abi, "openat");
 	put(run, &ev);
 	for (uint64_t i = 0; i < run->synthetic; i++) {
-		call.ev.t0 = ev.t0 + i * 1000;
-		call.ev.t1 = call.ev.t0 + 700;
+		call.ev.t0 = ev.t0 + i * step;
+		call.ev.t1 = call.ev.t0 + step * 7 / 10;
+		if (run->synthetic_rate && call.ev.t1 - waited >= 1000000u)
+			wait_for(waited = call.ev.t1);
 		put(run, &call.ev);
 		call.ev.seq += 2;
 	}

@@ -247,7 +247,7 @@ static rn_run *synthetic_as(uint32_t outputs, bool otlp_json, uint64_t calls, ui
 	rn_run *run = rn_run_new(&config, &fail);
 
 	CHECK(run);
-	CHECK_INT(rn_run_start_synthetic(run, calls, &fail), 0);
+	CHECK_INT(rn_run_start_synthetic(run, calls, 0, &fail), 0);
 	return run;
 }
 

@@ -136,10 +136,15 @@ def _tell(served: Served) -> None:
     counts = served.counts
     sender = counts.sender
     lost = counts.dropped + served.unread + sender.lost
+    reasons = [sender.last_error] if sender.lost or sender.rejected else []
+    if counts.dropped:
+        reasons.insert(
+            0, f"the queue was full for {counts.dropped:,} of them ([sidecar] queue_size)"
+        )
     complain(
         f"{plural(served.runs, 'run')}, {plural(sender.sent, 'span')} sent,"
         f" {sender.rejected:,} rejected, {lost:,} lost"
-        + (f": {sender.last_error}" if sender.lost or sender.rejected else "")
+        + (f": {'; '.join(reasons)}" if reasons else "")
     )
     if served.left:
         complain(

@@ -90,6 +90,7 @@ class Tuning(NamedTuple):
     batch_age_ns: int = 0  # of spans that wait for others to go with; 0 = 1 s
     limits: Sequence[int | None] | None = None  # in the order of rn_span_limits; None = no limit
     synthetic_calls: int = 0  # benchmarks: this many made-up calls instead of a command
+    synthetic_rate: int = 0  # of them a second; 0 = as fast as the ring takes them
 
 
 class User(NamedTuple):
@@ -263,8 +264,10 @@ class NativeRun:
         """Starts the command; returns when it has been exec'ed. Raises what hindered it."""
         failure = native.ffi.new("rn_failure *")
         if self._config.tuning.synthetic_calls:
-            calls = self._config.tuning.synthetic_calls
-            status = native.lib.rn_run_start_synthetic(self._run, calls, failure)
+            tuning = self._config.tuning
+            status = native.lib.rn_run_start_synthetic(
+                self._run, tuning.synthetic_calls, tuning.synthetic_rate, failure
+            )
         else:
             status = native.lib.rn_run_start(self._run, failure)
         if status < 0 and failure.code == native.lib.RN_FAIL_ATTACH:

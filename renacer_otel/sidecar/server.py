@@ -55,7 +55,7 @@ class ServerSettings(NamedTuple):
 
 class Served(NamedTuple):
     """What became of it all. `left`: runs that go on in their tracers, which hold what they
-    record; `unread`: spans that were made and did not reach the exporter's queue."""
+    record; `unread`: spans that were made and never offered to the exporter's queue."""
 
     runs: int
     left: int

@@ -103,6 +103,7 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
             paths=[_decoded(path, "paths") for path in said.paths],
             path_fds=list(said.path_fds),
             queue_bytes=queue_bytes,
+            otlp_waits=True,  # for us alone: what the exporter has no room for, it drops
             fold=said.fold,
             spans=said.spans,
             max_trace_spans=said.max_trace_spans,
@@ -154,6 +155,7 @@ class SharedOutput(Output):
         super().__init__(run, run.OTLP, "renacer-run")
         self._exporter = exporter
         self._envelope = envelope
+        self.refused = 0  # of the lost spans: the exporter counts them, too
 
     def _put(self, view: memoryview, count: int, first_seq: int) -> None:
         del first_seq
@@ -161,6 +163,7 @@ class SharedOutput(Output):
             self.result.written += count
         else:
             self.result.lost += count
+            self.refused += count
 
 
 class TakenRun:
@@ -225,12 +228,13 @@ class TakenRun:
 
     def close(self) -> int:
         """Frees it; only once it is over, or after leave(). Waits for its threads, which wait for
-        nobody. Returns how many spans did not reach the exporter."""
+        nobody. Returns how many spans were lost before the exporter saw, and counted, them."""
         while not self.poll():
             self._run.wait(1.0)
         if self._output.ident is not None:
             self._output.join()
-        dropped = self._run.stats().dropped_spans + self._output.result.lost
+        unseen = self._output.result.lost - self._output.refused
+        dropped = self._run.stats().dropped_spans + unseen
         self._run.close()
         return dropped
 

@@ -15,6 +15,7 @@ import pytest
 
 from renacer_otel.exporters.receiver import Receiver
 from tests.cli.tool import PATIENCE, children, started, until
+from tests.exporters.conftest import silent_port
 from tests.scale import FULL
 from tests.sidecar.serving import HANDED, sidecar, traced
 
@@ -270,3 +271,23 @@ def test_drops_while_it_stands_still(tmp_path: Path, receiver: Receiver, policy:
     assert len(spans) == ended.number("sent")
     # All calls that were seen are there, or counted as lost; and a process, and the root.
     assert len(spans) == calls - lost + 2
+
+
+def test_a_full_queue_drops_and_each_loss_is_told_once(tmp_path: Path) -> None:
+    """A collector that never answers, and hardly any queue: what was made is lost, once."""
+    config = tmp_path / "renacer.toml"
+    config.write_text('[sidecar]\ndrain_timeout = "200ms"\nqueue_size = "64KiB"\n')
+    loop = "i=0; while [ $i -lt 1500 ]; do echo >/dev/null; i=$((i+1)); done"
+    with (
+        silent_port() as port,
+        sidecar(tmp_path, f"http://127.0.0.1:{port}", "--config", str(config)) as serving,
+    ):
+        done = traced(serving.path, "sh", "-c", loop)
+        made = HANDED.search(done.lines[-1])
+        assert made, done.err
+        dropped = re.search(r"the sidecar's queue was full: ([\d,]+) spans dropped", done.err)
+        assert dropped, done.err
+        ended = serving.end()
+    assert ended.number("sent") == 0
+    assert ended.number("lost") == int(made["spans"].replace(",", ""))
+    assert f"the queue was full for {dropped[1]} of them" in ended.err

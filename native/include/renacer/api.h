@@ -491,10 +491,10 @@ uint32_t rn_filter_program(const uint64_t *wanted, uint32_t action, void *out, u
 
 /*
  * For benchmarks: a thread fills the ring from memory with `calls` synthetic calls as
- * fast as the policy allows; the rest of the data path is the real one. Used in place
- * of rn_run_start().
+ * fast as the policy allows, or `rate` of them a second (0 = no such limit); the rest
+ * of the data path is the real one. Used in place of rn_run_start().
  */
-int rn_run_start_synthetic(rn_run *run, uint64_t calls, rn_failure *fail);
+int rn_run_start_synthetic(rn_run *run, uint64_t calls, uint64_t rate, rn_failure *fail);
 
 /*
  * A fed run (rn_config.fed) traces nothing: after rn_run_start() one thread of the
