@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from renacer_otel.exporters.receiver import Receiver
-from tests.cli.tool import PATIENCE, children, started, until
+from tests.cli.tool import PATIENCE, children, environ, renacer, started, until
 from tests.exporters.conftest import silent_port
 from tests.scale import FULL
 from tests.sidecar.serving import HANDED, sidecar, traced
@@ -277,12 +277,12 @@ def test_a_full_queue_drops_and_each_loss_is_told_once(tmp_path: Path) -> None:
     """A collector that never answers, and hardly any queue: what was made is lost, once."""
     config = tmp_path / "renacer.toml"
     config.write_text('[sidecar]\ndrain_timeout = "200ms"\nqueue_size = "64KiB"\n')
-    loop = "i=0; while [ $i -lt 1500 ]; do echo >/dev/null; i=$((i+1)); done"
     with (
         silent_port() as port,
         sidecar(tmp_path, f"http://127.0.0.1:{port}", "--config", str(config)) as serving,
     ):
-        done = traced(serving.path, "sh", "-c", loop)
+        command = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=20000"]
+        done = renacer(f"--sidecar={serving.path}", "--fold=off", "--", *command, env=environ())
         made = HANDED.search(done.lines[-1])
         assert made, done.err
         dropped = re.search(r"the sidecar's queue was full: ([\d,]+) spans dropped", done.err)
