@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -61,10 +60,13 @@ def resident(pid: int) -> int:
 
 
 @contextmanager
-def process(*words: str, **how: int) -> Iterator[subprocess.Popen[str]]:
-    """Of Python; gone at the end."""
+def process(*words: str, tells: str = "stdout") -> Iterator[subprocess.Popen[str]]:
+    """Of Python; gone at the end. `tells`: which of its streams is read."""
+    out = subprocess.PIPE if tells == "stdout" else None
+    err = subprocess.PIPE if tells == "stderr" else None
+    command = [sys.executable, *words]
     with subprocess.Popen(
-        [sys.executable, *words], stdin=subprocess.PIPE, text=True, **how
+        command, stdin=subprocess.PIPE, stdout=out, stderr=err, text=True
     ) as made:
         try:
             yield made
@@ -82,15 +84,15 @@ def first_line(made: subprocess.Popen[str]) -> str:
 def watch(producer: subprocess.Popen[str], pids: dict[str, int]) -> dict[str, list[int]]:
     """Their memory in bytes, once a second, until the producer has ended."""
     seen: dict[str, list[int]] = {name: [] for name in pids}
-    ended = threading.Event()
-    threading.Thread(target=lambda: (producer.wait(), ended.set()), daemon=True).start()
-    while not ended.wait(1.0):
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            producer.wait(1.0)
+            return seen
         for name, pid in pids.items():
             seen[name].append(resident(pid))
         if len(seen["sidecar"]) % 60 == 0:
             told = ", ".join(f"{name} {each[-1] / 1e6:.1f} MB" for name, each in seen.items())
             print(f"  {len(seen['sidecar']) // 60} min: {told}", flush=True)
-    return seen
 
 
 def check(name: str, value: str, held: bool) -> bool:
@@ -102,19 +104,14 @@ def main(seconds: int, rate: int) -> int:
     calls = seconds * rate
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="renacer-soak-")))
-        pipe = subprocess.PIPE
-        receiver = stack.enter_context(
-            process("-m", "renacer_otel.exporters.receiver", "--null", stdout=pipe)
-        )
+        receiver = stack.enter_context(process("-m", "renacer_otel.exporters.receiver", "--null"))
         endpoint = first_line(receiver)
         socket = str(folder / "s" / "sidecar.sock")
         words = ["-m", "renacer_otel", "sidecar", "--listen", socket, "--otlp-endpoint", endpoint]
-        sidecar = stack.enter_context(process(*words, stderr=pipe))
+        sidecar = stack.enter_context(process(*words, tells="stderr"))
         assert "listening" in first_line(sidecar)
         began = time.monotonic()
-        producer = stack.enter_context(
-            process(__file__, "produce", socket, str(calls), str(rate), stdout=pipe)
-        )
+        producer = stack.enter_context(process(__file__, "produce", socket, str(calls), str(rate)))
         seen = watch(producer, {"sidecar": sidecar.pid, "producer": producer.pid})
         took = time.monotonic() - began
         made = int(first_line(producer) or "0")
