@@ -21,6 +21,29 @@ static void walk_omitted(struct writer *w, const struct rn_omitted *omitted)
 	attr_int(w, RN_KEY("renacer.omitted.duration"), walk_count(omitted->ns));
 }
 
+/* Why the calls that are there were let go by the flight recorder. */
+static void walk_flown(struct writer *w, const struct rn_run_span *run)
+{
+	static const char *const reasons[] = {"exit", "crash", "signal", "assertion"};
+	char text[64];
+	size_t len = 0;
+
+	if (!run->flown)
+		return;
+	for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (!(run->flown >> i & 1u))
+			continue;
+		if (len)
+			text[len++] = ',';
+		memcpy(text + len, reasons[i], strlen(reasons[i]));
+		len += strlen(reasons[i]);
+	}
+	attr_text(w, RN_KEY("renacer.flight_recorder"), text, len);
+	if (run->omitted_processes)
+		attr_int(w, RN_KEY("renacer.omitted.processes"),
+			 walk_count(run->omitted_processes));
+}
+
 /* The rest of a copy, whose span is open and has its numbers. */
 static void walk_copy(struct writer *w, const struct rn_span_head *head,
 		      const struct rn_process *copy)

@@ -177,6 +177,7 @@ static void walk_run(struct writer *w, const struct rn_trace *trace, const struc
 	walk_omitted(w, &run->omitted);
 	if (run->omitted.links)
 		attr_int(w, RN_KEY("renacer.omitted.links"), walk_count(run->omitted.links));
+	walk_flown(w, run);
 	if (run->folded)
 		attr_int(w, RN_KEY("renacer.folded_calls"), walk_count(run->folded));
 	if (run->parts)

@@ -88,6 +88,9 @@
  *   renacer.seccomp        true    if calls were filtered in the kernel
  *   renacer.attached_processes, if there are any        int
  *   renacer.omitted.calls, .duration, .links, if there are any    int
+ *   renacer.flight_recorder    string  why it let go what is there, if it did:
+ *                              exit, crash, signal, assertion, with commas
+ *   renacer.omitted.processes, if there are any         int: spans that it did not keep
  *   renacer.folded_calls, if there are any              int: that are told with others as one span
  *   renacer.parts, if there are several                 int; with links to them, renacer.edge "part"
  *   renacer.tracer.cpu_time, .added_time                double, seconds

@@ -41,6 +41,7 @@ static void consume(struct rn_run *run, const uint8_t *chunk, size_t len)
 		n += events_in(ev);
 		at += ev->size;
 	}
+	rn_recorder_look(run);
 	rn_meter_publish(run);
 	rn_sinks_record(run, chunk, len, ((const struct rn_event *)chunk)->seq, n ? n : 1);
 	if (run->config.side == RN_SIDE_CONSUMER)

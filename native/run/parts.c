@@ -78,7 +78,7 @@ bool rn_run_make_engine(rn_run *run)
 bool rn_run_make_interpreter(rn_run *run)
 {
 	const rn_config *config = &run->config;
-	struct rn_observer observers[4];
+	struct rn_observer observers[5];
 	unsigned n = rn_sinks_observers(run, observers);
 	struct rn_interpreter_config interpreter = {
 		.no_edges = config->disable & RN_NO_EDGES || !tells_of_causes(config),

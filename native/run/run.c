@@ -353,6 +353,7 @@ void rn_run_free(rn_run *run)
 		if (!produces(run))
 			rn_run_leave(run);
 		rn_sinks_end(run);
+		rn_run_judge(run, 0);
 		pthread_join(run->consumer, NULL);
 	}
 	if (run->tracer_running)

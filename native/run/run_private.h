@@ -8,6 +8,7 @@
 
 #include "blocks.h"
 #include "metered.h"
+#include "recorder.h"
 #include "renacer/api.h"
 #include "renacer/encode.h"
 #include "renacer/engine.h"
@@ -82,6 +83,7 @@ struct rn_run {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool launched, done;
+	bool judged, violated; /* see rn_run_judge() */
 	enum consumer_state consumer_state;
 	_Atomic bool given_up;
 	_Atomic bool cut;  /* the producer, another process, is no more */
@@ -92,6 +94,7 @@ struct rn_run {
 	uint64_t t_start;
 
 	struct rn_shaper *shape; /* NULL: no spans are made */
+	struct recorder *recorder; /* NULL: all goes out */
 	struct sink otlp, json, record, csv, listing;
 	struct rn_listing listed;
 	rn_counted *counted;
@@ -153,9 +156,13 @@ void rn_sinks_finish(struct rn_run *run, struct rn_run_span *span);
 void rn_sinks_end(struct rn_run *run);
 /* span_sinks.c */
 bool rn_span_sinks_init(struct rn_run *run);
+/* Encoded already, by the recorder's order; or, the run is `ctx`, not yet. */
+void rn_spans_put(struct rn_run *run, const void *data, size_t len, uint32_t split);
+void rn_spans_process(void *ctx, const struct rn_process *process);
 /* sinks.c, for those */
 bool rn_sink_begin(struct sink *sink);
-void rn_sink_added(struct rn_run *run, struct sink *sink);
+/* `must`: however full its queue is. */
+void rn_sink_added(struct rn_run *run, struct sink *sink, bool must);
 void rn_sink_hand_on(struct sink *sink, bool must);
 /* counted.c */
 rn_counted *rn_counted_of_run(const rn_config *config);

@@ -34,14 +34,14 @@ void rn_sink_hand_on(struct sink *sink, bool must)
 	rn_blocks_put(&sink->queue, block, must);
 }
 
-void rn_sink_added(struct rn_run *run, struct sink *sink)
+void rn_sink_added(struct rn_run *run, struct sink *sink, bool must)
 {
 	uint64_t most = sink == &run->otlp ? run->config.batch_spans : 0;
 
 	sink->block->spans++;
 	sink->made++;
 	if (sink->block->buf.len >= run->config.batch_bytes || (most && sink->block->spans >= most))
-		rn_sink_hand_on(sink, false);
+		rn_sink_hand_on(sink, must);
 }
 
 static struct text_out *text_of(struct rn_run *run, int32_t tid)
@@ -51,6 +51,8 @@ static struct text_out *text_of(struct rn_run *run, int32_t tid)
 
 static void text_written(struct rn_run *run, struct text_out *out)
 {
+	if (rn_recorder_text(run, out))
+		return;
 	if (out->buf.len >= TEXT_BLOCK || out->buf.failed)
 		rn_text_write(run, out);
 }
@@ -141,7 +143,8 @@ static void csv_call(void *ctx, const struct rn_call *call)
 	if (!rn_sink_begin(&run->csv))
 		return;
 	rn_csv_call(&run->csv.block->buf, &run->csv.trace, call);
-	rn_sink_added(run, &run->csv);
+	if (!rn_recorder_row(run, &run->csv, 1))
+		rn_sink_added(run, &run->csv, false);
 }
 
 static void csv_gap(void *ctx, const struct rn_event *ev)
@@ -151,7 +154,8 @@ static void csv_gap(void *ctx, const struct rn_event *ev)
 	if (!rn_sink_begin(&run->csv))
 		return;
 	rn_csv_gap(&run->csv.block->buf, &run->trace, ev);
-	rn_sink_added(run, &run->csv);
+	if (!rn_recorder_row(run, &run->csv, 0))
+		rn_sink_added(run, &run->csv, false);
 }
 
 static void listing_call(void *ctx, const struct rn_call *call)
@@ -161,7 +165,8 @@ static void listing_call(void *ctx, const struct rn_call *call)
 	if (!rn_sink_begin(&run->listing))
 		return;
 	rn_listing_call(&run->listed, &run->listing.block->buf, &run->listing.trace, call);
-	rn_sink_added(run, &run->listing);
+	if (!rn_recorder_row(run, &run->listing, 1))
+		rn_sink_added(run, &run->listing, false);
 }
 
 static void listing_gap(void *ctx, const struct rn_event *ev)
@@ -196,6 +201,8 @@ unsigned rn_sinks_observers(struct rn_run *run, struct rn_observer *to)
 		to[n++] = rn_counted_observer(run->counted);
 	if (run->config.outputs & RN_OUT_METRICS)
 		to[n++] = rn_meter_observer(run->meter);
+	if (run->recorder)
+		to[n++] = rn_recorder_observer(run);
 	return n;
 }
 
@@ -236,6 +243,8 @@ void rn_sinks_flush(struct rn_run *run, bool all)
 
 	if (run->shape && !all)
 		rn_shape_age(run->shape, rn_now());
+	if (!all)
+		rn_recorder_look(run);
 	flush_one(&run->otlp, all, age_ns);
 	flush_one(&run->json, all, BATCH_AGE_NS);
 	flush_one(&run->record, all, BATCH_AGE_NS);
@@ -258,8 +267,12 @@ void rn_sinks_end(struct rn_run *run)
 
 void rn_sinks_finish(struct rn_run *run, struct rn_run_span *span)
 {
+	rn_recorder_end(run, span);
 	if (run->shape)
 		rn_shape_finish(run->shape, span);
+	if (run->shape && run->recorder)
+		span->totals.spans =
+			run->otlp.made > run->json.made ? run->otlp.made : run->json.made;
 	if (run->config.outputs & RN_OUT_LISTING && rn_sink_begin(&run->listing)) {
 		rn_listing_end(&run->listed, &run->listing.block->buf, span->exit_code);
 		run->listing.block->spans += run->listing.block->spans == 0;
@@ -303,6 +316,8 @@ int rn_sinks_init(struct rn_run *run)
 		if (!run->meter)
 			return -1;
 	}
+	if (!rn_recorder_init(run))
+		return -1;
 	if (!(run->config.outputs & RN_OUT_TEXT))
 		return 0;
 	if (run->text_prefix) {
@@ -332,4 +347,5 @@ void rn_sinks_deinit(struct rn_run *run)
 	rn_counted_free(run->counted);
 	rn_meter_free(run->meter);
 	rn_shape_destroy(run->shape);
+	rn_recorder_deinit(run);
 }

@@ -66,6 +66,42 @@ static void write_run(const struct way *way, struct rn_buf *buf, const void *spa
 	way->forms->run(buf, &way->sink->trace, span);
 }
 
+/* In each form that is wanted, one behind the other; returns the bytes of the longest, and in *split
+   those of the first. */
+static size_t encode(struct rn_run *run, write_span *write, const void *span, struct rn_buf *buf,
+		     uint32_t *split)
+{
+	struct way ways[2];
+	unsigned n = ways_of(run, ways);
+	size_t most = 0;
+
+	*split = 0;
+	for (unsigned i = 0; i < n; i++) {
+		size_t before = buf->len;
+
+		write(&ways[i], buf, span);
+		most = greater(most, buf->len - before);
+		if (i == 0)
+			*split = (uint32_t)buf->len;
+	}
+	return most;
+}
+
+void rn_spans_put(struct rn_run *run, const void *data, size_t len, uint32_t split)
+{
+	struct way ways[2];
+	unsigned n = ways_of(run, ways);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rn_buf *buf = begin(&ways[i]);
+
+		if (!buf)
+			continue;
+		rn_buf_put(buf, (const uint8_t *)data + (i ? split : 0), i ? len - split : split);
+		rn_sink_added(run, ways[i].sink, true);
+	}
+}
+
 /* To where it is wanted; returns the bytes of the longest form. `last`: it ends the run. */
 static size_t tell(struct rn_run *run, write_span *write, const void *span, bool last)
 {
@@ -83,7 +119,7 @@ static size_t tell(struct rn_run *run, write_span *write, const void *span, bool
 		write(&ways[i], buf, span);
 		most = greater(most, buf->len - before);
 		if (!last) {
-			rn_sink_added(run, sink);
+			rn_sink_added(run, sink, run->recorder != NULL);
 			continue;
 		}
 		/* Even where the queue is full: it tells of the losses. */
@@ -98,20 +134,60 @@ static size_t tell(struct rn_run *run, write_span *write, const void *span, bool
 static size_t on_call(void *ctx, const struct rn_call *call)
 {
 	struct rn_run *run = ctx;
-	size_t most = tell(run, write_call, call, false);
+	uint32_t split;
+	size_t most;
 
+	if (run->recorder) {
+		most = encode(run, write_call, call, rn_recorder_scratch(run->recorder), &split);
+		rn_recorder_call(run->recorder, call, split);
+		return most;
+	}
+	most = tell(run, write_call, call, false);
 	rn_meter_span(run->meter, call);
 	return most;
 }
 
 static size_t on_process(void *ctx, const struct rn_process *process)
 {
-	return tell(ctx, write_process, process, false);
+	struct rn_run *run = ctx;
+	uint32_t split;
+	size_t most;
+
+	if (run->recorder && !process->part) {
+		rn_recorder_process(run->recorder, process);
+		return 0; /* it counts in no part */
+	}
+	if (!run->recorder)
+		return tell(run, write_process, process, false);
+	most = encode(run, write_process, process, rn_recorder_scratch(run->recorder), &split);
+	rn_recorder_part(run->recorder, process->part, split);
+	return most;
+}
+
+void rn_spans_process(void *ctx, const struct rn_process *process)
+{
+	tell(ctx, write_process, process, false);
 }
 
 static size_t on_run(void *ctx, const struct rn_run_span *span)
 {
-	return tell(ctx, write_run, span, !span->part);
+	struct rn_run *run = ctx;
+	uint32_t split;
+	size_t most;
+
+	if (run->recorder && span->part) {
+		most = encode(run, write_run, span, rn_recorder_scratch(run->recorder), &split);
+		rn_recorder_part(run->recorder, span->part, split);
+		return most;
+	}
+	if (run->recorder && !rn_recorder_has_flown(run->recorder))
+		return 0;
+	return tell(run, write_run, span, !span->part);
+}
+
+static bool has_part(void *ctx, uint32_t part)
+{
+	return rn_recorder_has_part(((struct rn_run *)ctx)->recorder, part);
 }
 
 bool rn_span_sinks_init(struct rn_run *run)
@@ -124,7 +200,8 @@ bool rn_span_sinks_init(struct rn_run *run)
 				.key = {config->id_key[0], config->id_key[1]},
 				.max_spans = config->max_trace_spans,
 				.max_bytes = TRACE_BYTES,
-				.out = {run, on_call, on_process, on_run},
+				.out = {run, on_call, on_process, on_run,
+					config->flight ? has_part : NULL},
 			},
 		.fold = (enum rn_fold_mode)config->fold,
 		.spans = (enum rn_spans_mode)config->spans,

@@ -55,6 +55,9 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 		return;
 	rn_blocks_counts(&run->otlp.queue, &stats->dropped_spans, &stats->queued_spans);
 	stats->dropped_spans += run->otlp.lost;
+	if (run->recorder)
+		rn_recorder_counts(run->recorder, &stats->kept, &stats->omitted, &stats->flown,
+				   &stats->why);
 	stats->text_lost = atomic_load(&run->consumed.text_lost);
 	stats->corrupt = atomic_load(&run->consumed.corrupt);
 	stats->text_errno = atomic_load(&run->consumed.text_errno);

@@ -8,7 +8,7 @@
 #include "process.h"
 #include "selection.h"
 
-#define OBSERVERS 4
+#define OBSERVERS 5
 
 struct edges;
 

@@ -136,11 +136,19 @@ void rn_parts_begin(struct parts *parts, const struct rn_process *process)
 		parts->count++;
 }
 
+struct rn_omitted *rn_parts_omitted_of(struct parts *parts, uint64_t span_id, bool *lives)
+{
+	struct node *node = rn_tree_find(&parts->tree, span_id);
+
+	*lives = node != NULL;
+	return node ? &node->omitted : &parts->tree.elsewhere;
+}
+
 struct rn_omitted *rn_parts_omitted(struct parts *parts, const struct rn_process *process)
 {
-	struct node *node = rn_tree_find(&parts->tree, process->ctx.span_id);
+	bool lives;
 
-	return node ? &node->omitted : &parts->tree.elsewhere;
+	return rn_parts_omitted_of(parts, process->ctx.span_id, &lives);
 }
 
 /* Makes copies of a process and of those above it, as far as they live. NULL: it is not known. */
@@ -286,6 +294,7 @@ void rn_parts_call(struct parts *parts, struct rn_call *call)
 		if (part == UINT32_MAX)
 			part = parts->current;
 		call->trace_flags = PART_FLAGS;
+		call->part = part + 1;
 		trace_of(parts, part, trace_id);
 		call->trace_id = trace_id;
 		if (part != parts->current) {
@@ -453,6 +462,13 @@ void rn_parts_turn(struct parts *parts, const struct rn_interpreter *in)
 	parts->bytes = 0;
 }
 
+static bool is_told(const struct parts *parts, uint32_t part)
+{
+	const struct rn_shape_out *out = &parts->config.out;
+
+	return !out->has_part || out->has_part(out->ctx, part + 1);
+}
+
 void rn_parts_finish(struct parts *parts, struct rn_run_span *run)
 {
 	uint32_t last = parts->current;
@@ -470,11 +486,11 @@ void rn_parts_finish(struct parts *parts, struct rn_run_span *run)
 	}
 	rn_omitted_add(&parts->tree.all, &parts->tree.elsewhere);
 	run->omitted = parts->tree.all;
-	if (!last)
-		return;
-	run->parts = last + 1;
 	run->links = parts->links;
 	for (uint32_t part = 1; part <= last; part++) {
+		if (!is_told(parts, part))
+			continue;
+		run->parts += run->parts ? 1 : 2; /* the first one, too */
 		if (part > parts->forgotten && run->nlinks < RN_RUN_LINKS)
 			parts->links[run->nlinks++] = link_to_root(parts, part, "part");
 		else

@@ -26,6 +26,8 @@ struct rn_shape_out {
 	size_t (*call)(void *ctx, const struct rn_call *call);
 	size_t (*process)(void *ctx, const struct rn_process *process);
 	size_t (*run)(void *ctx, const struct rn_run_span *run);
+	/* Whether anything of this part, from 2 on, goes out at all; NULL = of each. */
+	bool (*has_part)(void *ctx, uint32_t part);
 };
 
 struct parts_config {
@@ -49,6 +51,8 @@ void rn_parts_begin(struct parts *parts, const struct rn_process *process);
 void rn_parts_end(struct parts *parts, const struct rn_process *process);
 /* What is counted of its calls that have no span; never NULL. */
 struct rn_omitted *rn_parts_omitted(struct parts *parts, const struct rn_process *process);
+/* The same of the process with this span; of one that does not live the run's own. */
+struct rn_omitted *rn_parts_omitted_of(struct parts *parts, uint64_t span_id, bool *lives);
 
 /* Tells a call, in its part: trace, parent and flags are set here. */
 void rn_parts_call(struct parts *parts, struct rn_call *call);

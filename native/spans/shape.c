@@ -7,6 +7,7 @@
 
 #include "fates.h"
 #include "folds.h"
+#include "part_tree.h"
 
 #define AGE_EVERY_NS 250000000u
 
@@ -47,6 +48,13 @@ static size_t count_run(void *ctx, const struct rn_run_span *run)
 	return shape->out.run(shape->out.ctx, run);
 }
 
+static bool has_part(void *ctx, uint32_t part)
+{
+	struct rn_shaper *shape = ctx;
+
+	return !shape->out.has_part || shape->out.has_part(shape->out.ctx, part);
+}
+
 /* From the folds: each of these has no link, and none can be made to it. */
 static void told_by_folds(void *ctx, const struct rn_call *call)
 {
@@ -66,7 +74,7 @@ struct rn_shaper *rn_shape_create(const struct rn_shape_config *config)
 	shape->config = *config;
 	shape->out = parts.out;
 	shape->thins = config->spans != RN_SPANS_ALL || config->min_ns || config->errors_only;
-	parts.out = (struct rn_shape_out){shape, count_call, count_process, count_run};
+	parts.out = (struct rn_shape_out){shape, count_call, count_process, count_run, has_part};
 	shape->parts = rn_parts_create(&parts);
 	if (config->fold != RN_FOLDS_OFF) {
 		shape->folds = rn_folds_create(told_by_folds, shape);
@@ -289,6 +297,14 @@ void rn_shape_flush(struct rn_shaper *shape)
 {
 	if (shape->folds)
 		rn_folds_flush_all(shape->folds);
+}
+
+bool rn_shape_omit(struct rn_shaper *shape, uint64_t span_id, const struct rn_omitted *more)
+{
+	bool lives;
+
+	rn_omitted_add(rn_parts_omitted_of(shape->parts, span_id, &lives), more);
+	return lives;
 }
 
 void rn_shape_finish(struct rn_shaper *shape, struct rn_run_span *run)

@@ -75,7 +75,8 @@ def session_of(
     output.check(given, chosen)
     asked = _asked_to_export(given, environ)
     span_options.check(given, exports=asked or chosen == "otlp-json")
-    tuning = _tuning(given, environ)
+    flight = span_options.flight(given, exports=asked, form=chosen)
+    tuning = _tuning(given, environ)._replace(flight=flight)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
     duration = given.duration
     if duration is not None:

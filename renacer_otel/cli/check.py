@@ -23,6 +23,7 @@ from renacer_otel.errors import (
     EXIT_NO_TRACE,
     ConfigError,
     OutputError,
+    RenacerError,
     UsageError,
     one_line,
 )
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str]) -> int:
     options.one_of("--format", values.format, _FORMATS)
     if command is None and values.trace is None:
         raise UsageError("nothing to check: name a TRACE file, or a command after --")
+    if command is None and values.flight_recorder is not None:
+        raise UsageError("--flight-recorder is for a command that is run; write it after --")
     if command is not None and (values.trace is not None or not command):
         what = "a TRACE file or a command, not both" if command else "a command after --"
         raise UsageError(f"name {what}")
@@ -78,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
             results, code = _check(values.trace, config)
             source = values.trace
         else:
-            results, code = _check_command(command, config)
+            results, code = _check_command(command, config, values.flight_recorder)
             source = command[0]
     _report(results, source, code, values.format, values.output, to_stderr=command is not None)
     return _export(results, source, code, config)
@@ -93,6 +96,9 @@ def _parser() -> options.Parser:
         help="warn of unknown sections, keys and types, and leave them out")  # fmt: skip
     parser.add_argument("--format", metavar="FORMAT", default="text",
         help="text, json or junit (text)")  # fmt: skip
+    parser.add_argument("--flight-recorder", metavar="N",
+        help="of a command: export the last N calls, and only where an assertion is violated or"
+        " something fails")  # fmt: skip
     options.add_output(parser, "the report ")
     return parser
 
@@ -157,8 +163,34 @@ def _check_endpoint(config: Config) -> None:
         raise ConfigError(f"{name}: {error.message}", EXIT_BAD_CONFIGURATION) from error
 
 
-def _check_command(command: list[str], config: Config) -> tuple[list[Result], int]:
-    """Runs it as `run` does, with its own streams, and checks what was recorded."""
+class _Judge:
+    """Checks what was recorded, as soon as it is there."""
+
+    def __init__(self, trace: str, config: Config) -> None:
+        self._of = (trace, config)
+        self._found: tuple[list[Result], int] | None = None
+
+    def __call__(self) -> bool:
+        """Whether it is not as it should be; that it cannot be known is told by found()."""
+        try:
+            return self.found()[1] != 0
+        except RenacerError:
+            return True
+
+    def found(self) -> tuple[list[Result], int]:
+        """Results and exit code. Raises RenacerErrors."""
+        if self._found is None:
+            self._found = _check(*self._of)
+        return self._found
+
+
+def _check_command(
+    command: list[str], config: Config, flight: str | None
+) -> tuple[list[Result], int]:
+    """Runs it as `run` does, with its own streams, and checks what was recorded.
+
+    `flight`: as --flight-recorder has it.
+    """
     from renacer_otel.analysis.assertions import evaluate
     from renacer_otel.cli import launching
 
@@ -173,10 +205,14 @@ def _check_command(command: list[str], config: Config) -> tuple[list[Result], in
             words += ["--otlp-service-name", otlp["service_name"]]
         if "redact" in config.sections:
             words += ["--config", config.path]
+    if flight is not None:
+        words += ["--flight-recorder", flight]
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as folder:
         trace = os.path.join(folder, "check.renacer")
-        status = launching.record(command, trace, words, peaks=evaluate.wants_peaks(config))
-        results, code = _check(trace, config)
+        judge = _Judge(trace, config)
+        peaks = evaluate.wants_peaks(config)
+        status = launching.record(command, trace, words, peaks=peaks, judge=judge)
+        results, code = judge.found()
     if status == 0:
         return results, code
     if os.WIFSIGNALED(status):

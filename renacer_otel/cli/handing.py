@@ -28,6 +28,7 @@ _OTHERS = {
     "output": "-o",
     "format": "--format",
     "metrics_listen": "--metrics-listen",
+    "flight_recorder": "--flight-recorder",  # what the sidecar has goes out
 }
 _COUNTED = {"summary_only": "-c", "summary": "-C", "capture": "--capture", "metrics": "--metrics"}
 

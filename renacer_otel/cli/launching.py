@@ -13,7 +13,7 @@ from renacer_otel.errors import EngineError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     import pwd
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 def with_changes(environ: Sequence[str], changes: Iterable[str]) -> list[str]:
@@ -75,10 +75,12 @@ def record(
     *,
     hashes: bool = False,
     peaks: bool = False,
+    judge: Callable[[], bool] | None = None,
 ) -> int:
     """Runs a command as `run` does, with its own streams, recorded in the TRACE file `trace`.
 
-    `options`: more of run's; `hashes`: of what it writes and sends, too; `peaks`: of its memory.
+    `options`: more of run's; `hashes`: of what it writes and sends, too; `peaks`: of its memory;
+    `judge`: of run.Caller.
     Returns its wait status. A signal that asks us to end ends all that it runs, and raises Stopped.
     """
     from renacer_otel.cli import run
@@ -86,5 +88,5 @@ def record(
     words = ["--format", "record", "-o", trace, "--quiet=attach"]
     if hashes or peaks:
         words += ["--capture", ",".join(["hashes"] * hashes + ["rss"] * peaks)]
-    caller = run.Caller(os.environ, ends_all=True)
+    caller = run.Caller(os.environ, ends_all=True, judge=judge)
     return run.recorded([*words, *options, "--", *command], caller)

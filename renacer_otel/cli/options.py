@@ -314,6 +314,9 @@ def _export_options(add: Callable[..., None]) -> None:
     add("--capture-payload", action="store_true",
         help="export what is read, written and sent, too, up to -s bytes of a buffer")  # fmt: skip
     add("--config", metavar="FILE", help="take [redact] from this renacer.toml")
+    add("--flight-recorder", metavar="N",
+        help="keep the last N calls; export them only when something crashes or fails, or at"
+        " SIGUSR1")  # fmt: skip
     add("--no-propagate", action="store_true", help="leave TRACEPARENT of the command alone")
     add("--sidecar", metavar="PATH",
         help="hand the records to the sidecar that listens at PATH; without PATH: where it does by"

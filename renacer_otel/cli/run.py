@@ -36,13 +36,15 @@ class Caller(NamedTuple):
 
     `environ`: what options default to; `own_environ`: the command's, NAME=value each; `on_attached`
     gets pid and errno of each process that was to be attached to. `ends_all`: a signal that asks us
-    to end ends all that is traced, and then raises Stopped.
+    to end ends all that is traced, and then raises Stopped. `judge`: says, once all is recorded,
+    whether it is wrong: then the flight recorder exports.
     """
 
     environ: Mapping[str, str]
     own_environ: Sequence[str] | None = None
     on_attached: Callable[[Sequence[tuple[int, int]]], None] | None = None
     ends_all: bool = False
+    judge: Callable[[], bool] | None = None
 
 
 def without_telemetry() -> dict[str, str]:
@@ -128,6 +130,9 @@ def _traced(
             on_attached=caller.on_attached or session.on_attached,
             ends_all=caller.ends_all,
         )
+        if caller.judge and session.tuning.flight:
+            tuning = session.tuning._replace(flight_held=True)
+            session = session._replace(judge=caller.judge, tuning=tuning)
     for warning in warnings:
         complain(f"warning: {warning}")
     if given.verbose:
@@ -198,6 +203,9 @@ def _tell(outcome: Outcome, session: SessionConfig, *, quiet: bool) -> None:
             )
         if metrics.warning:
             complain(f"warning: {endpoint} says of metrics: {metrics.warning}")
+    if session.tuning.flight and not quiet and (session.otlp or session.format):
+        unit = "line" if session.format == "text" and not session.otlp else "call"
+        complain(summary.recorded(outcome.stats, unit, attached=not session.argv))
     if not quiet:
         complain(summary.last_line(outcome, summary.unit_of(session.format)))
 

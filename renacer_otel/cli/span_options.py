@@ -36,6 +36,25 @@ def check(given: argparse.Namespace, *, exports: bool) -> None:
             )
 
 
+def flight(given: argparse.Namespace, *, exports: bool, form: str | None) -> int:
+    """How many calls the flight recorder keeps; 0 = there is none. `form`: of the file, as asked
+    for. Raises UsageError."""
+    if given.flight_recorder is None:
+        return 0
+    most = values.parse_count(given.flight_recorder, "--flight-recorder", 1, 10_000_000)
+    if given.follow_forks > 1:
+        raise UsageError("--flight-recorder keeps one text; leave out -ff")
+    if not given.core:
+        raise UsageError("--flight-recorder needs the native core; leave it out")
+    if not exports and (form in ("record", "none") or (given.plan and given.plan.only)):
+        what = f"--format {form} keeps all" if form else "-c counts only"
+        raise UsageError(
+            f"--flight-recorder is about spans, text, csv and json, and {what}; add"
+            " --otlp-endpoint URL, or leave it out"
+        )
+    return most
+
+
 def tuning(given: argparse.Namespace) -> dict[str, Any]:
     """Fields of engine.launch.Tuning. Raises UsageError, ConfigError."""
     fold = options.choose("--fold", given.fold, FOLD_MODES)

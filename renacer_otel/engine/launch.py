@@ -26,6 +26,7 @@ SECCOMP_MODES = ("off", "auto", "on")
 FOLD_MODES = ("off", "auto", "always")  # in the order of RN_FOLD_*
 SPANS_MODES = ("all", "process", "none")  # in the order of RN_TELL_*
 SIDES = ("both", "producer", "consumer")  # in the order of RN_SIDE_*
+FLOWN = ("failed", "crashed", "asked", "violated")  # in the order of RN_FLOWN_*
 ALL_DEPTHS = 0xFFFF_FFFF
 
 RING_BYTES = 8 << 20
@@ -51,6 +52,8 @@ class Tuning(NamedTuple):
     source: bool = False  # where in the source calls are made
     redaction: Redaction | None = Redaction()  # of spans and rows; None = nothing is secret
     payload: bool = False  # spans and rows show what buffers hold
+    flight: int = 0  # of so many of the last calls spans, rows, lines are kept back; 0 = all go out
+    flight_held: bool = False  # the run ends once it was judged
     follow: bool = True
     max_depth: int = ALL_DEPTHS  # generations of processes below the command
     seccomp: str = "off"  # of SECCOMP_MODES; see filtering.py
@@ -172,6 +175,11 @@ class Stats(NamedTuple):
     cpu_shared: int = 0
     seccomp: int = 0
     filtered: int = 0
+    # The flight recorder's calls (of text: lines); why: bits, in the order of FLOWN.
+    kept: int = 0
+    omitted: int = 0
+    flown: int = 0
+    why: int = 0
 
 
 class Flow(NamedTuple):
@@ -331,6 +339,14 @@ class NativeRun:
         self.given_up = True
         native.lib.rn_run_give_up(self._run)
 
+    def fly(self) -> None:
+        """What the flight recorder has kept goes out."""
+        native.lib.rn_run_fly(self._run, native.lib.RN_FLOWN_ASKED)
+
+    def judge(self, *, violated: bool) -> None:
+        """With Tuning.flight_held: the run may end; its calls go out if it is `violated`."""
+        native.lib.rn_run_judge(self._run, violated)
+
     def stats(self) -> Stats:
         """Counts so far; final once wait() has returned a status."""
         raw = native.ffi.new("rn_stats *")
@@ -480,6 +496,7 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
     raw.string_limit = tuning.string_limit
     raw.source = tuning.source
     raw.payload = tuning.payload
+    raw.flight, raw.flight_held = tuning.flight, tuning.flight_held
     if tuning.redaction is not None:
         raw.redact = 1
         raw.redact_defaults = tuning.redaction.defaults

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from renacer_otel.engine.launch import NativeRun, Tuning
+    from renacer_otel.engine.launch import NativeRun, Stats, Tuning
     from renacer_otel.exporters.ledger import Books, Ledger
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.exporters.spool_folder import SpoolFolder
@@ -61,18 +61,27 @@ def books_of(run: NativeRun, ledger: Ledger) -> Books:
 
 
 def status_file(
-    path: str, about: Mapping[str, Any], run: NativeRun, otlp: OtlpOutput
+    path: str, about: Mapping[str, Any], run: NativeRun, otlp: OtlpOutput, *, flight: bool
 ) -> StatusFile:
-    """Begun. `about`: what it says beside the counts. Raises OutputError."""
+    """Begun. `about`: what it says beside the counts; `flight`: there is a flight recorder.
+
+    Raises OutputError.
+    """
     from renacer_otel.exporters.status_file import StatusFile
 
     def report() -> dict[str, Any]:
         ended = otlp.has_ended
-        return status(about, books_of(run, otlp.ledger), otlp.sender, ended=ended)
+        said = status(about, books_of(run, otlp.ledger), otlp.sender, ended=ended)
+        return {**said, "flight_recorder": _recorded(run.stats())} if flight else said
 
     made = StatusFile(path, report)
     made.start()
     return made
+
+
+def _recorded(stats: Stats) -> dict[str, int]:
+    """Calls that the flight recorder has got, each in one of these."""
+    return {"kept": stats.kept, "exported": stats.flown, "left_out": stats.omitted}
 
 
 def status(

@@ -24,8 +24,10 @@ class DetachSignals:
     What our caller ignored stays ignored.
     """
 
-    def __init__(self, run: NativeRun) -> None:
+    def __init__(self, run: NativeRun, *, records: bool = False) -> None:
+        """`records`: SIGUSR1 asks for what the flight recorder has."""
         self._run = run
+        self._records = records
         self._before: dict[int, Any] = {}
         self.let_go = False
         self.number = 0  # the signal that we were asked to end by
@@ -36,11 +38,17 @@ class DetachSignals:
             self._install(number, self._detach)
         for number in _STOPS:
             self._install(number, signal.SIG_IGN)
+        if self._records:
+            self._install(signal.SIGUSR1, self._ask)
         return self
 
     def _install(self, number: int, handler: Any) -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             self._before[number] = signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._run.fly()
 
     def _detach(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 _TO_PARENT = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 
+def _let_pass(number: int, frame: FrameType | None) -> None:
+    del number, frame
+
+
 class EndingSignals:
     """What asks us to end kills all that is traced: nobody else would, and nobody waits for it.
 
     What our caller ignored stays ignored; what a command tells its parent by a signal is let pass.
     """
 
-    def __init__(self, run: NativeRun) -> None:
+    def __init__(self, run: NativeRun, *, records: bool = False) -> None:
+        """`records`: SIGUSR1 asks for what the flight recorder has."""
         self._run = run
+        self._records = records
         self._before: dict[int, Any] = {}
         self._has_ended = False
         self.let_go = False  # the time is over
@@ -39,8 +45,14 @@ class EndingSignals:
                 self._before[number] = signal.signal(number, self._end)
         for number in _TO_PARENT:  # a handler, as SIG_IGN would be the command's, too
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, lambda *_: None)
+                asks = self._records and number == signal.SIGUSR1
+                handler = self._ask if asks else _let_pass
+                self._before[number] = signal.signal(number, handler)
         return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._run.fly()
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -67,7 +67,11 @@ class Session:
                 status_file = made.status_file(run, otlp)
                 link = self._link(run)
                 self._start(run, outputs, link)
+                judge = config.judge
                 while (status := run.wait(_WAIT_S)) is None:
+                    if judge and file and run.traced() and not file.is_alive():
+                        run.judge(violated=judge())
+                        judge = None
                     if run.traced() and (config.adopt or run.command() <= 0):
                         signals.command_has_ended()
                     else:
@@ -142,15 +146,16 @@ class Session:
             time.sleep(_WAIT_S)
 
     def _signals(self, run: NativeRun) -> _AnySignals:
+        records = self._config.tuning.flight > 0
         if self._config.ends_all:
             from renacer_otel.sidecar.ending import EndingSignals
 
-            return EndingSignals(run)
+            return EndingSignals(run, records=records)
         if self._config.argv:
-            return Signals(run)
+            return Signals(run, records=records)
         from renacer_otel.sidecar.detach import DetachSignals
 
-        return DetachSignals(run)
+        return DetachSignals(run, records=records)
 
     def _counts(self, run: NativeRun) -> Counts | None:
         tuning = self._config.tuning

@@ -62,6 +62,7 @@ class SessionConfig(NamedTuple):
     tell_waiting: bool = False  # for outputs, once nothing is traced any more
     clock_offset_ns: int = 0  # tests: our wall clock is so much ahead
     sidecar: Sidecar | None = None  # who gets the records; there is no output besides
+    judge: Callable[[], bool] | None = None  # with flight_held: whether what was recorded is wrong
     ends_all: bool = False  # a signal to us that asks to end ends all that is traced, at once
 
     @property

@@ -61,7 +61,8 @@ class Outputs:
         from renacer_otel.sidecar import delivery
 
         about = {"pid": os.getpid(), "run_id": config.run_id, "endpoint": config.otlp.endpoint}
-        return delivery.status_file(config.status, about, run, otlp)
+        flight = config.tuning.flight > 0
+        return delivery.status_file(config.status, about, run, otlp, flight=flight)
 
     def metering(self, run: NativeRun, otlp: OtlpOutput | None) -> Metering | None:
         """For metrics, if any are asked for; `otlp`: the output of spans."""

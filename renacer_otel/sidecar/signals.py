@@ -42,8 +42,10 @@ class Signals:
     as the command alone would.
     """
 
-    def __init__(self, run: NativeRun) -> None:
+    def __init__(self, run: NativeRun, *, records: bool = False) -> None:
+        """`records`: SIGUSR1 asks for what the flight recorder has, and is not passed on."""
         self._run = run
+        self._records = records
         self._before: dict[int, Any] = {}
         self._stop = 0  # the signal that asked for a stop
         self._since = 0.0
@@ -55,7 +57,8 @@ class Signals:
 
     def __enter__(self) -> Self:
         for number in _PASSED_ON:
-            self._install(number, self._pass_on)
+            asks = self._records and number == signal.SIGUSR1
+            self._install(number, self._ask if asks else self._pass_on)
         for number in _FROM_TERMINAL:
             self._install(number, self._leave)
         for number in _STOPS:
@@ -70,6 +73,10 @@ class Signals:
         # A little later: the core then knows whether the command has had it, too.
         del frame
         self._to_pass_on.setdefault(number, time.monotonic_ns())
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._run.fly()
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -124,7 +131,8 @@ class Signals:
         """Nobody is left to pass a signal on to: a key stops us, or ends our waiting, at once."""
         self._restore(_STOPS)
         for number in (*_PASSED_ON, *_FROM_TERMINAL):
-            if number in self._before:
+            asks = self._records and number == signal.SIGUSR1
+            if number in self._before and not asks:
                 signal.signal(number, self._give_up)
 
     def _give_up(self, number: int, frame: FrameType | None) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from renacer_otel.engine.launch import FLOWN
+
 if TYPE_CHECKING:
     from renacer_otel.engine.launch import Stats
     from renacer_otel.sidecar.link import Handed
@@ -64,6 +66,28 @@ def reasons(otlp: Delivered, spooled: bool) -> str:
     if not spooled:
         return otlp.error
     return f"{counted}: {otlp.error}" if otlp.error else counted
+
+
+_REASONS = {
+    "failed": "the command failed",
+    "crashed": "a process crashed",
+    "asked": "of SIGUSR1",
+    "violated": "an assertion is violated",
+}
+
+
+def recorded(stats: Stats, unit: str, *, attached: bool = False) -> str:
+    """What the flight recorder has done. `unit`: what it counts, "line" or "call"."""
+    if not stats.why:
+        return f"flight recorder: kept {plural(stats.kept, unit)}, nothing exported"
+    reasons = {**_REASONS, "failed": "a process failed"} if attached else _REASONS
+    told = [reasons[name] for bit, name in enumerate(FLOWN) if stats.why >> bit & 1]
+    parts = [f"exported {plural(stats.flown, unit)}, because {' and '.join(told)}"]
+    if stats.omitted:
+        parts.append(f"{stats.omitted:,} before that left out")
+    if stats.kept:
+        parts.append(f"{stats.kept:,} kept since then, not exported")
+    return f"flight recorder: {'; '.join(parts)}"
 
 
 def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:

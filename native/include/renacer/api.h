@@ -70,6 +70,12 @@ typedef struct rn_run rn_run;
 #define RN_TELL_PROCESS 1
 #define RN_TELL_NONE 2
 
+/* Why the flight recorder let go what it had: bits of rn_stats.flown */
+#define RN_FLOWN_FAILED 1 /* the command ended with another exit code than 0, or by a signal */
+#define RN_FLOWN_CRASHED 2 /* a process was ended by a signal that leaves a core */
+#define RN_FLOWN_ASKED 4 /* by rn_run_fly() */
+#define RN_FLOWN_VIOLATED 8 /* by rn_run_judge() */
+
 /* See struct rn_limits of span.h. */
 typedef struct {
 	uint32_t attributes;
@@ -153,6 +159,10 @@ typedef struct {
 	int keep_errors; /* but those that failed have one */
 	uint64_t keep_slow_ns; /* and those that took so long, 0 = none of them */
 	const uint64_t *keep_calls; /* and these, as wanted; NULL = none */
+	uint64_t
+		flight; /* not 0: of spans, rows and lines those of the last so many calls are kept,
+	                    and go out only for a reason, RN_FLOWN_* */
+	int flight_held; /* the end waits for rn_run_judge(), with all records handed on */
 	int redact; /* 0 = nothing is secret in spans and rows */
 	int redact_defaults; /* what is secret by default, */
 	const char *const *redact_patterns; /* …by these: NULL-ended, or NULL = none */
@@ -220,6 +230,11 @@ typedef struct {
 	int cpu_shared; /* 1 while tracer and tracees share a CPU */
 	int seccomp; /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
 	uint64_t filtered; /* calls of which no span or line was made, by selection */
+	/* Of the flight recorder, in calls (of text: lines): */
+	uint64_t kept; /* that it has */
+	uint64_t omitted; /* that it had, and that were not wanted until newer ones came */
+	uint64_t flown; /* that it let go out */
+	uint32_t why; /* RN_FLOWN_* */
 } rn_stats;
 
 typedef struct {
@@ -364,6 +379,10 @@ int rn_run_command(const rn_run *run);
 int rn_run_at_rest(rn_run *run);
 /* 1 = no tracee is left; the outputs may still be at work. */
 int rn_run_traced(const rn_run *run);
+/* What the flight recorder has kept goes out, for the reason RN_FLOWN_ASKED. Any thread. */
+void rn_run_fly(rn_run *run, uint32_t why);
+/* With flight_held: what was recorded is as it should be, or is not. Any thread. */
+void rn_run_judge(rn_run *run, int violated);
 /* What is not written yet will not be, and is counted. For a user who has waited enough. */
 void rn_run_give_up(rn_run *run);
 void rn_run_stats(rn_run *run, rn_stats *stats);

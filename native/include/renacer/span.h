@@ -141,6 +141,7 @@ struct rn_call {
 	uint64_t span_id, parent_span_id;
 	const uint8_t *trace_id; /* 16 bytes */
 	uint8_t trace_flags;
+	uint32_t part; /* 0, or in which part of the run it is, from 2 on */
 	bool under_application; /* its parent is the application's span; it has a link "process" */
 	uint64_t seq; /* of the entry */
 	uint64_t t0, t1; /* CLOCK_MONOTONIC ns */
@@ -210,6 +211,9 @@ struct rn_run_span {
 	uint32_t nlinks, more_links;
 	uint64_t folded; /* calls that are told with others as one span */
 	struct rn_omitted omitted;
+	uint32_t
+		flown; /* RN_FLOWN_* of api.h: why the flight recorder let calls go; 0 = there is none */
+	uint64_t omitted_processes; /* spans that it did not keep */
 };
 
 /* Where in a source a call was made: what RN_PIECE_SOURCE tells, by names. */
