@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fuzz targets: each takes any bytes and ends the program if a promise is broken.
- * test_fuzz.c feeds them for a second or two in every run of the C tests. Under
- * libFuzzer, one by one, for as long as wanted:
+ * test_fuzz.c feeds them for a second or two in every run of the C tests, `./dev fuzz` for as
+ * long as wanted. Under libFuzzer, one by one:
  *
  *   clang -g -O1 -D_GNU_SOURCE= -DRN_LIBFUZZER -fsanitize=fuzzer,address,undefined \
  *     -Inative/include -Inative -Inative/tests -pthread native/tests/fuzz_event.c \
@@ -16,6 +16,7 @@
 
 int fuzz_event(const uint8_t *data, size_t size);
 int fuzz_ring(const uint8_t *data, size_t size);
+int fuzz_writer(const uint8_t *data, size_t size);
 int fuzz_spans(const uint8_t *data, size_t size);
 int fuzz_shape(const uint8_t *data, size_t size);
 int fuzz_decode(const uint8_t *data, size_t size);

@@ -1,15 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds and runs the C tests: run.sh [KIND [NAME...]], without Python.
+# Builds and runs the C tests: run.sh [--build] [KIND [NAME...]], without Python.
 #
 # KIND is plain, asan, ubsan, tsan, or several joined by commas. Every native/tests/test_*.c and
 # stress_*.c is a program, linked with all sources of the core and with the other
 # native/tests/*.c. Exit 0 = passed, 77 = skipped. $CC (cc), $CFLAGS and RENACER_TEST_SCALE are
-# honoured. With NAMEs (test_ring), only those run.
+# honoured. With NAMEs (test_ring), only those run. With --build nothing is run: drive_*.c are made
+# programs instead, and librenacer.so of the same objects, in build/native-tests/KIND.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 cd "$root"
+only_build=''
+if [ "${1:-}" = --build ]; then
+    only_build=1
+    shift
+fi
 kind=${1:-plain}
 [ $# -eq 0 ] || shift
 : "${CC:=cc}"
@@ -34,7 +40,7 @@ for part in $(printf '%s' "$kind" | tr ',' ' '); do
 done
 
 made=build/native-tests/$kind
-flags="-std=c11 -D_GNU_SOURCE= -O1 -g -fno-omit-frame-pointer -pthread $sanitize
+flags="-std=c11 -D_GNU_SOURCE= -O1 -g -fPIC -fno-omit-frame-pointer -pthread $sanitize
  -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes
  -Inative/include -Inative -Inative/tests ${CFLAGS:-}"
 mkdir -p "$made"
@@ -57,7 +63,7 @@ key=$({
     find native -name '*.h' -o -name '*.inc' | LC_ALL=C sort | xargs cat
 } | cksum)
 if [ "$key" != "$(cat "$made/key" 2>/dev/null)" ]; then
-    rm -f "$made"/*.o "$made"/test_* "$made"/stress_*
+    rm -f "$made"/*.o "$made"/test_* "$made"/stress_* "$made"/drive_* "$made"/librenacer.so
     printf '%s\n' "$key" >"$made/key"
 fi
 
@@ -75,14 +81,17 @@ object() { # SOURCE: name of its object
 core=$(find native -name '*.c' ! -path 'native/tests/*' ! -path 'native/build/*' | LC_ALL=C sort)
 common=''
 programs=''
+drivers=''
 for file in native/tests/*.c; do
     case $file in
     'native/tests/*.c') ;;
     native/tests/test_*.c | native/tests/stress_*.c) programs="$programs $file" ;;
+    native/tests/drive_*.c) drivers="$drivers $file" ;;
     *) common="$common $file" ;;
     esac
 done
 
+[ -z "$only_build" ] || programs=$drivers
 todo=''
 for file in $core $common $programs; do
     if stale "$(object "$file")" "$file"; then
@@ -100,6 +109,26 @@ linked=''
 for file in $core $common; do
     linked="$linked $(object "$file")"
 done
+
+if [ -n "$only_build" ]; then
+    objects=''
+    for file in $core; do
+        objects="$objects $(object "$file")"
+    done
+    # shellcheck disable=SC2086 # words
+    if stale "$made/librenacer.so" $objects; then
+        $CC $flags -shared -o "$made/librenacer.so.part" $objects
+        mv "$made/librenacer.so.part" "$made/librenacer.so"
+    fi
+    for file in $drivers; do
+        program=$made/$(basename "$file" .c)
+        # shellcheck disable=SC2086 # words
+        if stale "$program" "$(object "$file")" $linked; then
+            $CC $flags -o "$program" "$(object "$file")" $linked
+        fi
+    done
+    exit 0
+fi
 
 wanted=''
 for file in $programs; do

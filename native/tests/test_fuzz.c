@@ -1,185 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fuzz targets where there is no libFuzzer: random records, damaged at random, for a
- * second each (RENACER_TEST_SCALE=full: ten; RENACER_TEST_SEED: another beginning). Inputs
- * that the targets accept in part are kept and damaged further.
+ * The fuzz targets for a moment each (RENACER_TEST_SCALE=full: ten seconds; RENACER_TEST_SEED:
+ * another beginning). `./dev fuzz` feeds them longer, with real records, too.
  */
-#include "fuzz.h"
-#include "ringtool.h"
+#include "fuzz_drive.h"
 
-#define INPUT_MAX 8192u
-#define KEPT 64u
-
-struct input {
-	uint32_t len;
-	_Alignas(8) uint8_t bytes[INPUT_MAX];
-};
-
-static struct input kept[KEPT], input;
-
-/* Bytes that mean something somewhere, or nothing. */
-static uint64_t interesting(struct rng *rng)
-{
-	static const uint64_t values[] = {0,          1,          7,          8,        16,
-					  55,         104,        255,        4096,     0x7f,
-					  0xffff,     0x7fffffff, 0x80000000, 1u << 18, UINT32_MAX,
-					  1ull << 62, 1ull << 63, UINT64_MAX};
-
-	return rng_below(rng, 2) ? values[rng_below(rng, sizeof(values) / sizeof(values[0]))]
-				 : rng_next(rng) >> rng_below(rng, 64);
-}
-
-static void random_piece(struct rng *rng, struct rn_event *ev)
-{
-	static const char *const texts[] = {
-		"/etc/passwd", "00-0102030405060708090a0b0c0d0e0f10-00000000deadbeef-01",
-		"\x1b]0;x\a\xff\xc3\x28", "a\0b\0", "\xe2\x80\xae"};
-	const char *text = texts[rng_below(rng, 5)];
-	uint8_t bytes[96];
-	uint32_t len = rng_below(rng, sizeof(bytes));
-	uint64_t word = interesting(rng);
-
-	for (uint32_t i = 0; i < len; i++)
-		bytes[i] = (uint8_t)rng_next(rng);
-	if (rng_below(rng, 2))
-		record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 7),
-			     rng_below(rng, 8), text, (uint32_t)strlen(text) + 1);
-	else if (rng_below(rng, 2))
-		record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 7),
-			     rng_below(rng, 8), &word, 8);
-	else
-		record_piece(ev, (enum rn_piece_type)rng_below(rng, 13), rng_below(rng, 7),
-			     rng_below(rng, 8), bytes, len);
-}
-
-static void random_records(struct rng *rng, struct input *to)
-{
-	/* On x86_64: read, open, mmap, clone, execve, wait4, waitid, openat. */
-	static const int32_t calls[] = {0, 2, 9, 56, 59, 61, 247, 257};
-
-	to->len = 0;
-	for (unsigned n = rng_below(rng, 24); n > 0; n--) {
-		struct rn_event *ev = (struct rn_event *)(to->bytes + to->len);
-
-		if (INPUT_MAX - to->len < 1024)
-			break;
-		record_begin(ev, (enum rn_kind)(1 + rng_below(rng, RN_GAP)),
-			     (int32_t)rng_below(rng, 5), (int32_t)rng_below(rng, 5));
-		ev->abi = (uint8_t)rng_below(rng, RN_ABI_COUNT);
-		ev->nr =
-			rng_below(rng, 2) ? (int32_t)rng_below(rng, 480) : calls[rng_below(rng, 8)];
-		ev->flags = (uint16_t)(rng_below(rng, 3) ? 0 : rng_next(rng));
-		ev->t0 = rng_below(rng, 1000);
-		ev->t1 = ev->t0 + rng_below(rng, 1000);
-		for (unsigned i = 0; i < 6; i++)
-			ev->args[i] = rng_below(rng, 2) ? rng_below(rng, 5) : interesting(rng);
-		ev->result = rng_below(rng, 2) ? (int64_t)rng_below(rng, 64) - 32
-					       : (int64_t)interesting(rng);
-		for (unsigned pieces = rng_below(rng, 5); pieces > 0; pieces--)
-			random_piece(rng, ev);
-		to->len += ev->size;
-	}
-}
-
-static void damage(struct rng *rng, struct input *at)
-{
-	for (unsigned n = rng_below(rng, 6); n > 0 && at->len >= 8; n--) {
-		uint32_t place = rng_below(rng, at->len);
-		uint64_t value = interesting(rng);
-
-		switch (rng_below(rng, 4)) {
-		case 0:
-			at->bytes[place] ^= (uint8_t)(1u << rng_below(rng, 8));
-			break;
-		case 1:
-			at->bytes[place] = (uint8_t)value;
-			break;
-		case 2: /* a whole field */
-			memcpy(at->bytes + (place & ~3u), &value,
-			       at->len - (place & ~3u) < 4 ? at->len - (place & ~3u) : 4);
-			break;
-		default:
-			at->len = rng_below(rng, 8) ? at->len : place;
-			break;
-		}
-	}
-}
-
-static void fuzz(const char *name, int (*target)(const uint8_t *, size_t), struct rng *rng,
-		 uint32_t head)
-{
-	uint64_t until = now_ns() + 1000000000ull * test_scale();
-	unsigned long rounds = 0;
-
-	for (unsigned i = 0; i < KEPT; i++)
-		random_records(rng, &kept[i]);
-	while (now_ns() < until) {
-		struct input *from = &kept[rng_below(rng, KEPT)];
-
-		if (rng_below(rng, 4) == 0)
-			random_records(rng, from);
-		input.len = head + from->len <= INPUT_MAX ? head + from->len : INPUT_MAX;
-		for (uint32_t i = 0; i + 8 <= head; i += 8) {
-			uint64_t value = interesting(rng);
-
-			memcpy(input.bytes + i, &value, 8);
-		}
-		memcpy(input.bytes + head, from->bytes, input.len - head);
-		damage(rng, &input);
-		target(input.bytes, input.len);
-		if (input.len >= head && rng_below(rng, 8) == 0) {
-			from->len = input.len - head;
-			memcpy(from->bytes, input.bytes + head, from->len);
-		}
-		rounds++;
-	}
-	printf("%s: %lu inputs\n", name, rounds);
-	CHECK(rounds > 0); /* how many is the machine's */
-}
-
-/* Targets that damage something of their own, a few words of it. */
-static void fuzz_places(const char *name, int (*target)(const uint8_t *, size_t), struct rng *rng)
-{
-	uint64_t until = now_ns() + 1000000000ull * test_scale();
-	unsigned long rounds = 0;
-
-	while (now_ns() < until) {
-		input.len = 2 + 10 * rng_below(rng, 5);
-		for (uint32_t i = 0; i < input.len; i++)
-			input.bytes[i] = (uint8_t)rng_next(rng);
-		for (uint32_t i = 2; i < input.len; i += 10) {
-			uint64_t value = interesting(rng);
-
-			/* Mostly where tables and headers are. */
-			input.bytes[i] = (uint8_t)rng_below(rng, 10);
-			input.bytes[i + 1] &= 0xf8;
-			memcpy(input.bytes + i + 2, &value, 8);
-		}
-		target(input.bytes, input.len);
-		rounds++;
-	}
-	printf("%s: %lu inputs\n", name, rounds);
-	CHECK(rounds > 0); /* how many is the machine's */
-}
+static struct fuzz_input input;
 
 int main(void)
 {
 	struct rng rng = test_rng();
 
-	/* The least of inputs. */
-	fuzz_event(input.bytes, 0);
-	fuzz_ring(input.bytes, 0);
-	fuzz_spans(input.bytes, 0);
-	fuzz_shape(input.bytes, 0);
-	fuzz_decode(input.bytes, 0);
-	fuzz_elf_tls(input.bytes, 0);
-	fuzz_source(input.bytes, 0);
-	fuzz("fuzz_event", fuzz_event, &rng, 0);
-	fuzz("fuzz_ring", fuzz_ring, &rng, 24);
-	fuzz("fuzz_spans", fuzz_spans, &rng, 0);
-	fuzz("fuzz_shape", fuzz_shape, &rng, 0);
-	fuzz("fuzz_decode", fuzz_decode, &rng, 24);
-	fuzz_places("fuzz_elf_tls", fuzz_elf_tls, &rng);
-	fuzz_places("fuzz_source", fuzz_source, &rng);
+	for (unsigned i = 0; i < FUZZ_TARGETS; i++) {
+		const struct fuzz_target *target = &fuzz_targets[i];
+		unsigned long rounds;
+
+		target->run(input.bytes, 0); /* the least of inputs */
+		rounds = fuzz_for(target, &rng, 1000000000ull * test_scale(), NULL, &input, NULL);
+		printf("%s: %lu inputs\n", target->name, rounds);
+		CHECK(rounds > 0); /* how many is the machine's */
+	}
 	return check_done();
 }
