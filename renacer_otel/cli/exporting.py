@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def as_variables_say(
     tuning = tuning._replace(limits=sdk_settings.limits(variables))
     if otlp is None:
         return tuning, None, variables.warnings
+    from dataclasses import replace
+
     batching = sdk_settings.batching(variables)
     tuning = tuning._replace(
         batch_spans=batching.batch_spans,

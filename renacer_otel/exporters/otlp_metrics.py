@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from renacer_otel._version import __version__
-from renacer_otel.exporters.envelope import SCHEMA_URL, SCOPE_NAME, key_values, resource_message
+from renacer_otel.exporters.envelope import SCHEMA_URL, SCOPE_NAME, resource_message
 from renacer_otel.exporters.metric_data import (
     COUNTER,
     HISTOGRAM,
@@ -109,7 +109,7 @@ def _number(point: Point, interval: Interval) -> metrics_pb2.NumberDataPoint:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
     made = NumberDataPoint(
-        attributes=key_values(point.attributes),
+        attributes=resource_message(point.attributes).attributes,
         start_time_unix_nano=interval.start,
         time_unix_nano=interval.end,
     )
@@ -126,7 +126,7 @@ def _histogram(
     from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint
 
     made = ExponentialHistogramDataPoint(
-        attributes=key_values(point.attributes),
+        attributes=resource_message(point.attributes).attributes,
         start_time_unix_nano=interval.start,
         time_unix_nano=interval.end,
         count=point.count,

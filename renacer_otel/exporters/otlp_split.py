@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from renacer_otel.exporters.envelope import field
+from renacer_otel.exporters.attributes import field
 from renacer_otel.exporters.fields import bodies, each_field
 
 # What servers say of a message that is over their limit: grpc-core and grpc-go ("larger than max"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.exporters.envelope import field
+from renacer_otel.exporters.attributes import field
 from renacer_otel.exporters.fields import each_field
 
 if TYPE_CHECKING:

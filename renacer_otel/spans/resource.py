@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The resource that all spans of a run carry.
 
-From the OpenTelemetry SDK's detectors for host and operating system, OTEL_RESOURCE_ATTRIBUTES,
-and what we know of the run. The SDK's process detector is left out on purpose: it would
-describe the tracer. The SDK is imported when the resource is made, not with this module.
+What the OpenTelemetry SDK's detectors say of host and operating system, by uname (importing them
+takes longer than all else of a short run), OTEL_RESOURCE_ATTRIBUTES, and what we know of the run.
+The SDK's process detector has no like here on purpose: it would describe the tracer. Of the SDK no
+more is imported than its version, when the resource is made.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel._version import __version__
 from renacer_otel.errors import one_line
@@ -39,8 +39,7 @@ _KEY = r"[\x21-\x2b\x2d-\x3c\x3e-\x7e]{1,255}"
 _BAD_PERCENT = r"%(?![0-9A-Fa-f]{2})"
 
 
-@dataclass(frozen=True)
-class ResourceChoice:
+class ResourceChoice(NamedTuple):
     """Attributes of the resource, and what to tell the user about the environment."""
 
     attributes: dict[str, AttributeValue]
@@ -58,6 +57,8 @@ def parse_resource_attributes(text: str) -> dict[str, str] | None:
     None = malformed; the whole value is then to be discarded (resource SDK specification,
     "Specifying resource information via an environment variable").
     """
+    from urllib.parse import unquote_to_bytes
+
     attributes: dict[str, str] = {}
     if len(text) > _MAX_ATTRIBUTES_TEXT:
         return None
@@ -135,19 +136,11 @@ def _sdk() -> dict[str, AttributeValue]:
 
 
 def _detected() -> dict[str, AttributeValue]:
-    """What the SDK's detectors say of host and operating system."""
-    from opentelemetry.sdk import resources
-
-    # The host detector has no public name yet, and older versions of the SDK have neither.
-    names = ("OsResourceDetector", "_HostResourceDetector")
-    detectors = [getattr(resources, name)() for name in names if hasattr(resources, name)]
-    found = resources.get_aggregated_resources(detectors, resources.Resource.get_empty())
-    attributes = {
-        key: value
-        for key, value in found.attributes.items()
-        if isinstance(value, (str, bool, int, float))
+    """As OsResourceDetector and the host detector of the SDK have them."""
+    system, host, release, _, machine = os.uname()
+    return {
+        "host.name": host,
+        "host.arch": _ARCHITECTURES.get(machine, machine),
+        "os.type": system.lower(),
+        "os.version": release,
     }
-    architecture = attributes.get("host.arch")
-    if isinstance(architecture, str):
-        attributes["host.arch"] = _ARCHITECTURES.get(architecture, architecture)
-    return dict(attributes)

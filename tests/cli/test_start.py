@@ -160,12 +160,15 @@ def test_a_start_imports_little() -> None:
     assert run_program([sys.executable, "-c", code]) == Done(0, "\n", "")
 
 
-def test_a_run_to_text_imports_nothing_that_exports(tmp_path: Path) -> None:
-    heavy = ["urllib.parse", "renacer_otel.exporters.otlp_settings"]
+@pytest.mark.parametrize("form", ["text", "record", "otlp-json"])
+def test_a_run_to_a_file_imports_nothing_that_exports(form: str, tmp_path: Path) -> None:
+    heavy = ["renacer_otel.exporters.otlp_settings", "google.protobuf", "opentelemetry.sdk.resources",
+             "grpc", "dataclasses", "urllib.parse"]  # fmt: skip
+    words = ["-q", "--format", form, "-o", str(tmp_path / "file"), "--", "true"]
     code = (
         "import sys\n"
         "from renacer_otel.cli import main\n"
-        f"code = main.main(['-q', '-o', {str(tmp_path / 'text')!r}, '--', 'true'])\n"
+        f"code = main.main({words!r})\n"
         f"print(code, *sorted(set({heavy!r}) & sys.modules.keys()))\n"
     )
     assert run_program([sys.executable, "-c", code]) == Done(0, "0\n", "")

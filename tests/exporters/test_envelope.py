@@ -7,18 +7,21 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from renacer_otel._version import __version__
+from renacer_otel.exporters.attributes import json_key_values, key_values, varint
 from renacer_otel.exporters.envelope import (
     SCHEMA_URL,
     JsonEnvelope,
     OtlpEnvelope,
     resource_message,
-    varint,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ attribute_values: st.SearchStrategy[AttributeValue] = st.one_of(
     st.integers(-(1 << 63), (1 << 63) - 1),
     st.floats(allow_nan=False),
     st.lists(text, max_size=3),
+    st.lists(st.integers(-9, 9), max_size=3),
 )
 attribute_maps = st.dictionaries(text, attribute_values, max_size=5)
 
@@ -39,6 +43,38 @@ def block_of(names: list[str]) -> bytes:
     """What the core hands out: `spans` entries only."""
     spans = [Span(name=name, trace_id=b"t" * 16, span_id=b"s" * 8) for name in names]
     return ScopeSpans(spans=spans).SerializeToString()
+
+
+def official(attributes: dict[str, AttributeValue]) -> Resource:
+    """As the classes' own constructors make it."""
+
+    def value(of: object) -> AnyValue:
+        if isinstance(of, list):
+            return AnyValue(array_value=ArrayValue(values=[value(item) for item in of]))
+        kinds = {str: "string", bool: "bool", int: "int", float: "double"}
+        return AnyValue(**{f"{kinds[type(of)]}_value": of})  # type: ignore[arg-type]
+
+    return Resource(
+        attributes=[KeyValue(key=key, value=value(attributes[key])) for key in sorted(attributes)]
+    )
+
+
+@given(attribute_maps)
+def test_attributes_are_those_of_the_official_classes(
+    attributes: dict[str, AttributeValue],
+) -> None:
+    expected = official(attributes)
+    assert key_values(attributes) == expected.SerializeToString(deterministic=True)
+    assert {"attributes": json_key_values(attributes)} == {
+        "attributes": [],
+        **MessageToDict(expected),
+    }
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_number_in_json(value: float) -> None:
+    made = {"attributes": json_key_values({"k": value})}
+    assert made == MessageToDict(official({"k": value}))
 
 
 @given(attribute_maps, st.lists(text, max_size=5), st.sampled_from(["", SCHEMA_URL, "x" * 200]))

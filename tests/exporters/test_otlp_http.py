@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from renacer_otel.exporters.envelope import JsonEnvelope, OtlpEnvelope, varint
+from renacer_otel.exporters.attributes import varint
+from renacer_otel.exporters.envelope import JsonEnvelope, OtlpEnvelope
 from renacer_otel.exporters.http_connection import Connection
 from renacer_otel.exporters.otlp_http import OtlpHttpSender
 from renacer_otel.exporters.otlp_sender import SenderCounters

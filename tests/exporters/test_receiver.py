@@ -21,7 +21,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from renacer_otel.exporters.envelope import varint
+from renacer_otel.exporters.attributes import varint
 from renacer_otel.exporters.otlp_grpc import METHOD
 from renacer_otel.exporters.receiver import Receiver, count_spans, decode_request
 from tests.exporters import http2
