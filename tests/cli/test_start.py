@@ -162,8 +162,8 @@ def test_a_start_imports_little() -> None:
 
 @pytest.mark.parametrize("form", ["text", "record", "otlp-json"])
 def test_a_run_to_a_file_imports_nothing_that_exports(form: str, tmp_path: Path) -> None:
-    heavy = ["renacer_otel.exporters.otlp_settings", "google.protobuf", "opentelemetry.sdk.resources",
-             "grpc", "dataclasses", "urllib.parse"]  # fmt: skip
+    heavy = ["renacer_otel.exporters.otlp_settings", "google.protobuf", "grpc", "dataclasses",
+             "opentelemetry.sdk.resources", "urllib.parse"]  # fmt: skip
     words = ["-q", "--format", form, "-o", str(tmp_path / "file"), "--", "true"]
     code = (
         "import sys\n"
