@@ -90,13 +90,13 @@ def git_repository(folder: Path) -> None:
 
 
 def _c_project(folder: Path) -> None:
-    """The sources of our own core, or the smaller half of what is compiled, with a makefile."""
-    spans = str(SOURCES / "native" / "spans")
+    """The sources of our own core, or the smallest part of what is compiled, with a makefile."""
+    larger = {str(SOURCES / "native" / name) for name in ("spans", "decode")}
     shutil.copytree(
         SOURCES / "native",
         folder / "native",
         ignore=lambda path, names: [
-            name for name in names if not FULL and path == spans and name.endswith(".c")
+            name for name in names if not FULL and path in larger and name.endswith(".c")
         ],
     )
     shutil.copy(WORKLOADS / "core.mk", folder / "Makefile")
