@@ -98,17 +98,6 @@ static void part(struct rn_engine *e)
 	count_switch(e);
 }
 
-static bool have_sys_nice(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	memset(data, 0, sizeof(data));
-	if (syscall(SYS_capget, &header, data) < 0)
-		return false;
-	return data[0].effective >> CAP_SYS_NICE & 1u;
-}
-
 void rn_cpu_init(struct rn_engine *e)
 {
 	struct cpu_share *cpu = &e->cpu;
@@ -127,7 +116,7 @@ void rn_cpu_init(struct rn_engine *e)
 			set_mask(0, &cpu->tracer);
 	}
 	cpu->cpus = CPU_COUNT(&cpu->tracer);
-	cpu->may_set_others = have_sys_nice();
+	cpu->may_set_others = rn_have_capability(CAP_SYS_NICE);
 	cpu->stop_tracer = STOP_TRACER_NS;
 	cpu->stop_apart = STOP_APART_TIMES * STOP_TRACER_NS;
 	/* Without ticks nothing would be decided again. */

@@ -162,6 +162,7 @@ struct rn_engine {
 	struct task *pending; /* whose entry waits in `entry` for its exit */
 	bool use_syscall_info;
 	bool use_vm_readv;
+	bool may_trace_all; /* CAP_SYS_PTRACE */
 	bool stalled; /* the consumer made no progress for the whole block limit */
 	bool timer_on;
 	timer_t timer;
@@ -338,6 +339,11 @@ void rn_emit_end(struct rn_engine *e);
 void rn_emit_tell(struct rn_engine *e);
 /* Takes a task with an unfinished call out of the books. */
 void rn_emit_forget(struct rn_engine *e, struct task *task);
+
+/* rights.c */
+bool rn_have_capability(unsigned capability);
+/* Counts a program that the kernel keeps from the rights of its file as we trace it. */
+void rn_rights_at_exec(struct rn_engine *e, int pid);
 
 /* syscall_stop.c */
 void rn_on_syscall_stop(struct rn_engine *e, struct task *task);

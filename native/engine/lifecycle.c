@@ -346,6 +346,7 @@ void rn_on_exec(struct rn_engine *e, int tid)
 	if (!task)
 		return;
 	e->command_execed |= tid == e->command_pid;
+	rn_rights_at_exec(e, tid);
 	if (task->silent)
 		return;
 	rn_space_exec(e, task);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The wait loop: what each stop is, and who deals with it. */
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -256,6 +257,7 @@ struct rn_engine *rn_engine_create(const struct rn_engine_config *config)
 	rn_identity_init(e);
 	rn_content_init(e);
 	e->use_vm_readv = !(config->disable & RN_ENGINE_NO_VM_READV);
+	e->may_trace_all = rn_have_capability(CAP_SYS_PTRACE);
 	if (config->application)
 		e->files = rn_files_create();
 	if (config->states) {

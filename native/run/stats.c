@@ -50,6 +50,7 @@ void rn_run_stats(rn_run *run, rn_stats *stats)
 		counters = rn_engine_counters(run->engine);
 		stats->seccomp = atomic_load(&counters->filter);
 		stats->cpu_shared = atomic_load(&counters->shared);
+		stats->void_set_id = atomic_load(&counters->void_set_id);
 	}
 	if (!consumes)
 		return;

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run_private.h"
@@ -111,12 +113,46 @@ struct text_out *rn_text_files_of(struct rn_run *run, int32_t tid)
 	return &(*at)->out;
 }
 
+/*
+ * Whether somebody else may have put this file there: not ours alone, in a folder that everyone
+ * may write to. Links are not followed, and a FIFO without a reader is not waited for.
+ */
+static bool is_planted(char *path, int fd)
+{
+	struct stat file, folder;
+	char *slash = strrchr(path, '/');
+
+	if (fstat(fd, &file) < 0 || (file.st_uid == geteuid() && file.st_nlink == 1))
+		return false;
+	if (slash)
+		*slash = 0;
+	return stat(!slash ? "." : *path ? path : "/", &folder) == 0 && (folder.st_mode & S_IWOTH);
+}
+
+static int open_file(char *path, bool afresh)
+{
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK;
+	int fd = open(path, flags, 0666);
+
+	if (fd < 0)
+		return -1;
+	if (is_planted(path, fd)) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	fcntl(fd, F_SETFL, O_APPEND);
+	if (afresh)
+		(void)!ftruncate(fd, 0); /* what is no regular file has no length */
+	return fd;
+}
+
 int rn_text_files_open(struct rn_run *run, struct text_out *out)
 {
 	struct text_files *files = run->text_files;
 	struct text_file *file = (struct text_file *)out;
 	uint32_t tid = (uint32_t)file->tid;
-	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY;
+	bool afresh;
 	char path[4200];
 	int len;
 
@@ -125,12 +161,12 @@ int rn_text_files_open(struct rn_run *run, struct text_out *out)
 	len = snprintf(path, sizeof(path), "%s.%d", run->text_prefix, file->tid);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return ENAMETOOLONG;
-	if (!run->config.text_append && tid < TID_MAX && !(files->seen[tid / 8] >> tid % 8 & 1u))
-		flags |= O_TRUNC;
+	afresh = !run->config.text_append && tid < TID_MAX &&
+		 !(files->seen[tid / 8] >> tid % 8 & 1u);
 	if (files->open[files->turn])
 		shut(files->open[files->turn]);
 	files->open[files->turn] = NULL;
-	out->fd = open(path, flags, 0666);
+	out->fd = open_file(path, afresh);
 	if (out->fd < 0)
 		return errno;
 	if (tid < TID_MAX)

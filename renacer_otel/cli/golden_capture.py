@@ -247,7 +247,9 @@ def _replace(path: str, parts: Iterable[bytes]) -> None:
     """Writes a file whole, or leaves the former one as it is. Raises OutputError."""
     unfinished = f"{path}.{os.getpid()}"
     try:
-        with open(unfinished, "wb") as file:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        with open(unfinished, "xb") as file:  # no link by that name is followed
             file.writelines(parts)
         os.replace(unfinished, path)
     except OSError as error:

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import terminal, text_options
+from renacer_otel.cli import planted, terminal, text_options
 from renacer_otel.engine import native
 from renacer_otel.errors import OutputError, UsageError, one_line
 from renacer_otel.sidecar.opened import Opened
@@ -75,7 +75,7 @@ def open_output(given: argparse.Namespace) -> Opened:
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
     flags |= os.O_APPEND if given.output_append_mode else os.O_TRUNC
     try:
-        return Opened(os.open(path, flags, 0o666))
+        return Opened(planted.opened(path, flags))
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from error
 

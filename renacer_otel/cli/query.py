@@ -18,7 +18,7 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import options, stopping, terminal, written
+from renacer_otel.cli import options, planted, stopping, terminal, written
 from renacer_otel.errors import RenacerError, UsageError, one_line
 from renacer_otel.reporters import query_rows
 from renacer_otel.ring import trace_file
@@ -99,7 +99,9 @@ def _write(run: Replay, sql: str, seconds: float, form: str, output: str | None)
 def _save(parts: Iterator[str], output: str) -> None:
     first = next(parts, "")  # a query that fails leaves the file as it was
     try:
-        with open(output, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with open(
+            output, "w", encoding="utf-8", errors="backslashreplace", opener=planted.opener
+        ) as file:
             file.write(first)
             file.writelines(parts)
     except (OSError, ValueError) as error:
@@ -115,7 +117,10 @@ def _copy(run: Replay, sql: str, seconds: float, output: str) -> None:
         path = os.path.join(folder, "answer.parquet")
         asked.parquet(run, sql, path, seconds=seconds)
         try:
-            with open(path, "rb") as source, open(output, "wb") as file:
+            with (
+                open(path, "rb") as source,
+                open(output, "wb", opener=planted.opener) as file,
+            ):
                 shutil.copyfileobj(source, file)
         except (OSError, ValueError) as error:
             raise written.not_written(output, error) from error

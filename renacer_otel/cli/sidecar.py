@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from renacer_otel.cli import options, otlp_flags
 from renacer_otel.cli.terminal import complain
-from renacer_otel.errors import ConfigError, UsageError
+from renacer_otel.errors import ConfigError, EngineError, UsageError
 from renacer_otel.sidecar.place import default_path
 from renacer_otel.sidecar.summary import plural
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from renacer_otel.sidecar.server import Served, ServerSettings
 
 _PREFIX = "OTEL_EXPORTER_OTLP_"
+# Of open files. gRPC ends the process where it finds none.
+_FEWEST_DESCRIPTORS, _MOST_DESCRIPTORS = 32, 65_536
 # Keys of the file, and the variables that they stand for where these are not set.
 _VARIABLES = {
     "otlp_endpoint": "ENDPOINT",
@@ -47,12 +49,29 @@ def main(arguments: Sequence[str]) -> int:
     """Serves until it is asked to end. Raises UsageError, ConfigError, EngineError."""
     given = _parser().parse_args(list(arguments))
     settings = _settings(given, os.environ)
+    _have_descriptors()
     from renacer_otel.engine import native
     from renacer_otel.sidecar.server import Server
 
     native.load()
     _tell(Server(settings, complain).run())
     return 0
+
+
+def _have_descriptors() -> None:
+    """As many as the hard limit gives. Raises EngineError where they are too few to serve with."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft < _FEWEST_DESCRIPTORS:
+        raise EngineError(
+            f"a sidecar needs {_FEWEST_DESCRIPTORS} open files, and {soft} is the limit; raise it"
+            " (ulimit -n)"
+        )
 
 
 def _parser() -> options.Parser:

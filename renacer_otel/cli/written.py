@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renacer_otel.cli import terminal
+from renacer_otel.cli import planted, terminal
 from renacer_otel.errors import OutputError, one_line
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def write(text: str, path: str | None, option: str = "-o") -> None:
         terminal.show(text)
         return
     try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with open(
+            path, "w", encoding="utf-8", errors="backslashreplace", opener=planted.opener
+        ) as file:
             file.write(text)
     except (OSError, ValueError) as error:
         raise not_written(path, error, option) from error

@@ -180,6 +180,7 @@ class Stats(NamedTuple):
     omitted: int = 0
     flown: int = 0
     why: int = 0
+    void_set_id: int = 0  # programs that ran without the rights that their files give
 
 
 class Flow(NamedTuple):

@@ -8,6 +8,7 @@ not asked for are closed, and whoever takes too long over a frame is cut off.
 from __future__ import annotations
 
 import array
+import errno
 import os
 import socket
 import stat
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 FRAME_S = 5.0  # a frame's last byte comes so long after its first, at most
 _READ = 65_536
 _MAX_FDS = 4  # a tracer sends two
+_NONE_LEFT = (errno.EMFILE, errno.ENFILE)
+_TOLD_NONE_LEFT = "the sidecar has no descriptors left; raise its limit on open files (ulimit -n)"
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -71,8 +74,10 @@ class Peer:
         except OSError as error:
             raise EOFError from error
         self._keep(control)
-        if flags & socket.MSG_CTRUNC or len(self._descriptors) > _MAX_FDS:
+        if len(self._descriptors) > _MAX_FDS:
             raise PeerError("more descriptors than any frame has")
+        if flags & socket.MSG_CTRUNC:
+            raise PeerError(_why_cut())
         if not data:
             raise EOFError
         self._buffer += data
@@ -154,6 +159,16 @@ class Peer:
         self.socket.close()
 
 
+def _why_cut() -> str:
+    """Why not all descriptors of a frame have come."""
+    try:
+        os.close(os.dup(0))
+    except OSError as error:
+        if error.errno in _NONE_LEFT:
+            return _TOLD_NONE_LEFT
+    return "more descriptors than any frame has"
+
+
 def ring_size(descriptor: int) -> int:
     """Bytes of what is to be a ring. Raises PeerError where it cannot be one."""
     found = os.fstat(descriptor)
@@ -169,6 +184,8 @@ def check_pidfd(descriptor: int, pid: int) -> None:
         with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
             fields = dict(line.split(":", 1) for line in file if ":" in line)
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _NONE_LEFT:
+            raise PeerError(_TOLD_NONE_LEFT) from error
         raise PeerError("the pidfd cannot be looked at") from error
     # "[pidfd]" of an anonymous inode; since Linux 6.9 pidfds have a file system of their own.
     if "pidfd" not in kind or "Pid" not in fields:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from renacer_otel.engine.launch import NativeRun, NothingAttached, RunConfig
 from renacer_otel.errors import EngineError
+from renacer_otel.sidecar import summary
 from renacer_otel.sidecar.identity import Identity
 from renacer_otel.sidecar.session_config import Outcome, SessionConfig
 from renacer_otel.sidecar.session_outputs import Outputs
@@ -87,6 +88,7 @@ class Session:
                     self._warnings.append("what the command left running goes on, untraced")
                 signals.command_has_ended()
                 stats, handed = run.stats(), None
+                self._warnings += summary.void_rights(stats)
                 if link:
                     handed = link.end(config.flush_timeout_s, lambda: run.given_up)
                 for sends in (otlp, metering):

@@ -115,6 +115,18 @@ def losses(stats: Stats, file: Delivered | None, unit: str) -> list[str]:
     return found
 
 
+def void_rights(stats: Stats) -> list[str]:
+    """A sentence of programs that tracing kept from their rights, if there were any."""
+    if not stats.void_set_id:
+        return []
+    sentence = (
+        f"{plural(stats.void_set_id, 'program')} ran without the rights of set-id bits or file"
+        " capabilities, as the kernel has it under a tracer without CAP_SYS_PTRACE; run"
+        " renacer-otel as root, with -u USER to run the command as USER"
+    )
+    return [sentence]
+
+
 def left_behind(handed: Handed, stats: Stats) -> list[str]:
     """One sentence for each thing that sidecars did not do."""
     found = []

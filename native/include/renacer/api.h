@@ -229,6 +229,7 @@ typedef struct {
 	uint64_t ring_peak;
 	int cpu_shared; /* 1 while tracer and tracees share a CPU */
 	int seccomp; /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
+	uint64_t void_set_id; /* programs that ran without the rights that their files give */
 	uint64_t filtered; /* calls of which no span or line was made, by selection */
 	/* Of the flight recorder, in calls (of text: lines): */
 	uint64_t kept; /* that it has */

@@ -115,6 +115,7 @@ struct rn_engine_counters {
 	_Atomic int filter; /* 1 = the seccomp filter is on, 0 = there is none, else -errno */
 	/* By number: when (CLOCK_MONOTONIC ns) others last sent the command a signal. */
 	_Atomic uint64_t signalled[65];
+	_Atomic uint64_t void_set_id; /* programs that ran without the rights of their files */
 	_Atomic int at_rest; /* 1 = the command is stopped by job control, 2 = all tracees are */
 };
 
