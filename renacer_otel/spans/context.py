@@ -153,20 +153,27 @@ def lamport_of(tracestate: str) -> int | None:
 
 
 def with_lamport(tracestate: str, value: int) -> str:
-    """`tracestate` with our member set to `value` (0…2^64-1) and put first.
+    """`tracestate` with our member set to `value` (0…2^64-1); see with_member()."""
+    if not 0 <= value < 1 << 64:
+        raise ValueError("a Lamport time is 64 bits, unsigned")
+    return with_member(tracestate, LAMPORT_KEY, f"{value:016x}")
+
+
+def with_member(tracestate: str, key: str, value: str) -> str:
+    """`tracestate` with a member set to `value` and put first; "" takes it out.
 
     Other members stay as they are and in order. Where there would be more than 32 of them or
     more than 512 characters, whole members go: those over 128 characters first, then from the
     end (W3C, "tracestate Limits"). An invalid tracestate is dropped.
     """
-    if not 0 <= value < 1 << 64:
-        raise ValueError("a Lamport time is 64 bits, unsigned")
-    others = [pair for pair in parse_tracestate(tracestate) or () if pair[0] != LAMPORT_KEY]
-    members = [(LAMPORT_KEY, f"{value:016x}"), *others[: MAX_MEMBERS - 1]]
-    while len(format_tracestate(members)) > MAX_TRACESTATE:
-        long = [pair for pair in members if len(pair[0]) + 1 + len(pair[1]) > _LONG_MEMBER]
-        members.remove(long[-1] if long else members[-1])
-    return format_tracestate(members)
+    others = [pair for pair in parse_tracestate(tracestate) or () if pair[0] != key]
+    if not value:
+        return format_tracestate(others)
+    others = others[: MAX_MEMBERS - 1]
+    while others and len(format_tracestate([(key, value), *others])) > MAX_TRACESTATE:
+        long = [pair for pair in others if len(pair[0]) + 1 + len(pair[1]) > _LONG_MEMBER]
+        others.remove(long[-1] if long else others[-1])
+    return format_tracestate([(key, value), *others])
 
 
 def valid_baggage(text: str) -> bool:

@@ -6,6 +6,9 @@ Sources: opentelemetry-specification, configuration/sdk-environment-variables.md
 
 A run is sampled as a whole, by its trace's id. One that is not: the command runs, nothing is
 exported, and the command is told so by the flag in TRACEPARENT.
+
+The threshold by which a run was kept (`th`) goes into the member `ot` of its tracestate: each span
+has it, and so has the command. From it follows for how many a span stands: 2^56 / (2^56 - th).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel.errors import one_line
-from renacer_otel.spans.context import FLAG_SAMPLED, parse_tracestate
+from renacer_otel.spans.context import FLAG_SAMPLED, parse_tracestate, with_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +37,9 @@ _PARENT = "parentbased_"
 _RANDOM_BITS = 56
 _ALL = 1 << _RANDOM_BITS
 _RV = r"(?:[^;]*;)*rv:([0-9a-f]{14})(?:;.*)?"
+_TH = r"[0-9a-fA-F]{1,14}"
+_MEMBER = "ot"
+_LONGEST_MEMBER = 256
 
 
 class Decision(NamedTuple):
@@ -50,6 +56,8 @@ def decide(context: TraceContext, environ: Mapping[str, str]) -> Decision:
     name = _sampler(environ, warnings)
     if name.startswith(_PARENT) and context.is_remote:
         sampled, because = context.sampled, "the inbound trace is not sampled"
+        if not _is_consistent(context):
+            context = _with_threshold(context, None, warnings)
     else:
         root = name.removeprefix(_PARENT)
         ratio = 1.0
@@ -59,6 +67,10 @@ def decide(context: TraceContext, environ: Mapping[str, str]) -> Decision:
         else:
             because = f"the trace is not sampled (OTEL_TRACES_SAMPLER={name})"
         sampled = root != "always_off" and is_kept(randomness(context), ratio)
+        if root == "traceidratio" or name == "always_on":  # not by default: all runs are kept so
+            context = _with_threshold(context, threshold(ratio) if sampled else None, warnings)
+        elif not sampled:
+            context = _with_threshold(context, None, warnings)
     flags = context.flags | FLAG_SAMPLED if sampled else context.flags & ~FLAG_SAMPLED
     return Decision(context._replace(flags=flags), "" if sampled else because, warnings)
 
@@ -91,14 +103,50 @@ def _ratio(environ: Mapping[str, str], warnings: list[str]) -> float:
     return 1.0
 
 
+def _member(context: TraceContext) -> str:
+    """What OpenTelemetry says of the trace: keys and values with semicolons; "" = nothing."""
+    return dict(parse_tracestate(context.tracestate) or ()).get(_MEMBER, "")
+
+
 def randomness(context: TraceContext) -> int:
     """56 random bits of a trace: rv in the member ot of its tracestate, else its id's last ones."""
-    for key, value in parse_tracestate(context.tracestate) or ():
-        if key == "ot" and (match := re.fullmatch(_RV, value)):
-            return int(match.group(1), 16)
+    if match := re.fullmatch(_RV, _member(context)):
+        return int(match.group(1), 16)
     return int.from_bytes(context.trace_id, "big") % _ALL
+
+
+def threshold(ratio: float) -> int:
+    """Of so many of 2^56 randomnesses the trace is not kept."""
+    return _ALL - round(ratio * _ALL)
+
+
+def _is_consistent(context: TraceContext) -> bool:
+    """Whether the flag is what th, if there is one, makes of the trace's randomness."""
+    given = [part[3:] for part in _member(context).split(";") if part.startswith("th:")]
+    if not given:
+        return True
+    if len(given) > 1 or not re.fullmatch(_TH, given[0]):
+        return False
+    return context.sampled == (randomness(context) >= int(given[0].ljust(14, "0"), 16))
+
+
+def _with_threshold(context: TraceContext, value: int | None, warnings: list[str]) -> TraceContext:
+    """The context with this th, None = with none; all else in the member ot stays as it is."""
+    before = _member(context)
+    parts = [part for part in before.split(";") if part and not part.startswith("th:")]
+    if value is not None:
+        made = ";".join([f"th:{f'{value:014x}'.rstrip('0') or '0'}", *parts])
+        if len(made) <= _LONGEST_MEMBER:
+            return context._replace(tracestate=with_member(context.tracestate, _MEMBER, made))
+        warnings.append(
+            "TRACESTATE: its member ot has no room for the sampling threshold (256 characters)"
+        )
+    without = ";".join(parts)
+    if without == before:
+        return context
+    return context._replace(tracestate=with_member(context.tracestate, _MEMBER, without))
 
 
 def is_kept(random: int, ratio: float) -> bool:
     """Whether a trace of that randomness is in the share: a larger one has all of these, too."""
-    return random >= _ALL - round(ratio * _ALL)
+    return random >= threshold(ratio)
