@@ -262,14 +262,20 @@ uint64_t rn_ring_used(const struct rn_ring *ring)
 	return head - ring->tail;
 }
 
-static void free_room(struct rn_ring *ring)
+void rn_ring_free(struct rn_ring *ring, uint64_t tail)
 {
 	struct rn_ring_control *control = ring->control;
 
-	atomic_store_explicit(&control->tail, ring->tail, memory_order_seq_cst);
+	atomic_store_explicit(&control->tail, tail, memory_order_seq_cst);
 	if (atomic_load_explicit(&control->blocked, memory_order_seq_cst) != 0 &&
 	    atomic_exchange_explicit(&control->blocked, 0, memory_order_relaxed) != 0)
 		futex(&control->blocked, FUTEX_WAKE, 1, NULL);
+}
+
+static void free_room(struct rn_ring *ring)
+{
+	if (!ring->holds)
+		rn_ring_free(ring, ring->tail);
 }
 
 int64_t rn_ring_read(struct rn_ring *ring, void *buf, size_t cap)

@@ -60,8 +60,11 @@ void rn_block_release(rn_run *run, int out, rn_block *block)
 {
 	struct block_queue *queue = queue_of(run, out);
 
-	if (queue && block->owner)
+	if (queue && block->owner) {
+		if (out == RN_OUT_OTLP)
+			rn_held_release(run, block->owner);
 		rn_blocks_recycle(queue, block->owner);
+	}
 	block->owner = NULL;
 }
 

@@ -90,13 +90,16 @@ static bool is_full(const struct block_queue *queue, const struct block *block)
 	       (queue->limit_spans && queue->spans + block->spans > queue->limit_spans);
 }
 
-void rn_blocks_put(struct block_queue *queue, struct block *block, bool must)
+bool rn_blocks_put(struct block_queue *queue, struct block *block, bool must)
 {
+	bool taken;
+
 	pthread_mutex_lock(&queue->lock);
 	if (!queue->drops)
 		while (!queue->ended && is_full(queue, block))
 			pthread_cond_wait(&queue->changed, &queue->lock);
-	if (queue->ended || block->buf.failed || (!must && is_full(queue, block))) {
+	taken = !queue->ended && !block->buf.failed && (must || !is_full(queue, block));
+	if (!taken) {
 		queue->dropped += block->spans;
 		recycle_locked(queue, block);
 	} else {
@@ -107,6 +110,7 @@ void rn_blocks_put(struct block_queue *queue, struct block *block, bool must)
 		pthread_cond_broadcast(&queue->changed);
 	}
 	pthread_mutex_unlock(&queue->lock);
+	return taken;
 }
 
 void rn_blocks_end(struct block_queue *queue)

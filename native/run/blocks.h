@@ -12,12 +12,18 @@
 #include "renacer/api.h"
 #include "renacer/encode.h"
 
+/* A place in the ring: all spans of the records before it were handed on, and how many. */
+struct held_mark {
+	uint64_t tail, made;
+};
+
 struct block {
 	struct block *next;
 	struct rn_buf buf;
 	uint64_t spans;
 	uint64_t first_seq;
 	bool last; /* it ends with the root span */
+	struct held_mark mark;
 };
 
 struct block_queue {
@@ -41,8 +47,8 @@ int rn_blocks_init(struct block_queue *queue, uint64_t limit, bool drops);
 void rn_blocks_deinit(struct block_queue *queue);
 /* An empty block, or NULL: no memory. */
 struct block *rn_blocks_get(struct block_queue *queue);
-/* Hands it over. `must`: beyond the limit if need be. Dropped once the queue has ended. */
-void rn_blocks_put(struct block_queue *queue, struct block *block, bool must);
+/* Hands it over. `must`: beyond the limit if need be. Dropped once the queue has ended: false. */
+bool rn_blocks_put(struct block_queue *queue, struct block *block, bool must);
 /* No more will come, or nobody takes any more: who waits is let go. */
 void rn_blocks_end(struct block_queue *queue);
 /* As rn_block_take(). */

@@ -26,8 +26,9 @@ static void tell_successor(struct rn_run *run)
 
 	atomic_store_explicit(&taken->lamport, rn_interpreter_lamport(run->interpreter),
 			      memory_order_relaxed);
-	atomic_store_explicit(&taken->spans, rn_interpreter_totals(run->interpreter)->spans,
-			      memory_order_relaxed);
+	if (!run->held.on) /* else they may be told of only once they are safe */
+		atomic_store_explicit(&taken->spans, rn_interpreter_totals(run->interpreter)->spans,
+				      memory_order_relaxed);
 }
 
 static void consume(struct rn_run *run, const uint8_t *chunk, size_t len)
@@ -46,19 +47,24 @@ static void consume(struct rn_run *run, const uint8_t *chunk, size_t len)
 	rn_sinks_record(run, chunk, len, ((const struct rn_event *)chunk)->seq, n ? n : 1);
 	if (run->config.side == RN_SIDE_CONSUMER)
 		tell_successor(run);
+	rn_held_read(run);
+}
+
+/* Hands on all that was made, and so whatever of the ring is held for it. */
+static void hand_on_all(struct rn_run *run)
+{
+	if (run->shape)
+		rn_shape_flush(run->shape);
+	rn_held_read(run);
+	rn_sinks_flush(run, true);
+	rn_held_read(run);
+	run->held.handed = run->ring_read.tail;
 }
 
 /* Whether the ring is another's now. */
 static bool is_left(const struct rn_run *run)
 {
-	const struct rn_ring_told *told;
-
-	if (atomic_load(&run->left))
-		return true;
-	if (!run->config.turn)
-		return false;
-	told = &run->ring_read.control->told;
-	return atomic_load_explicit(&told->turn, memory_order_relaxed) != run->config.turn;
+	return atomic_load(&run->left) || !rn_run_has_turn(run);
 }
 
 /* Whether no more comes: the producer says so, is dead, or cannot be believed. */
@@ -95,6 +101,8 @@ static void drain(struct rn_run *run, uint8_t *chunk)
 		if (got > 0) {
 			empty = 0;
 			consume(run, chunk, (size_t)got);
+			if (rn_held_is_much(run))
+				hand_on_all(run);
 			if (is_cut && (int64_t)(ring->tail - end) >= 0)
 				return;
 			if (rn_ring_used(ring) >= threshold)
@@ -108,6 +116,7 @@ static void drain(struct rn_run *run, uint8_t *chunk)
 			return;
 		}
 		rn_sinks_flush(run, false);
+		rn_held_read(run);
 		if (closed)
 			continue;
 		if (got == 0)
@@ -159,9 +168,7 @@ static void tell_of_gap(struct rn_run *run)
 /* What is open stays open, for whoever has the ring next. */
 static void leave(struct rn_run *run)
 {
-	if (run->shape)
-		rn_shape_flush(run->shape);
-	rn_sinks_flush(run, true);
+	hand_on_all(run);
 	rn_sinks_end(run);
 	rn_run_done(run, rn_interpreter_totals(run->interpreter));
 }
@@ -176,8 +183,10 @@ void *rn_consumer_main(void *arg)
 		return NULL;
 	if (run->config.resumed)
 		tell_of_gap(run);
-	if (run->config.side == RN_SIDE_CONSUMER)
+	if (run->config.side == RN_SIDE_CONSUMER) {
+		atomic_store(&run->ring_read.control->taken.spans, 0);
 		tell_successor(run);
+	}
 	drain(run, run->chunk);
 	if (is_left(run)) {
 		leave(run);

@@ -87,6 +87,14 @@ uint64_t rn_run_taken(const rn_run *run)
 	return atomic_load(&run->ring.control->taken.spans);
 }
 
+bool rn_run_has_turn(const rn_run *run)
+{
+	const struct rn_ring_told *told = &run->ring_read.control->told;
+
+	return !run->config.turn ||
+	       atomic_load_explicit(&told->turn, memory_order_relaxed) == run->config.turn;
+}
+
 void rn_run_cut(rn_run *run)
 {
 	atomic_store(&run->cut, true);

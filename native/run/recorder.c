@@ -283,8 +283,8 @@ static void fly_calls(struct recorder *recorder)
 			rn_spans_put(run, data, len, label.split);
 		rn_flight_drop(recorder->parts);
 	}
-	rn_sink_hand_on(&run->otlp, true);
-	rn_sink_hand_on(&run->json, true);
+	rn_sink_hand_on(run, &run->otlp, true);
+	rn_sink_hand_on(run, &run->json, true);
 	rn_flight_release(flight);
 	rn_flight_release(recorder->parts);
 }
@@ -308,7 +308,7 @@ static void fly_rows(struct recorder *recorder, struct reel *reel)
 		}
 		rn_flight_drop(reel->flight);
 	}
-	rn_sink_hand_on(reel->sink, true);
+	rn_sink_hand_on(recorder->run, reel->sink, true);
 	rn_flight_release(reel->flight);
 }
 
@@ -426,7 +426,7 @@ static uint32_t judged(struct rn_run *run)
 {
 	uint32_t why = 0;
 
-	rn_sink_hand_on(&run->record, true);
+	rn_sink_hand_on(run, &run->record, true);
 	rn_blocks_end(&run->record.queue);
 	pthread_mutex_lock(&run->lock);
 	while (!run->judged && !atomic_load(&run->given_up)) {

@@ -60,6 +60,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 	}
 	run->ring.fd = run->ring_read.fd = -1;
 	pthread_mutex_init(&run->lock, NULL);
+	pthread_mutex_init(&run->held.lock, NULL);
 	/* A wait must not last longer because somebody sets the clock. */
 	rn_cond_init(&run->changed);
 	run->t_start = config->t_start ? config->t_start : rn_now();
@@ -98,6 +99,7 @@ rn_run *rn_run_new(const rn_config *config, rn_failure *fail)
 		explain_ring(fail, config, made, err);
 		return NULL;
 	}
+	rn_held_begin(run);
 	/* Made here: a consumer without it could take nothing, and tell nobody. */
 	if (consumes(run) && (!(run->chunk = malloc(RN_CHUNK)) || !rn_run_make_interpreter(run)))
 		goto no_memory;
@@ -368,6 +370,7 @@ void rn_run_free(rn_run *run)
 	rn_ring_deinit(&run->ring);
 	pthread_cond_destroy(&run->changed);
 	pthread_mutex_destroy(&run->lock);
+	pthread_mutex_destroy(&run->held.lock);
 	free(run->chunk);
 	rn_run_free_config(run);
 	free(run);

@@ -26,6 +26,18 @@ struct consumed {
 	_Atomic uint64_t corrupt;
 };
 
+/* What a consumer has read, and what of it is still in the ring: held.c */
+struct held {
+	pthread_mutex_t lock; /* of all but `handed` */
+	bool on;
+	bool stays; /* a block was not taken: nothing is freed any more */
+	uint64_t freed;     /* the ring's tail, as others see it */
+	unsigned unreleased; /* blocks */
+	struct held_mark read;  /* the next block's */
+	struct held_mark clean; /* all before it is in blocks that were handed on by then */
+	uint64_t handed;    /* read.tail when a block was last handed on; the consumer's own */
+};
+
 struct sink {
 	struct block_queue queue;
 	struct block *block; /* being filled; NULL: no memory */
@@ -102,6 +114,7 @@ struct rn_run {
 	struct text_out text;
 	struct text_files *text_files; /* a file for each thread, or NULL */
 	struct consumed consumed;
+	struct held held;
 };
 
 /* parts.c */
@@ -117,6 +130,19 @@ struct rn_producer_counts {
 	bool filtered;
 };
 struct rn_producer_counts rn_run_produced(const rn_run *run);
+/* Whether the producer wants this consumer, and no other. */
+bool rn_run_has_turn(const rn_run *run);
+/* held.c: for a consumer whose config says that it holds; else they do nothing. */
+void rn_held_begin(rn_run *run);
+/* The consumer has made all that there is of what it has read. */
+void rn_held_read(rn_run *run);
+/* Whether so much was read since a block was handed on that one should be. */
+bool rn_held_is_much(const rn_run *run);
+/* A block is handed on to who releases it; or nobody takes it, or it is no whole block. */
+void rn_held_hand_on(rn_run *run, struct block *block);
+void rn_held_dropped(rn_run *run, bool is_failed);
+/* Any thread: what was made is safe. */
+void rn_held_release(rn_run *run, const struct block *block);
 /* stats.c: all is over. */
 void rn_run_done(rn_run *run, const struct rn_totals *totals);
 /* settings.c */
@@ -163,7 +189,7 @@ void rn_spans_process(void *ctx, const struct rn_process *process);
 bool rn_sink_begin(struct sink *sink);
 /* `must`: however full its queue is. */
 void rn_sink_added(struct rn_run *run, struct sink *sink, bool must);
-void rn_sink_hand_on(struct sink *sink, bool must);
+void rn_sink_hand_on(struct rn_run *run, struct sink *sink, bool must);
 /* counted.c */
 rn_counted *rn_counted_of_run(const rn_config *config);
 struct rn_observer rn_counted_observer(rn_counted *counted);

@@ -24,14 +24,19 @@ bool rn_sink_begin(struct sink *sink)
 	return true;
 }
 
-void rn_sink_hand_on(struct sink *sink, bool must)
+void rn_sink_hand_on(struct rn_run *run, struct sink *sink, bool must)
 {
 	struct block *block = sink->block;
+	bool is_failed;
 
 	if (!block || block->spans == 0)
 		return;
+	is_failed = block->buf.failed;
 	sink->block = NULL;
-	rn_blocks_put(&sink->queue, block, must);
+	if (sink == &run->otlp)
+		rn_held_hand_on(run, block);
+	if (!rn_blocks_put(&sink->queue, block, must) && sink == &run->otlp)
+		rn_held_dropped(run, is_failed);
 }
 
 void rn_sink_added(struct rn_run *run, struct sink *sink, bool must)
@@ -41,7 +46,7 @@ void rn_sink_added(struct rn_run *run, struct sink *sink, bool must)
 	sink->block->spans++;
 	sink->made++;
 	if (sink->block->buf.len >= run->config.batch_bytes || (most && sink->block->spans >= most))
-		rn_sink_hand_on(sink, must);
+		rn_sink_hand_on(run, sink, must);
 }
 
 static struct text_out *text_of(struct rn_run *run, int32_t tid)
@@ -222,13 +227,13 @@ void rn_sinks_record(struct rn_run *run, const void *records, size_t len, uint64
 	rn_buf_put(&sink->block->buf, records, len);
 	sink->block->spans += n;
 	if (sink->block->buf.len >= RECORD_BLOCK)
-		rn_sink_hand_on(sink, true);
+		rn_sink_hand_on(run, sink, true);
 }
 
-static void flush_one(struct sink *sink, bool all, uint64_t age_ns)
+static void flush_one(struct rn_run *run, struct sink *sink, bool all, uint64_t age_ns)
 {
 	if (sink->block && sink->block->spans && (all || rn_now() - sink->started > age_ns))
-		rn_sink_hand_on(sink, false);
+		rn_sink_hand_on(run, sink, false);
 }
 
 void rn_sinks_follow(struct rn_run *run)
@@ -245,11 +250,11 @@ void rn_sinks_flush(struct rn_run *run, bool all)
 		rn_shape_age(run->shape, rn_now());
 	if (!all)
 		rn_recorder_look(run);
-	flush_one(&run->otlp, all, age_ns);
-	flush_one(&run->json, all, BATCH_AGE_NS);
-	flush_one(&run->record, all, BATCH_AGE_NS);
-	flush_one(&run->csv, all, BATCH_AGE_NS);
-	flush_one(&run->listing, all, BATCH_AGE_NS);
+	flush_one(run, &run->otlp, all, age_ns);
+	flush_one(run, &run->json, all, BATCH_AGE_NS);
+	flush_one(run, &run->record, all, BATCH_AGE_NS);
+	flush_one(run, &run->csv, all, BATCH_AGE_NS);
+	flush_one(run, &run->listing, all, BATCH_AGE_NS);
 	if (run->text_files)
 		rn_text_files_flush(run);
 	else if (run->text.buf.len)
@@ -276,7 +281,7 @@ void rn_sinks_finish(struct rn_run *run, struct rn_run_span *span)
 	if (run->config.outputs & RN_OUT_LISTING && rn_sink_begin(&run->listing)) {
 		rn_listing_end(&run->listed, &run->listing.block->buf, span->exit_code);
 		run->listing.block->spans += run->listing.block->spans == 0;
-		rn_sink_hand_on(&run->listing, true);
+		rn_sink_hand_on(run, &run->listing, true);
 	}
 	rn_sinks_flush(run, true);
 	rn_sinks_end(run);

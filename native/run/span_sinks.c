@@ -126,7 +126,7 @@ static size_t tell(struct rn_run *run, write_span *write, const void *span, bool
 		sink->block->spans++;
 		sink->made++;
 		sink->block->last = true;
-		rn_sink_hand_on(sink, true);
+		rn_sink_hand_on(run, sink, true);
 	}
 	return most;
 }

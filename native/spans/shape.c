@@ -307,6 +307,11 @@ bool rn_shape_omit(struct rn_shaper *shape, uint64_t span_id, const struct rn_om
 	return lives;
 }
 
+bool rn_shape_waiting(const struct rn_shaper *shape)
+{
+	return shape->folds && rn_folds_waiting(shape->folds);
+}
+
 void rn_shape_finish(struct rn_shaper *shape, struct rn_run_span *run)
 {
 	if (shape->folds) {

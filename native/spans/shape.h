@@ -54,6 +54,8 @@ void rn_shape_flush(struct rn_shaper *shape);
 /* Calls of the process with this span that were told are left out all the same. false: it does not
    live any more, and the run's span alone tells of them. */
 bool rn_shape_omit(struct rn_shaper *shape, uint64_t span_id, const struct rn_omitted *more);
+/* Whether anything is being folded. */
+bool rn_shape_waiting(const struct rn_shaper *shape);
 /* Tells all that is left and the run's own span; its totals' spans are those that were told. */
 void rn_shape_finish(struct rn_shaper *shape, struct rn_run_span *run);
 

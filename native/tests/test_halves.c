@@ -214,6 +214,93 @@ static void test_whose_turn_it_is(void)
 	rn_run_free(from);
 }
 
+static rn_run *holder(rn_run *from, uint64_t turn)
+{
+	rn_config config = config_of(RN_SIDE_CONSUMER);
+	rn_failure fail;
+	rn_run *run;
+
+	rn_run_offer(from, turn);
+	config.ring_fd = rn_run_ring(from);
+	config.holds = config.otlp_waits = 1;
+	config.batch_age_ns = 1;
+	config.turn = turn;
+	config.resumed = turn > 1;
+	run = rn_run_new(&config, &fail);
+	CHECK(run);
+	CHECK_INT(rn_run_start(run, &fail), 0);
+	return run;
+}
+
+/* One that dies has had what it made; the next one makes again what of it nobody says is safe. */
+static void test_what_is_not_safe_stays_in_the_ring(void)
+{
+	rn_run *from = producer(), *first = holder(from, 1), *second;
+	rn_block block, unsafe;
+
+	feed(from, 1, 10);
+	CHECK_INT(rn_block_take(first, RN_OUT_OTLP, LONG_MS, &block), 1);
+	CHECK_INT(rn_run_taken(from), 0);
+	rn_block_release(first, RN_OUT_OTLP, &block);
+	until_taken(from, 10);
+	feed(from, 21, 7);
+	CHECK_INT(rn_block_take(first, RN_OUT_OTLP, LONG_MS, &unsafe), 1);
+	CHECK_INT(unsafe.spans, 7);
+
+	second = holder(from, 2);
+	/* Too late: the ring is another's. */
+	rn_block_release(first, RN_OUT_OTLP, &unsafe);
+	rn_run_feed_end(from, 0, 0, 0);
+	CHECK_INT(spans_of(second), 7 + 2);
+	ended(second);
+	rn_run_free(first);
+	rn_run_free(second);
+	rn_run_free(from);
+}
+
+/* What was made and found nobody is not given up with the consumer. */
+static void test_what_nobody_takes_stays_in_the_ring(void)
+{
+	rn_run *from = producer(), *first = holder(from, 1), *second;
+	uint64_t calls, events;
+
+	feed(from, 1, 10);
+	rn_run_free(first);
+	CHECK_INT(rn_run_taken(from), 0);
+	second = holder(from, 2);
+	rn_run_feed_end(from, 0, 0, 0);
+	CHECK_INT(spans_of(second), 10 + 2);
+	ended(second);
+	CHECK_INT(rn_run_unread(from, &calls, &events), 0);
+	CHECK_INT(calls, 0);
+	rn_run_free(second);
+	rn_run_free(from);
+}
+
+/* A ring that is full of what is held is emptied all the same. */
+static void test_a_held_ring_does_not_stall(void)
+{
+	rn_run *from = producer(), *to = holder(from, 1);
+	unsigned calls = 3 * RN_RING_MIN / RN_EVENT_HEADER;
+	uint64_t spans = 0;
+	rn_block block;
+
+	for (unsigned i = 0; i < calls; i += 100) {
+		feed(from, 1 + 2 * i, 100);
+		/* A sixth of the ring may be on its way. */
+		while (rn_run_taken(from) + 900 < i) {
+			CHECK_INT(rn_block_take(to, RN_OUT_OTLP, LONG_MS, &block), 1);
+			spans += block.spans;
+			rn_block_release(to, RN_OUT_OTLP, &block);
+		}
+	}
+	rn_run_feed_end(from, 0, 0, 0);
+	spans += spans_of(to);
+	CHECK_INT(spans, ended(to).calls + 2);
+	rn_run_free(to);
+	rn_run_free(from);
+}
+
 static void test_what_nobody_reads_is_counted(void)
 {
 	rn_run *from = producer();
@@ -284,6 +371,9 @@ int main(void)
 	test_ring_changes_hands();
 	test_open_call_over_the_change();
 	test_whose_turn_it_is();
+	test_what_is_not_safe_stays_in_the_ring();
+	test_what_nobody_takes_stays_in_the_ring();
+	test_a_held_ring_does_not_stall();
 	test_what_nobody_reads_is_counted();
 	test_what_is_no_ring_is_refused();
 	test_hostile_producer();

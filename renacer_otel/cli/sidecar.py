@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.cli import options, otlp_flags
+from renacer_otel.cli import options, otlp_flags, spooling
 from renacer_otel.cli.terminal import complain
 from renacer_otel.errors import ConfigError, EngineError, UsageError
+from renacer_otel.exporters.ledger import QUEUE_FULL
 from renacer_otel.sidecar.place import default_path
 from renacer_otel.sidecar.summary import plural
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from renacer_otel.exporters.otlp_settings import OtlpChoice
+    from renacer_otel.sidecar.delivery import Spooling
     from renacer_otel.sidecar.server import Served, ServerSettings
 
 _PREFIX = "OTEL_EXPORTER_OTLP_"
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     from renacer_otel.sidecar.server import Server
 
     native.load()
-    _tell(Server(settings, complain).run())
+    _tell(Server(settings, complain).run(), settings.spool)
     return 0
 
 
@@ -90,6 +92,15 @@ def _parser() -> options.Parser:
         ("timeout", {"metavar": "TIME"}),
     ):
         parser.add_argument(f"--otlp-{name}", help="as for run", **how)
+    parser.add_argument(
+        "--spool", metavar="DIR", help="keep spans in DIR until the collector has them"
+    )
+    parser.add_argument("--spool-max", metavar="SIZE", help="the most that DIR may hold (1GiB)")
+    parser.add_argument(
+        "--spool-full",
+        metavar="POLICY",
+        help="what to do then: drop-newest, drop-oldest or block (drop-newest)",
+    )
     return parser
 
 
@@ -114,7 +125,11 @@ def _settings(given: Any, environ: Mapping[str, str]) -> ServerSettings:
         if section.get(key) is not None
     }
     return ServerSettings(
-        path, choice.settings, frozenset(section.get("allow_uids") or ()), **chosen
+        path,
+        choice.settings,
+        frozenset(section.get("allow_uids") or ()),
+        spool=spooling.of_sidecar(given, section),
+        **chosen,
     )
 
 
@@ -151,20 +166,26 @@ def _as_variable(value: Any) -> str:
     return str(int(value * 1000)) if isinstance(value, float) else str(value)
 
 
-def _tell(served: Served) -> None:
-    counts = served.counts
-    sender = counts.sender
-    lost = counts.dropped + served.unread + sender.lost
-    reasons = [sender.last_error] if sender.lost or sender.rejected else []
-    if counts.dropped:
-        reasons.insert(
-            0, f"the queue was full for {counts.dropped:,} of them ([sidecar] queue_size)"
-        )
+def _tell(served: Served, spool: Spooling | None) -> None:
+    books, sender = served.counts
+    behind = {why: n for why, n in books.dropped.items() if why.startswith(("rejected", "unsent"))}
+    rejected = sum(n for why, n in behind.items() if why.startswith("rejected"))
+    reasons = [
+        f"the queue was full for {spans:,} of them ([sidecar] queue_size)"
+        if why == QUEUE_FULL
+        else f"{why} {spans:,}"
+        for why, spans in sorted(books.dropped.items())
+        if why not in behind
+    ]
+    if behind:
+        reasons.append(sender.last_error or ", ".join(behind))
     complain(
-        f"{plural(served.runs, 'run')}, {plural(sender.sent, 'span')} sent,"
-        f" {sender.rejected:,} rejected, {lost:,} lost"
+        f"{plural(served.runs, 'run')}, {plural(books.exported, 'span')} sent,"
+        f" {rejected:,} rejected, {books.lost - rejected + served.unread:,} lost"
         + (f": {'; '.join(reasons)}" if reasons else "")
     )
+    if spool is not None and books.spooled:
+        complain(spooling.kept(books.spooled, spool.folder.path, sender.last_error, "sidecar"))
     if served.left:
         complain(
             f"{plural(served.left, 'run')} went on: what is recorded stays with the tracers, until"

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from renacer_otel import config as values
 from renacer_otel.errors import ConfigError, UsageError, one_line
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from renacer_otel.exporters.spool_folder import SpoolFolder
     from renacer_otel.sidecar.delivery import Spooling
@@ -24,15 +25,45 @@ def of_options(given: argparse.Namespace, *, is_exported: bool) -> Spooling | No
         if given.spool_max != "1GiB" or given.spool_full != "drop-newest":
             raise UsageError("--spool-max and --spool-full have no use alone; add --spool DIR")
         return None
+    limit = values.parse_size(given.spool_max, "--spool-max")
+    on_full = _checked(limit, given.spool_full)
+    return _spooling(given.spool, limit, on_full) if is_exported else None
+
+
+def of_sidecar(given: argparse.Namespace, section: Mapping[str, Any]) -> Spooling | None:
+    """As of_options(), for the sidecar, whose options are None where they are not given: then
+    those of the section of the configuration hold."""
+    path = section.get("spool") if given.spool is None else given.spool
+    limit, on_full = section.get("spool_max"), section.get("spool_full")
+    if path is None:
+        if any(each is not None for each in (given.spool_max, given.spool_full, limit, on_full)):
+            raise UsageError(
+                "--spool-max and --spool-full (spool_max, spool_full) have no use alone; add"
+                " --spool DIR"
+            )
+        return None
+    if given.spool_max is not None:
+        limit = values.parse_size(given.spool_max, "--spool-max")
+    on_full = on_full if given.spool_full is None else given.spool_full
+    limit = 1 << 30 if limit is None else limit
+    return _spooling(path, limit, _checked(limit, on_full or "drop-newest"))
+
+
+def _checked(limit: int, on_full: str) -> str:
+    """The policy. Raises UsageError, ConfigError."""
     from renacer_otel.cli.options import choose
     from renacer_otel.exporters.spool import MIN_LIMIT, ON_FULL
-    from renacer_otel.sidecar.delivery import Spooling
 
-    on_full = choose("--spool-full", given.spool_full, ON_FULL)
-    limit = values.parse_size(given.spool_max, "--spool-max")
+    chosen = choose("--spool-full", on_full, ON_FULL)
     if limit < MIN_LIMIT:
         raise ConfigError("--spool-max: give 1MiB or more")
-    return Spooling(opened(given.spool), limit, on_full) if is_exported else None
+    return chosen
+
+
+def _spooling(path: str, limit: int, on_full: str) -> Spooling:
+    from renacer_otel.sidecar.delivery import Spooling
+
+    return Spooling(opened(path), limit, on_full)
 
 
 def opened(path: str) -> SpoolFolder:
@@ -42,12 +73,12 @@ def opened(path: str) -> SpoolFolder:
     return SpoolFolder(path)
 
 
-def kept(spans: int, folder: str, reason: str) -> str:
-    """What is told where spans stay in the spool."""
+def kept(spans: int, folder: str, reason: str, who: str = "run") -> str:
+    """What is told where spans stay in the spool, until `who` sends them."""
     shown = one_line(folder, 120)
     why = f" ({reason})" if reason else ""
     are = "span is" if spans == 1 else "spans are"
     return (
-        f"{spans:,} {are} kept in {shown}{why}: the next run with this --spool sends them, or"
+        f"{spans:,} {are} kept in {shown}{why}: the next {who} with this --spool sends them, or"
         f" renacer-otel spool send {shown}"
     )

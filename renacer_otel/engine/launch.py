@@ -135,6 +135,7 @@ class RunConfig(NamedTuple):
     side: str = "both"  # of SIDES; see halves.py
     ring: int = -1  # consumer: a descriptor of the ring
     resumed: bool = False  # consumer: another one had the ring before
+    holds: bool = False  # consumer: records stay in the ring until their blocks are released
     turn: int = 0  # consumer: it reads while the producer says that this is the turn
     started: int = 0  # CLOCK_MONOTONIC; 0 = now
 
@@ -569,5 +570,6 @@ def _c_config(config: RunConfig, kept: Kept) -> Any:
         raw.summary_wall = tuning.count_wall
     raw.side = SIDES.index(config.side)
     raw.ring_fd, raw.resumed, raw.turn = config.ring, config.resumed, config.turn
+    raw.holds = config.holds
     raw.t_start = config.started
     return raw

@@ -13,6 +13,8 @@ from typing import NamedTuple
 # Reasons come from a bounded set of words, but for status codes that a collector makes up.
 _MAX_REASONS = 32
 _OTHER = "other"
+#: The reason of what found no room in a queue in memory.
+QUEUE_FULL = "queue_full"
 
 
 class Books(NamedTuple):

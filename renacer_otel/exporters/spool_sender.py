@@ -61,7 +61,8 @@ class SpooledSender:
 
         `last`: it ends a run; see Spool.put().
         """
-        self.submitted += spans
+        with self._lock:  # several runs of a sidecar come at once
+            self.submitted += spans
         return self.spool.put(self._sender.wrap(block), spans, self._encoding, last=last)
 
     def start_deadline(self, seconds: float) -> None:

@@ -159,6 +159,7 @@ class SidecarLink:
         self._config = config
         self._identity = identity
         self._connection: _Connection | None = None
+        self._keeps = False  # the sidecar has on disk what it has taken
         self._run: ProducerRun | None = None
         self._pidfd = -1
         self._parts = self._turn = 0
@@ -184,14 +185,15 @@ class SidecarLink:
                 ) from error
         connection = _Connection(self._path)
         try:
-            self._shake_hands(connection, run)
+            self._keeps = self._shake_hands(connection, run)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         self._parts += 1
 
-    def _shake_hands(self, connection: _Connection, run: ProducerRun) -> None:
+    def _shake_hands(self, connection: _Connection, run: ProducerRun) -> bool:
+        """Whether the sidecar keeps what it takes. Raises NoSidecar."""
         shown = one_line(self._path, 120)
         try:
             self._turn += 1
@@ -217,6 +219,7 @@ class SidecarLink:
             raise NoSidecar(f"the sidecar at {shown} refuses: {reason}")
         if kind != wire.ACCEPTED:
             raise NoSidecar(f"the sidecar at {shown} is another program, or another version")
+        return wire.number(fields, 2) != 0
 
     def note_absence(self, run: ProducerRun, reason: str) -> None:
         """There is no sidecar, and the command is to run all the same: one may come."""
@@ -331,9 +334,9 @@ class SidecarLink:
         self._connection = None
 
     def _lose(self, reason: str) -> None:
-        """The connection ends, and nobody knows what was sent of what was read."""
+        """The connection ends, and of what was read nobody knows whether it was sent, or kept."""
         assert self._run is not None
-        self._unsure += self._run.taken_spans()
+        self._unsure += 0 if self._keeps else self._run.taken_spans()
         self._drop(reason)
 
     # --- the end ------------------------------------------------------------------------------
@@ -350,7 +353,7 @@ class SidecarLink:
         calls = events = 0
         if not self._settled.is_set() and self._run is not None:
             if self._connection is not None:  # it may be at it still: stopped, or slow
-                self._unsure += self._run.taken_spans()
+                self._unsure += 0 if self._keeps else self._run.taken_spans()
                 self._reason = "the sidecar does not answer"
             calls, events = self._run.unread()
         self.close()

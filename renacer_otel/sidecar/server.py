@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from renacer_otel.exporters.otlp_settings import OtlpSettings
+    from renacer_otel.sidecar.delivery import Spooling
     from renacer_otel.sidecar.exporter import ExporterCounts
 
 MAX_WAITING = 64  # connections of one user that have not handed over a run
@@ -51,6 +53,7 @@ class ServerSettings(NamedTuple):
     run_queue_bytes: int = 8 << 20
     queue_bytes: int = 64 << 20
     drain_s: float = 10.0
+    spool: Spooling | None = None  # between the runs and the network
 
 
 class Served(NamedTuple):
@@ -69,13 +72,14 @@ class Server:
     def __init__(self, settings: ServerSettings, tell: Callable[[str], None]) -> None:
         self._settings = settings
         self._say = tell
-        self._exporter = Exporter(settings.otlp, settings.queue_bytes)
+        self._exporter = Exporter(settings.otlp, settings.queue_bytes, settings.spool, self._tell)
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
         self._runs = self._left = self._unread = 0
         self._signals = 0
         self._until: float | None = None  # runs that go on have so long; asked to end
         self._rests_until: float | None = None
+        self._words = threading.Lock()  # of what follows: the exporter speaks, too
         self._spoken: list[float] = []
         self._unspoken = 0
 
@@ -268,7 +272,7 @@ class Server:
                 os.close(descriptor)
         self._runs += 1
         self._selector.register(peer.pidfd, selectors.EVENT_READ, peer)
-        peer.send(wire.frame(wire.ACCEPTED, {1: PROGRAM}))
+        peer.send(wire.frame(wire.ACCEPTED, {1: PROGRAM, 2: self._exporter.keeps}))
 
     def _check_quota(self, peer: Peer, ring_bytes: int) -> None:
         """Raises PeerError."""
@@ -339,6 +343,7 @@ class Server:
 
     def _finish(self) -> Served:
         """Runs that go on are left to their tracers; what is encoded is sent within the bound."""
+        self._exporter.hurry()
         for peer in [peer for peer in self._peers if peer.run is not None]:
             if not peer.ending:
                 assert peer.run is not None
@@ -366,14 +371,17 @@ class Server:
     def _tell(self, sentence: str) -> None:
         """A few a second: strangers must not fill a disk with our words."""
         now = time.monotonic()
-        self._spoken = [at for at in self._spoken if at > now - 1.0]
-        if len(self._spoken) >= _LINES_A_SECOND:
-            self._unspoken += 1
-            return
-        self._spoken.append(now)
+        with self._words:
+            self._spoken = [at for at in self._spoken if at > now - 1.0]
+            if len(self._spoken) >= _LINES_A_SECOND:
+                self._unspoken += 1
+                return
+            self._spoken.append(now)
         self._say(sentence)
 
     def _speak_again(self) -> None:
-        if self._unspoken and time.monotonic() > self._spoken[-1] + 1.0:
+        with self._words:
+            if not self._unspoken or time.monotonic() <= self._spoken[-1] + 1.0:
+                return
             count, self._unspoken = self._unspoken, 0
-            self._say(f"{count:,} more such lines were left out")
+        self._say(f"{count:,} more such lines were left out")

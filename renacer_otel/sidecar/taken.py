@@ -54,10 +54,13 @@ def _decoded(data: bytes, what: str, limit: int = _MAX_TEXT) -> str:
     return os.fsdecode(data)
 
 
-def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user: bool) -> RunConfig:
+def run_config(
+    said: Any, ring: int, *, json: bool, holds: bool, queue_bytes: int, same_user: bool
+) -> RunConfig:
     """What the core is told of a Register message. Raises RefusedRun.
 
-    `json`: blocks are to be JSON. Where sources of calls are, another user's word is not taken for.
+    `json`: blocks are to be JSON. `holds`: what is read stays in the ring until it is safe. Where
+    sources of calls are, another user's word is not taken for.
     """
     _require(len(said.trace_id) == 16 and any(said.trace_id), "trace_id: 16 bytes, not all zero")
     _require(said.trace_flags <= 3, "trace_flags: bits 0 and 1 only")
@@ -127,6 +130,7 @@ def run_config(said: Any, ring: int, *, json: bool, queue_bytes: int, same_user:
         side="consumer",
         ring=ring,
         resumed=said.resumed,
+        holds=holds,
         turn=said.turn,
         started=said.started,
     )
@@ -159,11 +163,23 @@ class SharedOutput(Output):
 
     def _put(self, view: memoryview, count: int, first_seq: int) -> None:
         del first_seq
-        if self._exporter.put(self._envelope.wrap(view), count):
+        block: bytes | memoryview = view
+        if self._is_last and (losses := self._losses()):
+            from renacer_otel.exporters.root_losses import with_losses
+
+            block = with_losses(bytes(view), losses, is_json=self._exporter.json)
+        if self._exporter.put(self._envelope.wrap(block), count, last=self._is_last):
             self.result.written += count
         else:
             self.result.lost += count
             self.refused += count
+
+    def _losses(self) -> dict[str, int]:
+        """What of this run has been dropped behind the encoder so far: reason -> spans."""
+        found = {"queue_full": self._run.stats().dropped_spans}
+        reason = "not_spooled" if self._exporter.keeps else "queue_full"
+        found[reason] = found.get(reason, 0) + self.result.lost
+        return {why: spans for why, spans in found.items() if spans}
 
 
 class TakenRun:
@@ -182,8 +198,15 @@ class TakenRun:
         from renacer_otel.exporters import envelope
 
         config = run_config(
-            said, ring, json=exporter.json, queue_bytes=queue_bytes, same_user=same_user
+            said,
+            ring,
+            json=exporter.json,
+            holds=exporter.keeps,
+            queue_bytes=queue_bytes,
+            same_user=same_user,
         )
+        if exporter.spooling is not None:
+            config = config._replace(tuning=exporter.spooling.tuned(config.tuning))
         make = envelope.JsonEnvelope if exporter.json else envelope.OtlpEnvelope
         self.name = one_line(config.argv[0] if config.argv else os.fsdecode(said.command), 60)
         try:
@@ -216,8 +239,10 @@ class TakenRun:
         self._run.leave()
 
     def poll(self) -> bool:
-        """Whether all that came is encoded."""
-        self.is_over = self.is_over or self._run.wait(0) is not None
+        """Whether all that came is encoded, and with the exporter."""
+        if not self.is_over:
+            encoded = self._run.wait(0) is not None
+            self.is_over = encoded and not self._output.is_alive()
         return self.is_over
 
     def ended(self) -> Mapping[int, int]:
@@ -228,9 +253,9 @@ class TakenRun:
 
     def close(self) -> int:
         """Frees it; only once it is over, or after leave(). Waits for its threads, which wait for
-        nobody. Returns how many spans were lost before the exporter saw, and counted, them."""
-        while not self.poll():
-            self._run.wait(1.0)
+        nobody but the disk. Returns how many spans never came to the exporter."""
+        while self._run.wait(1.0) is None:
+            pass
         if self._output.ident is not None:
             self._output.join()
         unseen = self._output.result.lost - self._output.refused

@@ -105,13 +105,11 @@ def test_the_queue_is_bounded_and_counts() -> None:
 
         def counters(self) -> None: ...
 
-    exporter._sender = Standing()  # type: ignore[assignment]
-    exporter._thread.start()
+    exporter._begin(Standing())  # type: ignore[arg-type]
     results = [exporter.put(b"x" * 300, 7) for _ in range(10)]
     assert results.count(True) == 3
-    counts = exporter.counts()
-    assert (counts.put, counts.dropped, counts.queued) == (70, 49, 21)
-    counts = exporter.close(1.0)
-    assert (counts.put, counts.dropped, counts.queued) == (70, 49, 0)
+    counts = exporter.counts().books
+    assert (counts.emitted, counts.dropped, counts.queued) == (70, {"queue_full": 49}, 21)
+    exporter.close(1.0)
     assert taken == [7, 7, 7]
     assert not exporter.put(b"x", 1)

@@ -175,6 +175,8 @@ typedef struct {
 	int side; /* RN_SIDE_* */
 	int ring_fd; /* RN_SIDE_CONSUMER: of a ring; copied */
 	int resumed; /* RN_SIDE_CONSUMER: another one had the ring before, and is no more */
+	int holds; /* RN_SIDE_CONSUMER: records stay in the ring for whoever has it next, until the
+	              blocks that were made of them are released */
 	uint64_t turn; /* RN_SIDE_CONSUMER: it reads while this is the producer's; 0 = always */
 	uint64_t t_start; /* when the run began (ns, monotonic); 0 = now */
 } rn_config;

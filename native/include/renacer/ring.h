@@ -77,6 +77,7 @@ struct rn_ring {
 	uint64_t tail;        /* consumer's own */
 	uint64_t cached_tail; /* producer's last look */
 	uint64_t reserve;     /* bytes kept for structural records */
+	bool holds; /* consumer: reads free no room, rn_ring_free() does */
 	int fd;
 };
 
@@ -106,9 +107,11 @@ void rn_ring_close(struct rn_ring *ring);
 /*
  * Consumer. rn_ring_read() copies the next records into buf (8-byte aligned, at
  * least RN_EVENT_MAX bytes), whole records only, each checked in the copy, and frees
- * their room. Returns bytes copied, 0 if the ring is empty, or RN_RING_CORRUPT.
+ * their room, unless the ring `holds`. Returns bytes copied, 0 if the ring is empty, or RN_RING_CORRUPT.
  */
 int64_t rn_ring_read(struct rn_ring *ring, void *buf, size_t cap);
+/* What stands before `tail`, and was read, is done with; never called with less than before. */
+void rn_ring_free(struct rn_ring *ring, uint64_t tail);
 /* Sleeps until head >= tail + threshold, the ring is closed, the producer waits for room that
    a read would make, or timeout_ns passed; or for less. */
 void rn_ring_sleep(struct rn_ring *ring, uint64_t threshold, uint64_t timeout_ns);
