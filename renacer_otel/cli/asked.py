@@ -74,7 +74,8 @@ def session_of(
             raise UsageError("--capture is for TRACE files: add --format record -o FILE")
     output.check(given, chosen)
     asked = _asked_to_export(given, environ)
-    span_options.check(given, exports=asked or chosen == "otlp-json")
+    sidecar = handing.sidecar_of(given, environ)
+    span_options.check(given, exports=asked or chosen == "otlp-json" or sidecar is not None)
     flight = span_options.flight(given, exports=asked, form=chosen)
     tuning = _tuning(given, environ)._replace(flight=flight)
     flush_timeout = values.parse_duration(given.flush_timeout, "--flush-timeout")
@@ -86,14 +87,14 @@ def session_of(
     if given.away and (given.pids or given.names or given.cgroups):
         raise UsageError("-D is for a command alone; leave out what to attach to")
     pids = _pids(given)
-    sidecar = handing.sidecar_of(given, environ)
     asked_sidecar = sidecar is not None
     if sidecar and (given.spool or given.status_file):
         raise UsageError("--spool and --status-file: the sidecar sends; leave them out")
     otlp, warnings = (None, []) if sidecar else otlp_of(given, environ)
     if tuning.seccomp == "on" and tuning.seccomp_reason:
         warnings.append(f"--seccomp-bpf on: {tuning.seccomp_reason}")
-    metering, more = (None, []) if sidecar else metric_options.chosen(given, environ)
+    choose = metric_options.refused if sidecar else metric_options.chosen
+    metering, more = choose(given, environ)
     warnings += more
     tuning = tuning._replace(
         meters=metering is not None, meter_pids=bool(metering and metering.by_pid)
@@ -113,7 +114,7 @@ def session_of(
 
         context, because, more = sampling.decide(context, environ)
         warnings += more
-        if not sidecar:  # which makes the spans, and whose tracer is to start at once
+        if not sidecar or handing.says_limits(environ):  # its tracer is to start at once
             from renacer_otel.cli import exporting
 
             tuning, otlp, more = exporting.as_variables_say(tuning, otlp, environ)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # What a run that is handed over has not: another output, or what exports by itself.
 _OTHERS = {
+    "exporter": "--exporter",
     "otlp_endpoint": "--otlp-endpoint",
     "otlp_protocol": "--otlp-protocol",
     "otlp_header": "--otlp-header",
@@ -52,6 +53,14 @@ def sidecar_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Sidecar
             f" {one_line(default_path(environ), 80)}"
         )
     return Sidecar(os.path.abspath(named), required=False)
+
+
+def says_limits(environ: Mapping[str, str]) -> bool:
+    """Whether a variable may limit what of a span goes out: the sidecar is to be told."""
+    return any(
+        name.startswith("OTEL_") and name.endswith(("_COUNT_LIMIT", "_LENGTH_LIMIT"))
+        for name in environ
+    )
 
 
 def _other(given: argparse.Namespace) -> str:

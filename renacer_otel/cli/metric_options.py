@@ -31,6 +31,21 @@ def add_to(add: Callable[..., None]) -> None:
         help="show metrics there, at /metrics, for Prometheus; and /readyz")  # fmt: skip
 
 
+def refused(
+    given: argparse.Namespace, environ: Mapping[str, str]
+) -> tuple[MeteringConfig | None, list[str]]:
+    """As chosen(), where a sidecar has the run, which measures no calls. Raises UsageError."""
+    for name in ("metrics_interval", "metrics_pid"):
+        if getattr(given, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')}: the sidecar measures no calls; leave it out, or the"
+                " sidecar"
+            )
+    if environ.get(_EXPORTER, "").strip().lower() in ("", "none"):
+        return None, []
+    return None, [f"{_EXPORTER}: the sidecar measures no calls: no metrics of them are sent"]
+
+
 def chosen(
     given: argparse.Namespace, environ: Mapping[str, str]
 ) -> tuple[MeteringConfig | None, list[str]]:

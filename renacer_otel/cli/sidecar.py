@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.cli import options, otlp_flags, spooling
+from renacer_otel.cli import exporting, options, otlp_flags, spooling
 from renacer_otel.cli.terminal import complain
 from renacer_otel.errors import ConfigError, EngineError, UsageError
 from renacer_otel.exporters.ledger import QUEUE_FULL
@@ -101,6 +101,16 @@ def _parser() -> options.Parser:
         metavar="POLICY",
         help="what to do then: drop-newest, drop-oldest or block (drop-newest)",
     )
+    parser.add_argument(
+        "--metrics-listen",
+        metavar="HOST:PORT",
+        help="show our own metrics there, at /metrics, for Prometheus; and /readyz",
+    )
+    parser.add_argument(
+        "--health-listen",
+        metavar="HOST:PORT",
+        help="serve grpc.health.v1 there, or at unix:/PATH",
+    )
     return parser
 
 
@@ -124,13 +134,40 @@ def _settings(given: Any, environ: Mapping[str, str]) -> ServerSettings:
         )
         if section.get(key) is not None
     }
+    base = ServerSettings(path, choice.settings).tuning
+    tuning, otlp, warnings = exporting.as_variables_say(base, choice.settings, environ)
+    for warning in warnings:
+        complain(f"warning: {warning}")
+    assert otlp is not None
     return ServerSettings(
         path,
-        choice.settings,
+        otlp,
         frozenset(section.get("allow_uids") or ()),
+        metrics_listen=_metrics_listen(given.metrics_listen or section.get("metrics_listen")),
+        health_listen=_health_listen(given.health_listen or section.get("health_listen")),
+        tuning=tuning,
         spool=spooling.of_sidecar(given, section),
         **chosen,
     )
+
+
+def _metrics_listen(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    from renacer_otel.exporters.metrics_server import parse_address
+
+    return parse_address(text, "--metrics-listen")
+
+
+def _health_listen(text: str | None) -> str:
+    if text is None:
+        return ""
+    if text.startswith("unix:/") and "\0" not in text:
+        return text
+    from renacer_otel.exporters.metrics_server import parse_address
+
+    host, port = parse_address(text, "--health-listen")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _section(path: str | None) -> dict[str, Any]:
@@ -167,7 +204,7 @@ def _as_variable(value: Any) -> str:
 
 
 def _tell(served: Served, spool: Spooling | None) -> None:
-    books, sender = served.counts
+    books, sender = served.counts.books, served.counts.sender
     behind = {why: n for why, n in books.dropped.items() if why.startswith(("rejected", "unsent"))}
     rejected = sum(n for why, n in behind.items() if why.startswith("rejected"))
     reasons = [

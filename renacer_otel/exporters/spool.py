@@ -471,6 +471,12 @@ class Spool:
                 pass
             return self.is_left()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether something found no room, and half of it has not become free since."""
+        with self._changed:
+            return self._full
+
     def own_spans(self) -> int:
         """Of this process, on disk; once closed, those that stay there."""
         with self._changed:

@@ -28,6 +28,7 @@ class ExporterCounts(NamedTuple):
 
     books: Books
     sender: SenderCounters
+    spool: tuple[int, int] | None = None  # bytes in it, and at most
 
 
 class Exporter:
@@ -136,13 +137,24 @@ class Exporter:
         """A snapshot."""
         sender = self._spooled or self._sender
         assert sender is not None  # opened
-        return ExporterCounts(self.ledger.books(), sender.counters())
+        spool = None
+        if self._spooled is not None:
+            status = self._spooled.spool.status()
+            spool = status.bytes, status.limit
+        return ExporterCounts(self.ledger.books(), sender.counters(), spool)
+
+    def queued_bytes(self) -> int:
+        """Of requests that wait in memory."""
+        if self._spooled is not None:
+            return self._spooled.spool.status().memory_bytes
+        with self._changed:
+            return self._bytes
 
     def unready(self) -> str:
         """Why what is put in now may be lost; "" = it is not."""
         if self._spooled is not None:
-            status = self._spooled.spool.status()
-            if not status.writing:
-                return "the spool takes nothing"
-            return "" if status.bytes < status.limit else "the spool is full"
+            spool = self._spooled.spool
+            if not spool.status().writing:
+                return "the spool takes nothing: its disk is full, or broken"
+            return "the spool is full" if spool.is_full else ""
         return "" if self._sender is not None else "there is no exporter yet"

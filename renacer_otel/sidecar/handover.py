@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Variables that the resource is made from; the sidecar makes it.
 RESOURCE_VARIABLES = ("OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME")
+NO_LIMIT = (1 << 32) - 1
 PROGRAM = f"renacer-otel {__version__}"
 
 
@@ -76,6 +77,7 @@ def register(config: SessionConfig, identity: Identity, turn: int, *, resumed: b
         36: [os.fsencode(pattern) for pattern in redaction.patterns],
         37: [os.fsencode(key) for key in redaction.keys],
         38: tuning.payload,
+        39: [NO_LIMIT if limit is None else min(limit, NO_LIMIT) for limit in tuning.limits or ()],
     }
     return wire.frame(wire.REGISTER, fields)
 

@@ -16,20 +16,26 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from renacer_otel.engine.launch import Tuning
 from renacer_otel.errors import one_line
+from renacer_otel.exporters.own_metrics import Exporter as Sending
+from renacer_otel.exporters.own_metrics import own_metrics
 from renacer_otel.sidecar import wire
 from renacer_otel.sidecar.exporter import Exporter
 from renacer_otel.sidecar.handover import PROGRAM
 from renacer_otel.sidecar.notify import Notifier
 from renacer_otel.sidecar.peer import Peer, PeerError, check_pidfd, ring_size
 from renacer_otel.sidecar.place import Place
+from renacer_otel.sidecar.shown import Shown
 from renacer_otel.sidecar.summary import plural
 from renacer_otel.sidecar.taken import RefusedRun, TakenRun
+from renacer_otel.sidecar.tally import Tally, figures_of, more_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from renacer_otel.exporters.metric_data import Metric
     from renacer_otel.exporters.otlp_settings import OtlpSettings
     from renacer_otel.sidecar.delivery import Spooling
     from renacer_otel.sidecar.exporter import ExporterCounts
@@ -50,10 +56,12 @@ class ServerSettings(NamedTuple):
     allow_uids: frozenset[int] = frozenset()
     max_runs: int = 256  # of one user
     max_ring_bytes: int = 2 << 30  # of one user
-    run_queue_bytes: int = 8 << 20
+    tuning: Tuning = Tuning(queue_bytes=8 << 20)  # of runs, where they do not say themselves
     queue_bytes: int = 64 << 20
     drain_s: float = 10.0
     spool: Spooling | None = None  # between the runs and the network
+    metrics_listen: tuple[str, int] | None = None  # host and port of /metrics and /readyz
+    health_listen: str = ""  # address of grpc.health.v1; "" = none
 
 
 class Served(NamedTuple):
@@ -73,9 +81,19 @@ class Server:
         self._settings = settings
         self._say = tell
         self._exporter = Exporter(settings.otlp, settings.queue_bytes, settings.spool, self._tell)
+        self._tally = Tally()
+        self._shown = Shown(
+            settings.metrics_listen,
+            settings.health_listen,
+            self._metrics,
+            self._unready,
+            os.environ,
+        )
+        self._is_listening = False
         self._selector = selectors.DefaultSelector()
         self._peers: set[Peer] = set()
         self._runs = self._left = self._unread = 0
+        self._refused = 0
         self._signals = 0
         self._until: float | None = None  # runs that go on have so long; asked to end
         self._rests_until: float | None = None
@@ -91,34 +109,44 @@ class Server:
         allowed = self._settings.allow_uids
         with Place(self._settings.path, allows_others=bool(allowed)) as place:
             self._place = place
-            self._exporter.open()
-            woken, wakes = socket.socketpair()
-            woken.setblocking(False)
-            wakes.setblocking(False)
-            before = {
-                number: signal.signal(number, self._asked)
-                for number in (signal.SIGTERM, signal.SIGINT)
-            }
-            fd_before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-            self._notifier = Notifier(os.environ)
+            self._shown.open()
             try:
-                self._selector.register(woken, selectors.EVENT_READ, woken)
-                self._selector.register(place.socket, selectors.EVENT_READ, place)
-                self._say(f"listening on {place.path}, exporting to {self._settings.otlp.endpoint}")
-                self._notifier.ready(self._status())
-                while not self._turn():
-                    self._notifier.turn(self._status())
-                return self._finish()
+                return self._serve(place)
             finally:
-                self._notifier.close()
-                signal.set_wakeup_fd(fd_before)
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-                for peer in tuple(self._peers):
-                    self._forget(peer)
-                self._selector.close()
-                woken.close()
-                wakes.close()
+                self._shown.close()
+
+    def _serve(self, place: Place) -> Served:
+        self._exporter.open()
+        woken, wakes = socket.socketpair()
+        woken.setblocking(False)
+        wakes.setblocking(False)
+        before = {
+            number: signal.signal(number, self._asked) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        fd_before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        self._notifier = Notifier(os.environ)
+        try:
+            self._selector.register(woken, selectors.EVENT_READ, woken)
+            self._selector.register(place.socket, selectors.EVENT_READ, place)
+            self._say(f"listening on {place.path}, exporting to {self._settings.otlp.endpoint}")
+            self._notifier.ready(self._status())
+            self._is_listening = True
+            self._shown.look(now=True)
+            while not self._turn():
+                self._notifier.turn(self._status())
+                self._shown.look()
+            self._shown.look(now=True)
+            return self._finish()
+        finally:
+            self._notifier.close()
+            signal.set_wakeup_fd(fd_before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for peer in tuple(self._peers):
+                self._forget(peer)
+            self._selector.close()
+            woken.close()
+            wakes.close()
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -151,7 +179,7 @@ class Server:
         times = [peer.deadline for peer in self._peers if peer.deadline is not None]
         times += [at for at in (self._until, self._rests_until) if at is not None]
         nearest = min(times, default=time.monotonic() + _TURN_S) - time.monotonic()
-        return self._notifier.patience(min(max(nearest, 0.001), _TURN_S))
+        return self._shown.patience(self._notifier.patience(min(max(nearest, 0.001), _TURN_S)))
 
     def _is_time_to_finish(self) -> bool:
         if not self._signals:
@@ -257,13 +285,13 @@ class Server:
                 said,
                 ring,
                 self._exporter,
-                queue_bytes=self._settings.run_queue_bytes,
+                self._settings.tuning,
                 same_user=peer.uid == os.geteuid(),
             )
             try:
                 run.start()
             except BaseException:
-                run.discard()
+                run.free()
                 raise
             peer.run, peer.ring_bytes = run, ring_size(ring)
             peer.pidfd = descriptors.pop()
@@ -271,6 +299,7 @@ class Server:
             for descriptor in descriptors:
                 os.close(descriptor)
         self._runs += 1
+        self._tally.begin(run)
         self._selector.register(peer.pidfd, selectors.EVENT_READ, peer)
         peer.send(wire.frame(wire.ACCEPTED, {1: PROGRAM, 2: self._exporter.keeps}))
 
@@ -313,6 +342,7 @@ class Server:
 
     def _cut_off(self, peer: Peer, reason: str) -> None:
         """Told to it and to us; what its run has left in the ring is still read."""
+        self._refused += 1
         self._tell(f"{peer} is cut off: {one_line(reason, 200)}")
         peer.refuse(reason)
         if peer.run is not None and not peer.ending:
@@ -335,7 +365,7 @@ class Server:
         if peer.run is not None:
             if not peer.run.poll():
                 peer.run.leave()
-            self._unread += peer.run.close()
+            self._unread += self._tally.close(peer.run)
             peer.run = None
         peer.close()
 
@@ -354,13 +384,33 @@ class Server:
         for peer in tuple(self._peers):
             goodbye = wire.frame(wire.GOODBYE, {1: "the sidecar ended"})
             if peer.run is not None:
-                self._unread += peer.run.close()
+                self._unread += self._tally.close(peer.run)
                 peer.run = None
                 with suppress(PeerError):
                     peer.send(goodbye)
             self._forget(peer)
         seconds = 0.0 if self._signals > 1 else self._settings.drain_s / 2
         return Served(self._runs, self._left, self._unread, self._exporter.close(seconds))
+
+    # --- what is shown, from other threads ------------------------------------------------------
+
+    def _unready(self) -> str:
+        """Why no run should be handed over; "" = it is ready."""
+        if self._signals:
+            return "the sidecar is ending"
+        if not self._is_listening:
+            return "the sidecar does not listen yet"
+        if self._rests_until is not None:
+            return "too many open files: nobody can be accepted for now"
+        return self._exporter.unready()
+
+    def _metrics(self) -> list[Metric]:
+        runs, live, taken = self._tally.figures()
+        counts = self._exporter.counts()
+        queue = self._exporter.queued_bytes(), self._settings.queue_bytes
+        figures = figures_of(runs, live, counts, queue)
+        metrics = own_metrics(figures, Sending.of(self._settings.otlp))
+        return metrics + more_metrics(runs, live, taken, self._refused, counts)
 
     # --- words --------------------------------------------------------------------------------
 

@@ -20,10 +20,12 @@ from renacer_otel.engine.launch import (
 )
 from renacer_otel.engine.redaction import Redaction, WrongPattern, redacted_values
 from renacer_otel.errors import EngineError, one_line
+from renacer_otel.sidecar.handover import NO_LIMIT
 from renacer_otel.sidecar.outputs import Output
+from renacer_otel.sidecar.tally import RunFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from renacer_otel.exporters.otlp_sender import Envelope
     from renacer_otel.sidecar.exporter import Exporter
@@ -37,6 +39,7 @@ _MAX_RULES = 64
 _MOST_SPANS = 1_000_000_000
 _MAX_ENVIRONMENT = 131_072
 _WORDS = ABI_COUNT * WORDS_PER_ABI
+_LIMITS = 6  # of rn_span_limits
 _U63 = (1 << 63) - 1
 
 
@@ -55,12 +58,13 @@ def _decoded(data: bytes, what: str, limit: int = _MAX_TEXT) -> str:
 
 
 def run_config(
-    said: Any, ring: int, *, json: bool, holds: bool, queue_bytes: int, same_user: bool
+    said: Any, ring: int, base: Tuning, *, json: bool, holds: bool, same_user: bool
 ) -> RunConfig:
     """What the core is told of a Register message. Raises RefusedRun.
 
-    `json`: blocks are to be JSON. `holds`: what is read stays in the ring until it is safe. Where
-    sources of calls are, another user's word is not taken for.
+    `base`: what of the tuning is the sidecar's. `json`: blocks are to be JSON. `holds`: what is
+    read stays in the ring until it is safe. Where sources of calls are, another user's word is not
+    taken for.
     """
     _require(len(said.trace_id) == 16 and any(said.trace_id), "trace_id: 16 bytes, not all zero")
     _require(said.trace_flags <= 3, "trace_flags: bits 0 and 1 only")
@@ -96,7 +100,8 @@ def run_config(
         environ=[],
         trace_id=said.trace_id,
         id_key=(said.id_key[0], said.id_key[1]),
-        tuning=Tuning(
+        tuning=base._replace(
+            limits=_limits(said.limits) if said.limits else base.limits,
             string_limit=said.string_limit,
             source=said.source and same_user,
             disable=frozenset({"edges"} if said.no_edges else ()),
@@ -105,7 +110,6 @@ def run_config(
             hidden_statuses=said.hidden_statuses,
             paths=[_decoded(path, "paths") for path in said.paths],
             path_fds=list(said.path_fds),
-            queue_bytes=queue_bytes,
             otlp_waits=True,  # for us alone: what the exporter has no room for, it drops
             fold=said.fold,
             spans=said.spans,
@@ -134,6 +138,12 @@ def run_config(
         turn=said.turn,
         started=said.started,
     )
+
+
+def _limits(said: Sequence[int]) -> list[int | None]:
+    _require(len(said) == _LIMITS, f"limits: {_LIMITS} or none")
+    _require(max(said) <= NO_LIMIT, "limits: too great")
+    return [None if limit == NO_LIMIT else limit for limit in said]
 
 
 def attributes(said: Any, redaction: Redaction | None) -> dict[str, Any]:
@@ -183,15 +193,15 @@ class SharedOutput(Output):
 
 
 class TakenRun:
-    """One tracer's run. Use: start(), then poll() until it is over, then close()."""
+    """One tracer's run. Use: start(), then poll() until it is over, then end() and free()."""
 
     def __init__(
         self,
         said: Any,
         ring: int,
         exporter: Exporter,
+        base: Tuning,
         *,
-        queue_bytes: int,
         same_user: bool,
     ) -> None:
         """Raises RefusedRun for what makes no sense, and for a ring that is none."""
@@ -200,9 +210,9 @@ class TakenRun:
         config = run_config(
             said,
             ring,
+            base,
             json=exporter.json,
             holds=exporter.keeps,
-            queue_bytes=queue_bytes,
             same_user=same_user,
         )
         if exporter.spooling is not None:
@@ -251,18 +261,29 @@ class TakenRun:
         spans, dropped = stats.spans, stats.dropped_spans + self._output.result.lost
         return {1: spans, 2: dropped, 3: stats.corrupt, 4: stats.lost_calls, 5: stats.lost_events}
 
-    def close(self) -> int:
-        """Frees it; only once it is over, or after leave(). Waits for its threads, which wait for
-        nobody but the disk. Returns how many spans never came to the exporter."""
+    def figures(self) -> RunFigures:
+        """What it has counted so far; until free()."""
+        stats, result = self._run.stats(), self._output.result
+        return RunFigures(
+            waiting=stats.queued_spans,
+            dropped=stats.dropped_spans,
+            failed=result.lost - self._output.refused,
+            calls=stats.calls,
+            lost_calls=stats.lost_calls,
+            lost_events=stats.lost_events,
+            damages=stats.corrupt,
+            tracer_ns=stats.tracer_ns,
+            stops=stats.stops,
+        )
+
+    def end(self) -> None:
+        """Only once it is over, or after leave(). Waits for its threads, which wait for nobody but
+        the disk."""
         while self._run.wait(1.0) is None:
             pass
         if self._output.ident is not None:
             self._output.join()
-        unseen = self._output.result.lost - self._output.refused
-        dropped = self._run.stats().dropped_spans + unseen
-        self._run.close()
-        return dropped
 
-    def discard(self) -> None:
-        """Frees one that has not been started."""
+    def free(self) -> None:
+        """Frees one that has ended, or has not been started."""
         self._run.close()

@@ -211,6 +211,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "max_ring_size": Key(size, 2 << 30),
         "queue_size": Key(size, 64 << 20),
         "drain_timeout": Key(duration, 10.0),
+        "metrics_listen": Key(text),
+        "health_listen": Key(text),
         "spool": Key(text),
         "spool_max": Key(size),
         "spool_full": Key(one_of("drop-newest", "drop-oldest", "block")),
