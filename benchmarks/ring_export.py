@@ -1,45 +1,65 @@
 # SPDX-License-Identifier: MIT
 """The data path without processes: a ring filled from memory, to a collector.
 
-usage: ring_export.py ENDPOINT CALLS [EXPORTER]: by an exporter of the SDK, if one is named. Prints
-one JSON object: spans a second of wall time and of CPU time, spans sent and lost. The queue is made
+usage: ring_export.py ENDPOINT CALLS [--exporter NAME | --spool DIR | --sidecar SOCKET]: by an
+exporter of the SDK, through a spool, or handed to a sidecar. Prints one JSON object: spans a second
+of wall time and of CPU time, spans sent (with a sidecar: handed over) and lost. The queue is made
 large enough that nothing is dropped.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 
 from renacer_otel.engine.launch import Tuning
 from renacer_otel.exporters.otlp_settings import OtlpFlags, resolve
+from renacer_otel.exporters.spool import ON_FULL
+from renacer_otel.exporters.spool_folder import SpoolFolder
+from renacer_otel.sidecar.delivery import Spooling
 from renacer_otel.sidecar.session import Session
-from renacer_otel.sidecar.session_config import SessionConfig
+from renacer_otel.sidecar.session_config import SessionConfig, Sidecar
+
+_SPOOL_BYTES = 8 << 30
 
 
 def main() -> None:
-    endpoint, calls = sys.argv[1], int(sys.argv[2])
-    exporter = sys.argv[3] if len(sys.argv) > 3 else None
-    flags = OtlpFlags(exporter=exporter) if exporter else OtlpFlags(endpoint=endpoint)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("endpoint")
+    parser.add_argument("calls", type=int)
+    parser.add_argument("--exporter")
+    parser.add_argument("--spool")
+    parser.add_argument("--sidecar")
+    given = parser.parse_args()
+    to = given.exporter
+    flags = OtlpFlags(exporter=to) if to else OtlpFlags(endpoint=given.endpoint)
     config = SessionConfig(
         argv=["synthetic"],
         environ={},
-        otlp=resolve(flags, {}).settings,
+        otlp=None if given.sidecar else resolve(flags, {}).settings,
         run_id="benchmark",
-        tuning=Tuning(synthetic_calls=calls, queue_bytes=4 << 30),
+        tuning=Tuning(synthetic_calls=given.calls, queue_bytes=4 << 30),
         flush_timeout_s=300.0,
     )
+    if given.spool:
+        spooling = Spooling(SpoolFolder(given.spool), _SPOOL_BYTES, ON_FULL[0])
+        config = config._replace(spool=spooling, tuning=spooling.tuned(config.tuning))
+    if given.sidecar:
+        config = config._replace(sidecar=Sidecar(given.sidecar, required=True))
     wall, cpu = time.perf_counter(), time.process_time()
     outcome = Session(config).run()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    assert outcome.otlp is not None
-    sent = outcome.otlp.written
+    if outcome.handed is not None:
+        sent, rejected = outcome.handed.spans, 0
+    else:
+        assert outcome.otlp is not None
+        sent, rejected = outcome.otlp.written, outcome.otlp.rejected
     print(
         json.dumps(
             {
                 "sent": sent,
-                "lost": outcome.lost_spans + outcome.otlp.rejected,
+                "lost": outcome.lost_spans + rejected,
                 "per_second": sent / wall,
                 "per_cpu_second": sent / cpu,
             }

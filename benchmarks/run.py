@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`./dev bench [NAME...]`: the project's benchmarks, as ratios of commands timed in turn.
 
-Names: trace, causality, filtered, export, ring, startup, check; and, not run unless named since
-each takes minutes, overhead, loads, long (10 million calls).
+Names: trace, causality, filtered, export, ring, sidecar, spool, startup, check; and, not run
+unless named since each takes minutes, overhead, loads, long (10 million calls).
 What a benchmark needs and the machine lacks (a C compiler, strace, a built collector) is told,
 and that row left out. Exit 1 if a ratio misses its target.
 """
@@ -25,6 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import delivery
 import filtered
 import loads
 import made_trace
@@ -141,7 +142,8 @@ def bench_export(folder: Path) -> None:
 
 def ring_rate(endpoint: str, calls: int, cpu: int, *exporter: str) -> dict[str, Any]:
     """spans/s of the path behind the ring, the whole sender on one CPU."""
-    command = [sys.executable, str(HERE / "ring_export.py"), endpoint, str(calls), *exporter]
+    command = [sys.executable, str(HERE / "ring_export.py"), endpoint, str(calls)]
+    command += [word for name in exporter for word in ("--exporter", name)]
     done = subprocess.run(
         ["taskset", "-c", str(cpu), *command],
         check=True,
@@ -221,6 +223,33 @@ def bench_bridge(endpoint: str, exporter: str, ours: float) -> None:
     rate = float(result["per_cpu_second"])
     tell(f"ring -> --exporter {exporter}, spans a CPU second", f"{rate:,.0f}")
     ratio(f"our own sender / --exporter {exporter}", ours / rate)
+
+
+def bench_sidecar(folder: Path) -> None:
+    """A producer's ring through a sidecar, and the SDK's BatchSpanProcessor; in turn, medians."""
+    ours, theirs = [], []
+    with null_receiver() as endpoint:
+        for _ in range(3):
+            ours.append(delivery.sidecar_rate(endpoint, 3_000_000, folder))
+            theirs.append(delivery.sdk_rate(endpoint, 20_000))
+    rate = statistics.median(ours)
+    tell("ring -> sidecar -> null receiver, spans/s", f"{rate:,.0f}")
+    sdk = [each for each in theirs if each is not None]
+    if not sdk:
+        tell("OpenTelemetry SDK", "not installed")
+        return
+    tell("OpenTelemetry SDK, BatchSpanProcessor, spans/s", f"{statistics.median(sdk):,.0f}")
+    ratio("sidecar / SDK", rate / statistics.median(sdk), least=100)
+
+
+def bench_spool(folder: Path) -> None:
+    """The same spans with and without a spool before the network, on a real disk; in turn."""
+    del folder  # in memory, and a spool is on a disk
+    with null_receiver() as endpoint, tempfile.TemporaryDirectory(dir=HERE) as made:
+        without, with_it = delivery.spool_costs(endpoint, 2_000_000, Path(made), ROUNDS)
+    tell("ring -> null receiver, spans/s", f"{without:,.0f}")
+    tell("ring -> spool -> null receiver, spans/s", f"{with_it:,.0f}")
+    ratio("time with the spool / without", without / with_it, most=1.3)
 
 
 @contextmanager
@@ -439,6 +468,8 @@ BENCHMARKS: dict[str, Callable[[Path], None]] = {
     "filtered": bench_filtered,
     "export": bench_export,
     "ring": bench_ring,
+    "sidecar": bench_sidecar,
+    "spool": bench_spool,
     "startup": bench_startup,
     "check": bench_check,
     "overhead": bench_overhead,
