@@ -46,12 +46,13 @@ def trace(
     port: int | None = None,
     output_format: str = "record",
     options: tuple[str, ...] = (),
+    seconds: float = SECONDS,
 ) -> Run:
     """Traces `command` in `folder` into a file there, and to 127.0.0.1:port if there is one.
 
     `options`: more of them.
 
-    Raises subprocess.TimeoutExpired after SECONDS.
+    Raises subprocess.TimeoutExpired after so many `seconds`.
     """
     file = folder / "run.out"
     whole = ["--fold", "off", "--max-trace-spans", "0"]  # as the records have it
@@ -67,7 +68,7 @@ def trace(
         env=environment(),
     )
     try:
-        printed, errors = process.communicate(timeout=SECONDS)
+        printed, errors = process.communicate(timeout=seconds)
     finally:
         process.kill()
         process.wait()
