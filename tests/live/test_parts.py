@@ -32,7 +32,9 @@ def run_of(folder: Path, jaeger: Jaeger, *options: str) -> Run:
     """dd, a read and a write for each byte."""
     command = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={CALLS // 2}", "status=none"]
     endpoint = ("--otlp-endpoint", f"http://127.0.0.1:{jaeger.otlp_port}")
-    words = (*endpoint, "--flush-timeout", "600s", "--fail-on-loss", *options)
+    # Where Jaeger is the slower one, the disk waits for it, and nothing is dropped.
+    spool = ("--spool", str(folder / "spool"))
+    words = (*endpoint, *spool, "--flush-timeout", "600s", "--fail-on-loss", *options)
     run = trace(folder, command, options=words, seconds=1500.0)
     assert run.status == 0, run.errors
     return run
