@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,22 +88,46 @@ def test_the_parts_fit_together(
     from renacer_otel.analysis.assertions import config as configuration
 
     section = configuration.load(str(config)).sections["sidecar"]
-    socket = section["listen"]
+    listen = section["listen"]
     assert section["allow_uids"] == [containers["tracer"]["securityContext"]["runAsUser"]]
-    assert f"--sidecar={socket}" in containers["tracer"]["args"]
+    assert f"--sidecar={listen}" in containers["tracer"]["args"]
     mounts = {
         name: {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts", ())}
         for name, container in containers.items()
     }
     assert mounts["sidecar"]["socket"] == mounts["tracer"]["socket"]
     # The volume's own folder is open to all: the socket's is made in it, by the sidecar.
-    assert Path(socket).parent.parent == Path(mounts["sidecar"]["socket"])
+    assert Path(listen).parent.parent == Path(mounts["sidecar"]["socket"])
     assert "socket" not in mounts["app"]
+    assert Path(section["spool"]).parent == Path(mounts["sidecar"]["spool"])
     for volume in pod["volumes"]:
         if "emptyDir" in volume:
             assert volume["emptyDir"]["sizeLimit"]
     (sidecar_container,) = pod["initContainers"]
     assert sidecar_container["restartPolicy"] == "Always"
+
+
+def test_the_probe_is_answered(
+    documents: dict[str, Any], containers: dict[str, Any], tmp_path: Path
+) -> None:
+    """By a sidecar with the configuration of the manifest, but for where things are."""
+    probe = containers["sidecar"]["startupProbe"]["httpGet"]
+    (port,) = containers["sidecar"]["ports"]
+    assert probe["port"] == port["name"]
+    text = documents["ConfigMap"]["data"]["sidecar.toml"]
+    assert f':{port["containerPort"]}"' in text
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    text = text.replace(f"0.0.0.0:{port['containerPort']}", address)
+    text = text.replace("/var/spool/renacer", str(tmp_path))
+    (tmp_path / "sidecar.toml").write_text(text)
+    with (
+        Receiver("null") as receiver,
+        sidecar(tmp_path, receiver.endpoint, "--config", str(tmp_path / "sidecar.toml")) as serving,
+    ):
+        with urllib.request.urlopen(f"http://{address}{probe['path']}") as answer:
+            assert answer.status == 200
+        assert serving.end().code == 0
 
 
 def test_the_profile_allows_what_there_is_and_no_more() -> None:

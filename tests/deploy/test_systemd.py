@@ -83,10 +83,17 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     with Receiver("null") as receiver:
         text = UNIT.with_name("sidecar.toml").read_text(encoding="utf-8")
         config = tmp_path / "sidecar.toml"
+        # As DynamicUser= has it: a folder of a link's.
+        (tmp_path / "private").mkdir(mode=0o700)
+        (tmp_path / "state").symlink_to("private")
+        text = text.replace("/var/lib/renacer-otel", str(tmp_path / "state"))
         config.write_text(text.replace("http://127.0.0.1:4317", receiver.endpoint))
         with sidecar(tmp_path, receiver.endpoint, "--config", str(config)) as serving:
             assert traced(serving.path, "true").code == 0
-            assert serving.end().code == 0
+            ended = serving.end()
+        assert ended.code == 0
+        assert ended.number("lost") == 0
+        assert (tmp_path / "private" / "spool" / "lock").is_file()
 
 
 def _no_writable_code() -> None:
