@@ -56,6 +56,7 @@ def session_of(
     Raises RenacerErrors.
     """
     options.choose("--engine", given.engine, options.ENGINES)
+    metric_options.with_file(given, environ)
     given.core = not without_core.is_alone(given, exports=_asked_to_export(given, environ))
     if given.engine == "python":
         _check_python(given)

@@ -203,8 +203,8 @@ def _check_command(
         words += ["--otlp-endpoint", otlp["endpoint"]]
         if otlp.get("service_name"):
             words += ["--otlp-service-name", otlp["service_name"]]
-        if "redact" in config.sections:
-            words += ["--config", config.path]
+    if "metrics" in config.sections or (words and "redact" in config.sections):
+        words += ["--config", config.path]
     if flight is not None:
         words += ["--flight-recorder", flight]
     with tempfile.TemporaryDirectory(prefix="renacer-otel-") as folder:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The options of `run` and `attach` about metrics, and what they and the environment ask for."""
+"""The options of `run` and `attach` about metrics; what they, the environment and renacer.toml's
+[metrics] ask for."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
 from renacer_otel.cli import otlp_flags
-from renacer_otel.errors import ConfigError, UsageError
+from renacer_otel.errors import ConfigError, UsageError, one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from renacer_otel.sidecar.metering import MeteringConfig
 
 _EXPORTER = "OTEL_METRICS_EXPORTER"
+_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 _SHORTEST_NS = 100_000_000
 
 
@@ -44,6 +46,50 @@ def refused(
     if environ.get(_EXPORTER, "").strip().lower() in ("", "none"):
         return None, []
     return None, [f"{_EXPORTER}: the sidecar measures no calls: no metrics of them are sent"]
+
+
+def with_file(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Sets the options that are not given to what [metrics] of the file of --config says.
+
+    Variables go over the file. Raises ConfigError with the place of what is wrong there.
+    """
+    if given.config is None:
+        return
+    from renacer_otel.analysis.assertions import config as configuration
+
+    try:
+        config = configuration.load(given.config)
+    except ConfigError as error:  # the code of check is another
+        raise ConfigError(error.message) from error
+    section = config.sections.get("metrics")
+    if not section:
+        return
+
+    def wrong(key: str, what: str) -> ConfigError:
+        line = config.keys.get(("metrics", key), config.lines["metrics"])
+        return ConfigError(f"{one_line(config.path, 120)}:{line}: [metrics] {key}: {what}")
+
+    interval, listen = section.get("interval"), section.get("listen")
+    if interval is not None and interval * 1e9 < _SHORTEST_NS:
+        raise wrong("interval", "give 100ms or more")
+    if listen is not None:
+        from renacer_otel.exporters.metrics_server import parse_address
+
+        try:
+            parse_address(listen, "it")
+        except ConfigError as error:
+            raise wrong("listen", error.message.removeprefix("it: ")) from error
+    there = [key for name, key in config.keys if name == "metrics"]
+    if there and "enabled" not in there and listen is None:
+        raise wrong(there[0], "takes no effect without enabled = true, or listen")
+    if given.metrics_listen is None:
+        given.metrics_listen = listen
+    given.metrics = given.metrics or (section["enabled"] and not environ.get(_EXPORTER, "").strip())
+    if not given.metrics and given.metrics_listen is None:
+        return
+    given.metrics_pid = given.metrics_pid or section["pid"]
+    if given.metrics_interval is None and interval and not environ.get(_INTERVAL, "").strip():
+        given.metrics_interval = f"{round(interval * 1e6)}us"
 
 
 def chosen(

@@ -313,7 +313,7 @@ def _export_options(add: Callable[..., None]) -> None:
         " be repeated; off: nothing is replaced")  # fmt: skip
     add("--capture-payload", action="store_true",
         help="export what is read, written and sent, too, up to -s bytes of a buffer")  # fmt: skip
-    add("--config", metavar="FILE", help="take [redact] from this renacer.toml")
+    add("--config", metavar="FILE", help="take [redact] and [metrics] from this renacer.toml")
     add("--flight-recorder", metavar="N",
         help="keep the last N calls; export them only when something crashes or fails, or at"
         " SIGUSR1")  # fmt: skip

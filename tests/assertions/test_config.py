@@ -154,7 +154,7 @@ def test_the_file_of_its_users(tmp_path: Path) -> None:
         ('[[assertion]]\nname = "a"\ntype = "anti_pattern"\npattern = "GodProces"\n', "4: 'a': unknown pattern 'GodProces'; did you mean GodProcess?"),
         ('[[assertion]]\nname = "a"\ntype = "anti_pattern"\npattern = "GodProcess"\nthreshold = 1.01\n', "5: 'a' (anti_pattern): threshold must be a number from 0 to 1"),
         ('\n[comprssion]\nenabled = true\n', "2: unknown section 'comprssion'; did you mean compression?"),
-        ('enabled = true\n', "1: unknown key 'enabled'; there are assertion, semantic_equivalence, lamport_clock, compression, redact, otlp, ci, sidecar"),
+        ('enabled = true\n', "1: unknown key 'enabled'; there are assertion, semantic_equivalence, lamport_clock, compression, redact, metrics, otlp, ci, sidecar"),
         ('otlp = 3\n', "1: otlp must be a section: [otlp]"),
         ('[otlp]\nendpoint = ""\n', "2: [otlp]: endpoint must be a text in quotes, not empty"),
         ('[ci]\nexport_format = "jsn"\n', "2: [ci]: export_format cannot be 'jsn': one of text, json, junit; did you mean json?"),

@@ -197,6 +197,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "patterns": Key(texts, ()),
         "keys": Key(texts, ()),
     },
+    "metrics": {
+        "enabled": Key(flag, False),
+        "interval": Key(duration),
+        "pid": Key(flag, False),
+        "listen": Key(text),
+    },
     "otlp": {"enabled": Key(flag), "endpoint": Key(text), "service_name": Key(text)},
     "ci": {
         "fail_fast": Key(flag, False),
