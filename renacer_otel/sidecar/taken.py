@@ -39,6 +39,8 @@ _MAX_RULES = 64
 _MOST_SPANS = 1_000_000_000
 _MAX_ENVIRONMENT = 131_072
 _WORDS = ABI_COUNT * WORDS_PER_ABI
+#: The reason of edges from calls that another sidecar had to calls of ours.
+REPLACED = "sidecar_replaced"
 _LIMITS = 6  # of rn_span_limits
 _U63 = (1 << 63) - 1
 
@@ -165,10 +167,13 @@ def attributes(said: Any, redaction: Redaction | None) -> dict[str, Any]:
 class SharedOutput(Output):
     """A run's blocks into the exporter that all runs share, in the envelope of its own resource."""
 
-    def __init__(self, run: ConsumerRun, exporter: Exporter, envelope: Envelope) -> None:
+    def __init__(
+        self, run: ConsumerRun, exporter: Exporter, envelope: Envelope, *, resumed: bool = False
+    ) -> None:
         super().__init__(run, run.OTLP, "renacer-run")
         self._exporter = exporter
         self._envelope = envelope
+        self._resumed = resumed
         self.refused = 0  # of the lost spans: the exporter counts them, too
 
     def _put(self, view: memoryview, count: int, first_seq: int) -> None:
@@ -189,7 +194,10 @@ class SharedOutput(Output):
         found = {"queue_full": self._run.stats().dropped_spans}
         reason = "not_spooled" if self._exporter.keeps else "queue_full"
         found[reason] = found.get(reason, 0) + self.result.lost
-        return {why: spans for why, spans in found.items() if spans}
+        told = {why: spans for why, spans in found.items() if spans}
+        if self._resumed:  # edges, and how many nobody knows
+            told[REPLACED] = 0
+        return told
 
 
 class TakenRun:
@@ -224,7 +232,7 @@ class TakenRun:
             self._run = ConsumerRun(config)
         except (EngineError, WrongPattern) as error:
             raise RefusedRun(error.message) from error
-        self._output = SharedOutput(self._run, exporter, wrapper)
+        self._output = SharedOutput(self._run, exporter, wrapper, resumed=config.resumed)
         self.is_over = False
 
     def start(self) -> None:

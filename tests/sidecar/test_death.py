@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 KILLS = 1000 if FULL else 20
+LOST = "renacer.lost"
 # Calls without end; and so many, then the end.
 ENDLESS = ("sh", "-c", "while :; do echo >/dev/null; done")
 
@@ -163,7 +164,10 @@ def test_a_sidecar_that_is_killed_is_replaced(tmp_path: Path, receiver: Receiver
     spans = spans_of(receiver)
     assert len({span.span_id for span in spans}) == len(spans)
     assert len({span.trace_id for span in spans}) == 1
-    assert len(roots(receiver)) == 1
+    (root,) = roots(receiver)
+    assert [each.attributes[0].value.string_value for each in root.events if each.name == LOST][
+        -1
+    ] == "sidecar_replaced"
     names = [span.name for span in spans]
     assert names.count("write") == 2
     assert "execve" not in names  # the first had it, and had not sent it
