@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The resource that all spans of a run carry.
 
-What the OpenTelemetry SDK's detectors say of host and operating system, by uname (importing them
-takes longer than all else of a short run), OTEL_RESOURCE_ATTRIBUTES, and what we know of the run.
-The SDK's process detector has no like here on purpose: it would describe the tracer. Of the SDK no
-more is imported than its version, when the resource is made.
+What the OpenTelemetry SDK's detectors say of host and operating system, by uname and machine-id
+(importing them takes longer than all else of a short run), OTEL_RESOURCE_ATTRIBUTES, and what we
+know of the run. The SDK's process detector has no like here on purpose: it would describe the
+tracer. Of the SDK no more is imported than its version, when the resource is made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from renacer_otel._version import __version__
@@ -31,6 +32,7 @@ DISTRO = "renacer-otel"
 _MAX_ATTRIBUTES_TEXT = 65_536
 _MAX_ATTRIBUTES = 128
 _MAX_NAME = 1024
+_MAX_ID = 256  # bytes of a machine's id; it has 32 digits
 
 # host.arch has a list of values in the semantic conventions; uname has others.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "x86", "armv7l": "arm32"}
@@ -138,9 +140,21 @@ def _sdk() -> dict[str, AttributeValue]:
 def _detected() -> dict[str, AttributeValue]:
     """As OsResourceDetector and the host detector of the SDK have them."""
     system, host, release, _, machine = os.uname()
-    return {
+    found: dict[str, AttributeValue] = {
         "host.name": host,
         "host.arch": _ARCHITECTURES.get(machine, machine),
         "os.type": system.lower(),
         "os.version": release,
     }
+    if identity := _machine_id():
+        found["host.id"] = identity
+    return found
+
+
+def _machine_id() -> str:
+    """Of machine-id(5); "" = there is none. Source: the semantic conventions of host.id."""
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with suppress(OSError), open(path, "rb") as file:
+            if found := file.read(_MAX_ID).decode("utf-8", "replace").strip():
+                return found
+    return ""
