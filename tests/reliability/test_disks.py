@@ -16,6 +16,7 @@ from renacer_otel.exporters.receiver import Receiver
 from tests.cli.tool import PATIENCE, RENACER, renacer, until
 from tests.compiling import compiled_once
 from tests.exporters.conftest import free_port
+from tests.scale import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def say(process: subprocess.Popen[str], word: str) -> None:
 
 
 @pytest.mark.needs("mount", "umount")
-@pytest.mark.parametrize("fault", ["full", "no inodes", "EROFS", "EDQUOT", "EIO"])
+@pytest.mark.parametrize("fault", some("full", "EIO", "no inodes", "EROFS", "EDQUOT", of=2))
 def test_a_run_on_a_disk_that_takes_nothing(
     tmp_path: Path, shared_folder: Path, fault: str
 ) -> None:

@@ -27,7 +27,7 @@ MOST_BOMB = 2000 if FULL else 150
 FORKS = 10_000 if FULL else 1000
 ALIVE = 1000 if FULL else 300
 THREADS = 2000 if FULL else 500
-RUNS = 100 if FULL else 20
+RUNS = 100 if FULL else 12
 A_THREAD_KB = 10
 
 
@@ -117,7 +117,7 @@ def of_threads(crowd: Path, number: int, calls: int) -> tuple[int, float]:
 @pytest.mark.timeout(600)
 def test_many_threads(crowd: Path) -> None:
     """Memory for each, and no search through all of them at each call."""
-    calls = 20_000
+    calls = 10_000
     few, _ = of_threads(crowd, 50, 0)
     many, idle = of_threads(crowd, THREADS, 0)
     assert many - few < A_THREAD_KB * (THREADS - 50)

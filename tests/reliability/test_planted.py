@@ -20,6 +20,7 @@ from renacer_otel.sidecar.place import Place, PlaceError
 from tests.cli.tool import RENACER, renacer, run_program
 from tests.compiling import compiled
 from tests.exporters.conftest import free_port
+from tests.scale import some
 from tests.sidecar.test_place import reachable
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def plant(kind: str, path: Path, victim: Path) -> None:
 
 
 KINDS = ["symbolic link", "hard link", "FIFO", "file"]
+SOME = some(*KINDS, of=1)
 TOLD = "another user may have put it into this folder, which everyone may write to"
 
 
@@ -90,7 +92,7 @@ def test_outputs(shared: Path, victim: Path, kind: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_reports(shared: Path, victim: Path, kind: str, tmp_path: Path) -> None:
     trace = tmp_path / "x.renacer"
     assert renacer("-q", "--format", "record", "-o", trace, "true").code == 0
@@ -149,7 +151,7 @@ def test_replaced_between_the_look_and_the_opening(
         assert victim.read_text() == "dear"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_files_of_threads(shared: Path, victim: Path, kind: str) -> None:
     """-ff opens them as threads come: what was put there is left alone, and the loss is told."""
     with subprocess.Popen(
@@ -172,7 +174,7 @@ def test_files_of_threads(shared: Path, victim: Path, kind: str) -> None:
     assert victim.read_text() == "dear"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOME)
 def test_the_status_file_and_what_is_written_beside_it(
     shared: Path, victim: Path, kind: str
 ) -> None:

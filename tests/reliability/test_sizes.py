@@ -18,6 +18,7 @@ from tests.cli.tool import renacer
 from tests.encode.model import unescape
 from tests.exporters.conftest import child_environ
 from tests.exporters.http_server import HttpCollector
+from tests.scale import some
 from tests.sidecar.serving import sidecar
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 MESSAGE = 4 << 20
 LONG = 1500 * (4 if os.environ.get("RENACER_TEST_SCALE") == "full" else 1)
-WAYS = ["grpc", "http/protobuf", "sidecar"]
+WAYS = some("sidecar", "grpc", "http/protobuf", of=1)
 
 LARGE = f"""
 import ctypes, os, subprocess, sys
