@@ -230,7 +230,7 @@ def bench_sidecar(folder: Path) -> None:
     ours, theirs = [], []
     with null_receiver() as endpoint:
         for _ in range(3):
-            ours.append(delivery.sidecar_rate(endpoint, 3_000_000, folder))
+            ours.append(delivery.sidecar_rate(endpoint, 10_000_000, folder))
             theirs.append(delivery.sdk_rate(endpoint, 20_000))
     rate = statistics.median(ours)
     tell("ring -> sidecar -> null receiver, spans/s", f"{rate:,.0f}")

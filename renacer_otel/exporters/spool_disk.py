@@ -29,6 +29,7 @@ _MAX_RECORDS = 16_384  # of a segment: what of it is in memory is bounded, too
 _WORTH_REMOVING = 256 << 10
 _KEPT_BYTES = 16 << 20  # of one damaged stretch
 _AT_A_TIME = 64  # segments
+RECENT_BYTES = 8 << 20  # of what was written last, in memory too: it is often sent at once
 _MAX_OPEN = 16  # segments, besides those that are not yet synced
 
 
@@ -94,6 +95,8 @@ class SpoolDisk:
         self._unsynced: set[Segment] = set()
         self._open: OrderedDict[int, Segment] = OrderedDict()  # by number, last used last
         self._names_unsynced = False
+        self._recent: dict[tuple[int, int], bytes] = {}  # by segment and offset, oldest first
+        self._recent_bytes = 0
         self.unmarked = 0  # settled records that could not be marked: they will be sent again
         self.spoiled_records = 0
         self.is_cut = False
@@ -124,6 +127,7 @@ class SpoolDisk:
         except OSError:
             self._take_back(segment)
             raise
+        self._keep(segment, segment.size + len(front), payload)
         added = len(front) + len(head) + len(payload)
         if front:
             segment.indexed = len(front)
@@ -133,6 +137,19 @@ class SpoolDisk:
         segment.left += 1
         segment.spans += spans
         self._unsynced.add(segment)
+
+    def _keep(self, segment: Segment, offset: int, payload: bytes) -> None:
+        """What is sent soon need not be read again."""
+        self._recent[segment.number, offset] = payload
+        self._recent_bytes += len(payload)
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.pop(next(iter(self._recent))))
+
+    def _drop_recent(self, place: Place) -> bytes | None:
+        recent = self._recent.pop((place.segment.number, place.record.offset), None)
+        if recent is not None:
+            self._recent_bytes -= len(recent)
+        return recent
 
     def _writable(self, length: int) -> Segment:
         active = self._active
@@ -278,6 +295,9 @@ class SpoolDisk:
     def read(self, place: Place) -> bytes | None:
         """The payload; None = it is damaged, was set aside and is settled."""
         segment, record = place.segment, place.record
+        recent = self._drop_recent(place)
+        if recent is not None:
+            return recent
         try:
             payload = os.pread(self._descriptor(segment), record.length, record.payload)
             reason = form.DAMAGED
@@ -296,6 +316,7 @@ class SpoolDisk:
         segment = place.segment
         if segment.places.pop(place.record.offset, None) is None:
             return
+        self._drop_recent(place)
         segment.left -= 1
         segment.spans -= place.record.spans
         if self._remove_if_finished(segment):
