@@ -110,8 +110,9 @@ def test_losses_by_reason_and_a_full_spool(tmp_path: Path) -> None:
         until(lambda: numbers(port)["renacer_sidecar_runs_live"] == 0)
         found = numbers(port)
         assert found["otel_sdk_processor_span_processed_total/spool_full"] > 1000
-        assert 0 < found["renacer_spool_size_bytes"] <= found["renacer_spool_capacity_bytes"]
         assert found["renacer_spool_capacity_bytes"] == 1 << 20
+        # For the spans that end a run there is a sixteenth more.
+        assert 0 < found["renacer_spool_size_bytes"] <= (1 << 20) * 17 // 16
         until(lambda: balanced(numbers(port)))
         assert asked(port, "/readyz") == (503, "not ready: the spool is full\n")
         serving.kill()
