@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
 
 _REASON = "another user may have put it into this folder, which everyone may write to"
 
@@ -41,7 +40,7 @@ def _is_shared(path: str | os.PathLike[str]) -> bool:
 
 
 def _opened_that_is_there(path: str | os.PathLike[str], flags: int) -> int:
-    found = Path(path).lstat()
+    found = os.stat(path, follow_symlinks=False)
     owners = {os.geteuid(), os.stat(os.path.dirname(path) or ".").st_uid}
     if found.st_uid not in owners or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1):
         raise PermissionError(errno.EPERM, _REASON)

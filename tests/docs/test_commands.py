@@ -118,7 +118,7 @@ def run_block(block: Block, folder: Path) -> None:
         arrived, metrics = receiver.totals(), receiver.metric_requests
     assert done.returncode == 0, f"{block.name} exited {done.returncode}:\n{done.stdout}"
     assert "4317" not in text, f"{block.name}: name the endpoint as {ENDPOINT}"
-    if " --metrics" in text:
+    if " --metrics " in text:
         assert metrics > 0, f"{block.name}: no metrics were sent\n{done.stdout}"
         assert "data points lost" not in done.stdout, done.stdout
     if ENDPOINT in block.text and "OTEL_TRACES_EXPORTER=none" not in text:

@@ -54,9 +54,9 @@ def test_after_an_outage_everything_arrives(side: Side) -> None:
             assert (counters.sent, counters.in_flight) == (5, 8), fault
             assert side.ids(servers[fault]) == [1, 2, 3, 4, 5], fault
             # Two requests, each tried again after times that double up to 5 s, of which a random
-            # part is waited: about 12 in 5 s.
+            # part is waited: about 12 in 5 s. gRPC itself connects again more often.
             assert 2 <= counters.retries < 40 + 2 * OUTAGE_S, fault
-            assert relays[fault].accepted - before[fault] < 40 + 2 * OUTAGE_S, fault
+            assert relays[fault].accepted - before[fault] < 40 + 20 * OUTAGE_S, fault
         for fault in FAULTS:
             relays[fault].end()
         for fault in FAULTS:
