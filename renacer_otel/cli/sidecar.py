@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from renacer_otel.cli import exporting, options, otlp_flags, spooling
 from renacer_otel.cli.terminal import complain
 from renacer_otel.errors import ConfigError, EngineError, UsageError
-from renacer_otel.exporters.ledger import QUEUE_FULL
+from renacer_otel.exporters.ledger import QUEUE_FULL, REJECTED
 from renacer_otel.sidecar.place import default_path
 from renacer_otel.sidecar.summary import plural
 
@@ -205,16 +205,14 @@ def _as_variable(value: Any) -> str:
 
 def _tell(served: Served, spool: Spooling | None) -> None:
     books, sender = served.counts.books, served.counts.sender
-    behind = {why: n for why, n in books.dropped.items() if why.startswith(("rejected", "unsent"))}
-    rejected = sum(n for why, n in behind.items() if why.startswith("rejected"))
+    rejected = sum(books.because(REJECTED).values())
     reasons = [
         f"the queue was full for {spans:,} of them ([sidecar] queue_size)"
         if why == QUEUE_FULL
         else f"{why} {spans:,}"
-        for why, spans in sorted(books.dropped.items())
-        if why not in behind
+        for why, spans in sorted(books.unoffered.items())
     ]
-    if behind:
+    if behind := [why for why in books.dropped if why not in books.unoffered]:
         reasons.append(sender.last_error or ", ".join(behind))
     complain(
         f"{plural(served.runs, 'run')}, {plural(books.exported, 'span')} sent,"

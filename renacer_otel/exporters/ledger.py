@@ -13,8 +13,10 @@ from typing import NamedTuple
 # Reasons come from a bounded set of words, but for status codes that a collector makes up.
 _MAX_REASONS = 32
 _OTHER = "other"
-#: The reason of what found no room in a queue in memory.
-QUEUE_FULL = "queue_full"
+#: The reasons of what found no room in a queue in memory, and in the ring before it.
+QUEUE_FULL, RING_FULL = "queue_full", "ring_full"
+#: What reasons begin with of which the sender tells: refused for good, not sent in time.
+REJECTED, UNSENT = "rejected: ", "unsent: "
 
 
 class Books(NamedTuple):
@@ -31,6 +33,21 @@ class Books(NamedTuple):
     def lost(self) -> int:
         """All that is dropped."""
         return sum(self.dropped.values())
+
+    @property
+    def unoffered(self) -> dict[str, int]:
+        """Of what is dropped: all but what a sender tells of."""
+        return {
+            why: spans
+            for why, spans in self.dropped.items()
+            if not why.startswith((REJECTED, UNSENT))
+        }
+
+    def because(self, kind: str) -> dict[str, int]:
+        """Of what is dropped: what is REJECTED, or UNSENT, by the reason behind that word."""
+        return {
+            why[len(kind) :]: spans for why, spans in self.dropped.items() if why.startswith(kind)
+        }
 
     @property
     def balanced(self) -> bool:

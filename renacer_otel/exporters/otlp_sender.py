@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 from renacer_otel._version import __version__
 from renacer_otel.errors import one_line
 from renacer_otel.exporters import otlp_retry, otlp_split
+from renacer_otel.exporters.ledger import REJECTED, UNSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -308,7 +309,7 @@ class OtlpSender(ABC):
         last = self._count.last_error or reason
         self._count = replace(self._count, lost=self._count.lost + spans, last_error=last)
         if self.ledger is not None:
-            self.ledger.drop(spans, f"unsent: {reason}")
+            self.ledger.drop(spans, UNSENT + reason)
 
     def _lose_the_rest(self, reason: str) -> None:
         """What is in flight at the end: lost, or kept by the queue that it came from."""
@@ -377,7 +378,7 @@ class OtlpSender(ABC):
         if self.ledger is not None:
             self.ledger.export(verdict.sent)
             for reason, spans in verdict.rejected.items():
-                self.ledger.drop(spans, f"rejected: {reason}")
+                self.ledger.drop(spans, REJECTED + reason)
         if verdict.unsent:
             self._lose(verdict.unsent, verdict.reason)
 

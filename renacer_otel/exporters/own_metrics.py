@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Why something was lost before an exporter had it.
 REASON = "renacer.lost.reason"
-RING_FULL = "ring_full"
-QUEUE_FULL = "queue_full"
 NO_MEMORY = "no_memory"
 
 # What an exporter of spans (or metrics: metric) is called, by protocol.

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from renacer_otel.exporters.ledger import REJECTED
 from renacer_otel.exporters.otlp_convert import converted
 from renacer_otel.exporters.otlp_sender import Job, SenderCounters, Verdict
 
@@ -27,7 +28,7 @@ _FIRST_WAIT_S, _MAX_WAIT_S = 0.2, 30.0
 _UNAUTHORIZED_WAIT_S = 30.0
 _PATIENCE = 3  # attempts, before others get a turn
 _JOIN_S = 1.0
-POISON = "rejected: ends the connection"
+POISON = REJECTED + "ends the connection"
 
 
 class SpooledSender:
@@ -129,7 +130,7 @@ class SpooledSender:
             with self._lock:
                 self._rejected += entry.spans
                 self.earlier_rejected += entry.spans if entry.is_earlier else 0
-            self.spool.settle(entry, {"rejected: unreadable": entry.spans}, [(data, entry.spans)])
+            self.spool.settle(entry, {REJECTED + "unreadable": entry.spans}, [(data, entry.spans)])
             return True
         alone = entry.deaths > 0  # nobody else is to suffer from it, or to be taken for it
         if alone and not self._sender.wait_idle():
@@ -151,7 +152,7 @@ class SpooledSender:
                 with self._lock:
                     self.earlier_sent += verdict.sent
                     self.earlier_rejected += sum(verdict.rejected.values())
-            dropped = {f"rejected: {why}": spans for why, spans in verdict.rejected.items()}
+            dropped = {REJECTED + why: spans for why, spans in verdict.rejected.items()}
             self.spool.settle(entry, dropped, verdict.refused, self._encoding)
         elif verdict.unauthorized:
             self._unauthorized = True

@@ -55,8 +55,10 @@ def make_sender(
 
 def books_of(run: NativeRun, ledger: Ledger) -> Books:
     """Where every span of a run is, those included that wait, or were lost, before the exporter."""
+    from renacer_otel.exporters.ledger import QUEUE_FULL, RING_FULL
+
     books, stats = ledger.books(), run.stats()
-    before = {"queue_full": stats.dropped_spans, "ring_full": stats.lost_calls}
+    before = {QUEUE_FULL: stats.dropped_spans, RING_FULL: stats.lost_calls}
     return books.plus(stats.queued_spans, before)
 
 

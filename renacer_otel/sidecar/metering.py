@@ -11,16 +11,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from renacer_otel.exporters.ledger import QUEUE_FULL, RING_FULL
 from renacer_otel.exporters.metric_data import Deltas
 from renacer_otel.exporters.otlp_sender import SenderCounters
-from renacer_otel.exporters.own_metrics import (
-    NO_MEMORY,
-    QUEUE_FULL,
-    RING_FULL,
-    Exporter,
-    Figures,
-    own_metrics,
-)
+from renacer_otel.exporters.own_metrics import NO_MEMORY, Exporter, Figures, own_metrics
 from renacer_otel.sidecar.outputs import Output
 from renacer_otel.spans import metered
 

@@ -197,9 +197,11 @@ class OtlpOutput(Output):
 
     def _losses(self) -> dict[str, int]:
         """What has been dropped behind the encoder so far: reason -> spans."""
+        from renacer_otel.exporters.ledger import QUEUE_FULL
+
         losses = self._ledger.books().dropped
         if dropped := self._run.stats().dropped_spans:
-            losses["queue_full"] = dropped
+            losses[QUEUE_FULL] = dropped
         return losses
 
     def counters(self) -> SenderCounters | None:

@@ -20,6 +20,7 @@ from renacer_otel.engine.launch import (
 )
 from renacer_otel.engine.redaction import Redaction, WrongPattern, redacted_values
 from renacer_otel.errors import EngineError, one_line
+from renacer_otel.exporters.ledger import QUEUE_FULL
 from renacer_otel.sidecar.handover import NO_LIMIT
 from renacer_otel.sidecar.outputs import Output
 from renacer_otel.sidecar.tally import RunFigures
@@ -191,8 +192,8 @@ class SharedOutput(Output):
 
     def _losses(self) -> dict[str, int]:
         """What of this run has been dropped behind the encoder so far: reason -> spans."""
-        found = {"queue_full": self._run.stats().dropped_spans}
-        reason = "not_spooled" if self._exporter.keeps else "queue_full"
+        found = {QUEUE_FULL: self._run.stats().dropped_spans}
+        reason = "not_spooled" if self._exporter.keeps else QUEUE_FULL
         found[reason] = found.get(reason, 0) + self.result.lost
         told = {why: spans for why, spans in found.items() if spans}
         if self._resumed:  # edges, and how many nobody knows

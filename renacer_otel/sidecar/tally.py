@@ -9,19 +9,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from renacer_otel.exporters.ledger import QUEUE_FULL
+from renacer_otel.exporters.ledger import QUEUE_FULL, REJECTED, RING_FULL, UNSENT
 from renacer_otel.exporters.metric_data import COUNTER, GAUGE_SUM, Metric, Point
-from renacer_otel.exporters.own_metrics import RING_FULL, Figures
+from renacer_otel.exporters.own_metrics import Figures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from renacer_otel.exporters.ledger import Books
     from renacer_otel.exporters.otlp_sender import SenderCounters
     from renacer_otel.sidecar.exporter import ExporterCounts
     from renacer_otel.sidecar.taken import TakenRun
-
-_REJECTED, _UNSENT = "rejected: ", "unsent: "
 
 
 class RunFigures(NamedTuple):
@@ -87,24 +83,17 @@ def figures_of(
 
     A sidecar knows of live spans only that each run has one: its root.
     """
-    books = counts.books
+    way = {QUEUE_FULL: runs.dropped, "exporter_failed": runs.failed}
+    books = counts.books.plus(runs.waiting, way)
     is_spooled = counts.spool is not None
     in_flight = 0 if is_spooled else counts.sender.in_flight
-    before = {
-        why: spans
-        for why, spans in books.dropped.items()
-        if not why.startswith((_REJECTED, _UNSENT))
-    }
-    for why, spans in ((QUEUE_FULL, runs.dropped), ("exporter_failed", runs.failed)):
-        if spans:
-            before[why] = before.get(why, 0) + spans
     return Figures(
         live=live,
-        made=books.emitted + runs.waiting + runs.dropped + runs.failed,
-        queued=runs.waiting + books.queued - in_flight,
+        made=books.emitted,
+        queued=books.queued - in_flight,
         queued_bytes=queue[0],
         queue_bytes=queue[1],
-        dropped=before,
+        dropped=books.unoffered,
         spooled=books.spooled if is_spooled else None,
         sent=_sent(books, counts.sender, in_flight),
         calls=runs.calls,
@@ -121,7 +110,7 @@ def _sent(books: Books, sender: SenderCounters, in_flight: int) -> SenderCounter
     """The sender's counters by the books, in which spans of an earlier sidecar are as ours."""
     from dataclasses import replace
 
-    rejected, lost = _those(books.dropped, _REJECTED), _those(books.dropped, _UNSENT)
+    rejected, lost = books.because(REJECTED), books.because(UNSENT)
     sums = sum(rejected.values()), sum(lost.values())
     return replace(
         sender,
@@ -133,10 +122,6 @@ def _sent(books: Books, sender: SenderCounters, in_flight: int) -> SenderCounter
         rejected_reasons=rejected,
         lost_reasons=lost,
     )
-
-
-def _those(dropped: Mapping[str, int], prefix: str) -> dict[str, int]:
-    return {why[len(prefix) :]: n for why, n in dropped.items() if why.startswith(prefix)}
 
 
 def more_metrics(
