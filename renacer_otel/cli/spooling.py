@@ -45,8 +45,10 @@ def of_sidecar(given: argparse.Namespace, section: Mapping[str, Any]) -> Spoolin
     if given.spool_max is not None:
         limit = values.parse_size(given.spool_max, "--spool-max")
     on_full = on_full if given.spool_full is None else given.spool_full
-    limit = 1 << 30 if limit is None else limit
-    return _spooling(path, limit, _checked(limit, on_full or "drop-newest"))
+    from renacer_otel.exporters.spool import DEFAULT_LIMIT, ON_FULL
+
+    limit = DEFAULT_LIMIT if limit is None else limit
+    return _spooling(path, limit, _checked(limit, on_full or ON_FULL[0]))
 
 
 def _checked(limit: int, on_full: str) -> str:

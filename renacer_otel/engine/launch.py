@@ -341,8 +341,8 @@ class NativeRun:
         self.given_up = True
         native.lib.rn_run_give_up(self._run)
 
-    def fly(self) -> None:
-        """What the flight recorder has kept goes out."""
+    def fly(self, *_: object) -> None:
+        """What the flight recorder has kept goes out. Also a handler of signals."""
         native.lib.rn_run_fly(self._run, native.lib.RN_FLOWN_ASKED)
 
     def judge(self, *, violated: bool) -> None:

@@ -39,16 +39,12 @@ class DetachSignals:
         for number in _STOPS:
             self._install(number, signal.SIG_IGN)
         if self._records:
-            self._install(signal.SIGUSR1, self._ask)
+            self._install(signal.SIGUSR1, self._run.fly)
         return self
 
     def _install(self, number: int, handler: Any) -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             self._before[number] = signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._run.fly()
 
     def _detach(self, number: int, frame: FrameType | None) -> None:
         del frame

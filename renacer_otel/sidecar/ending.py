@@ -46,13 +46,9 @@ class EndingSignals:
         for number in _TO_PARENT:  # a handler, as SIG_IGN would be the command's, too
             if signal.getsignal(number) != signal.SIG_IGN:
                 asks = self._records and number == signal.SIGUSR1
-                handler = self._ask if asks else _let_pass
+                handler = self._run.fly if asks else _let_pass
                 self._before[number] = signal.signal(number, handler)
         return self
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._run.fly()
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -58,7 +58,7 @@ class Signals:
     def __enter__(self) -> Self:
         for number in _PASSED_ON:
             asks = self._records and number == signal.SIGUSR1
-            self._install(number, self._ask if asks else self._pass_on)
+            self._install(number, self._run.fly if asks else self._pass_on)
         for number in _FROM_TERMINAL:
             self._install(number, self._leave)
         for number in _STOPS:
@@ -73,10 +73,6 @@ class Signals:
         # A little later: the core then knows whether the command has had it, too.
         del frame
         self._to_pass_on.setdefault(number, time.monotonic_ns())
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._run.fly()
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         del frame
