@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from renacer_otel import config as values
-from renacer_otel.cli import otlp_flags
-from renacer_otel.errors import ConfigError, UsageError, one_line
+from renacer_otel.cli import otlp_flags, settings_file
+from renacer_otel.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -53,21 +53,13 @@ def with_file(given: argparse.Namespace, environ: Mapping[str, str]) -> None:
 
     Variables go over the file. Raises ConfigError with the place of what is wrong there.
     """
-    if given.config is None:
-        return
-    from renacer_otel.analysis.assertions import config as configuration
-
-    try:
-        config = configuration.load(given.config)
-    except ConfigError as error:  # the code of check is another
-        raise ConfigError(error.message) from error
-    section = config.sections.get("metrics")
-    if not section:
+    config = settings_file.of(given)
+    section = config.sections.get("metrics") if config else None
+    if not config or not section:
         return
 
     def wrong(key: str, what: str) -> ConfigError:
-        line = config.keys.get(("metrics", key), config.lines["metrics"])
-        return ConfigError(f"{one_line(config.path, 120)}:{line}: [metrics] {key}: {what}")
+        return ConfigError(f"{config.place('metrics', key)}: {what}")
 
     interval, listen = section.get("interval"), section.get("listen")
     if interval is not None and interval * 1e9 < _SHORTEST_NS:

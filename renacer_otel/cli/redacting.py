@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from renacer_otel.cli import settings_file
 from renacer_otel.engine.redaction import Redaction, Redactor, WrongPattern
 from renacer_otel.errors import ConfigError, UsageError, one_line
 
@@ -22,13 +23,9 @@ _OFF = "off"
 def chosen(given: argparse.Namespace) -> Redaction | None:
     """What a run replaces; None = nothing. Raises UsageError, ConfigError."""
     section = Redaction()
-    if given.config is not None:
-        from renacer_otel.analysis.assertions import config
-
-        try:
-            section = of_file(config.load(given.config))
-        except ConfigError as error:  # the code of check is another
-            raise ConfigError(error.message) from error
+    if config := settings_file.of(given):
+        with settings_file.as_options():
+            section = of_file(config)
     patterns = tuple(word for word in given.redact if word != _OFF)
     if _OFF in given.redact:
         if patterns:
@@ -54,9 +51,8 @@ def of_file(config: Config) -> Redaction:
         Redactor(made)
     except WrongPattern as error:
         key = "patterns" if error.number >= 0 else "keys"
-        line = config.keys.get(("redact", key), config.lines["redact"])
-        where = f"{one_line(config.path, 120)}:{line}: [redact] {key}: "
-        raise ConfigError(where + error.message, ConfigError.analysis_exit_code) from error
+        what = f"{config.place('redact', key)}: {error.message}"
+        raise ConfigError(what, ConfigError.analysis_exit_code) from error
     return made
 
 

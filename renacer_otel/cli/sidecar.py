@@ -16,9 +16,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from renacer_otel.cli import exporting, options, otlp_flags, spooling
+from renacer_otel.cli import exporting, options, otlp_flags, settings_file, spooling
 from renacer_otel.cli.terminal import complain
-from renacer_otel.errors import ConfigError, EngineError, UsageError
+from renacer_otel.errors import EngineError, UsageError
 from renacer_otel.exporters.ledger import QUEUE_FULL, REJECTED
 from renacer_otel.sidecar.place import default_path
 from renacer_otel.sidecar.summary import plural
@@ -117,7 +117,8 @@ def _parser() -> options.Parser:
 def _settings(given: Any, environ: Mapping[str, str]) -> ServerSettings:
     from renacer_otel.sidecar.server import ServerSettings
 
-    section = _section(given.config)
+    file = settings_file.of(given)
+    section = file.sections.get("sidecar", {}) if file else {}
     choice = _otlp(given, environ, section)
     for warning in choice.warnings:
         complain(f"warning: {warning}")
@@ -168,18 +169,6 @@ def _health_listen(text: str | None) -> str:
 
     host, port = parse_address(text, "--health-listen")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _section(path: str | None) -> dict[str, Any]:
-    """[sidecar] of the file, all of which is checked. Raises ConfigError."""
-    if path is None:
-        return {}
-    from renacer_otel.analysis.assertions import config
-
-    try:
-        return config.load(path).sections.get("sidecar", {})
-    except ConfigError as error:
-        raise ConfigError(error.message) from error
 
 
 def _otlp(given: Any, environ: Mapping[str, str], section: Mapping[str, Any]) -> OtlpChoice:

@@ -58,6 +58,11 @@ class Config:
     keys: dict[tuple[str, str], int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def place(self, section: str, key: str) -> str:
+        """Where a key of a section that is there stands, for a message to begin with."""
+        line = self.keys.get((section, key), self.lines[section])
+        return f"{one_line(self.path, 120)}:{line}: [{section}] {key}"
+
 
 def load(path: str, *, lenient: bool = False) -> Config:
     """The file, checked whole. Raises ConfigError, of one line with the place (exit code 5).
