@@ -6,17 +6,16 @@ nothing.
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from serving import sidecar_of
+
 HERE = Path(__file__).resolve().parent
-_SENT = re.compile(r"([\d,]+) spans? sent, ([\d,]+) rejected, ([\d,]+) lost")
 
 
 def _exported(endpoint: str, calls: int, *more: str) -> dict[str, float]:
@@ -39,25 +38,15 @@ def sidecar_rate(endpoint: str, calls: int, folder: Path) -> float:
 
     The starts of both processes are not in it: they are the same for a thousand times as many.
     """
-    path = folder / "s" / "sidecar.sock"
     # All that a collector may owe for a moment finds room: what is measured is the way, not a loss.
-    (folder / "renacer.toml").write_text('[sidecar]\nqueue_size = "1GiB"\ndrain_timeout = "300s"\n')
-    words = ["-m", "renacer_otel", "sidecar", "--listen", str(path), "--otlp-endpoint", endpoint]
-    words += ["--config", str(folder / "renacer.toml")]
-    with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            assert "listening" in process.stderr.readline()
-            made = _exported(endpoint, calls, "--sidecar", str(path))
-            handed = time.perf_counter()
-            process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=300)
-            rest = time.perf_counter() - handed
-        finally:
-            process.kill()
-    counts = _SENT.search(told)
-    assert counts, told
-    assert [int(each.replace(",", "")) for each in counts.groups()] == [calls + 2, 0, 0], told
+    config = folder / "renacer.toml"
+    config.write_text('[sidecar]\nqueue_size = "1GiB"\ndrain_timeout = "300s"\n')
+    with sidecar_of(folder, endpoint, "--config", str(config)) as sidecar:
+        made = _exported(endpoint, calls, "--sidecar", sidecar.path)
+        handed = time.perf_counter()
+        counts = sidecar.end()
+        rest = time.perf_counter() - handed
+    assert counts == [calls + 2, 0, 0], sidecar.told
     return calls / (calls / made["per_second"] + rest)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The data path without processes: a ring filled from memory, to a collector.
 
-usage: ring_export.py ENDPOINT CALLS [--exporter NAME | --spool DIR | --sidecar SOCKET]: by an
-exporter of the SDK, through a spool, or handed to a sidecar. Prints one JSON object: spans a second
-of wall time and of CPU time, spans sent (with a sidecar: handed over) and lost. The queue is made
-large enough that nothing is dropped.
+usage: ring_export.py ENDPOINT CALLS [--exporter NAME | --spool DIR | --sidecar SOCKET] [--rate N]:
+by an exporter of the SDK, through a spool, or handed to a sidecar; N calls a second. Prints one
+JSON object: spans a second of wall time and of CPU time, spans sent (with a sidecar: handed over)
+and lost, and whether nothing at all was. The queue is made large enough that nothing is dropped.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--exporter")
     parser.add_argument("--spool")
     parser.add_argument("--sidecar")
+    parser.add_argument("--rate", type=int, default=0)
     given = parser.parse_args()
     to = given.exporter
     flags = OtlpFlags(exporter=to) if to else OtlpFlags(endpoint=given.endpoint)
@@ -39,7 +40,7 @@ def main() -> None:
         environ={},
         otlp=None if given.sidecar else resolve(flags, {}).settings,
         run_id="benchmark",
-        tuning=Tuning(synthetic_calls=given.calls, queue_bytes=4 << 30),
+        tuning=Tuning(synthetic_calls=given.calls, synthetic_rate=given.rate, queue_bytes=4 << 30),
         flush_timeout_s=300.0,
     )
     if given.spool:
@@ -60,6 +61,7 @@ def main() -> None:
             {
                 "sent": sent,
                 "lost": outcome.lost_spans + rejected,
+                "complete": outcome.complete,
                 "per_second": sent / wall,
                 "per_cpu_second": sent / cpu,
             }

@@ -31,6 +31,7 @@ import loads
 import made_trace
 import timing
 from loads import RENACER, dd
+from serving import null_receiver, sidecar_of
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = int(os.environ.get("RENACER_BENCH_ROUNDS", "5"))
@@ -60,23 +61,6 @@ def minimal_tracer(folder: Path) -> list[str] | None:
         tell("minimal pinned C loop", "no C compiler")
         return None
     return [program]
-
-
-@contextmanager
-def null_receiver(cpu: int | None = None) -> Iterator[str]:
-    """Our receiver in a process of its own, reading nothing; yields its endpoint."""
-    pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
-    process = subprocess.Popen(
-        [*pin, sys.executable, "-m", "renacer_otel.exporters.receiver", "--null"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.communicate(timeout=30)
 
 
 def bench_trace(folder: Path) -> None:
@@ -300,24 +284,6 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"the collector ended with {process.returncode} before it listened")
 
 
-@contextmanager
-def sidecar_of(program: str, folder: Path, endpoint: str) -> Iterator[str]:
-    """A sidecar that exports there; yields its socket."""
-    path = str(folder / "renacer-otel" / "sidecar.sock")
-    process = subprocess.Popen(
-        [program, "sidecar", "--listen", path, "--otlp-endpoint", endpoint],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        process.stderr.readline()  # it listens
-        yield path
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
 def bench_startup(folder: Path) -> None:
     """What `renacer-otel -- true` costs over `true`, alone and with a sidecar."""
     out = str(folder / "out.txt")
@@ -327,8 +293,8 @@ def bench_startup(folder: Path) -> None:
                  "true"],
     }  # fmt: skip
     program = str(Path(sys.executable).with_name("renacer-otel"))
-    with null_receiver() as endpoint, sidecar_of(program, folder, endpoint) as path:
-        commands["sidecar"] = [program, "-q", f"--sidecar={path}", "--", "true"]
+    with null_receiver() as endpoint, sidecar_of(folder, endpoint) as sidecar:
+        commands["sidecar"] = [program, "-q", f"--sidecar={sidecar.path}", "--", "true"]
         samples = timing.in_turn(commands, 4 * ROUNDS)
     true = timing.median_wall(samples["true"])
     for name, what, most in (("ours", "", 100), ("sidecar", " --sidecar", 60)):
