@@ -129,9 +129,9 @@ class Server:
             self._selector.register(woken, selectors.EVENT_READ, woken)
             self._selector.register(place.socket, selectors.EVENT_READ, place)
             self._is_listening = True
+            self._shown.look(now=True)
             self._say(f"listening on {place.path}, exporting to {self._settings.otlp.endpoint}")
             self._notifier.ready(self._status())
-            self._shown.look(now=True)
             while not self._turn():
                 self._notifier.turn(self._status())
                 self._shown.look()
