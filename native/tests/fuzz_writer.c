@@ -11,6 +11,7 @@
 #include "fuzz.h"
 #include "renacer/api.h"
 #include "ringtool.h"
+#include "taken.h"
 
 #define CHANGES 64u
 
@@ -121,18 +122,6 @@ static void begin(struct rn_ring *ring, uint64_t start)
 	atomic_store(&control->sleeping, 0);
 }
 
-static uint64_t spans_taken(rn_run *run)
-{
-	rn_block block;
-	uint64_t spans = 0;
-
-	while (rn_block_take(run, RN_OUT_OTLP, 0, &block) == 1) {
-		spans += block.spans;
-		rn_block_release(run, RN_OUT_OTLP, &block);
-	}
-	return spans;
-}
-
 int fuzz_writer(const uint8_t *data, size_t size)
 {
 	static struct rn_ring ring;
@@ -159,9 +148,9 @@ int fuzz_writer(const uint8_t *data, size_t size)
 	rn_run_cut(run);
 	for (uint64_t i = 0; i < words[1] % CHANGES; i++)
 		change(&rng, &ring, words[0], size);
-	spans = spans_taken(run);
+	spans = spans_taken(run, RN_OUT_OTLP, 0);
 	CHECK(rn_run_wait(run, 30000, &result));
-	spans += spans_taken(run);
+	spans += spans_taken(run, RN_OUT_OTLP, 0);
 	rn_run_stats(run, &stats);
 	CHECK_INT(spans + stats.dropped_spans, stats.spans);
 	rn_run_free(run);

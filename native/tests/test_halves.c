@@ -8,6 +8,7 @@
 #include "records.h"
 #include "renacer/api.h"
 #include "renacer/ring.h"
+#include "taken.h"
 
 #define LONG_MS 100000
 
@@ -83,18 +84,6 @@ static rn_stats ended(rn_run *run)
 	return stats;
 }
 
-static uint64_t spans_of(rn_run *run)
-{
-	rn_block block;
-	uint64_t spans = 0;
-
-	while (rn_block_take(run, RN_OUT_OTLP, LONG_MS, &block) == 1) {
-		spans += block.spans;
-		rn_block_release(run, RN_OUT_OTLP, &block);
-	}
-	return spans;
-}
-
 static void until_taken(rn_run *run, uint64_t spans)
 {
 	while (rn_run_taken(run) < spans)
@@ -112,7 +101,7 @@ static void test_both_halves_make_one_run(void)
 	stats = ended(to);
 	CHECK_INT(stats.calls, 100);
 	CHECK_INT(stats.spans, 102);
-	CHECK_INT(spans_of(to), 102);
+	CHECK_INT(spans_taken(to, RN_OUT_OTLP, LONG_MS), 102);
 	CHECK_INT(stats.lost_calls, 0);
 	ended(from);
 	CHECK_INT(rn_run_taken(from), 102 - 2);
@@ -128,7 +117,7 @@ static void test_dead_producer(void)
 	feed(from, 1, 10);
 	rn_run_cut(to);
 	CHECK_INT(ended(to).calls, 10);
-	CHECK_INT(spans_of(to), 12);
+	CHECK_INT(spans_taken(to, RN_OUT_OTLP, LONG_MS), 12);
 	rn_run_free(to);
 	rn_run_free(from);
 }
@@ -143,7 +132,7 @@ static void test_ring_changes_hands(void)
 	until_taken(from, 10);
 	rn_run_leave(first);
 	ended(first);
-	spans = spans_of(first);
+	spans = spans_taken(first, RN_OUT_OTLP, LONG_MS);
 	CHECK_INT(spans, 10); /* neither process nor run have ended */
 	rn_run_free(first);
 
@@ -151,7 +140,7 @@ static void test_ring_changes_hands(void)
 	second = consumer(rn_run_ring(from), 1);
 	rn_run_feed_end(from, 0, 0, 0);
 	ended(second);
-	CHECK_INT(spans_of(second), 7 + 2);
+	CHECK_INT(spans_taken(second, RN_OUT_OTLP, LONG_MS), 7 + 2);
 	CHECK_INT(rn_run_unread(from, &calls, &events), 0);
 	CHECK_INT(calls, 0);
 	rn_run_free(second);
@@ -183,7 +172,7 @@ static void test_open_call_over_the_change(void)
 	rn_run_feed_end(from, 0, 0, 0);
 	stats = ended(second);
 	CHECK_INT(stats.lost_calls, 1);
-	CHECK_INT(spans_of(second), 2);
+	CHECK_INT(spans_taken(second, RN_OUT_OTLP, LONG_MS), 2);
 	rn_run_free(second);
 	rn_run_free(from);
 }
@@ -202,13 +191,13 @@ static void test_whose_turn_it_is(void)
 	late = rn_run_new(&config, &fail);
 	CHECK_INT(rn_run_start(late, &fail), 0);
 	CHECK_INT(ended(late).spans, 0);
-	CHECK_INT(spans_of(late), 0);
+	CHECK_INT(spans_taken(late, RN_OUT_OTLP, LONG_MS), 0);
 	config.turn = 2;
 	now = rn_run_new(&config, &fail);
 	CHECK_INT(rn_run_start(now, &fail), 0);
 	rn_run_feed_end(from, 0, 0, 0);
 	ended(now);
-	CHECK_INT(spans_of(now), 5 + 2);
+	CHECK_INT(spans_taken(now, RN_OUT_OTLP, LONG_MS), 5 + 2);
 	rn_run_free(late);
 	rn_run_free(now);
 	rn_run_free(from);
@@ -251,7 +240,7 @@ static void test_what_is_not_safe_stays_in_the_ring(void)
 	/* Too late: the ring is another's. */
 	rn_block_release(first, RN_OUT_OTLP, &unsafe);
 	rn_run_feed_end(from, 0, 0, 0);
-	CHECK_INT(spans_of(second), 7 + 2);
+	CHECK_INT(spans_taken(second, RN_OUT_OTLP, LONG_MS), 7 + 2);
 	ended(second);
 	rn_run_free(first);
 	rn_run_free(second);
@@ -269,7 +258,7 @@ static void test_what_nobody_takes_stays_in_the_ring(void)
 	CHECK_INT(rn_run_taken(from), 0);
 	second = holder(from, 2);
 	rn_run_feed_end(from, 0, 0, 0);
-	CHECK_INT(spans_of(second), 10 + 2);
+	CHECK_INT(spans_taken(second, RN_OUT_OTLP, LONG_MS), 10 + 2);
 	ended(second);
 	CHECK_INT(rn_run_unread(from, &calls, &events), 0);
 	CHECK_INT(calls, 0);
@@ -295,7 +284,7 @@ static void test_a_held_ring_does_not_stall(void)
 		}
 	}
 	rn_run_feed_end(from, 0, 0, 0);
-	spans += spans_of(to);
+	spans += spans_taken(to, RN_OUT_OTLP, LONG_MS);
 	CHECK_INT(spans, ended(to).calls + 2);
 	rn_run_free(to);
 	rn_run_free(from);

@@ -7,6 +7,7 @@
 #include "records.h"
 #include "renacer/api.h"
 #include "renacer/ring.h"
+#include "taken.h"
 
 #define LONG_MS 100000
 
@@ -78,18 +79,6 @@ static void exits(rn_run *run, int32_t pid, int status)
 	feed(run, ev);
 }
 
-static uint64_t drained(rn_run *run, int out)
-{
-	rn_block block;
-	uint64_t spans = 0;
-
-	while (rn_block_take(run, out, LONG_MS, &block) == 1) {
-		spans += block.spans;
-		rn_block_release(run, out, &block);
-	}
-	return spans;
-}
-
 struct reader {
 	rn_run *run;
 	uint64_t spans;
@@ -99,7 +88,7 @@ static void *read_json(void *arg)
 {
 	struct reader *reader = arg;
 
-	reader->spans = drained(reader->run, RN_OUT_JSON);
+	reader->spans = spans_taken(reader->run, RN_OUT_JSON, LONG_MS);
 	return NULL;
 }
 
@@ -112,7 +101,7 @@ static uint64_t finish(rn_run *run, rn_stats *stats)
 	uint64_t spans;
 
 	CHECK_INT(pthread_create(&thread, NULL, read_json, &json), 0);
-	spans = drained(run, RN_OUT_OTLP);
+	spans = spans_taken(run, RN_OUT_OTLP, LONG_MS);
 	pthread_join(thread, NULL);
 	while (!rn_run_wait(run, LONG_MS, &result))
 		;
@@ -180,7 +169,7 @@ static void test_judged(int violated)
 	exits(run, 7, 0);
 	rn_run_feed_end(run, 0, 0, 0);
 	/* All records are there before anybody judges. */
-	CHECK_INT(drained(run, RN_OUT_RECORD), 14);
+	CHECK_INT(spans_taken(run, RN_OUT_RECORD, LONG_MS), 14);
 	rn_run_judge(run, violated);
 	CHECK(violated ? finish(run, &stats) >= 12 : finish(run, &stats) == 0);
 	CHECK_INT(stats.why, violated ? RN_FLOWN_VIOLATED : 0);
@@ -212,8 +201,8 @@ static void test_asked(void)
 	exits(run, 7, 0);
 	rn_run_feed_end(run, 0, 0, 0);
 	/* The process and the run; the last call is nobody's wish. */
-	CHECK_INT(drained(run, RN_OUT_OTLP), 2);
-	CHECK_INT(drained(run, RN_OUT_JSON), 2);
+	CHECK_INT(spans_taken(run, RN_OUT_OTLP, LONG_MS), 2);
+	CHECK_INT(spans_taken(run, RN_OUT_JSON, LONG_MS), 2);
 	rn_run_stats(run, &stats);
 	CHECK_INT(stats.kept, 1);
 	CHECK_INT(stats.flown, 4);
